@@ -1,0 +1,102 @@
+"""What a data set holds: elements, targets, units. Plain values that go into checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+POSITIONS = "positions"
+STRAIN = "strain"
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """One target of a data set.
+
+    :param quantity: physical quantity (``"energy"``), or ``""``.
+    :param unit: unit of the values (``"eV"``), or ``""`` where the user gave none.
+    :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
+    :param kind: ``"scalar"``, the kind of tensor.
+    :param properties: number of values per sample.
+    :param gradients: derivatives with labels: of ``"positions"`` (forces), ``"strain"`` (stress).
+    :param strain_name: how the user names the strain derivative, ``"stress"`` or ``"virial"``.
+    :param description: free text that travels to the exported model.
+    """
+
+    quantity: str = ""
+    unit: str = ""
+    sample_kind: str = "system"
+    kind: str = "scalar"
+    properties: int = 1
+    gradients: tuple[str, ...] = ()
+    strain_name: str = "stress"
+    description: str = ""
+
+    @classmethod
+    def energy(cls, unit: str = "eV", *, forces: bool = False, stress: bool = False) -> TargetInfo:
+        """The common case: an energy per structure, with its derivatives."""
+        gradients = ((POSITIONS,) if forces else ()) + ((STRAIN,) if stress else ())
+        return cls(quantity="energy", unit=unit, gradients=gradients)
+
+    @property
+    def has_forces(self) -> bool:
+        return POSITIONS in self.gradients
+
+    @property
+    def has_strain(self) -> bool:
+        return STRAIN in self.gradients
+
+    @property
+    def per_atom(self) -> bool:
+        return self.sample_kind == "atom"
+
+    @property
+    def is_energy(self) -> bool:
+        """An extensive energy of the structure: the sum of atomic energies."""
+        return self.quantity == "energy" and not self.per_atom and self.kind == "scalar"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types only; :meth:`from_dict` reads it back."""
+        return {**asdict(self), "gradients": list(self.gradients)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TargetInfo:
+        return cls(**{**values, "gradients": tuple(values["gradients"])})
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a model must know about the data that it is made for.
+
+    :param length_unit: unit of positions and cells (``"angstrom"``), or ``""``.
+    :param atomic_types: atomic numbers, ascending; ``Graph.types`` indexes this list.
+    :param targets: name to :class:`TargetInfo`, in the order of the options.
+    :param extra_data: named data that are read but not trained on.
+    """
+
+    length_unit: str
+    atomic_types: Sequence[int]
+    targets: Mapping[str, TargetInfo]
+    extra_data: Mapping[str, TargetInfo] = field(default_factory=dict)
+
+    def with_targets(self, targets: Mapping[str, TargetInfo]) -> DatasetInfo:
+        return replace(self, targets=dict(targets))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types only; :meth:`from_dict` reads it back."""
+        return {
+            "length_unit": self.length_unit,
+            "atomic_types": [int(z) for z in self.atomic_types],
+            "targets": {name: target.to_dict() for name, target in self.targets.items()},
+            "extra_data": {name: target.to_dict() for name, target in self.extra_data.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DatasetInfo:
+        return cls(
+            length_unit=values["length_unit"],
+            atomic_types=tuple(values["atomic_types"]),
+            targets={k: TargetInfo.from_dict(v) for k, v in values["targets"].items()},
+            extra_data={k: TargetInfo.from_dict(v) for k, v in values["extra_data"].items()},
+        )

@@ -1,0 +1,37 @@
+"""The two values that data, models and training hand to one another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from torch import Tensor
+
+
+class Graph(NamedTuple):
+    """A batch of structures as one disconnected graph of flat tensors (TorchScript-able).
+
+    ``P`` pairs are all ordered pairs closer than the cutoff (each pair stands twice, once
+    per direction; periodic images of an atom pair with the atom itself), sorted by centre.
+    Lengths are in the unit of the data set (``DatasetInfo.length_unit``).
+    """
+
+    types: Tensor  # [n_atoms] int64, index into DatasetInfo.atomic_types
+    system: Tensor  # [n_atoms] int64, structure that the atom belongs to, ascending
+    n_systems: int
+    centers: Tensor  # [P] int64, ascending
+    neighbors: Tensor  # [P] int64
+    vectors: Tensor  # [P, 3] from centre to neighbour, network precision
+    positions: Tensor  # [n_atoms, 3], for long-range models only
+    cells: Tensor  # [n_systems, 3, 3] rows are cell vectors, zero where not periodic
+
+
+class Target(NamedTuple):
+    """Labels or predictions of one target; ``n`` = structures, or atoms for per-atom targets.
+
+    Missing labels are NaN. ``strain`` is the derivative of the energy with respect to a
+    symmetric strain: volume times stress, minus the virial, in the unit of the energy.
+    """
+
+    values: Tensor  # [n, properties] float64
+    forces: Optional[Tensor] = None  # [n_atoms, 3], minus the gradient by positions
+    strain: Optional[Tensor] = None  # [n_systems, 3, 3]

@@ -1,0 +1,190 @@
+"""The contract of an architecture: what the platform calls, and what it may rely on.
+
+An architecture folder exposes ``__model__`` (a :class:`ModelInterface`) and ``__trainer__``
+(a :class:`TrainerInterface`). Energy models rather build on ``mtt.MLIPModel`` and
+``mtt.MLIPTrainer``, which implement all of this.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Literal, Optional
+
+import torch
+from metatensor.torch import Labels, TensorMap
+from metatomic.torch import (
+    AtomisticModel,
+    ModelMetadata,
+    ModelOutput,
+    NeighborListOptions,
+    System,
+)
+
+if TYPE_CHECKING:
+    from mtt.data import Dataset, DatasetInfo
+
+Context = Literal["restart", "finetune", "export"]
+"""Why a checkpoint is loaded: ``restart`` takes the latest weights, the others the best."""
+
+Listener = Callable[[str, Mapping[str, Any], int], None]
+"""Called as ``listener(category, values, epoch)``, once per event of a run."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the platform tells a trainer about the run that it belongs to.
+
+    :param seed: seed of everything random in the run.
+    :param directory: the run folder, or None outside of one (a notebook, a test).
+    :param listeners: get every event of the training.
+    :param provenance: where the weights come from; stored in checkpoints. Plain types.
+    """
+
+    seed: int = 0
+    directory: Path | None = None
+    listeners: Sequence[Listener] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ModelInterface(torch.nn.Module, ABC):
+    """A model: built as ``Model(hypers["model"], dataset_info)``.
+
+    :raises TypeError: a class attribute of the contract is missing.
+    """
+
+    __checkpoint_version__: ClassVar[int]
+    __supported_devices__: ClassVar[List[str]]  # in order of preference
+    __supported_dtypes__: ClassVar[List[torch.dtype]]  # in order of preference
+    __default_metadata__: ClassVar[ModelMetadata]
+
+    def __init__(
+        self,
+        hypers: Dict[str, Any],
+        dataset_info: DatasetInfo,
+        metadata: Optional[ModelMetadata] = None,
+    ) -> None:
+        _check_attributes(type(self), _MODEL_ATTRIBUTES)
+        super().__init__()
+        self.hypers = hypers
+        self.dataset_info = dataset_info
+        self.metadata = self.__default_metadata__ if metadata is None else metadata
+
+    @abstractmethod
+    def forward(
+        self,
+        systems: List[System],
+        outputs: Dict[str, ModelOutput],
+        selected_atoms: Optional[Labels] = None,
+    ) -> Dict[str, TensorMap]:
+        """Predict the requested ``outputs`` (and nothing else) for ``systems``."""
+
+    @abstractmethod
+    def requested_neighbor_lists(self) -> List[NeighborListOptions]:
+        """The neighbour lists that every system must carry when it comes to ``forward``."""
+
+    @abstractmethod
+    def supported_outputs(self) -> Dict[str, ModelOutput]:
+        """All that ``forward`` can predict; becomes the capabilities of the exported model."""
+
+    @abstractmethod
+    def restart(self, dataset_info: DatasetInfo) -> ModelInterface:
+        """This model, made ready to go on with ``dataset_info``.
+
+        Called after loading, for restarts and for fine-tuning.
+
+        :raises ArchitectureError: the data ask for something that this model cannot learn.
+        """
+
+    @abstractmethod
+    def get_checkpoint(self) -> Dict[str, Any]:
+        """All that :meth:`load_checkpoint` needs: tensors and plain types only.
+
+        Must hold ``"model_ckpt_version"``; the platform adds ``"architecture_name"``.
+        """
+
+    @classmethod
+    @abstractmethod
+    def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> ModelInterface:
+        """The model in ``checkpoint``: latest weights to restart, best ones otherwise."""
+
+    @classmethod
+    @abstractmethod
+    def upgrade_checkpoint(cls, checkpoint: Dict[str, Any]) -> Dict[str, Any]:
+        """``checkpoint`` of an older ``__checkpoint_version__``, as of this one."""
+
+    @abstractmethod
+    def export(self, metadata: Optional[ModelMetadata] = None) -> AtomisticModel:
+        """This model as metatomic's ``AtomisticModel``."""
+
+
+class TrainerInterface(ABC):
+    """A trainer: built as ``Trainer(hypers["training"])``.
+
+    :raises TypeError: ``__checkpoint_version__`` is missing.
+    """
+
+    __checkpoint_version__: ClassVar[int]
+
+    run: Run = Run()
+    """The run that the trainer belongs to; set by the platform before :meth:`train`."""
+
+    def __init__(self, hypers: Dict[str, Any]) -> None:
+        if vars(self):
+            names = ", ".join(sorted(vars(self)))
+            raise ValueError(
+                f"{type(self).__name__} sets {names} before super().__init__(hypers); "
+                "call it first"
+            )
+        _check_attributes(type(self), _TRAINER_ATTRIBUTES)
+        self.hypers = hypers
+
+    @classmethod
+    def platform_hypers(cls) -> Dict[str, Any]:
+        """Training defaults below the folder's own; empty but for the platform's trainers."""
+        return {}
+
+    @abstractmethod
+    def train(
+        self,
+        model: ModelInterface,
+        dtype: torch.dtype,
+        devices: List[torch.device],
+        train_datasets: List[Dataset],
+        val_datasets: List[Dataset],
+        checkpoint_dir: str,
+    ) -> None:
+        """Train ``model`` in place."""
+
+    @abstractmethod
+    def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
+        """Write a checkpoint that :meth:`load_checkpoint` and the model's can read."""
+
+    @classmethod
+    @abstractmethod
+    def load_checkpoint(
+        cls, checkpoint: Dict[str, Any], hypers: Dict[str, Any], context: Context
+    ) -> TrainerInterface:
+        """A trainer that goes on where ``checkpoint`` stopped, with ``hypers``."""
+
+    @classmethod
+    @abstractmethod
+    def upgrade_checkpoint(cls, checkpoint: Dict[str, Any]) -> Dict[str, Any]:
+        """``checkpoint`` of an older ``__checkpoint_version__``, as of this one."""
+
+
+_MODEL_ATTRIBUTES = (
+    "__checkpoint_version__",
+    "__supported_devices__",
+    "__supported_dtypes__",
+    "__default_metadata__",
+)
+_TRAINER_ATTRIBUTES = ("__checkpoint_version__",)
+
+
+def _check_attributes(owner: type, names: Sequence[str]) -> None:
+    missing = [name for name in names if not hasattr(owner, name)]
+    if missing:
+        raise TypeError(f"{owner.__name__} lacks the class attribute {', '.join(missing)}")
