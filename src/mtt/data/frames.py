@@ -1,0 +1,34 @@
+"""One structure with its labels, as read from a file: the value between files and columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+
+class FrameLabels(NamedTuple):
+    """The labels of one target in one frame, physical totals in the unit of the target.
+
+    A missing label is NaN; ``forces`` and ``strain`` are None where the target has no such
+    gradient in the whole data set.
+    """
+
+    values: Float  # [1, properties], or [n_atoms, properties] for a per-atom target
+    forces: Optional[Float] = None  # [n_atoms, 3], minus the gradient by positions
+    strain: Optional[Float] = None  # [3, 3] volume times stress, minus the virial
+
+
+class Frame(NamedTuple):
+    """A structure, its labels, and the place it was read from (for messages)."""
+
+    numbers: NDArray[np.int64]  # [n_atoms] atomic numbers
+    positions: Float  # [n_atoms, 3]
+    cell: Float  # [3, 3], rows are cell vectors
+    pbc: NDArray[np.bool_]  # [3]
+    labels: dict[str, FrameLabels]
+    extra: dict[str, Float]  # extra_data, each shaped as FrameLabels.values
+    source: str  # "train.xyz, frame 12", frames counted from 0
