@@ -7,6 +7,8 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mtt.data.info import DatasetInfo
+
 Float = NDArray[np.float64]
 
 
@@ -32,3 +34,11 @@ class Frame(NamedTuple):
     labels: dict[str, FrameLabels]
     extra: dict[str, Float]  # extra_data, each shaped as FrameLabels.values
     source: str  # "train.xyz, frame 12", frames counted from 0
+
+
+class FrameSet(NamedTuple):
+    """What one entry of the options' data sets holds: ``frames, info, notices = read_frames(...)``."""
+
+    frames: list[Frame]
+    info: DatasetInfo
+    notices: tuple[str, ...]  # sentences for the user: labels missing, gradients switched off
