@@ -1,0 +1,1 @@
+"""What is added to the network, physics first: composition energies, ZBL repulsion."""

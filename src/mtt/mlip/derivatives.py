@@ -1,0 +1,49 @@
+"""Forces and stress from one gradient.
+
+Short-range energies depend on the geometry through the pair vectors alone. With
+g = ∂E/∂vectors, the chain rule gives, for vectors r_j - r_i + cell shift,
+
+    forces_i = Σ_{centers = i} g - Σ_{neighbors = i} g
+    strain   = Σ_pairs (vectors ⊗ g + g ⊗ vectors) / 2      per structure
+
+so no cell is displaced and no gradient passes through the neighbour list.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mtt.graph import Graph
+
+
+def pair_gradient(energies: Tensor, graph: Graph, create_graph: bool) -> Tensor:
+    """∂(Σ energies)/∂vectors, [P, 3]; ``graph.vectors`` must require a gradient."""
+    if graph.vectors.shape[0] == 0:
+        return torch.zeros_like(graph.vectors)
+    # a model may ignore the vectors (constant energies): its derivative is zero
+    (gradient,) = torch.autograd.grad(
+        energies.sum(),
+        graph.vectors,
+        create_graph=create_graph,
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return gradient
+
+
+def forces(gradient: Tensor, graph: Graph) -> Tensor:
+    """Forces [n_atoms, 3] from the pair gradient [P, 3]."""
+    zeros = gradient.new_zeros(graph.types.shape[0], 3)
+    return zeros.index_add(0, graph.centers, gradient).index_add(
+        0, graph.neighbors, gradient, alpha=-1
+    )
+
+
+def strain(gradient: Tensor, graph: Graph) -> Tensor:
+    """Derivative by a symmetric strain [n_systems, 3, 3] from the pair gradient [P, 3]."""
+    outer = graph.vectors[:, :, None] * gradient[:, None, :]
+    zeros = outer.new_zeros(graph.n_systems, 3, 3)
+    total = zeros.index_add(0, graph.system[graph.centers], outer)
+    return (total + total.transpose(1, 2)) / 2

@@ -1,0 +1,146 @@
+"""What is computed from the training set before the first step: baselines and scales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from mtt.baselines.composition import fit_composition, fixed_composition
+from mtt.baselines.zbl import ZBL
+from mtt.data import Batching, Loader
+from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from mtt.data import Dataset
+
+
+def fit_weights(
+    dataset: Dataset, info: DatasetInfo, given: Mapping[str, Any], offset: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Composition weights [n_types, properties] of every target.
+
+    Extensive targets are fitted over structures, per-atom targets over atoms (the mean of
+    each element).
+
+    :param given: ``atomic_baseline`` of the options, target to number or ``{Z: number}``.
+    :param offset: other baselines [n, properties] already in the model, taken off first.
+    :raises ConfigError: a given baseline is of no target, or lacks an element.
+    """
+    _check_names("atomic_baseline", given, info)
+    weights = {}
+    for name, target in info.targets.items():
+        if name in given:
+            _check_elements(name, given[name], info.atomic_types)
+            weights[name] = fixed_composition(given[name], info.atomic_types, target.properties)
+            continue
+        values = dataset.target(name).values
+        if name in offset:
+            values = values - offset[name]
+        counts = _counts(dataset, target, info.atomic_types)
+        weights[name] = fit_composition(counts, values, info.atomic_types)
+    return weights
+
+
+def fit_scales(
+    dataset: Dataset, info: DatasetInfo, weights: Mapping[str, Tensor], hypers: Mapping[str, Any]
+) -> dict[str, float]:
+    """The size of what the network has to learn, one number per target.
+
+    It is the root mean square of the forces where there are any (in energy per length, the
+    convention of NequIP and MACE: a network of order one then has forces of order one), else
+    of the values without their composition baseline, per atom for values of structures.
+
+    :raises ConfigError: ``fixed_scaling_weights`` names no target of the data.
+    """
+    fixed: Mapping[str, Any] = hypers.get("fixed_scaling_weights") or {}
+    _check_names("fixed_scaling_weights", fixed, info)
+    scales = {}
+    for name, target in info.targets.items():
+        if name in fixed:
+            scales[name] = _fixed_scale(name, fixed[name])
+        elif hypers.get("scale_targets", True):
+            scales[name] = _root_mean_square(_typical(dataset, name, target, info, weights[name]))
+        else:
+            scales[name] = 1.0
+    return scales
+
+
+def zbl_energies(
+    zbl: ZBL, dataset: Dataset, atomic_types: Sequence[int], cutoff: float
+) -> Tensor:
+    """ZBL energy of every structure, [n, 1] float64."""
+    loader = Loader(
+        dataset,
+        atomic_types,
+        dtype=torch.float64,
+        device=torch.device("cpu"),
+        batching=Batching(structures=100),
+        shuffle=False,
+        cutoff=cutoff,
+    )
+    energies = []
+    for batch in loader.epoch(0):
+        graph = batch.graph
+        with torch.no_grad():
+            atomic = zbl(graph).to("cpu", torch.float64)
+        energies.append(atomic.new_zeros(graph.n_systems).index_add(0, graph.system, atomic))
+    return torch.cat(energies)[:, None]
+
+
+def _typical(
+    dataset: Dataset, name: str, target: TargetInfo, info: DatasetInfo, weights: Tensor
+) -> Tensor:
+    labels = dataset.target(name)
+    if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
+        return labels.forces
+    counts = _counts(dataset, target, info.atomic_types)
+    residual = labels.values - counts @ weights
+    return residual if target.per_atom else residual / dataset.n_atoms[:, None]
+
+
+def _root_mean_square(values: Tensor) -> float:
+    finite = values[torch.isfinite(values)].to(torch.float64)
+    scale = float(finite.square().mean().sqrt()) if finite.numel() else 0.0
+    # labels that the baseline explains to the last digit leave nothing to scale
+    return scale if scale > 1e-10 else 1.0
+
+
+def _counts(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
+    if not target.per_atom:
+        return dataset.composition(atomic_types)
+    numbers = torch.as_tensor(list(atomic_types))
+    return (dataset.types[:, None] == numbers[None, :]).to(torch.float64)
+
+
+def _check_names(option: str, given: Mapping[str, Any], info: DatasetInfo) -> None:
+    for name in given:
+        if name not in info.targets:
+            raise ConfigError(
+                f"no target is called {name!r}",
+                where=f"architecture.training.{option}",
+                hint=did_you_mean(name, info.targets) or f"targets: {', '.join(info.targets)}",
+            )
+
+
+def _check_elements(name: str, given: Any, atomic_types: Sequence[int]) -> None:
+    missing = [z for z in atomic_types if z not in given] if isinstance(given, Mapping) else []
+    if missing:
+        raise ConfigError(
+            f"no value for atomic number {', '.join(map(str, missing))}",
+            where=f"architecture.training.atomic_baseline.{name}",
+            hint="give one for every element of the data",
+        )
+
+
+def _fixed_scale(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ConfigError(
+            f"{value!r} is not a positive number",
+            where=f"architecture.training.fixed_scaling_weights.{name}",
+            hint="scales per element are not available yet; give one number",
+        )
+    return float(value)
