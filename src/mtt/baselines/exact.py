@@ -1,7 +1,5 @@
 """Numbers that stay in float64 whatever precision the network takes."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -46,6 +46,8 @@ class MLIPModel(ModelInterface):
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
     """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
 
+    __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
+
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
 
