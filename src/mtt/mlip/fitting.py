@@ -69,9 +69,7 @@ def fit_scales(
     return scales
 
 
-def zbl_energies(
-    zbl: ZBL, dataset: Dataset, atomic_types: Sequence[int], cutoff: float
-) -> Tensor:
+def zbl_energies(zbl: ZBL, dataset: Dataset, atomic_types: Sequence[int], cutoff: float) -> Tensor:
     """ZBL energy of every structure, [n, 1] float64."""
     loader = Loader(
         dataset,

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
 from mtt.baselines.zbl import ZBL
-from mtt.checkpoint.metadata import metadata_from_dict, metadata_to_dict
-from mtt.checkpoint.upgrade import upgrade_model
+from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
 from mtt.interface import Context, ModelInterface
 from mtt.mlip.derivatives import forces, pair_gradient, strain
 from mtt.mlip.fitting import fit_scales, fit_weights, zbl_energies
+from mtt.mlip.steps import folder_steps
 from mtt.mlip.support import check_restart, check_targets
 from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
 
@@ -224,9 +224,7 @@ class MLIPModel(ModelInterface):
     @classmethod
     def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> "MLIPModel":
         """The model in ``checkpoint``: latest weights to restart, the best ones otherwise."""
-        model = cls(
-            checkpoint["model_hypers"], DatasetInfo.from_dict(checkpoint["dataset_info"])
-        )
+        model = cls(checkpoint["model_hypers"], DatasetInfo.from_dict(checkpoint["dataset_info"]))
         model.metadata = metadata_from_dict(checkpoint["metadata"])
         model.to(getattr(torch, checkpoint["model_dtype"]))
         latest, best = checkpoint["model_state_dict"], checkpoint["best_model_state_dict"]
@@ -236,7 +234,7 @@ class MLIPModel(ModelInterface):
     @classmethod
     def upgrade_checkpoint(cls, checkpoint: Dict[str, Any]) -> Dict[str, Any]:
         """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_steps(checkpoint, "model", cls)
+        return upgrade_steps(checkpoint, "model", cls.__checkpoint_version__, folder_steps(cls))
 
     # ---------------------------------------------------------------- metatomic
 

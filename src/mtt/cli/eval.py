@@ -1,0 +1,56 @@
+"""``mtt eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtt.cli import arguments, render
+
+
+@click.command("eval")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("options", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("output.xyz"),
+    show_default=True,
+    help="Predictions, as extended xyz.",
+)
+@click.option(
+    "-b",
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Structures per batch.",
+)
+@click.option("--check-consistency", is_flag=True, help="Have metatomic check every call.")
+@arguments.architectures
+def command(
+    model: Path,
+    options: Path,
+    output: Path,
+    batch_size: int,
+    check_consistency: bool,
+    architectures: tuple[Path, ...],
+) -> None:
+    """Predict the structures of OPTIONS with MODEL (.pt or .ckpt), and score them.
+
+    OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
+    list of them.
+    """
+    from mtt.workflows.evaluate import evaluate
+
+    result = evaluate(
+        model,
+        options,
+        output=output,
+        batch_size=batch_size,
+        check_consistency=check_consistency,
+        architectures=architectures,
+    )
+    render.evaluation(result)

@@ -1,0 +1,44 @@
+"""``mtt export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtt.cli import arguments, render
+
+
+@click.command("export")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Exported model [default: the checkpoint's name with .pt]; a name that ends in "
+    ".ckpt rewrites the checkpoint, for its metadata.",
+)
+@click.option(
+    "-m",
+    "--metadata",
+    type=click.Path(path_type=Path),
+    help="YAML file with name, description, authors, references and extra.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    help="Precision that engines see [default: float64 where the model can].",
+)
+@arguments.architectures
+def command(
+    checkpoint: Path,
+    output: Path | None,
+    metadata: Path | None,
+    dtype: str | None,
+    architectures: tuple[Path, ...],
+) -> None:
+    """Export CHECKPOINT for ASE, LAMMPS, i-PI and every other metatomic engine."""
+    from mtt.workflows.export import export
+
+    path = export(checkpoint, output, metadata=metadata, dtype=dtype, architectures=architectures)
+    render.done(f"wrote {path}")

@@ -1,0 +1,98 @@
+"""The ``mtt`` command: finds the subcommand, runs it, and turns errors into exit codes.
+
+0 done, 1 the user's error, 2 usage, 70 a bug, 130/143 stopped by a signal.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from mtt._version import __version__
+from mtt.errors import MttError
+
+BUG = 70  # sysexits.h: EX_SOFTWARE
+
+# command: (module, one line of help); the module is imported when the command runs
+COMMANDS = {
+    "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
+    "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
+    "export": ("mtt.cli.export", "Export a checkpoint for simulation engines."),
+    "show": ("mtt.cli.show", "Say what a checkpoint or an exported model is."),
+    "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
+    "data": ("mtt.cli.data", "Statistics of data files; packing of large data sets."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mtt")
+@click.option("--debug", is_flag=True, help="Show debug messages, and tracebacks of errors.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Train atomistic machine-learning models from one YAML file."""
+    ctx.obj = {"debug": debug}
+    if ctx.invoked_subcommand != "--help":
+        from mtt.cli import render
+
+        render.setup(debug)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; every outcome is an exit code.
+
+    :param arguments: the words after ``mtt``.
+    """
+    from mtt.cli import render
+
+    debug = "--debug" in arguments
+    try:
+        return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as usage:
+        usage.show()
+        return usage.exit_code
+    except MttError as error:
+        render.error(str(error))
+        if debug:
+            render.plain(traceback.format_exc())
+        return getattr(error, "exit_code", 1)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        render.error("stopped")
+        return 130
+    except Exception:
+        # not the user's fault: keep everything that the report of a bug needs
+        log = _write_traceback(arguments)
+        last = traceback.format_exc().strip().splitlines()[-1]
+        render.error(f"this is a bug in mtt or in the architecture: {last}\nfull report: {log}")
+        if debug:
+            render.plain(traceback.format_exc())
+        return BUG
+
+
+def _write_traceback(arguments: Sequence[str]) -> Path:
+    with tempfile.NamedTemporaryFile("w", prefix="mtt-error-", suffix=".log", delete=False) as file:
+        file.write(f"mtt {__version__} {' '.join(arguments)}\n\n{traceback.format_exc()}")
+    return Path(file.name)

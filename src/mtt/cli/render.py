@@ -1,0 +1,229 @@
+"""All that the command line prints. On a terminal with colours and progress, else plain."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mtt.interface import Listener
+
+
+def setup(debug: bool) -> None:
+    """Show what mtt logs: on the terminal, above any progress display."""
+    logger = logging.getLogger("mtt")
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    if not any(isinstance(handler, _Console) for handler in logger.handlers):
+        logger.addHandler(_Console())
+
+
+def error(message: str) -> None:
+    """An error, on standard error."""
+    click.echo(click.style("error: ", fg="red", bold=True, reset=True) + message, err=True)
+
+
+def plain(text: str) -> None:
+    """Text for a reader of tracebacks, on standard error."""
+    click.echo(text, err=True)
+
+
+def done(message: str) -> None:
+    click.echo(message)
+
+
+def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
+    """Nested names and values, indented; or JSON."""
+    if as_json:
+        click.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        return
+    for line in _lines(values, 0):
+        click.echo(line)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table; the first column is text, the others are numbers."""
+    from rich import box
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for i, name in enumerate(columns):
+        shown.add_column(name, justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    _console().print(shown)
+
+
+def number(value: float) -> str:
+    """Four significant digits, never in a form that hides a small number."""
+    return f"{value:.4g}"
+
+
+@contextmanager
+def training_display() -> Iterator[Listener]:
+    """A listener that draws the progress of a training and its tables while the block runs."""
+    display = _Display()
+    try:
+        yield display
+    finally:
+        display.stop()
+
+
+class _Display:
+    """Progress of the epochs on a terminal; tables of statistics and errors anywhere."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+        if category == "statistics":
+            statistics(values)
+        elif category == "evaluation":
+            self.stop()
+            errors(values)
+        elif category == "run_start":
+            self._start(values, epoch)
+        elif category == "progress" and self._progress is not None:
+            done_batches = (epoch - 1) * values["n_batches"] + values["batch"]
+            total = self._epochs * values["n_batches"]
+            self._progress.update(self._task, completed=done_batches, total=total)
+        elif category == "end":
+            self.stop()
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _start(self, values: Mapping[str, Any], epoch: int) -> None:
+        console = _console()
+        if not console.is_terminal:
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._epochs = values["num_epochs"]
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("training", total=None)
+        self._progress.start()
+
+
+def statistics(values: Mapping[str, Any]) -> None:
+    """What a data set holds, one row per target."""
+    rows = [[row["name"], *(_cell(row[key]) for key in _STATISTICS[1:])] for row in values["rows"]]
+    heading = (
+        f"{values['name']}: {values['n_structures']} structures, {values['n_atoms']} atoms "
+        f"({values['elements']})"
+    )
+    table(heading, ["", *_STATISTICS[1:]], rows)
+
+
+_STATISTICS = ("name", "unit", "labelled", "mean", "std", "min", "max")
+
+
+def errors(values: Mapping[str, Any]) -> None:
+    """Errors of predictions: one row per quantity, RMSE and MAE side by side."""
+    rows: dict[str, list[str]] = {}
+    for metric in values["metrics"]:
+        quantity, _, kind = metric.name.rpartition(" ")
+        row = rows.setdefault(quantity, [quantity, "", "", metric.unit])
+        row[1 if kind == "RMSE" else 2] = number(metric.value)
+    table(f"errors on {values['dataset']}", ["", "RMSE", "MAE", "unit"], rows.values())
+
+
+def evaluation(result: Any) -> None:
+    """What ``mtt eval`` found, and where it wrote it."""
+    for one in result.datasets:
+        if one.metrics:
+            errors({"dataset": one.name, "metrics": one.metrics})
+        rate = f"{one.timing.per_atom * 1e3:.3g} ms per atom"
+        done(f"{one.n_structures} structures in {one.timing.seconds:.2f} s, {rate}")
+    for path in result.files:
+        done(f"wrote {path}")
+
+
+def architectures(found: Iterable[Any]) -> None:
+    """All architectures, where they are and what may be expected of them."""
+    rows = [[one.name, one.state, str(one.folder)] for one in found]
+    for name, state, folder in sorted(rows):
+        click.echo(f"{name:<28} {state:<13} {folder}")
+
+
+def architecture(one: Any) -> None:
+    """One architecture: who wrote it, its options with defaults and what they mean."""
+    import yaml
+
+    click.echo(f"{one.name}  ({one.folder})")
+    doc = (one.model.__doc__ or "").strip()
+    if doc:
+        click.echo(f"\n{doc.splitlines()[0]}")
+    for role in ("authors", "maintainers"):
+        people = ", ".join(" ".join(person) for person in getattr(one, role))
+        click.echo(f"{role}: {people}")
+    click.echo("\ndefault options:\n")
+    click.echo(yaml.safe_dump({"architecture": one.default_hypers}, sort_keys=False).rstrip())
+    described = list(_described(one.schema or {}, ""))
+    if described:
+        click.echo("\nwhat they mean:\n")
+        for key, text in described:
+            click.echo(f"{key}\n    {text}")
+
+
+def _described(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, part in schema.get("properties", {}).items():
+        name = f"{prefix}{key}"
+        if "description" in part:
+            yield name, part["description"]
+        yield from _described(part, f"{name}.")
+
+
+def _lines(values: Mapping[str, Any], depth: int) -> Iterator[str]:
+    for key, value in values.items():
+        indent = "  " * depth
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{key}:"
+            yield from _lines(value, depth + 1)
+        else:
+            yield f"{indent}{key}: {_cell(value)}"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    return "-" if value is None else str(value)
+
+
+class _Console(logging.Handler):
+    """Log records as plain lines; warnings say that they are one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        _console().print(
+            prefix + record.getMessage(), highlight=False, markup=False, soft_wrap=True
+        )
+
+
+_shared: list[Any] = []
+
+
+def _console() -> Any:
+    """One rich console for everything, so that log lines stand above the progress."""
+    if not _shared:
+        from rich.console import Console
+
+        _shared.append(Console())
+    return _shared[0]

@@ -1,0 +1,57 @@
+"""``mtt train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtt.cli import arguments, render
+
+
+@click.command("train")
+@click.argument("options", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("model.pt"),
+    show_default=True,
+    help="Exported model; the checkpoint goes beside it with the suffix .ckpt.",
+)
+@click.option(
+    "--restart",
+    metavar="FILE|auto",
+    help="Go on from a checkpoint; auto takes the newest run below outputs/.",
+)
+@click.option(
+    "-r",
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option, for example -r architecture.training.num_epochs=10.",
+)
+@click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
+@arguments.architectures
+def command(
+    options: Path,
+    output: Path,
+    restart: str | None,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    architectures: tuple[Path, ...],
+) -> None:
+    """Train a model as OPTIONS (a YAML file) says, export it, and evaluate it."""
+    from mtt.workflows.train import train
+
+    with render.training_display() as listener:
+        train(
+            options,
+            output=output,
+            restart=restart,
+            overrides=overrides,
+            dry_run=dry_run,
+            architectures=architectures,
+            listeners=[listener],
+        )

@@ -1,0 +1,53 @@
+"""A checkpoint becomes a file that simulation engines run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtt.checkpoint import metadata_to_dict, write
+from mtt.errors import ConfigError
+from mtt.exporting import export_model, read_metadata
+from mtt.workflows.folder import check_writable
+from mtt.workflows.load import is_exported, load_checkpoint, model_from
+
+
+def export(
+    checkpoint: str | Path,
+    output: str | Path | None = None,
+    *,
+    metadata: str | Path | None = None,
+    dtype: str | None = None,
+    architectures: Sequence[str | Path] = (),
+) -> Path:
+    """Export the best weights of ``checkpoint``, verified in a fresh process.
+
+    :param output: the exported model (``.pt``; default: the checkpoint's name with that
+        suffix), or a ``.ckpt``, which gets the checkpoint with new ``metadata``.
+    :param metadata: YAML file with fields of metatomic's ``ModelMetadata``.
+    :param dtype: ``"float32"`` or ``"float64"``, the precision that engines see.
+    :param architectures: folders of architectures outside of the package.
+    :return: the file that was written.
+    :raises CheckpointError: the checkpoint cannot be read, or the export differs from it.
+    :raises ConfigError: the output or the metadata cannot be used.
+    """
+    source = Path(checkpoint)
+    target = Path(output) if output is not None else Path(source.with_suffix(".pt").name)
+    check_writable(target)
+    given = None if metadata is None else read_metadata(metadata)
+    if is_exported(source):
+        raise ConfigError(
+            "this is an exported model already", where=str(source), hint="give its checkpoint"
+        )
+    contents, architecture = load_checkpoint(source, architectures)
+    if target.suffix == ".ckpt":
+        if given is None:
+            raise ConfigError(
+                "a checkpoint is only written again for its metadata",
+                where=str(target),
+                hint="give --metadata, or a name that ends in .pt",
+            )
+        write(target, {**contents, "metadata": metadata_to_dict(given)})
+        return target
+    model = model_from(contents, architecture, "export")
+    return export_model(model, target, metadata=given, dtype=dtype)

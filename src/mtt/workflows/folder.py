@@ -1,0 +1,103 @@
+"""The run folder: ``outputs/YYYY-MM-DD/HH-MM-SS/`` and the files in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mtt.errors import ConfigError
+
+OUTPUTS = Path("outputs")
+
+
+class RunFolder:
+    """The files of one run.
+
+    :param path: the folder; see :func:`new_folder`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.options = path / "options_restart.yaml"
+        self.log = path / "train.log"
+        self.model = path / "model.pt"
+        self.checkpoint = path / "model.ckpt"
+
+    def write_indices(self, indices: Mapping[str, Sequence[Sequence[int]]]) -> None:
+        """``indices/training.txt`` …: frames of each set, counted from 0, one per line.
+
+        Several data sets are numbered: ``training_0.txt``, ``training_1.txt`` …
+        """
+        folder = self.path / "indices"
+        folder.mkdir(exist_ok=True)
+        for name, sets in indices.items():
+            for i, frames in enumerate(sets):
+                suffix = f"_{i}" if len(sets) > 1 else ""
+                text = "".join(f"{frame}\n" for frame in frames)
+                (folder / f"{name}{suffix}.txt").write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Everything that mtt logs inside the block also goes to ``train.log``."""
+        handler = logging.FileHandler(self.log, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger = logging.getLogger("mtt")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def new_folder(outputs: Path = OUTPUTS) -> RunFolder:
+    """A folder that did not exist; two runs in one second get ``.1``, ``.2`` …
+
+    :raises ConfigError: the folder cannot be written.
+    """
+    now = datetime.now()
+    day, time = now.strftime("%Y-%m-%d"), now.strftime("%H-%M-%S")
+    suffix = 0
+    while True:
+        path = outputs / day / (f"{time}.{suffix}" if suffix else time)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            suffix += 1
+            continue
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make the run folder ({error.strerror})",
+                where=str(path),
+                hint="run mtt where you may write",
+            ) from error
+        return RunFolder(path)
+
+
+def check_writable(path: Path) -> None:
+    """Whether ``path`` can be written, tried before any work is done.
+
+    :raises ConfigError: it is a folder, its folder does not exist, or may not be written.
+    """
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise ConfigError("this is a folder", where=str(path), hint="give a file name")
+    if not folder.is_dir():
+        raise ConfigError(
+            "the folder of the output does not exist",
+            where=str(path),
+            hint=f"make it first: mkdir -p {folder}",
+        )
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ConfigError("the output cannot be written", where=str(path), hint="check its rights")

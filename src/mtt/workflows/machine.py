@@ -1,0 +1,74 @@
+"""What a model runs on: device, precision and seed, from the user's wish and the machine."""
+
+from __future__ import annotations
+
+import secrets
+
+import torch
+
+from mtt.errors import ConfigError
+from mtt.interface import ModelInterface
+
+_PRECISIONS = {64: torch.float64, 32: torch.float32, 16: torch.float16}
+
+
+def choose_device(wish: str | None, model: type[ModelInterface]) -> torch.device:
+    """The device that the user names, else the model's first choice that is here.
+
+    :raises ConfigError: the device is not here, or the model does not support it.
+    """
+    supported = model.__supported_devices__
+    if wish is None:
+        kinds = [kind for kind in supported if _is_here(kind)]
+    elif wish == "gpu":
+        kinds = [kind for kind in supported if kind != "cpu" and _is_here(kind)]
+    else:
+        kind = torch.device(wish).type
+        if kind not in supported:
+            names = ", ".join(supported)
+            raise ConfigError(
+                f"{model.__name__} does not run on {kind!r}",
+                where="device",
+                hint=f"it supports: {names}",
+            )
+        kinds = [wish] if _is_here(kind) else []
+    if not kinds:
+        raise ConfigError(
+            f"no {wish or 'supported'} device on this machine",
+            where="device",
+            hint=f"the model supports {', '.join(supported)}; leave the option out to take "
+            "what is there",
+        )
+    return torch.device(kinds[0])
+
+
+def choose_dtype(wish: int | None, model: type[ModelInterface]) -> torch.dtype:
+    """The precision that the user names in bits, else the model's first choice.
+
+    :raises ConfigError: the model does not support it.
+    """
+    supported = model.__supported_dtypes__
+    if wish is None:
+        return supported[0]
+    dtype = _PRECISIONS[wish]
+    if dtype not in supported:
+        bits = ", ".join(str(torch.finfo(known).bits) for known in supported)
+        raise ConfigError(
+            f"{model.__name__} does not support {wish} bits",
+            where="base_precision",
+            hint=f"it supports: {bits}",
+        )
+    return dtype
+
+
+def choose_seed(wish: int | None) -> int:
+    """The seed that the user names, else a random one."""
+    return secrets.randbelow(2**31) if wish is None else wish
+
+
+def _is_here(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    return kind == "cpu"

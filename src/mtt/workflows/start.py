@@ -1,0 +1,110 @@
+"""The model and the trainer that a run starts with: new, restarted, or fine-tuned."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtt.data import DatasetInfo
+from mtt.errors import CheckpointError, Problem
+from mtt.interface import ModelInterface, TrainerInterface
+from mtt.registry import Architecture
+from mtt.workflows.load import load_checkpoint, model_from
+
+log = logging.getLogger(__name__)
+
+
+class Start(NamedTuple):
+    """What a run starts with.
+
+    :param provenance: where the weights come from, for the checkpoint.
+    """
+
+    model: ModelInterface
+    trainer: TrainerInterface
+    provenance: dict[str, Any]
+
+
+def new_model(architecture: Architecture, hypers: Mapping[str, Any], info: DatasetInfo) -> Start:
+    """A model with random weights."""
+    model = architecture.model(hypers["model"], info)
+    return Start(model, architecture.trainer(hypers["training"]), {"start": "new"})
+
+
+def fine_tuned(
+    architecture: Architecture,
+    hypers: Mapping[str, Any],
+    info: DatasetInfo,
+    path: str,
+    architectures: Sequence[str | Path],
+) -> Start:
+    """The best weights of another run, with a new optimizer and schedule."""
+    checkpoint, origin = load_checkpoint(path, architectures)
+    _check_same(checkpoint, origin, architecture, hypers, path)
+    model = model_from(checkpoint, architecture, "finetune").restart(info)
+    log.info("fine-tuning the best weights of %s (epoch %s)", path, checkpoint.get("best_epoch"))
+    provenance = {"start": "finetune", "from": str(path), "of": checkpoint.get("provenance")}
+    return Start(model, architecture.trainer(hypers["training"]), provenance)
+
+
+def restarted(
+    checkpoint: dict[str, Any],
+    origin: Architecture,
+    architecture: Architecture,
+    hypers: Mapping[str, Any],
+    info: DatasetInfo,
+    path: Path,
+) -> Start:
+    """The run of ``checkpoint``, to go on where it stopped."""
+    _check_same(checkpoint, origin, architecture, hypers, path)
+    model = model_from(checkpoint, architecture, "restart").restart(info)
+    trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
+    provenance = dict(checkpoint.get("provenance") or {})
+    return Start(model, trainer, {**provenance, "restarted_from": str(path)})
+
+
+def _check_same(
+    checkpoint: Mapping[str, Any],
+    origin: Architecture,
+    architecture: Architecture,
+    hypers: Mapping[str, Any],
+    path: str | Path,
+) -> None:
+    """Refuse a checkpoint of another architecture, or of other model options."""
+    if origin.name != architecture.name:
+        raise CheckpointError(
+            f"this is a checkpoint of {origin.name!r}; the options ask for {architecture.name!r}",
+            where=str(path),
+            hint="set architecture.name to the checkpoint's",
+        )
+    stored = checkpoint.get("model_hypers")
+    if stored is None or stored == hypers["model"]:
+        return
+    differences = list(_differences(stored, hypers["model"], "architecture.model"))
+    raise CheckpointError.collect(
+        [
+            Problem(
+                f"{key} is {new!r} in the options and {old!r} in the checkpoint",
+                where=str(path),
+                hint="a trained model keeps its options; train a new one to change them",
+            )
+            for key, old, new in differences
+        ]
+    )
+
+
+def _differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str
+) -> list[tuple[str, Any, Any]]:
+    rows: list[tuple[str, Any, Any]] = []
+    for key in sorted({*old, *new}, key=str):
+        before, after = old.get(key), new.get(key)
+        if before == after and (key in old) == (key in new):
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            rows += _differences(before, after, f"{prefix}.{key}")
+        else:
+            rows.append((f"{prefix}.{key}", before, after))
+    return rows
