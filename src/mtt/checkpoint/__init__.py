@@ -1,0 +1,24 @@
+"""Checkpoints: safe to read, whole when written, and upgraded when old."""
+
+from mtt.checkpoint.describe import describe
+from mtt.checkpoint.metadata import merge_metadata, metadata_from_dict, metadata_to_dict
+from mtt.checkpoint.read import peek, read
+from mtt.checkpoint.retain import Newest, find_latest_run, newest_valid, write_last
+from mtt.checkpoint.upgrade import upgrade, upgrade_steps
+from mtt.checkpoint.write import write
+
+__all__ = [
+    "Newest",
+    "describe",
+    "find_latest_run",
+    "merge_metadata",
+    "metadata_from_dict",
+    "metadata_to_dict",
+    "newest_valid",
+    "peek",
+    "read",
+    "upgrade",
+    "upgrade_steps",
+    "write",
+    "write_last",
+]

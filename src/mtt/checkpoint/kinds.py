@@ -1,0 +1,80 @@
+"""What a file is that was given as a checkpoint, told from its first bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from mtt.errors import CheckpointError, did_you_mean
+
+_ZIP = b"PK\x03\x04"
+_MAGIC = (
+    (
+        b"\x80",
+        "a pickle, or a torch file of the format before 1.6, which has no checksums",
+    ),
+    (b"\x1f\x8b", "compressed by gzip; decompress it first"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"PK", "an empty zip archive"),
+)
+
+
+def check_path(path: str | Path) -> Path:
+    """``path``, which must be a file that is not empty.
+
+    :raises CheckpointError: it is not.
+    """
+    path = Path(path)
+    if path.is_dir():
+        held = sorted(item.name for item in path.glob("*.ckpt"))
+        raise CheckpointError(
+            "is a folder, not a checkpoint",
+            where=str(path),
+            hint=f"it holds {', '.join(held)}" if held else "give a .ckpt file",
+        )
+    if not path.exists():
+        held = [item.name for item in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise CheckpointError(
+            "no such file", where=str(path), hint=did_you_mean(path.name, sorted(held))
+        )
+    if path.stat().st_size == 0:
+        raise CheckpointError(
+            "is empty (0 bytes): its writer was stopped, or the disk was full",
+            where=str(path),
+        )
+    return path
+
+
+def refuse_unless_zip(file: IO[bytes], path: Path) -> None:
+    """Checkpoints and exported models are zip archives; say what anything else is.
+
+    :raises CheckpointError: ``file`` is no zip archive.
+    """
+    file.seek(0)
+    head = file.read(4096)
+    if head.startswith(_ZIP):
+        return
+    raise CheckpointError(f"is not a checkpoint, but {_what(head, path)}", where=str(path))
+
+
+def is_exported(names: Sequence[str]) -> bool:
+    """Whether an archive with these ``names`` is a TorchScript program."""
+    return any(name.endswith("/constants.pkl") for name in names)
+
+
+def _what(head: bytes, path: Path) -> str:
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            return what
+    if not head.strip(b"\x00"):
+        return "a file of zeros: its writer was stopped, or the disk was full"
+    try:
+        # a character may be cut at the end of the head
+        head[:-3].decode() if len(head) == 4096 else head.decode()
+    except UnicodeDecodeError:
+        return "an unknown kind of file, or one whose beginning is damaged"
+    if path.suffix in (".yaml", ".yml"):
+        return "a YAML file; options belong to `mtt train` and `mtt eval`"
+    return "a text file"

@@ -1,0 +1,176 @@
+"""Reading a checkpoint: verified by its checksums, and without running what stands in it."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from mtt._version import __version__
+from mtt.checkpoint.format import (
+    ARCHITECTURE,
+    FORMAT,
+    FORMAT_VERSION,
+    MODEL_VERSION,
+    MTT_VERSION,
+)
+from mtt.checkpoint.kinds import check_path, is_exported, refuse_unless_zip
+from mtt.errors import CheckpointError
+
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,  # NotImplementedError too: a bit of the flags or of the method is wrong
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+)
+_DAMAGED = "take another checkpoint of the run, or an older copy of the file"
+
+
+def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]:
+    """The checkpoint in ``path``, with its tensors on the CPU.
+
+    :param architecture: name to assume for a file that holds none (a trainer of its own may
+        write the model's checkpoint as it is); without it such a file is refused.
+    :raises CheckpointError: the file is missing, damaged, unsafe, written by a newer ``mtt``,
+        or something else than a checkpoint; the message says which.
+    """
+    path = check_path(path)
+    try:
+        with open(path, "rb") as file:
+            refuse_unless_zip(file, path)
+            names = verify(file, path)
+            if is_exported(names):
+                raise CheckpointError(
+                    "this is an exported model, not a checkpoint",
+                    where=str(path),
+                    hint="`mtt eval` wants it; to train on or export again, give the .ckpt file",
+                )
+            _find_pickle(names, path)
+            checkpoint = _load(file, path)
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return _check_keys(checkpoint, path, architecture)
+
+
+def peek(path: str | Path) -> dict[str, Any]:
+    """Like :func:`read`, but the tensors stay on disk, mapped and not verified.
+
+    For the plain values in large files; they are verified.
+    """
+    path = check_path(path)
+    try:
+        with open(path, "rb") as file:
+            refuse_unless_zip(file, path)
+            with _archive(file, path) as archive:
+                archive.read(_find_pickle(archive.namelist(), path))  # checks its CRC
+        return _check_dict(_load(path, path), path)
+    except _ZIP_ERRORS as error:
+        raise _damage(path, str(error)) from error
+
+
+def verify(file: IO[bytes], path: Path) -> list[str]:
+    """The names in the archive ``file``, once all its checksums are right.
+
+    ``torch.load`` checks none: a flipped bit becomes another weight, silently.
+
+    :raises CheckpointError: the file is cut short or altered.
+    """
+    with _archive(file, path) as archive:
+        try:
+            wrong = archive.testzip()
+        except _ZIP_ERRORS as error:
+            raise _damage(path, str(error)) from error
+        if wrong is not None:
+            raise _damage(path, f"the checksum of {wrong!r} is wrong")
+        return archive.namelist()
+
+
+def _archive(file: IO[bytes], path: Path) -> zipfile.ZipFile:
+    file.seek(0)
+    try:
+        return zipfile.ZipFile(file)
+    except _ZIP_ERRORS as error:
+        size = path.stat().st_size
+        raise CheckpointError(
+            f"is damaged: cut short after {size:,} bytes, or its table of contents is broken",
+            where=str(path),
+            hint=_DAMAGED,
+        ) from error
+
+
+def _find_pickle(names: list[str], path: Path) -> str:
+    for name in names:
+        if name.count("/") == 1 and name.endswith("/data.pkl"):
+            return name
+    raise CheckpointError("is a zip archive, but holds no checkpoint", where=str(path))
+
+
+def _load(file: IO[bytes] | Path, path: Path) -> Any:
+    """The content; of a path (not a file) with mapped tensors."""
+    mapped = isinstance(file, Path)
+    if not isinstance(file, Path):
+        file.seek(0)
+    try:
+        return torch.load(file, weights_only=True, map_location="cpu", mmap=mapped)
+    except Exception as error:  # torch raises anything between KeyError and UnpicklingError
+        foreign = _foreign_objects(path)
+        if foreign:
+            raise CheckpointError(
+                f"holds Python objects ({', '.join(foreign)}), which are not loaded, "
+                "since loading them can run any program",
+                where=str(path),
+                hint="a checkpoint of mtt holds tensors and plain types only",
+            ) from error
+        raise _damage(path, str(error).partition("\n")[0]) from error
+
+
+def _foreign_objects(path: Path) -> list[str]:
+    """Names of what the safe loader refused, read without loading anything."""
+    try:
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # the content is malformed: no name can be told
+        return []
+
+
+def _check_keys(content: Any, path: Path, architecture: str | None) -> dict[str, Any]:
+    checkpoint = _check_dict(content, path)
+    if architecture is not None:
+        checkpoint.setdefault(ARCHITECTURE, architecture)
+    if not isinstance(checkpoint.get(ARCHITECTURE), str):
+        raise CheckpointError(
+            f"does not say which architecture it belongs to: it lacks {ARCHITECTURE}",
+            where=str(path),
+        )
+    return checkpoint
+
+
+def _check_dict(content: Any, path: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = content if isinstance(content, dict) else {}
+    if MODEL_VERSION not in checkpoint:
+        what = f"lacks {MODEL_VERSION}" if checkpoint else f"holds a {type(content).__name__}"
+        raise CheckpointError(
+            f"is a torch file, but not a checkpoint of a model: it {what}",
+            where=str(path),
+        )
+    version = checkpoint.get(FORMAT, FORMAT_VERSION)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        writer = checkpoint.get(MTT_VERSION, "the one that wrote it")
+        raise CheckpointError(
+            f"is written in format {version}; this is mtt {__version__}, "
+            f"which reads formats up to {FORMAT_VERSION}",
+            where=str(path),
+            hint=f"it needs mtt >= {writer}",
+        )
+    return checkpoint
+
+
+def _damage(path: Path, cause: str) -> CheckpointError:
+    return CheckpointError(f"is damaged: {cause}", where=str(path), hint=_DAMAGED)
