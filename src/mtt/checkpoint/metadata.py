@@ -9,7 +9,7 @@ from metatomic.torch import ModelMetadata
 
 from mtt.errors import ConfigError, Problem, did_you_mean
 
-_FIELDS: dict[str, type] = {
+_FIELDS: dict[str, Any] = {
     "name": str,
     "description": str,
     "authors": list,

@@ -1,0 +1,76 @@
+"""Architectures by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mtt.errors import ArchitectureError, did_you_mean
+from mtt.options.peers import peer_notice
+from mtt.registry.architecture import Found
+from mtt.registry.places import VARIABLE, almost, missing_files, search
+
+
+def discover(extra_dirs: Sequence[str | Path] = ()) -> dict[str, Found]:
+    """All architectures by name, sorted; nothing of them is imported.
+
+    A name that two folders claim is there once, with a ``problem``.
+
+    :param extra_dirs: folders of architecture folders, or architecture folders themselves;
+        those of the variable ``MTT_ARCHITECTURES`` come in addition.
+    :raises ArchitectureError: one of them is no folder.
+    """
+    found: dict[str, Found] = {}
+    folders: set[Path] = set()
+    for one in search(extra_dirs):
+        folder = one.folder.resolve()
+        if folder in folders:  # reached by two ways
+            continue
+        folders.add(folder)
+        first = found.get(one.name)
+        if first is None:
+            found[one.name] = one
+        elif not one.problem:
+            problem = f"two folders have this name, {first.folder} and {one.folder}; rename one"
+            found[one.name] = replace(first, problem=problem)
+    return dict(sorted(found.items()))
+
+
+def find(name: str, extra_dirs: Sequence[str | Path] = (), *, where: str = "") -> Found:
+    """The architecture called ``name``.
+
+    :param where: where the name was written, for messages.
+    :raises ArchitectureError: there is none, or there are two.
+    """
+    found = discover(extra_dirs)
+    one = found.get(name)
+    if one is None:
+        raise _unknown(name, found, extra_dirs, where)
+    if one.problem:
+        raise ArchitectureError(
+            f"the architecture {name!r} cannot be used: {one.problem}", where=where
+        )
+    return one
+
+
+def _unknown(
+    name: str, found: Mapping[str, Found], extra_dirs: Sequence[str | Path], where: str
+) -> ArchitectureError:
+    full = [known for known in found if known.rpartition(".")[2] == name]
+    if full:
+        state = found[full[0]].state
+        return ArchitectureError(
+            f"{name!r} is {state}, which its name must say", where=where, hint=f"write {full[0]}"
+        )
+    for folder in almost(name, extra_dirs):
+        return ArchitectureError(
+            f"{folder} is not an architecture: it lacks {' and '.join(missing_files(folder))}",
+            where=where,
+        )
+    notice = peer_notice(name)
+    what = f"unknown architecture {name!r}" if notice is None else notice
+    known = f"known are {', '.join(found)}" if found else "none was found"
+    more = f"more are found through --architectures DIR or {VARIABLE}"
+    hint = did_you_mean(name, found) or f"{known}; {more}"
+    return ArchitectureError(what, where=where, hint=hint)
