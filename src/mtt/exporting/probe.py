@@ -1,0 +1,124 @@
+"""Evaluates an exported model in a process that knows nothing but metatomic.
+
+Run by path, ``python -I probe.py model.pt structures.pt results.pt``: what an engine sees of
+the file is then what is measured, whatever the exporting process happened to have loaded.
+This file imports torch and metatomic only.
+"""
+
+import sys
+from collections.abc import Callable
+
+import torch
+from metatensor.torch import Labels, TensorBlock, TensorMap
+from metatomic.torch import (
+    ModelEvaluationOptions,
+    ModelOutput,
+    NeighborListOptions,
+    System,
+    load_atomistic_model,
+    register_autograd_neighbors,
+)
+from torch import Tensor
+
+Structure = dict[str, Tensor]
+"""``types``, ``positions``, ``cell``, ``pbc``; per list i, ``samples.i`` and ``vectors.i``."""
+
+Results = dict[str, Tensor]
+"""``values``, ``forces`` and ``strain`` of every output, as ``<output>.<part>``."""
+
+
+def evaluate(
+    call: Callable[[list[System], dict[str, ModelOutput]], dict[str, TensorMap]],
+    structures: list[Structure],
+    lists: list[NeighborListOptions],
+    outputs: dict[str, ModelOutput],
+    energies: list[str],
+    dtype: torch.dtype,
+) -> Results:
+    """All ``outputs`` of all structures in one batch; derivatives of the ``energies``.
+
+    :return: float64 on the CPU; strain is the derivative by a symmetric strain [n, 3, 3].
+    """
+    positions: list[Tensor] = []
+    strains: list[Tensor] = []
+    systems: list[System] = []
+    for structure in structures:
+        position = structure["positions"].to(dtype).requires_grad_(True)
+        strain = torch.eye(3, dtype=dtype).requires_grad_(True)
+        systems.append(system(structure, position @ strain, strain, lists))
+        positions.append(position)
+        strains.append(strain)
+    results: Results = {}
+    for name, tensor in call(systems, outputs).items():
+        values = torch.cat([block.values.reshape(-1) for block in tensor.blocks()])
+        results[f"{name}.values"] = values.detach().double()
+        if name in energies:
+            forces, strain_gradients = _gradients(values.sum(), positions, strains)
+            results[f"{name}.forces"] = forces.double()
+            results[f"{name}.strain"] = strain_gradients.double()
+    return results
+
+
+def system(
+    structure: Structure, positions: Tensor, strain: Tensor, lists: list[NeighborListOptions]
+) -> System:
+    """A system that knows how its pair vectors follow from ``positions`` and ``strain``."""
+    cell = structure["cell"].to(strain.dtype) @ strain
+    result = System(structure["types"], positions, cell, structure["pbc"])
+    for i, options in enumerate(lists):
+        block = TensorBlock(
+            values=structure[f"vectors.{i}"].to(strain.dtype)[:, :, None],
+            samples=Labels(
+                ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"],
+                structure[f"samples.{i}"],
+            ),
+            components=[Labels(["xyz"], torch.arange(3, dtype=torch.int32)[:, None])],
+            properties=Labels(["distance"], torch.zeros(1, 1, dtype=torch.int32)),
+        )
+        register_autograd_neighbors(result, block, False)
+        result.add_neighbor_list(options, block)
+    return result
+
+
+def _gradients(
+    energy: Tensor, positions: list[Tensor], strains: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Forces of all atoms, and symmetric strain derivatives of all structures."""
+    leaves = positions + strains
+    gradients: list[Tensor | None] = [None] * len(leaves)
+    if energy.requires_grad:
+        gradients = list(torch.autograd.grad(energy, leaves, retain_graph=True, allow_unused=True))
+    filled = [torch.zeros_like(x) if g is None else g for g, x in zip(gradients, leaves)]
+    strain = torch.stack(filled[len(positions) :])
+    return -torch.cat(filled[: len(positions)]), (strain + strain.transpose(1, 2)) / 2
+
+
+def main(model_file: str, structures_file: str, results_file: str) -> None:
+    request = torch.load(structures_file, weights_only=True)
+    model = load_atomistic_model(model_file)
+    capabilities = model.capabilities()
+    outputs = {
+        name: ModelOutput(
+            unit=capabilities.outputs[name].unit,
+            sample_kind=capabilities.outputs[name].sample_kind,
+        )
+        for name in request["outputs"]
+    }
+    options = ModelEvaluationOptions(length_unit=capabilities.length_unit, outputs=outputs)
+
+    def call(systems: list[System], _: dict[str, ModelOutput]) -> dict[str, TensorMap]:
+        return model(systems, options, check_consistency=True)
+
+    results = evaluate(
+        call,
+        request["structures"],
+        model.requested_neighbor_lists(),
+        outputs,
+        request["energies"],
+        getattr(torch, capabilities.dtype),
+    )
+    torch.save(results, results_file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
