@@ -1,7 +1,5 @@
 """The two values that data, models and training hand to one another."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 from torch import Tensor
