@@ -294,7 +294,7 @@ class MLIPModel(ModelInterface):
             dtype=str(dtype).removeprefix("torch."),
         )
         model = copy.deepcopy(self).to("cpu").eval()
-        return AtomisticModel(model, metadata or self.metadata, capabilities)
+        return AtomisticModel(model, self.metadata if metadata is None else metadata, capabilities)
 
 
 def _make_zbl(hypers: Mapping[str, Any], info: DatasetInfo) -> Optional[ZBL]:
