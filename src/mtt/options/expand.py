@@ -1,0 +1,216 @@
+"""Short forms of data sets to full ones: strings, defaults, gradients that stand by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mtt.options.names import PLURALS, target_fault
+from mtt.options.places import Fault, KeyPath
+from mtt.options.values import (
+    GRADIENTS,
+    DatasetOptions,
+    GradientOptions,
+    IndexSplit,
+    Part,
+    SystemsOptions,
+    TargetOptions,
+)
+
+_STORES = {
+    ".zip": "metatrain's zip data sets are not available yet",
+    ".mts": "metatensor's .mts files are not available yet",
+}
+
+
+class Expander:
+    """Expands data sets that the schema has accepted.
+
+    Mistakes are gathered in ``faults``, deprecated names in ``notices``; values with a fault
+    come out as well as they can.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.notices: list[Fault] = []
+
+    def datasets(self, value: Any, path: KeyPath) -> list[DatasetOptions]:
+        """A data set, a list of them, or a file."""
+        if isinstance(value, list):
+            return [self.dataset(item, (*path, i)) for i, item in enumerate(value)]
+        return [self.dataset(value, path)]
+
+    def part(self, value: Any, path: KeyPath) -> Part:
+        """A validation or test set."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        if isinstance(value, dict) and set(value) == {"indices"}:
+            indices = self._indices(value["indices"], (*path, "indices"))
+            if indices is None:
+                self.faults.append(Fault((*path, "indices"), "no indices are given"))
+            return IndexSplit(indices or [])
+        return self.datasets(value, path)
+
+    def dataset(self, value: Any, path: KeyPath) -> DatasetOptions:
+        if isinstance(value, str):
+            value = {"systems": value, "targets": {"energy": value}}
+        systems = self._systems(value["systems"], (*path, "systems"))
+        return DatasetOptions(
+            systems=systems,
+            targets=self._targets(value.get("targets") or {}, (*path, "targets"), systems),
+            extra_data={
+                str(name): self._values(item, (*path, "extra_data", name), name, systems, "")
+                for name, item in (value.get("extra_data") or {}).items()
+            },
+            indices=self._indices(value.get("indices"), (*path, "indices")),
+        )
+
+    def _systems(self, value: Any, path: KeyPath) -> SystemsOptions:
+        value = {"read_from": value} if isinstance(value, str) else value
+        read_from = value["read_from"]
+        self._check_store(read_from, (*path, "read_from"))
+        return SystemsOptions(read_from, value.get("reader"), value.get("length_unit") or "")
+
+    def _targets(
+        self, values: dict[str, Any], path: KeyPath, systems: SystemsOptions
+    ) -> dict[str, TargetOptions]:
+        targets: dict[str, TargetOptions] = {}
+        for written, value in values.items():
+            name, here = str(written), (*path, written)
+            if name in PLURALS:
+                name = PLURALS[name]
+                self.notices.append(Fault(here, f"deprecated name; use {name!r}"))
+            wrong = target_fault(name)
+            if wrong:
+                self.faults.append(Fault(here, *wrong))
+            if (
+                name in targets
+                or f"mtt::{name}" in targets
+                or name.removeprefix("mtt::") in targets
+            ):
+                self.faults.append(
+                    Fault(here, f"{name.removeprefix('mtt::')!r} is given twice", "rename one")
+                )
+            targets[name] = self._target(value, here, name, systems)
+        return targets
+
+    def _target(
+        self, value: Any, path: KeyPath, name: str, systems: SystemsOptions
+    ) -> TargetOptions:
+        value = {"read_from": value} if isinstance(value, str) else value
+        named_energy = name == "energy"
+        target = self._values(value, path, name, systems, "energy", named_energy=named_energy)
+        implied = named_energy or value.get("quantity") == "energy"
+        has_gradients = (
+            target.quantity == "energy"
+            and target.sample_kind == "system"
+            and target.num_subtargets == 1
+        )
+        sections = {
+            key: self._gradient(value.get(key), (*path, key), key, target) for key in GRADIENTS
+        }
+        for key, section in sections.items():
+            if section and not has_gradients:
+                what = "only one energy per structure has forces, stress or virial"
+                self.faults.append(Fault((*path, key), what, "leave it out"))
+        if sections["stress"] and sections["virial"]:
+            what = "stress and virial cannot both be given"
+            self.faults.append(Fault((*path, "virial"), what, "they are the same labels; keep one"))
+        for key in ("forces", "stress") if implied and has_gradients else ():
+            off = value.get(key) is False or (key == "stress" and sections["virial"])
+            if sections[key] is None and not off:
+                sections[key] = GradientOptions(target.read_from, target.reader, key, False)
+        return TargetOptions(**{**vars(target), **sections})
+
+    def _values(
+        self,
+        value: Any,
+        path: KeyPath,
+        name: str,
+        systems: SystemsOptions,
+        quantity: str,
+        *,
+        named_energy: bool = False,
+    ) -> TargetOptions:
+        """What targets and extra data share."""
+        value = {"read_from": value} if isinstance(value, str) else value
+        own = value.get("read_from")
+        self._check_store(own or "", (*path, "read_from"))
+        written = value.get("quantity")
+        return TargetOptions(
+            quantity="energy" if named_energy else quantity if written is None else written,
+            read_from=own or systems.read_from,
+            reader=value.get("reader"),
+            key=value.get("key") or str(name),
+            unit=value.get("unit") or "",
+            sample_kind=self._sample_kind(value, path),
+            num_subtargets=value.get("num_subtargets") or 1,
+            description=value.get("description") or "",
+        )
+
+    def _sample_kind(self, value: dict[str, Any], path: KeyPath) -> str:
+        kind: str | None = value.get("sample_kind")
+        per_atom = value.get("per_atom")
+        if per_atom is None:
+            return kind or "system"
+        meant = "atom" if per_atom else "system"
+        here = (*path, "per_atom")
+        self.notices.append(Fault(here, f"deprecated; use 'sample_kind: {meant}'"))
+        if kind not in (None, meant):
+            self.faults.append(Fault(here, f"contradicts 'sample_kind: {kind}'", "leave it out"))
+        return meant
+
+    def _gradient(
+        self, value: Any, path: KeyPath, name: str, target: TargetOptions
+    ) -> GradientOptions | None:
+        """A section that the user wrote; None where it is off or left to the default."""
+        if value is None or value is False:
+            return None
+        section = {"read_from": value} if isinstance(value, str) else value
+        section = {} if section is True else section
+        own = section.get("read_from")
+        self._check_store(own or "", (*path, "read_from"))
+        return GradientOptions(
+            read_from=own or target.read_from,
+            reader=section.get("reader") or target.reader,
+            key=section.get("key") or name,
+        )
+
+    def _indices(self, value: Any, path: KeyPath) -> list[int] | None:
+        """A list of indices, or a file with one a line."""
+        if value is None:
+            return None
+        indices = self._read_indices(Path(value), path) if isinstance(value, str) else value
+        seen: set[int] = set()
+        twice = [i for i in indices if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
+        if twice:
+            self.faults.append(Fault(path, f"the index {twice[0]} is given twice"))
+        return list(indices)
+
+    def _read_indices(self, file: Path, path: KeyPath) -> list[int]:
+        try:
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            hint = "a file with one index per line; the path counts from the working folder"
+            self.faults.append(Fault(path, f"{file} cannot be read ({reason})", hint))
+            return []
+        indices = []
+        for number, line in enumerate(lines, start=1):
+            word = line.partition("#")[0].strip()
+            if word.isdecimal():
+                indices.append(int(word))
+            elif word:
+                what = f"{file}:{number}: {word!r} is not an index"
+                self.faults.append(Fault(path, what, "one integer from 0 per line"))
+        if not indices:
+            self.faults.append(Fault(path, f"{file} holds no index"))
+        return indices
+
+    def _check_store(self, read_from: str, path: KeyPath) -> None:
+        """Refuse the data formats of metatrain that no reader here knows."""
+        what = _STORES.get(Path(read_from).suffix.lower())
+        if what is None and read_from and (Path(read_from) / "ns.npy").is_file():
+            what = "metatrain's memory-mapped folders are not available yet"
+        if what:
+            self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))

@@ -1,0 +1,187 @@
+"""Options with their architecture: defaults laid below, everything validated."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any, Protocol
+
+from mtt.errors import ConfigError
+from mtt.options.interpolate import Interpolator
+from mtt.options.loss import TYPES, LossExpander
+from mtt.options.names import ATOMIC_NUMBERS
+from mtt.options.older import Modernizer
+from mtt.options.overrides import deep_merge
+from mtt.options.peers import training_notice
+from mtt.options.places import Fault, KeyPath
+from mtt.options.raw import RawOptions
+from mtt.options.validate import TRAINING, validate
+from mtt.options.values import Options, Part, TargetOptions
+from mtt.options.vocabulary import check_schema
+
+_SECTION: KeyPath = ("architecture",)
+_TRAINING: KeyPath = ("architecture", "training")
+_LOSS: KeyPath = ("architecture", "training", "loss")
+
+
+class ArchitectureLike(Protocol):
+    """What the options need of a loaded architecture."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> Any: ...
+    @property
+    def trainer(self) -> Any: ...
+    @property
+    def default_hypers(self) -> dict[str, Any]: ...
+    @property
+    def schema(self) -> dict[str, Any] | None: ...
+
+
+def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
+    """Lay ``raw`` over the defaults and validate the whole.
+
+    Precedence: training defaults of the platform (trainers built on ``MLIPTrainer``), the
+    folder's ``default-hypers.yaml``, the file, overrides.
+
+    :raises ConfigError: everything that is wrong with the options, each with its line.
+    :raises ArchitectureError: the architecture's schema is wrong itself.
+    """
+    section = _Section(raw, architecture)
+    hypers = section.resolve()
+    faults = [*raw.faults, *section.faults]
+    if faults:
+        raise ConfigError.collect(raw.places.problems(faults))
+    base, sets = raw.base, raw.sets
+    training, validation, test = (sets[name] for name in sets)
+    assert isinstance(training, list) and validation is not None and test is not None
+    notices = [*raw.notices, *section.notices]
+    seed = base.get("seed")
+    print_stats, final_eval = base.get("print_stats"), base.get("final_eval")
+    return Options(
+        device=base.get("device"),
+        base_precision=base.get("base_precision"),
+        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+        print_stats="auto" if print_stats is None else print_stats,
+        final_eval=True if final_eval is None else final_eval,
+        architecture=hypers,
+        training_set=training,
+        validation_set=validation,
+        test_set=test,
+        source=raw.source,
+        notices=tuple(str(problem) for problem in raw.places.problems(notices)),
+    )
+
+
+class _Section:
+    """The ``architecture`` section of one file, on its way to the final one."""
+
+    def __init__(self, raw: RawOptions, architecture: ArchitectureLike) -> None:
+        self.raw = raw
+        self.architecture = architecture
+        self.platform = copy.deepcopy(architecture.trainer.platform_hypers())
+        self.targets = _training_targets(raw.sets["training_set"])
+        self.faults: list[Fault] = []
+        self.notices: list[Fault] = []
+
+    def resolve(self) -> dict[str, Any]:
+        folder = copy.deepcopy(self.architecture.default_hypers)
+        written = self.raw.written.get("architecture")
+        written = written if isinstance(written, dict) else {}
+        training = deep_merge(self.platform, folder.get("training") or {})
+        modernize = Modernizer(training, self.targets)
+        own = modernize(self._mapping(written, "training"), _TRAINING)
+        merged = {
+            "model": deep_merge(folder.get("model") or {}, self._mapping(written, "model")),
+            "training": deep_merge(training, own),
+        }
+        self.faults += modernize.faults
+        self.notices += modernize.notices
+        hypers = {
+            "name": self.architecture.name,
+            "atomic_types": self._atomic_types(),
+            **self._interpolated(merged, written),
+        }
+        self._validate(hypers, set(training))
+        self._expand_loss(hypers["training"])
+        return hypers
+
+    def _mapping(self, written: dict[str, Any], key: str) -> dict[str, Any]:
+        value = written.get(key)
+        return value if isinstance(value, dict) else {}  # else a fault already
+
+    def _interpolated(self, merged: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+        dtypes = getattr(self.architecture.model, "__supported_dtypes__", ())
+        bits = [64 if "64" in str(dtype) else 16 if "16" in str(dtype) else 32 for dtype in dtypes]
+        root = {**self.raw.written, "architecture": {**written, **merged}}
+        interpolate = Interpolator(root, {"base_precision": bits[0]} if bits else {})
+        hypers: dict[str, Any] = interpolate(merged, _SECTION)
+        self.faults += interpolate.faults
+        return hypers
+
+    def _atomic_types(self) -> list[int] | None:
+        """Atomic numbers, ascending; symbols are accepted too."""
+        section = self.raw.base.get("architecture")
+        written = section.get("atomic_types") if isinstance(section, dict) else None
+        if not isinstance(written, list):
+            return None
+        numbers: list[int] = []
+        for index, item in enumerate(written):
+            number = ATOMIC_NUMBERS.get(item) if isinstance(item, str) else item
+            path = (*_SECTION, "atomic_types", index)
+            if number is None:
+                self.faults.append(Fault(path, f"{item!r} is not an element"))
+            elif number in numbers:
+                self.faults.append(Fault(path, f"the element {item!r} is given twice"))
+            elif isinstance(number, int):
+                numbers.append(number)
+        return sorted(numbers)
+
+    def _validate(self, hypers: dict[str, Any], known: set[str]) -> None:
+        schema = self.architecture.schema
+        if schema is not None:
+            source = f"schema of {self.architecture.name}"
+            check_schema(schema, source)
+            values = {k: v for k, v in hypers.items() if k != "atomic_types" or v is not None}
+            found = validate(values, schema, _SECTION, source)
+        elif self.platform:
+            # hypers of a folder without schema pass as they are, the platform's do not
+            own = known - set(self.platform)
+            values = {k: v for k, v in hypers["training"].items() if k not in own}
+            found = validate(values, {"$ref": TRAINING}, _TRAINING)
+        else:
+            found = []
+        wrong = {fault.path for fault in self.faults}
+        self.faults += [_with_peers(fault) for fault in found if fault.path not in wrong]
+
+    def _expand_loss(self, training: dict[str, Any]) -> None:
+        """Put ``training["loss"]`` in its internal form, where there is one to expand."""
+        loss = training.get("loss")
+        ours = "loss" in self.platform
+        if loss is None and not ours:
+            return
+        if not self.targets or any(fault.path[:3] == _LOSS for fault in self.faults):
+            return
+        expander = LossExpander(self.targets, TYPES if ours else None)
+        training["loss"] = expander.expand({} if loss is None else loss, _LOSS)
+        self.faults += expander.faults
+
+
+def _with_peers(fault: Fault) -> Fault:
+    """An unknown training option that metatrain has is "not available", not "unknown"."""
+    if len(fault.path) == 3 and fault.path[:2] == _TRAINING and fault.what == "unknown key":
+        note = training_notice(str(fault.path[2]))
+        return Fault(fault.path, note) if note else fault
+    return fault
+
+
+def _training_targets(part: Part | None) -> dict[str, TargetOptions]:
+    """All targets of all training sets; gradients are those that any of the sets has."""
+    merged: dict[str, dict[str, Any]] = {}
+    for dataset in part if isinstance(part, list) else []:
+        for name, target in dataset.targets.items():
+            seen = merged.setdefault(name, dict(vars(target)))
+            for gradient in ("forces", "stress", "virial"):
+                seen[gradient] = seen[gradient] or getattr(target, gradient)
+    return {name: TargetOptions(**values) for name, values in merged.items()}

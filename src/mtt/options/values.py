@@ -1,0 +1,160 @@
+"""What a validated, fully expanded options file holds. Plain, frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mtt.options.interpolate import escape
+from mtt.options.write import to_yaml
+
+GRADIENTS = ("forces", "stress", "virial")
+
+
+@dataclass(frozen=True)
+class SystemsOptions:
+    """Where the structures of a data set stand.
+
+    :param length_unit: unit of positions and cells, or ``""`` where none is given.
+    """
+
+    read_from: str
+    reader: str | None = None
+    length_unit: str = ""
+
+
+@dataclass(frozen=True)
+class GradientOptions:
+    """Where forces, stress or virial of an energy stand.
+
+    :param explicit: False where the section stands by default only, so that missing labels are
+        no mistake.
+    """
+
+    read_from: str
+    reader: str | None
+    key: str
+    explicit: bool = True
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """One target, or one item of ``extra_data``.
+
+    :param key: name of the values in the file.
+    :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
+    :param kind: ``"scalar"``, the kind of tensor.
+    """
+
+    quantity: str
+    read_from: str
+    reader: str | None
+    key: str
+    unit: str = ""
+    sample_kind: str = "system"
+    kind: str = "scalar"
+    num_subtargets: int = 1
+    description: str = ""
+    forces: GradientOptions | None = None
+    stress: GradientOptions | None = None
+    virial: GradientOptions | None = None
+
+    def to_dict(self, *, gradients: bool = True) -> dict[str, Any]:
+        """As it is written in an options file; ``extra_data`` has no ``gradients``."""
+        values = asdict(self)
+        values["type"] = values.pop("kind")
+        for name in GRADIENTS:
+            section = values.pop(name)
+            if not gradients:
+                continue
+            if section is None:
+                values[name] = False
+            elif section.pop("explicit"):
+                values[name] = section
+            # a section that stands by default is left out, so that it stays a default
+        return values
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """One data set.
+
+    :param indices: structures to use, in this order; None: all.
+    """
+
+    systems: SystemsOptions
+    targets: dict[str, TargetOptions] = field(default_factory=dict)
+    extra_data: dict[str, TargetOptions] = field(default_factory=dict)
+    indices: list[int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written in an options file."""
+        extra = {name: item.to_dict(gradients=False) for name, item in self.extra_data.items()}
+        return {
+            "systems": asdict(self.systems),
+            "targets": {name: target.to_dict() for name, target in self.targets.items()},
+            **({"extra_data": extra} if extra else {}),
+            **({"indices": self.indices} if self.indices is not None else {}),
+        }
+
+
+@dataclass(frozen=True)
+class IndexSplit:
+    """A part of the (single) training set, by the indices of its structures."""
+
+    indices: list[int]
+
+
+Part = list[DatasetOptions] | float | IndexSplit
+"""A validation or test set: its own data, or a fraction or indices of the training set."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a training.
+
+    :param device: ``"cpu"``, ``"cuda"``, ``"gpu"``, ``"mps"``, or None to choose.
+    :param base_precision: 32 or 64 bits, or None for what the model prefers.
+    :param seed: seed of everything random; drawn here where the file gives none.
+    :param print_stats: True, False or ``"auto"`` (less than a million structures).
+    :param architecture: ``name``, ``atomic_types`` (ascending, or None), ``model``,
+        ``training``; the loss in its internal form.
+    :param source: the file as the user named it, empty for a dict.
+    :param notices: what to tell the user, deprecated names above all.
+    """
+
+    device: str | None
+    base_precision: int | None
+    seed: int
+    print_stats: bool | str
+    final_eval: bool
+    architecture: dict[str, Any]
+    training_set: list[DatasetOptions]
+    validation_set: Part
+    test_set: Part
+    source: str = field(default="", compare=False)
+    notices: tuple[str, ...] = field(default=(), compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written in an options file."""
+        return {
+            "device": self.device,
+            "base_precision": self.base_precision,
+            "seed": self.seed,
+            "print_stats": self.print_stats,
+            "final_eval": self.final_eval,
+            "architecture": self.architecture,
+            "training_set": _part(self.training_set),
+            "validation_set": _part(self.validation_set),
+            "test_set": _part(self.test_set),
+        }
+
+    def to_yaml(self) -> str:
+        """An options file that gives these options again, fully spelled out."""
+        return to_yaml(escape(self.to_dict()))
+
+
+def _part(part: Part) -> Any:
+    if isinstance(part, IndexSplit):
+        return {"indices": part.indices}
+    return [dataset.to_dict() for dataset in part] if isinstance(part, list) else part

@@ -1,0 +1,30 @@
+"""Plain values to YAML of our dialect."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import yaml
+
+from mtt.options.dialect import Dumper
+
+
+def to_yaml(values: Any) -> str:
+    """YAML of plain values, which :func:`mtt.options.read_yaml` reads back unchanged.
+
+    Lists of plain values stand on one line, all else on lines of its own.
+    """
+    text: str = yaml.dump(
+        values, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=math.inf
+    )
+    return text
+
+
+class _Writer(Dumper):
+    """Block style, but for lists of plain values."""
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: Any = None) -> yaml.Node:
+        plain = not any(isinstance(item, (list, dict)) for item in sequence)
+        node: yaml.Node = super().represent_sequence(tag, sequence, flow_style=plain)
+        return node
