@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ class FrameLabels(NamedTuple):
     """
 
     values: Float  # [1, properties], or [n_atoms, properties] for a per-atom target
-    forces: Optional[Float] = None  # [n_atoms, 3], minus the gradient by positions
-    strain: Optional[Float] = None  # [3, 3] volume times stress, minus the virial
+    forces: Float | None = None  # [n_atoms, 3], minus the gradient by positions
+    strain: Float | None = None  # [3, 3] volume times stress, minus the virial
 
 
 class Frame(NamedTuple):

@@ -1,0 +1,60 @@
+"""Mistakes found in many frames, told in few lines: counted, the first ones named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtt.data.raw import RawFrame
+from mtt.errors import DataError, Problem
+
+_NAMED = 5  # frames named per mistake
+_LISTED = 20  # mistakes listed per error
+
+
+class Findings:
+    """Collects mistakes of one data set, by kind.
+
+    ``add`` takes one frame at a time; ``raise_if_any`` tells everything in one error.
+    """
+
+    def __init__(self) -> None:
+        self._frames: dict[tuple[str, str], list[int]] = {}
+        self._first: dict[tuple[str, str], Problem] = {}
+        self.problems: list[Problem] = []  # those that are not about single frames
+
+    def add(self, frame: RawFrame, what: str, detail: str = "", hint: str = "") -> None:
+        """``what`` is the kind of the mistake; ``detail`` (of the first frame) goes with it."""
+        kind = (frame.file, what)
+        self._frames.setdefault(kind, []).append(frame.index)
+        self._first.setdefault(kind, Problem(what + detail, frame.file, hint))
+
+    def add_problems(self, problems: Sequence[Problem]) -> None:
+        """Mistakes that are not about single frames, each told once."""
+        self.problems += [problem for problem in problems if problem not in self.problems]
+
+    def __bool__(self) -> bool:
+        return bool(self._frames or self.problems)
+
+    def raise_if_any(self) -> None:
+        """:raises DataError: with all mistakes."""
+        problems = list(self.problems)
+        for kind, (what, file, hint) in self._first.items():
+            frames = self._frames[kind]
+            count = f" ({len(frames)} frames)" if len(frames) > 1 else ""
+            problems.append(Problem(what + count, f"{file}, {name_frames(frames)}", hint))
+        if problems:
+            raise DataError.collect(listed(problems))
+
+
+def name_frames(frames: Sequence[int]) -> str:
+    """``frame 3``, or ``frames 0, 1, 2, 3, 4 and 7 more``."""
+    if len(frames) == 1:
+        return f"frame {frames[0]}"
+    rest = f" and {len(frames) - _NAMED} more" if len(frames) > _NAMED else ""
+    return "frames " + ", ".join(map(str, frames[:_NAMED])) + rest
+
+
+def listed(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problems, and the number of those left out."""
+    rest = len(problems) - _LISTED
+    return [*problems[:_LISTED], *([Problem(f"and {rest} more like these")] if rest > 0 else [])]

@@ -1,0 +1,128 @@
+"""One key of the options, looked up in every frame of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtt.data.findings import Findings, name_frames
+from mtt.data.frames import Float
+from mtt.data.keys import existing, suggestion
+from mtt.data.raw import RawFrame
+from mtt.errors import Problem
+
+WRITE_NAN = "write nan where a structure has no label"
+
+
+@dataclass(frozen=True)
+class Section:
+    """What is looked up.
+
+    :param name: as the user writes it, ``"targets.energy.forces"``.
+    :param explicit: False where nobody wrote it, so that a file without it is no mistake.
+    :param convert: from what stands in the file and the number of atoms, to an array.
+    :param shape: of that array, from the number of atoms.
+    """
+
+    name: str
+    key: str
+    per_atom: bool
+    explicit: bool
+    convert: Callable[[Any, int], Float]
+    shape: Callable[[int], tuple[int, int]]
+
+
+def look_up(
+    section: Section,
+    frames: Sequence[RawFrame],
+    required: Sequence[bool],
+    findings: Findings,
+    notices: list[str],
+) -> list[Float] | None:
+    """One array per frame, all NaN where a frame that is not ``required`` has no such key.
+
+    None where there is nothing to use: because of a mistake, which is then in ``findings``, or
+    because nobody asked, which is then in ``notices``.
+    """
+    values = [_places(frame, section)[0].get(section.key) for frame in frames]
+    if all(value is None for value in values):
+        _absent(section, frames[0], findings, notices)
+        return None
+    for frame, value, needed in zip(frames, values, required, strict=True):
+        if value is None and needed:
+            known, meant = _alternatives(frame, section)
+            what = f"no {section.key!r} for {section.name}"
+            findings.add(frame, what, f" ({known})", meant or WRITE_NAN)
+    arrays = [_convert(section, f, v, findings) for f, v in zip(frames, values, strict=True)]
+    if not all(np.isnan(array).all() for array in arrays):
+        return arrays
+    if not findings:
+        _all_missing(section, frames[0], findings, notices)
+    return None
+
+
+def tell_missing(
+    section: Section, frames: Sequence[RawFrame], arrays: Sequence[Float], notices: list[str]
+) -> None:
+    """A notice that counts the labels that are NaN."""
+    rows = [int(np.isnan(array).any(axis=1).sum()) for array in arrays]
+    partial = [frame.index for frame, count in zip(frames, rows, strict=True) if count]
+    if partial:
+        count = f"{len(partial)} of {len(frames)} structures"
+        atoms = f", {sum(rows)} atoms" if section.per_atom else ""
+        notices.append(
+            f"{frames[0].file}: {section.key!r} is NaN, a missing label, in {count}{atoms} "
+            f"({name_frames(partial)})"
+        )
+
+
+def _places(frame: RawFrame, section: Section) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Where a key is looked up, and where it may stand by mistake."""
+    if section.per_atom:
+        return frame.per_atom, frame.per_structure
+    return frame.per_structure, frame.per_atom
+
+
+def _alternatives(frame: RawFrame, section: Section) -> tuple[str, str]:
+    """The keys that exist, and the one that was meant."""
+    wanted, other = _places(frame, section)
+    kind = "per atom" if section.per_atom else "per structure"
+    return existing(wanted, kind), suggestion(section.key, wanted, other, section.per_atom)
+
+
+def _absent(section: Section, frame: RawFrame, findings: Findings, notices: list[str]) -> None:
+    known, meant = _alternatives(frame, section)
+    what = f"no {section.key!r} in any structure"
+    if section.explicit:
+        hint = meant or f"set {section.name}.key to the key that the file has"
+        findings.problems.append(Problem(f"{what}, for {section.name} ({known})", frame.file, hint))
+    else:
+        tail = f"; {meant}" if meant else ""
+        notices.append(f"{frame.file}: {what}: {_without(section)}{tail}")
+
+
+def _all_missing(section: Section, frame: RawFrame, findings: Findings, notices: list[str]) -> None:
+    what = f"every {section.key!r} is NaN, a missing label"
+    if section.explicit:
+        findings.problems.append(Problem(f"{what}, for {section.name}", frame.file))
+    else:
+        notices.append(f"{frame.file}: {what}: {_without(section)}")
+
+
+def _without(section: Section) -> str:
+    name, _, gradient = section.name.removeprefix("targets.").rpartition(".")
+    return f"{name} is trained without {gradient}"
+
+
+def _convert(section: Section, frame: RawFrame, value: Any, findings: Findings) -> Float:
+    n_atoms = len(frame.numbers)
+    if value is not None:
+        try:
+            return section.convert(value, n_atoms)
+        except ValueError as error:
+            detail = f": {error}"
+            findings.add(frame, f"{section.key!r} for {section.name} is wrong", detail)
+    return np.full(section.shape(n_atoms), np.nan)

@@ -1,0 +1,116 @@
+"""From the options of a data set to its frames: every file once, everything checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import ase
+import numpy as np
+
+from mtt.data.check import check_structures
+from mtt.data.files import Files, labels_of
+from mtt.data.findings import Findings
+from mtt.data.frames import Frame, FrameSet
+from mtt.data.info import DatasetInfo
+from mtt.data.labels import Labels, Source, target_info
+from mtt.data.raw import RawFrame, from_ase
+from mtt.data.units import check_units
+from mtt.errors import DataError, Problem
+from mtt.options.values import DatasetOptions, TargetOptions
+
+
+def read_frames(options: DatasetOptions) -> FrameSet:
+    """The structures and labels of one data set, checked.
+
+    Labels may stand in other files than the structures; those must hold the same structures in
+    the same order. ``indices`` count frames of the files.
+
+    :raises DataError: collects all mistakes, with file, frames, key and the keys that exist.
+    """
+    files = Files()
+    systems = files.read(options.systems.read_from, options.systems.reader)
+    keep = _checked_indices(options.indices, systems)
+    notices: list[str] = []
+
+    def source(path: str, reader: str | None, section: str) -> list[RawFrame]:
+        frames, notice = labels_of(systems, files.read(path, reader), section)
+        if notice and notice not in notices:
+            notices.append(notice)
+        return frames if keep is None else [frames[i] for i in keep]
+
+    chosen = systems if keep is None else [systems[i] for i in keep]
+    length_unit = options.systems.length_unit
+    frame_set = _read(chosen, source, options.targets, options.extra_data, length_unit)
+    return frame_set._replace(notices=(*notices, *frame_set.notices))
+
+
+def frames_from_atoms(
+    atoms: Sequence[ase.Atoms],
+    targets: Mapping[str, TargetOptions],
+    extra_data: Mapping[str, TargetOptions] | None = None,
+    length_unit: str = "angstrom",
+) -> FrameSet:
+    """As :func:`read_frames`, from structures in memory; ``read_from`` is not looked at.
+
+    :raises DataError: as :func:`read_frames`; frames are numbered as in ``atoms``.
+    """
+    systems = [from_ase(one, "atoms", number) for number, one in enumerate(atoms)]
+    if not systems:
+        raise DataError("no structures", where="atoms")
+    return _read(systems, lambda *_: systems, targets, extra_data or {}, length_unit)
+
+
+def _read(
+    systems: list[RawFrame],
+    source: Source,
+    targets: Mapping[str, TargetOptions],
+    extra_data: Mapping[str, TargetOptions],
+    length_unit: str,
+) -> FrameSet:
+    findings = Findings()
+    check_units(length_unit, targets, findings)
+    check_structures(systems, findings)
+    labels = Labels(systems, source, findings)
+    found = {name: labels.target(name, target) for name, target in targets.items()}
+    extra = {name: labels.values(f"extra_data.{name}", item) for name, item in extra_data.items()}
+    findings.raise_if_any()
+    info = DatasetInfo(
+        length_unit=length_unit,
+        atomic_types=tuple(np.unique(np.concatenate([s.numbers for s in systems])).tolist()),
+        targets={name: one for name, (_, one) in found.items()},
+        extra_data={name: target_info(item) for name, item in extra_data.items()},
+    )
+    frames = [
+        Frame(
+            numbers=system.numbers,
+            positions=system.positions,
+            cell=system.cell,
+            pbc=system.pbc,
+            labels={name: rows[i] for name, (rows, _) in found.items()},
+            extra={name: rows[i] for name, rows in extra.items()},
+            source=system.source,
+        )
+        for i, system in enumerate(systems)
+    ]
+    return FrameSet(frames, info, tuple(labels.notices))
+
+
+def _checked_indices(indices: list[int] | None, frames: list[RawFrame]) -> list[int] | None:
+    if indices is None:
+        return None
+    file, n = frames[0].file, len(frames)
+    problems = []
+    if not indices:
+        problems.append(Problem("indices selects no structures", file))
+    outside = [i for i in indices if not 0 <= i < n]
+    if outside:
+        what = f"indices {outside[:5]} ({len(outside)} in all) are not in 0 … {n - 1}"
+        problems.append(Problem(what, file, f"the file has {n} structures, counted from 0"))
+    twice = [i for i, count in Counter(indices).items() if count > 1]
+    if twice:
+        what = f"indices {twice[:5]} stand more than once ({len(twice)} in all)"
+        problems.append(Problem(what, file, "name every structure once"))
+    if problems:
+        raise DataError.collect(problems)
+    return indices

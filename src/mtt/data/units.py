@@ -1,0 +1,67 @@
+"""Names of units: which are known, what follows from them, how they are shown.
+
+Training never converts: labels stay in the unit they are given in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from metatomic.torch import unit_conversion_factor
+
+from mtt.data.findings import Findings
+from mtt.errors import Problem, did_you_mean
+from mtt.options.values import TargetOptions
+
+LENGTHS = ("angstrom", "bohr", "nm", "m")
+ENERGIES = ("eV", "meV", "Hartree", "Ry", "kcal/mol", "kJ/mol", "J")
+OTHERS = ("e", "e*A", "Debye", "eV/A", "eV/A^3", "GPa", "K", "fs", "u", *ENERGIES)
+
+_SYMBOLS = {"angstrom": "Å", "a": "Å", "bohr": "a₀", "nm": "nm"}
+_PER_CUBE = {"angstrom": "Å³", "a": "Å³", "bohr": "a₀³", "nm": "nm³"}
+
+
+def check_units(length_unit: str, targets: Mapping[str, TargetOptions], findings: Findings) -> None:
+    """Add units that metatomic does not know to ``findings``; an empty one is no mistake.
+
+    Lengths and energies must be convertible to angstrom and eV, the others to themselves: an
+    exported model carries its units, and metatomic refuses those that it does not know.
+    """
+    if not _converts(length_unit, "angstrom"):
+        _unknown("length_unit", length_unit, LENGTHS, findings)
+    for name, target in targets.items():
+        is_energy = target.quantity == "energy"
+        if not _converts(target.unit, "eV" if is_energy else target.unit):
+            known = ENERGIES if is_energy else OTHERS
+            _unknown(f"targets.{name}.unit", target.unit, known, findings)
+
+
+def _converts(unit: str, other: str) -> bool:
+    try:
+        unit_conversion_factor(unit, other)
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _unknown(key: str, unit: str, known: tuple[str, ...], findings: Findings) -> None:
+    hint = did_you_mean(unit, known) or f"known: {', '.join(known)}"
+    findings.add_problems([Problem(f"unknown unit {unit!r}", key, hint)])
+
+
+def force_unit(energy: str, length: str) -> str:
+    """``eV/Å`` from ``eV`` and ``angstrom``; empty where one is not known."""
+    symbol = _SYMBOLS.get(length.lower(), length)
+    return f"{energy}/{symbol}" if energy and length else ""
+
+
+def stress_unit(energy: str, length: str) -> str:
+    """``eV/Å³`` from ``eV`` and ``angstrom``; empty where one is not known."""
+    symbol = _PER_CUBE.get(length.lower(), f"{length}³")
+    return f"{energy}/{symbol}" if energy and length else ""
+
+
+def shown(unit: str) -> tuple[str, float]:
+    """The unit that errors in ``unit`` are shown in, and the factor to it: meV for eV."""
+    energy, slash, rest = unit.partition("/")
+    return (f"meV{slash}{rest}", 1e3) if energy.lower() == "ev" else (unit, 1.0)
