@@ -1,0 +1,30 @@
+"""Constants that take the network's precision without losing their own."""
+
+import torch
+from torch import Tensor
+
+
+class Constant(torch.nn.Module):
+    """A table of numbers that is not learnt and not stored in checkpoints.
+
+    It follows the dtype and device of the model that owns it, always rounded from float64,
+    so that ``model.float().double()`` has the same numbers as ``model.double()``.
+    """
+
+    values: Tensor
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self._exact = values.to(torch.float64).contiguous()
+        self.register_buffer("values", self._exact.to(torch.get_default_dtype()), False)
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        super()._apply(fn, recurse)
+        self.values = self._exact.to(dtype=self.values.dtype, device=self.values.device)
+        return self
+
+    def forward(self) -> Tensor:
+        return self.values
+
+    def extra_repr(self) -> str:
+        return f"shape={list(self.values.shape)}"

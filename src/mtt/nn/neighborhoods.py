@@ -1,0 +1,44 @@
+"""Pairs laid out as rows of neighbours, so that sums over neighbours are matrix products."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Neighborhoods(NamedTuple):
+    """Where each pair stands in a table with one row per atom, padded to the longest row."""
+
+    slots: Tensor  # [P] int64, row · width + column; no two pairs share a slot
+    n_rows: int
+    width: int  # neighbours in the longest row, 0 where there are no pairs
+
+
+def neighborhoods(centers: Tensor, row_of_atom: Tensor) -> Neighborhoods:
+    """Lay out pairs that are sorted by centre.
+
+    :param centers: [P] int64, ascending.
+    :param row_of_atom: [n_atoms] int64, a permutation: the row that each atom gets.
+    """
+    n_atoms = row_of_atom.shape[0]
+    counts = torch.bincount(centers, minlength=n_atoms)
+    width = int(counts.max()) if centers.shape[0] > 0 else 0
+    first = counts.cumsum(0) - counts
+    columns = torch.arange(centers.shape[0], device=centers.device) - first[centers]
+    return Neighborhoods(row_of_atom[centers] * width + columns, n_atoms, width)
+
+
+def lay_out(values: Tensor, layout: Neighborhoods, fill: float) -> Tensor:
+    """Values of pairs [P, F] as a flat table [n_rows · width, F]; ``fill`` in empty slots.
+
+    Slots are unique, so that no sum is hidden in it or in its derivatives: results do not
+    depend on the order of threads, on a GPU either.
+    """
+    shape = [layout.n_rows * layout.width, values.shape[1]]
+    empty = torch.full(shape, fill, dtype=values.dtype, device=values.device)
+    return empty.index_copy(0, layout.slots, values)
+
+
+def collect(table: Tensor, layout: Neighborhoods) -> Tensor:
+    """Values of pairs [P, F] back from a flat table; what was in empty slots is dropped."""
+    return table.index_select(0, layout.slots)

@@ -1,0 +1,91 @@
+"""The SOAP power spectrum of atomic surroundings."""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
+
+from mtt.nn.cutoff import SmoothCutoff
+from mtt.nn.neighborhoods import Neighborhoods, lay_out
+from mtt.nn.radial import LaplacianEigenstates
+from mtt.nn.soap_gradient import PowerSpectrum
+from mtt.nn.spherical import SphericalHarmonics
+
+
+class SoapPowerSpectrum(torch.nn.Module):
+    """p_l,ns,n's' = Σ_m c_lm,ns c_lm,n's', with c_lm,ns = Σ_j∈s f(r_j) R_ln(r_j) Y_lm(r_j).
+
+    Sums run over the neighbours j of element s of an atom; the atom itself does not count.
+    Both halves of the symmetric matrix (ns, n's') are given (Bartók et al., Phys. Rev. B 87,
+    184115 (2013)). Invariant to rotations, inversion and the order of neighbours; twice
+    continuously differentiable everywhere, also where neighbours cross the cutoff.
+
+    :param cutoff: radius of the surroundings.
+    :param width: distance over which the cutoff function falls to zero.
+    :param max_radial: see :class:`LaplacianEigenstates`.
+    :param max_angular: highest l.
+    :param n_types: number of elements.
+    """
+
+    def __init__(
+        self, cutoff: float, width: float, max_radial: int, max_angular: int, n_types: int
+    ) -> None:
+        super().__init__()
+        self.radial = LaplacianEigenstates(cutoff, max_radial, max_angular)
+        self.cutoff = SmoothCutoff(cutoff, width)
+        self.angular = SphericalHarmonics(max_angular)
+        self.n_types = n_types
+        self.m_per_l: List[int] = [2 * l + 1 for l in range(max_angular + 1)]
+        self.k_per_l: List[int] = [n * n_types for n in self.radial.n_per_l]
+        self.n_features = sum(k * k for k in self.k_per_l)
+
+    def forward(self, vectors: Tensor, types: Tensor, layout: Neighborhoods) -> Tensor:
+        """Power spectra [n_rows, n_features], in the order of the rows of ``layout``.
+
+        :param vectors: [P, 3] from centre to neighbour, none of zero length.
+        :param types: [P] int64, element of the neighbour.
+        """
+        if layout.width == 0:  # no atom has a neighbour
+            return vectors.new_zeros(layout.n_rows, self.n_features)
+        # empty slots are filled with neighbours beyond the cutoff, which count for nothing
+        table = lay_out(vectors, layout, fill=2 * self.cutoff.cutoff)
+        kinds = lay_out(types[:, None], layout, fill=0.0)[:, 0]
+        one_hot = torch.nn.functional.one_hot(kinds, self.n_types).to(vectors.dtype)
+        if torch.jit.is_scripting():
+            spectrum = self.power_spectrum(table, one_hot, layout.n_rows)
+        else:
+            spectrum = PowerSpectrum.apply(table, one_hot, layout.n_rows, self)
+        return spectrum
+
+    def power_spectrum(self, table: Tensor, one_hot: Tensor, n_rows: int) -> Tensor:
+        """The formula in plain operations, differentiable to any order.
+
+        :param table: [n_rows · width, 3] vectors, row after row.
+        :param one_hot: [n_rows · width, n_types] element of the neighbour.
+        :return: [n_rows, n_features].
+        """
+        r = torch.linalg.vector_norm(table, dim=1)
+        harmonics = self.angular(table / r[:, None])
+        radial = self.radial(r) * self.cutoff(r)[:, None]
+        densities = self.densities(harmonics, self.by_type(radial, one_hot), n_rows)
+        return torch.cat([torch.bmm(c.mT, c).flatten(1) for c in densities], dim=1)
+
+    def by_type(self, radial: Tensor, one_hot: Tensor) -> Tensor:
+        """Columns (l, n) to (l, n, s), zero but for the element of the neighbour."""
+        return (radial[:, :, None] * one_hot[:, None, :]).flatten(1)
+
+    def densities(self, harmonics: Tensor, radial: Tensor, n_rows: int) -> List[Tensor]:
+        """c_lm,ns for every l, [n_rows, 2l + 1, k_per_l[l]]."""
+        ys, fs = self.split(harmonics, radial, n_rows)
+        return [torch.bmm(ys[l].mT, fs[l]) for l in range(len(ys))]
+
+    def split(
+        self, harmonics: Tensor, radial: Tensor, n_rows: int
+    ) -> Tuple[List[Tensor], List[Tensor]]:
+        """Both factors of the density for every l, [n_rows, width, …]."""
+        ys = harmonics.view(n_rows, -1, harmonics.shape[1]).split(self.m_per_l, dim=2)
+        fs = radial.view(n_rows, -1, radial.shape[1]).split(self.k_per_l, dim=2)
+        return list(ys), list(fs)
+
+    def extra_repr(self) -> str:
+        return f"n_types={self.n_types}, n_features={self.n_features}"

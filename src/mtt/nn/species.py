@@ -1,0 +1,70 @@
+"""Layers with separate weights for every element, for atoms that are sorted by element."""
+
+import math
+from typing import List
+
+import torch
+from torch import Tensor
+
+
+class SpeciesLinear(torch.nn.Module):
+    """y = W_t x for an atom of type t; no bias.
+
+    Rows come grouped by type, so that each type is one matrix product.
+
+    :param n_types: number of elements.
+    """
+
+    def __init__(self, n_types: int, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(n_types, out_features, in_features))
+        bound = 1 / math.sqrt(in_features)  # as torch.nn.Linear
+        torch.nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x: Tensor, counts: List[int]) -> Tensor:
+        """[n, out_features] from [n, in_features], ``counts[t]`` rows of type t."""
+        return grouped_linear(x, self.weight, counts)
+
+    def extra_repr(self) -> str:
+        n_types, out_features, in_features = self.weight.shape
+        return f"{in_features}, {out_features}, n_types={n_types}"
+
+
+class SpeciesNormLinear(torch.nn.Module):
+    """Layer normalisation (Ba et al., arXiv:1607.06450) and :class:`SpeciesLinear` in one.
+
+    y = W_t (gain_t (x - mean x) / σ(x) + shift_t), σ² = var x + 1e-5. The gain is multiplied
+    into the weights, which are shorter than the rows of x, and the mean is subtracted
+    after the product.
+    """
+
+    def __init__(self, n_types: int, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = SpeciesLinear(n_types, in_features, out_features)
+        self.gain = torch.nn.Parameter(torch.ones(n_types, in_features))
+        self.shift = torch.nn.Parameter(torch.zeros(n_types, in_features))
+
+    def forward(self, x: Tensor, counts: List[int]) -> Tensor:
+        """[n, out_features] from [n, in_features], ``counts[t]`` rows of type t."""
+        weight = self.linear.weight * self.gain[:, None, :]
+        offset = torch.bmm(self.linear.weight, self.shift[:, :, None])[:, :, 0]
+        centred = weight - weight.mean(dim=2, keepdim=True)
+        inverse = torch.rsqrt(torch.var(x, dim=1, correction=0, keepdim=True) + 1e-5)
+        product = grouped_linear(x, centred, counts) * inverse
+        return product + expand_rows(offset, counts)
+
+
+def grouped_linear(x: Tensor, weight: Tensor, counts: List[int]) -> Tensor:
+    """W_t x for rows grouped by type; ``weight`` is [n_types, out, in]."""
+    parts: List[Tensor] = []
+    matrices = weight.unbind(0)
+    for t, rows in enumerate(x.split(counts)):
+        if rows.shape[0] > 0:
+            parts.append(rows @ matrices[t].t())
+    return torch.cat(parts)
+
+
+def expand_rows(table: Tensor, counts: List[int]) -> Tensor:
+    """Row t of ``table`` repeated ``counts[t]`` times."""
+    repeats = torch.tensor(counts, device=table.device)
+    return table.repeat_interleave(repeats, dim=0, output_size=sum(counts))

@@ -1,0 +1,121 @@
+"""Real spherical harmonics by a recursion of matrix products."""
+
+import math
+from typing import List
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtt.nn.constant import Constant
+
+
+class SphericalHarmonics(torch.nn.Module):
+    """Real orthonormal spherical harmonics of unit vectors, l = 0 … l_max, m = -l … l.
+
+    No Condon-Shortley phase: for l = 1 the components are √(3/4π) (y, z, x).
+
+    ``Y_l = (v ⊗ Y_(l-1)) C_l`` with constant matrices ``C_l``, the stretched coupling of
+    l = 1 and l - 1. No angle appears, so that poles are like any other point. For vectors
+    that are not of unit length the result is the solid harmonic ``|v|^l Y_l``, whose
+    gradient is again a coupling, ``∂_i Y_l = l Σ_a Y_(l-1),a C_l[(i, a), :]``.
+
+    :param l_max: highest degree, ≥ 0.
+    """
+
+    def __init__(self, l_max: int) -> None:
+        super().__init__()
+        self.l_max = l_max
+        self.couplings = torch.nn.ModuleList(
+            [_Coupling(coupling_matrix(l)) for l in range(1, l_max + 1)]
+        )
+        # all gradients at once: rows (i, a of l - 1), columns b of l
+        rows, columns = l_max**2, (l_max + 1) ** 2
+        gradient = torch.zeros(3, rows, columns, dtype=torch.float64)
+        for l in range(1, l_max + 1):
+            below = slice((l - 1) ** 2, l**2)
+            own = slice(l**2, (l + 1) ** 2)
+            gradient[:, below, own] = l * coupling_matrix(l).reshape(3, 2 * l - 1, 2 * l + 1)
+        self.gradient = Constant(gradient.reshape(3 * rows, columns))
+
+    def forward(self, units: Tensor) -> Tensor:
+        """[n, (l_max + 1)²], from unit vectors [n, 3]."""
+        last = units.new_full([units.shape[0], 1], 0.5 / math.sqrt(math.pi))
+        degrees: List[Tensor] = [last]
+        for coupling in self.couplings:
+            last = coupling(units, last)
+            degrees.append(last)
+        return torch.cat(degrees, dim=1)
+
+    def tangent(self, harmonics: Tensor, direction: Tensor) -> Tensor:
+        """Derivative of the solid harmonics along ``direction`` [n, 3], [n, (l_max + 1)²].
+
+        :param harmonics: what :meth:`forward` gave for the same vectors.
+        """
+        below = harmonics[:, : self.l_max**2]
+        outer = direction[:, :, None] * below[:, None, :]
+        return outer.flatten(1) @ self.gradient()
+
+    def pullback(self, harmonics: Tensor, cotangent: Tensor) -> Tensor:
+        """Gradient [n, 3] of Σ cotangent · solid harmonics; the transpose of :meth:`tangent`."""
+        below = harmonics[:, : self.l_max**2]
+        pulled = (cotangent @ self.gradient().t()).view(-1, 3, below.shape[1])
+        return torch.bmm(pulled, below[:, :, None])[:, :, 0]
+
+    def extra_repr(self) -> str:
+        return f"l_max={self.l_max}"
+
+
+class _Coupling(torch.nn.Module):
+    """Y_l from the unit vectors and Y_(l-1)."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.matrix = Constant(matrix)
+
+    def forward(self, units: Tensor, below: Tensor) -> Tensor:
+        outer = units[:, :, None] * below[:, None, :]
+        return outer.flatten(1) @ self.matrix()
+
+
+def coupling_matrix(l: int) -> Tensor:
+    """C_l, [3 (2l - 1), 2l + 1] float64, such that Y_l = (v ⊗ Y_(l-1)) C_l on the sphere.
+
+    The integrals ∫ v_i Y_(l-1),a Y_l,b dΩ, which are the stretched coupling up to a factor,
+    are exact with a Gauss-Legendre rule in cos θ and a uniform one in φ.
+    """
+    z, weights = np.polynomial.legendre.leggauss(l + 1)
+    n_phi = 2 * l + 2
+    phi = 2 * math.pi / n_phi * np.arange(n_phi)
+    z, phi = (grid.ravel() for grid in np.meshgrid(z, phi, indexing="ij"))
+    weights = np.repeat(weights, n_phi) * 2 * math.pi / n_phi
+    rho = np.sqrt(1 - z * z)
+    vectors = np.stack([rho * np.cos(phi), rho * np.sin(phi), z], axis=1)
+    below, own = _harmonics(l - 1, z, phi), _harmonics(l, z, phi)
+    integrals = np.einsum("q,qi,qa,qb->iab", weights, vectors, below, own)
+    # the factor: for coupled functions v ⊗ Y_(l-1) · integrals = (norm² of a column) Y_l
+    matrix = integrals.reshape(-1, 2 * l + 1)
+    outer = (vectors[:, :, None] * below[:, None, :]).reshape(len(z), -1)
+    coupled = outer @ matrix
+    scale = (weights[:, None] * coupled**2).sum() / (2 * l + 1)
+    return torch.from_numpy(matrix / math.sqrt(scale))
+
+
+def _harmonics(l: int, z: np.ndarray, phi: np.ndarray) -> np.ndarray:
+    """Y_lm from the textbook form N P_l^m(z) cos/sin(m φ), [n, 2l + 1] (set-up only)."""
+    rho = np.sqrt(1 - z * z)
+    columns = np.zeros((len(z), 2 * l + 1))
+    for m in range(l + 1):
+        # associated Legendre functions by upward recursion in the degree, without phase
+        previous, current = np.zeros_like(z), math.prod(range(1, 2 * m, 2)) * rho**m
+        for k in range(m, l):
+            following = ((2 * k + 1) * z * current - (k + m) * previous) / (k - m + 1)
+            previous, current = current, following
+        ratio = math.factorial(l - m) / math.factorial(l + m)
+        values = math.sqrt((2 * l + 1) / (4 * math.pi) * ratio) * current
+        if m == 0:
+            columns[:, l] = values
+        else:
+            columns[:, l + m] = math.sqrt(2) * values * np.cos(m * phi)
+            columns[:, l - m] = math.sqrt(2) * values * np.sin(m * phi)
+    return columns
