@@ -8,7 +8,7 @@ so that validation refuses them where a number is wanted.
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -45,21 +45,21 @@ _RESOLVERS = (
 class Loader(yaml.SafeLoader):
     """Composes nodes with the tags of this dialect; values are built by ``load``."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
 
 class Dumper(yaml.SafeDumper):
     """Writes text so that :class:`Loader` reads the same text again."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 for _tag, _regex, _first in _RESOLVERS:
-    Loader.add_implicit_resolver(_tag, _regex, list(_first))  # type: ignore[no-untyped-call]
-    Dumper.add_implicit_resolver(_tag, _regex, list(_first))  # type: ignore[no-untyped-call]
+    Loader.add_implicit_resolver(_tag, _regex, list(_first))
+    Dumper.add_implicit_resolver(_tag, _regex, list(_first))
 
 
 def scalar(tag: str, text: str, *, plain: bool) -> Any:

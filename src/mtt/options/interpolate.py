@@ -120,4 +120,4 @@ class Interpolator:
 
 
 def _digits(key: Any) -> bool:
-    return isinstance(key, int) or str(key).isdigit()
+    return isinstance(key, int) or str(key).isdecimal()

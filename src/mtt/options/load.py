@@ -53,7 +53,7 @@ def parse(text: str, source: str) -> Document:
     loader: Loader | None = None
     try:
         loader = Loader(text)
-        root = loader.get_single_node()  # type: ignore[no-untyped-call]
+        root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, source) from error
     except yaml.reader.ReaderError as error:
@@ -66,7 +66,7 @@ def parse(text: str, source: str) -> Document:
         ) from error
     finally:
         if loader is not None:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     places = Places(source)
     builder = _Builder(places)
     values = None if root is None else builder.build(root, ())

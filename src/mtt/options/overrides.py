@@ -45,34 +45,31 @@ def deep_merge(below: Any, above: Any) -> Any:
 
 
 def _set(document: Document, keys: list[str | int], value: Any, override: str) -> None:
-    node, path = document.values, ()
-    for depth, key in enumerate(keys):
-        key = _existing(node, key, path, override)
-        here: KeyPath = (*path, key)
-        if depth == len(keys) - 1:
-            old = node[key] if isinstance(node, list) else node.get(key)
-            node[key] = deep_merge(old, value)
-            break
-        child = node[key] if isinstance(node, list) else node.get(key)
-        if not isinstance(child, (dict, list)):
-            node[key] = child = _spell_out(child, here, override)
-        node, path = child, here
-    document.places.mark_override((*path, key), override)
+    node: Any = document.values
+    path: KeyPath = ()
+    for key in keys[:-1]:
+        here = _existing(node, key, override)
+        path = (*path, here)
+        if not isinstance(_child(node, here), (dict, list)):
+            node[here] = _spell_out(_child(node, here), path, override)
+        node = node[here]
+    last = _existing(node, keys[-1], override)
+    node[last] = deep_merge(_child(node, last), value)
+    document.places.mark_override((*path, last), override)
 
 
-def _existing(node: Any, key: str | int, path: KeyPath, override: str) -> str | int:
+def _child(node: Any, key: Any) -> Any:
+    return node[key] if isinstance(node, list) else node.get(key)
+
+
+def _existing(node: Any, key: str | int, override: str) -> str | int:
     """``key`` as it stands in ``node``: an index of a list, a whole number as an integer."""
     if isinstance(node, list):
-        if not str(key).isdigit() or int(key) >= len(node):
-            raise ConfigError(
-                f"{key!r} is not an item of a list of {len(node)}", where=f"-r {override}"
-            )
+        if not str(key).isdecimal() or int(key) >= len(node):
+            what = f"{key!r} is not an item of a list of {len(node)}"
+            raise ConfigError(what, where=f"-r {override}")
         return int(key)
-    if not isinstance(node, dict):
-        raise ConfigError("the options are not a mapping", where=f"-r {override}")
-    if key not in node and str(key).isdigit():
-        return int(key)
-    return key
+    return int(key) if key not in node and str(key).isdecimal() else key
 
 
 def _spell_out(value: Any, path: KeyPath, override: str) -> dict[Any, Any]:

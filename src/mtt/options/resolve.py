@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from pathlib import Path
 from typing import Any, Protocol
 
 from mtt.errors import ConfigError
@@ -30,6 +31,8 @@ class ArchitectureLike(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def folder(self) -> Path: ...
+    @property
     def model(self) -> Any: ...
     @property
     def trainer(self) -> Any: ...
@@ -55,7 +58,9 @@ def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
         raise ConfigError.collect(raw.places.problems(faults))
     base, sets = raw.base, raw.sets
     training, validation, test = (sets[name] for name in sets)
-    assert isinstance(training, list) and validation is not None and test is not None
+    assert isinstance(training, list)  # a set without faults is there
+    assert validation is not None
+    assert test is not None
     notices = [*raw.notices, *section.notices]
     seed = base.get("seed")
     print_stats, final_eval = base.get("print_stats"), base.get("final_eval")
@@ -141,7 +146,7 @@ class _Section:
     def _validate(self, hypers: dict[str, Any], known: set[str]) -> None:
         schema = self.architecture.schema
         if schema is not None:
-            source = f"schema of {self.architecture.name}"
+            source = str(self.architecture.folder / "schema-hypers.json")
             check_schema(schema, source)
             values = {k: v for k, v in hypers.items() if k != "atomic_types" or v is not None}
             found = validate(values, schema, _SECTION, source)

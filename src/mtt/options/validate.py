@@ -66,11 +66,13 @@ def packaged_schema(name: str) -> Any:
 
 def _retrieve(uri: str) -> referencing.Resource[Any]:
     if uri not in (TRAINING, OPTIONS):
-        raise referencing.exceptions.NoSuchResource(ref=uri)
+        raise referencing.exceptions.NoSuchResource(uri)
     return DRAFT202012.create_resource(packaged_schema(uri))
 
 
-_REGISTRY: referencing.Registry[Any] = referencing.Registry(retrieve=_retrieve)
+_REGISTRY: referencing.Registry[Any] = referencing.Registry(
+    retrieve=_retrieve  # type: ignore[call-arg]
+)
 
 
 @cache
@@ -87,7 +89,7 @@ def _validator_class(draft: str) -> Any:
         "dependentRequired": _dependent,
         **{name: _bound(name) for name in _BOUNDS},
     }
-    return extend(base, rules, type_checker=checker)
+    return extend(base, rules, type_checker=checker)  # type: ignore[no-untyped-call]
 
 
 def _is_integer(_: Any, value: Any) -> bool:
@@ -227,7 +229,7 @@ def _nearest_branch(error: jsonschema.ValidationError, above: KeyPath) -> Iterat
     types: list[str] = []
     for child in error.context:
         if child.validator == "type":
-            value = child.validator_value
+            value: Any = child.validator_value
             types.extend([value] if isinstance(value, str) else value)
     what = f"expected {expected(list(dict.fromkeys(types)))}, got {shown(error.instance)}"
     yield Fault((*above, *error.path), what, spelling_hint(error.instance, types))

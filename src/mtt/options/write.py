@@ -24,7 +24,9 @@ def to_yaml(values: Any) -> str:
 class _Writer(Dumper):
     """Block style, but for lists of plain values."""
 
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: Any = None) -> yaml.Node:
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: Any = None
+    ) -> yaml.SequenceNode:
         plain = not any(isinstance(item, (list, dict)) for item in sequence)
-        node: yaml.Node = super().represent_sequence(tag, sequence, flow_style=plain)
+        node: yaml.SequenceNode = super().represent_sequence(tag, sequence, flow_style=plain)
         return node
