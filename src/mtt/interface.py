@@ -38,12 +38,14 @@ class Run:
     """What the platform tells a trainer about the run that it belongs to.
 
     :param seed: seed of everything random in the run.
+    :param architecture: name of the architecture, as checkpoints store it.
     :param directory: the run folder, or None outside of one (a notebook, a test).
     :param listeners: get every event of the training.
     :param provenance: where the weights come from; stored in checkpoints. Plain types.
     """
 
     seed: int = 0
+    architecture: str = ""
     directory: Path | None = None
     listeners: Sequence[Listener] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,76 @@
+"""The checkpoints of a run: ``best.ckpt``, ``last.ckpt``, and one per interval."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mtt.checkpoint import write, write_last
+from mtt.errors import CheckpointError
+from mtt.training.events import Events
+
+logger = logging.getLogger(__name__)
+
+BEST = "best.ckpt"
+
+
+class Checkpoints:
+    """Writes checkpoints into ``folder``.
+
+    :param contents: the checkpoint as of now.
+    """
+
+    def __init__(
+        self, folder: Path, contents: Callable[[], dict[str, Any]], events: Events
+    ) -> None:
+        self._folder = folder
+        self._contents = contents
+        self._events = events
+
+    def save_best(self, epoch: int) -> None:
+        """Write ``best.ckpt``, the moment it is best."""
+        self._attempt(self._write_best, epoch)
+
+    def save_epoch(self, epoch: int) -> None:
+        """Write ``last.ckpt``, and keep it as ``epoch_N.ckpt``."""
+        self._attempt(lambda: self._write_epoch(epoch), epoch)
+
+    def save_last(self, epoch: int) -> None:
+        """Write ``last.ckpt``; there is no later attempt.
+
+        :raises CheckpointError: it cannot be written.
+        """
+        path = self._write_last()
+        self._events("checkpoint", epoch, path=str(path))
+
+    def _attempt(self, save: Callable[[], Path], epoch: int) -> None:
+        try:
+            path = save()
+        except (CheckpointError, OSError) as error:
+            # the training is worth more than this file; the next save tries again
+            logger.error("checkpoint not saved, the training goes on: %s", error)
+        else:
+            self._events("checkpoint", epoch, path=str(path))
+
+    def _write_best(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write(self._folder / BEST, self._contents())
+        return self._folder / BEST
+
+    def _write_last(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return write_last(self._folder, self._contents())
+
+    def _write_epoch(self, epoch: int) -> Path:
+        last = self._write_last()
+        kept = self._folder / f"epoch_{epoch}.ckpt"
+        try:
+            # last.ckpt is replaced, never written into: a second name costs nothing
+            kept.unlink(missing_ok=True)
+            os.link(last, kept)
+        except OSError:  # a file system without hard links
+            write(kept, self._contents())
+        return last

@@ -1,0 +1,60 @@
+"""The training options: platform defaults, and what is not available."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from mtt.errors import ConfigError, Problem
+
+SECTION = "architecture.training"
+"""Where the options stand in ``options.yaml``; for messages."""
+
+
+def default_hypers() -> dict[str, Any]:
+    """A fresh copy of ``default-hypers.yaml``."""
+    text = (files(__package__) / "default-hypers.yaml").read_text(encoding="utf-8")
+    hypers: dict[str, Any] = yaml.safe_load(text)
+    return hypers
+
+
+@cache
+def _schema_text() -> str:
+    return (files(__package__) / "schema-hypers.json").read_text(encoding="utf-8")
+
+
+def training_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 7) of the options, which folders refer to as ``mtt:training``."""
+    schema: dict[str, Any] = json.loads(_schema_text())
+    return schema
+
+
+def check_hypers(hypers: Mapping[str, Any]) -> None:
+    """Refuse what the schema allows, for the sake of existing files, but nothing here does.
+
+    :raises ConfigError: one problem for each option that is not available.
+    """
+    finetune = hypers["finetune"]
+    unavailable = {
+        "distributed": hypers["distributed"] and "training on several devices",
+        "log_separate_blocks": hypers["log_separate_blocks"] and "metrics of separate blocks",
+        "finetune.method": finetune["method"] != "full" and f"method {finetune['method']!r}",
+        "finetune.config": finetune.get("config") and "a configuration of method 'full'",
+        "finetune.inherit_heads": finetune.get("inherit_heads") and "inheriting heads",
+    }
+    problems = [
+        Problem(
+            f"{what} is not available yet",
+            where=f"{SECTION}.{key}",
+            hint="leave it out",
+        )
+        for key, what in unavailable.items()
+        if what
+    ]
+    if problems:
+        raise ConfigError.collect(problems)

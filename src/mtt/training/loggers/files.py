@@ -1,0 +1,26 @@
+"""Files that grow by one line per epoch and hold no epoch twice, whatever was killed when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def replace_lines(path: Path, lines: Iterable[str]) -> None:
+    """Replace the file by ``lines``, in one step.
+
+    :raises OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append ``line``, for everybody to see at once.
+
+    :raises OSError: it cannot be written.
+    """
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(f"{line}\n")

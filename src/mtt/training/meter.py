@@ -1,0 +1,63 @@
+"""Loss and errors of an epoch, added up on the device from the batches' own predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mtt.data.info import DatasetInfo
+from mtt.evaluation.metrics import Errors
+from mtt.graph import Target
+from mtt.training.loss import Loss, TermValue
+
+if TYPE_CHECKING:
+    from mtt.data import Batch
+
+
+class Meter:
+    """Sums over batches; :meth:`compute` equals a computation over one batch of everything."""
+
+    def __init__(self, loss: Loss, info: DatasetInfo, device: torch.device) -> None:
+        self._loss = loss
+        self._errors = Errors(info)
+        # totals and counts of the terms; the last row: norms of the gradient, number of them
+        self._sums = torch.zeros(len(loss.terms) + 1, 2, dtype=torch.float64, device=device)
+
+    @torch.no_grad()
+    def add(
+        self,
+        terms: Sequence[TermValue],
+        predictions: Mapping[str, Target],
+        batch: Batch,
+        norm: Tensor | None = None,
+    ) -> None:
+        """Count one batch; without a synchronisation of the device."""
+        values = [*terms, *([] if norm is None else [TermValue(norm, 1.0)])]
+        totals = [value.total.to(torch.float64) for value in values]
+        counts = [totals[0].new_zeros(()) + value.count for value in values]
+        added = torch.stack([torch.stack(totals), torch.stack(counts)], dim=1)
+        self._sums[: len(values)] += added
+        self._errors.update(predictions, batch.targets, batch.n_atoms, batch.volumes)
+
+    def compute(self) -> dict[str, float]:
+        """``loss``, mean ``gradient norm`` (NaN without any), and the errors of all targets.
+
+        Errors are those of :class:`mtt.evaluation.Errors`, in the units of the targets.
+        """
+        sums = self._sums.cpu()
+        norms, n = sums[-1].tolist()
+        return {
+            "loss": self._loss.pooled(sums[:-1]),
+            "gradient norm": norms / n if n else float("nan"),
+            **self._errors.compute(),
+        }
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"loss": self._sums.clone(), "errors": self._errors.sums.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self._sums.copy_(state["loss"])
+        self._errors.sums = state["errors"].clone()

@@ -1,0 +1,149 @@
+"""Everything that going on with a training needs, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtt.errors import CheckpointError
+
+STATE_VERSION = 1
+"""Version of :meth:`TrainingState.to_dict`; the folders' trainers have one of their own."""
+
+
+@dataclass
+class Best:
+    """The best weights so far: a deep snapshot of exactly what was validated.
+
+    :param metric: what is compared; records of different metrics are not.
+    """
+
+    metric: str
+    epoch: int
+    value: float
+    weights: dict[str, Tensor]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands.
+
+    :param epoch: epochs completed.
+    :param batch: batches of the running epoch that are done; 0 between epochs.
+    :param epoch_steps: optimizer steps of the running epoch (skipped batches make none).
+    :param step: optimizer steps since the start.
+    :param history: one row of plain numbers for each completed epoch.
+    :param meter: sums over the done batches of the running epoch.
+    :param optimizer: its ``state_dict``, as of a loaded checkpoint; the living one is asked
+        when a checkpoint is written.
+    :param rng: see :func:`rng_state`; as of a loaded checkpoint.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    epoch_steps: int = 0
+    step: int = 0
+    best: Best | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    meter: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] | None = None
+    rng: dict[str, Any] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self.epoch > 0 or self.batch > 0
+
+    def close_epoch(self) -> None:
+        """The running epoch is completed."""
+        self.epoch += 1
+        self.batch = self.epoch_steps = 0
+        self.meter = {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tensors and plain types; ``best`` has keys of its own in a checkpoint."""
+        return {
+            "version": STATE_VERSION,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "epoch_steps": self.epoch_steps,
+            "step": self.step,
+            "best_metric": None if self.best is None else self.best.metric,
+            "history": [dict(row) for row in self.history],
+            "meter": dict(self.meter),
+            "optimizer": self.optimizer,
+            "rng": self.rng,
+        }
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Mapping[str, Any]) -> TrainingState:
+        """The state in a checkpoint.
+
+        :raises CheckpointError: it has none, or one that a newer mtt wrote.
+        """
+        values = checkpoint.get("trainer_state")
+        if values is None:
+            raise CheckpointError(
+                "the checkpoint holds a model but no training to go on with",
+                hint="start from its weights with finetune.read_from",
+            )
+        values = dict(values)
+        version = values.pop("version")
+        if version > STATE_VERSION:
+            raise CheckpointError(
+                f"the training state has version {version}, this mtt reads up to {STATE_VERSION}",
+                hint="update mtt",
+            )
+        best = None
+        metric = values.pop("best_metric")
+        if metric is not None:
+            best = Best(
+                metric=metric,
+                epoch=checkpoint["best_epoch"],
+                value=checkpoint["best_metric"],
+                weights=checkpoint["best_model_state_dict"],
+            )
+        return cls(**values, best=best)
+
+
+def rng_state(device: torch.device) -> dict[str, Any]:
+    """States of the global generators of torch, ``device``, Python and numpy."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": {
+            "kind": str(kind),
+            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "gauss": float(gauss),
+        },
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_rng(state: Mapping[str, Any], device: torch.device) -> None:
+    """Set the global generators to what :func:`rng_state` found."""
+    torch.set_rng_state(state["torch"])
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    numpy = state["numpy"]
+    np.random.set_state(
+        (
+            numpy["kind"],
+            numpy["keys"].numpy().astype(np.uint32),
+            numpy["position"],
+            numpy["has_gauss"],
+            numpy["gauss"],
+        )
+    )
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,0 +1,258 @@
+"""The trainer of all architectures that build on MLIPModel."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from mtt.checkpoint import upgrade_steps, write
+from mtt.data import Batching, Dataset, Loader, merge
+from mtt.errors import ConfigError, TrainingError
+from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
+from mtt.mlip import MLIPModel
+from mtt.mlip.steps import folder_steps
+from mtt.training.best import BestRule
+from mtt.training.checkpoints import Checkpoints
+from mtt.training.determinism import deterministic
+from mtt.training.events import Events
+from mtt.training.fit import Fit
+from mtt.training.hypers import SECTION, check_hypers, default_hypers
+from mtt.training.loggers import ConsoleLogger, CsvLogger, HistoryLogger
+from mtt.training.optimizers import make_optimizer, restore_optimizer
+from mtt.training.record import Record
+from mtt.training.schedules import WarmupCosine
+from mtt.training.signals import StopFlag, watch_signals
+from mtt.training.state import TrainingState, restore_rng, rng_state
+from mtt.training.step import Step
+from mtt.training.terms import make_loss
+
+logger = logging.getLogger(__name__)
+
+
+class MLIPTrainer(TrainerInterface):
+    """The platform's engine behind the contract.
+
+    A folder's trainer needs no more than its version::
+
+        class Trainer(MLIPTrainer):
+            __checkpoint_version__ = 1
+
+    :param hypers: the options of ``default-hypers.yaml``; those that are missing are taken
+        from there.
+    :raises ConfigError: an option asks for what is not available.
+    """
+
+    def __init__(self, hypers: dict[str, Any]) -> None:
+        defaults = self.platform_hypers()
+        finetune = {**defaults["finetune"], **(hypers.get("finetune") or {})}
+        super().__init__({**defaults, **hypers, "finetune": finetune})
+        check_hypers(self.hypers)
+        self._state = TrainingState()
+        self._optimizer: Optimizer | None = None
+
+    @classmethod
+    def platform_hypers(cls) -> dict[str, Any]:
+        """The platform's training defaults, below those of the folder."""
+        return default_hypers()
+
+    @property
+    def best(self) -> dict[str, Tensor] | None:
+        """Weights of the best epoch so far, on the CPU; the model itself holds the latest."""
+        return None if self._state.best is None else self._state.best.weights
+
+    def train(
+        self,
+        model: ModelInterface,
+        dtype: torch.dtype,
+        devices: list[torch.device],
+        train_datasets: list[Dataset],
+        val_datasets: list[Dataset],
+        checkpoint_dir: str,
+    ) -> None:
+        """Train ``model`` in place; afterwards it holds the latest weights, not the best.
+
+        :raises ConfigError: options that do not fit the data.
+        :raises TrainingError: nothing to train or to validate on, nothing finite.
+        :raises TrainingInterrupted: SIGTERM or SIGINT; everything is saved.
+        """
+        assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
+        training, validation = (
+            _one(train_datasets, "training"),
+            _one(val_datasets, "validation"),
+        )
+        device = _one_device(devices)
+        for dataset in (training, validation):
+            dataset.prepare(model.requested_neighbor_lists())
+        if not self._state.has_begun and not self.hypers["finetune"]["read_from"]:
+            model.fit_baselines(training, self.hypers)
+        model.to(device=device, dtype=dtype)
+        with deterministic(self.hypers["deterministic"]), watch_signals() as stop:
+            fit = self._prepare(model, training, validation, Path(checkpoint_dir), stop)
+            if self._state.epoch >= fit.num_epochs:
+                logger.info(
+                    "already trained for %d epochs (num_epochs: %d); nothing to do",
+                    self._state.epoch,
+                    fit.num_epochs,
+                )
+            fit.run()
+
+    def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
+        """Write the model, its best weights, and the state of the training.
+
+        :raises CheckpointError: it cannot be written.
+        """
+        write(path, self._checkpoint(model))
+
+    @classmethod
+    def load_checkpoint(
+        cls, checkpoint: dict[str, Any], hypers: dict[str, Any], context: Context
+    ) -> MLIPTrainer:
+        """A trainer with ``hypers``, which goes on where ``checkpoint`` stopped.
+
+        Contexts other than ``restart`` start anew, with a fresh optimizer and schedule.
+
+        :raises CheckpointError: the checkpoint holds no training, or one of a newer mtt.
+        """
+        trainer = cls(hypers)
+        if context == "restart":
+            trainer._state = TrainingState.from_checkpoint(checkpoint)
+        return trainer
+
+    @classmethod
+    def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
+        """Apply ``trainer_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
+        steps = folder_steps(cls)
+        return upgrade_steps(checkpoint, "trainer", cls.__checkpoint_version__, steps)
+
+    # ------------------------------------------------------------------ preparation
+
+    def _prepare(
+        self,
+        model: MLIPModel,
+        training: Dataset,
+        validation: Dataset,
+        folder: Path,
+        stop: StopFlag,
+    ) -> Fit:
+        """Build what the options ask for, and put back what the checkpoint holds."""
+        hypers, info = self.hypers, model.dataset_info
+        loaders = [
+            Loader(
+                dataset,
+                info.atomic_types,
+                dtype=model.dtype,
+                device=model.device,
+                batching=Batching(
+                    structures=None if hypers["max_atoms_per_batch"] else hypers["batch_size"],
+                    atoms=hypers["max_atoms_per_batch"],
+                    min_atoms=hypers["min_atoms_per_batch"] if shuffle else 0,
+                ),
+                shuffle=shuffle,
+                seed=self.run.seed,
+                cutoff=model.list_cutoff(),
+            )
+            for dataset, shuffle in ((training, True), (validation, False))
+        ]
+        steps_per_epoch = loaders[0].n_batches(0)
+        loss = make_loss(hypers, info, model.scales, training, validation)
+        best_rule = BestRule(hypers, info)
+        optimizer = make_optimizer(model, hypers)
+        self._restore(optimizer, best_rule, model.device)
+        self._optimizer = optimizer
+        events = Events(self._listeners())
+        return Fit(
+            model=model,
+            state=self._state,
+            training=loaders[0],
+            validation=loaders[1],
+            step=Step(model, loss, optimizer, hypers["grad_clip_norm"]),
+            schedule=WarmupCosine(
+                peak=hypers["learning_rate"],
+                total=hypers["num_epochs"] * steps_per_epoch,
+                warmup_fraction=hypers["warmup_fraction"],
+            ),
+            best_rule=best_rule,
+            record=Record(info, hypers["log_mae"]),
+            events=events,
+            checkpoints=Checkpoints(folder, lambda: self._checkpoint(model), events),
+            stop=stop,
+            num_epochs=hypers["num_epochs"],
+            steps_per_epoch=steps_per_epoch,
+            log_interval=hypers["log_interval"],
+            checkpoint_interval=hypers["checkpoint_interval"],
+        )
+
+    def _restore(self, optimizer: Optimizer, rule: BestRule, device: torch.device) -> None:
+        state = self._state
+        if not state.has_begun:
+            torch.manual_seed(self.run.seed)
+            return
+        if state.optimizer is not None:
+            restore_optimizer(optimizer, state.optimizer)
+        if state.rng is not None:
+            restore_rng(state.rng, device)
+        state.optimizer = state.rng = None
+        if state.best is not None and not rule.comparable(state.best):
+            logger.warning(
+                "epoch %d was best by %s; best_model_metric or loss have changed since, "
+                "so the search for the best starts anew",
+                state.best.epoch,
+                state.best.metric,
+            )
+            state.best = None
+
+    def _listeners(self) -> list[Listener]:
+        files: list[Listener] = []
+        if self.run.directory is not None:
+            folder = self.run.directory
+            files = [
+                CsvLogger(folder / "train.csv"),
+                HistoryLogger(folder / "history.jsonl"),
+            ]
+        return [ConsoleLogger(), *files, *self.run.listeners]
+
+    def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
+        """The whole checkpoint as of now; its keys are documented in ``mtt.checkpoint``."""
+        state, best = self._state, self._state.best
+        stored = state.to_dict()
+        if self._optimizer is not None:
+            stored["optimizer"] = self._optimizer.state_dict()
+            stored["rng"] = rng_state(next(model.parameters()).device)
+        return {
+            **model.get_checkpoint(),
+            "architecture_name": self.run.architecture,
+            "trainer_ckpt_version": self.__checkpoint_version__,
+            "provenance": copy.deepcopy(dict(self.run.provenance)),
+            "train_hypers": copy.deepcopy(self.hypers),
+            "epoch": state.epoch,
+            "best_epoch": None if best is None else best.epoch,
+            "best_metric": None if best is None else best.value,
+            "best_model_state_dict": None if best is None else dict(best.weights),
+            "trainer_state": stored,
+        }
+
+
+def _one(datasets: list[Dataset], name: str) -> Dataset:
+    merged = merge(datasets) if len(datasets) > 1 else datasets[0] if datasets else None
+    if merged is None or not len(merged):
+        raise TrainingError(
+            f"there are no structures in the {name} set",
+            hint="the best epoch is chosen by the validation set" if name == "validation" else "",
+        )
+    return merged
+
+
+def _one_device(devices: list[torch.device]) -> torch.device:
+    if len(devices) != 1:
+        raise ConfigError(
+            f"training on {len(devices)} devices is not available yet",
+            where=f"{SECTION}.distributed",
+            hint="give one device",
+        )
+    return devices[0]

@@ -1,0 +1,159 @@
+"""A small real model, and molecules whose energies are known in closed form."""
+
+import ase
+import numpy as np
+import pytest
+import torch
+from ase.calculators.morse import MorsePotential
+from metatomic.torch import ModelMetadata
+
+from mtt import DatasetInfo, MLIPModel, MLIPTrainer, TargetInfo
+from mtt.checkpoint import read
+from mtt.data import Batching, Dataset, Loader
+from mtt.data.frames import Frame, FrameLabels
+from mtt.interface import Run
+
+INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy(forces=True)})
+
+
+class PairNet(MLIPModel):
+    """A sum over pairs of a small network of the distance, with dropout."""
+
+    __checkpoint_version__ = 1
+    __supported_devices__ = ["cpu", "cuda"]
+    __supported_dtypes__ = [torch.float64, torch.float32]
+    __default_metadata__ = ModelMetadata(name="pairs")
+
+    def __init__(self, hypers, dataset_info, metadata=None):
+        super().__init__(hypers, dataset_info, metadata)
+        self.cutoff = 4.0
+        width = hypers["width"]
+        self.network = torch.nn.Sequential(
+            torch.nn.Linear(8, width),
+            torch.nn.SiLU(),
+            torch.nn.Dropout(hypers["dropout"]),
+            torch.nn.Linear(width, 1),
+        )
+
+    def atomic_energies(self, graph):
+        distance = torch.linalg.vector_norm(graph.vectors, dim=1, keepdim=True)
+        nodes = torch.linspace(0.5, self.cutoff, 8, dtype=distance.dtype, device=distance.device)
+        radial = torch.exp(-4 * (distance - nodes) ** 2)
+        smooth = 0.5 * (1 + torch.cos(torch.pi * distance / self.cutoff))
+        pairs = (self.network(radial) * smooth)[:, 0]
+        zeros = pairs.new_zeros(graph.types.shape[0])
+        return zeros.index_add(0, graph.centers, pairs)
+
+
+class Trainer(MLIPTrainer):
+    __checkpoint_version__ = 1
+
+
+def molecules(n, seed):
+    """Random clusters with the energies and forces of a Morse potential."""
+    random = np.random.default_rng(seed)
+    frames = []
+    for i in range(n):
+        size = 4 + i % 2
+        corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], float)
+        positions = 1.3 * corners[:size] + random.normal(scale=0.08, size=(size, 3))
+        atoms = ase.Atoms(["C"] + ["H"] * (size - 1), positions)
+        atoms.calc = MorsePotential(r0=1.4, epsilon=1.0, rho0=3.0, rcut1=3.0, rcut2=4.0)
+        energy = np.array([[atoms.get_potential_energy() - 100.0 * size]])
+        frames.append(
+            Frame(
+                numbers=atoms.numbers.astype(np.int64),
+                positions=positions,
+                cell=np.zeros((3, 3)),
+                pbc=np.zeros(3, bool),
+                labels={"energy": FrameLabels(energy, atoms.get_forces().copy())},
+                extra={},
+                source=f"molecules.xyz, frame {i}",
+            )
+        )
+    return frames
+
+
+@pytest.fixture(scope="session")
+def frames():
+    return molecules(22, seed=1)
+
+
+@pytest.fixture
+def dataset(frames):
+    """16 structures to train on."""
+    return Dataset.from_frames(frames[:16], INFO)
+
+
+@pytest.fixture
+def validation(frames):
+    """6 structures to validate on."""
+    return Dataset.from_frames(frames[16:], INFO)
+
+
+@pytest.fixture
+def make_model():
+    """A fresh model: the same weights for the same seed."""
+
+    def make(seed=0, dropout=0.0, info=INFO):
+        torch.manual_seed(seed)
+        return PairNet({"width": 16, "dropout": dropout}, info)
+
+    return make
+
+
+@pytest.fixture
+def make_trainer():
+    """A trainer of a short run, with ``hypers`` over the platform's defaults."""
+
+    def make(directory=None, listeners=(), seed=5, **hypers):
+        few = {"num_epochs": 4, "batch_size": 3, "learning_rate": 0.01, "checkpoint_interval": 2}
+        trainer = Trainer({**few, **hypers})
+        trainer.run = Run(seed=seed, architecture="pairs", directory=directory, listeners=listeners)
+        return trainer
+
+    return make
+
+
+@pytest.fixture
+def train(dataset, validation, tmp_path):
+    """Train ``model`` on the molecules; checkpoints go to ``tmp_path / "checkpoints"``."""
+
+    def run(trainer, model, training=dataset, checkpoints=tmp_path / "checkpoints"):
+        cpu = [torch.device("cpu")]
+        trainer.train(model, torch.float64, cpu, [training], [validation], str(checkpoints))
+        return model
+
+    return run
+
+
+@pytest.fixture
+def restart():
+    """Model and trainer from a checkpoint, as ``--restart`` makes them."""
+
+    def load(path, trainer):
+        checkpoint = read(path)
+        model = PairNet.load_checkpoint(checkpoint, "restart").restart(INFO)
+        resumed = Trainer.load_checkpoint(checkpoint, trainer.hypers, "restart")
+        resumed.run = trainer.run
+        return model, resumed
+
+    return load
+
+
+@pytest.fixture
+def make_batch():
+    """All of a data set as one batch, for ``model``."""
+
+    def make(dataset, model):
+        loader = Loader(
+            dataset,
+            model.dataset_info.atomic_types,
+            cutoff=model.list_cutoff(),
+            dtype=model.dtype,
+            batching=Batching(structures=len(dataset)),
+            shuffle=False,
+        )
+        return next(loader.epoch())
+
+    return make

@@ -1,0 +1,56 @@
+"""Skipped steps in a training: nothing advances, and the user learns why."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from mtt.checkpoint import read
+from mtt.errors import TrainingError
+
+
+def poison(network, *, training=(), validation=False):
+    """Make the output of ``network`` NaN in the training's steps number ``training``."""
+    steps = iter(range(1, 1000))
+
+    def spoil(module, inputs, output):
+        spoilt = next(steps) in training if module.training else validation
+        return output * torch.nan if spoilt else output
+
+    network.register_forward_hook(spoil)
+
+
+def test_a_skipped_step_advances_neither_schedule_nor_optimizer(
+    make_model, make_trainer, train, tmp_path, caplog
+):
+    model = make_model()
+    poison(model.network, training=[2, 3])
+    with caplog.at_level(logging.WARNING, "mtt"):
+        train(make_trainer(num_epochs=1), model)
+    state = read(tmp_path / "checkpoints" / "last.ckpt")["trainer_state"]
+    assert state["step"] == 4
+    assert state["optimizer"]["state"][0]["step"] == 4
+    assert all(np.isfinite(value) for value in state["history"][0].values())
+    assert len(caplog.records) == 2
+    message = caplog.messages[0]
+    assert message.startswith("epoch 1, step 2: the loss of energy, energy forces is not finite")
+    assert "molecules.xyz, frame" in message
+    assert message.endswith("the update is skipped")
+
+
+def test_an_epoch_without_any_finite_step_ends_the_training(make_model, make_trainer, train):
+    model = make_model()
+    poison(model.network, training=range(7, 13))
+    with pytest.raises(TrainingError, match=r"epoch 2 had no step that could be taken: the loss"):
+        train(make_trainer(num_epochs=4), model)
+
+
+def test_a_validation_that_is_never_finite_is_an_error(make_model, make_trainer, train, tmp_path):
+    model = make_model()
+    poison(model.network, validation=True)
+    with pytest.raises(TrainingError, match="the validation was never finite"):
+        train(make_trainer(num_epochs=2), model)
+    checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")
+    assert checkpoint["best_model_state_dict"] is None
+    assert not (tmp_path / "checkpoints" / "best.ckpt").exists()

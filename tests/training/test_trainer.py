@@ -1,0 +1,334 @@
+"""The whole engine on a small real model."""
+
+import copy
+import csv
+import json
+import logging
+import os
+import signal
+
+import pytest
+import torch
+
+from mtt.checkpoint import read
+from mtt.errors import ConfigError, TrainingError
+from mtt.training import TrainingInterrupted
+
+
+class Kill(BaseException):
+    """The process ends here: nothing may catch it."""
+
+
+def kill_after(epoch, category="epoch"):
+    def listener(kind, values, at):
+        if kind == category and at == epoch:
+            raise Kill
+
+    return listener
+
+
+def history(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def without_times(rows):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def assert_equal(one, two, path=""):
+    """Bit for bit, through all containers."""
+    assert type(one) is type(two), path
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), path
+    elif isinstance(one, dict):
+        assert list(one) == list(two), path
+        for key in one:
+            if key not in ("seconds", "provenance"):
+                assert_equal(one[key], two[key], f"{path}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(two), path
+        for i, pair in enumerate(zip(one, two, strict=True)):
+            assert_equal(*pair, f"{path}[{i}]")
+    else:
+        assert one == two or one != one, path
+
+
+def test_a_training_learns_and_leaves_its_files(make_model, make_trainer, train, tmp_path):
+    seen = []
+    trainer = make_trainer(tmp_path, [lambda *event: seen.append(event)], num_epochs=20)
+    train(trainer, make_model())
+    records = history(tmp_path / "history.jsonl")
+    assert [record["epoch"] for record in records] == list(range(1, 21))
+    assert records[-1]["validation forces RMSE"] < 0.5 * records[0]["validation forces RMSE"]
+    with open(tmp_path / "train.csv", encoding="utf-8", newline="") as file:
+        names, units, *rows = csv.reader(file)
+    assert len(rows) == 20
+    assert dict(zip(names, units, strict=True))["training forces RMSE"] == "meV/Å"
+    kept = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert {"last.ckpt", "best.ckpt", "epoch_2.ckpt", "epoch_18.ckpt"} <= kept
+    categories = [category for category, _, _ in seen]
+    assert categories[0] == "run_start" and categories[-1] == "end"
+    assert categories.count("epoch") == 20
+    assert categories.count("progress") == 20 * 6
+    assert [e for c, v, e in seen if c == "progress" and v["batch"] == v["n_batches"]] == list(
+        range(1, 21)
+    )
+
+
+def test_the_order_of_events_is_best_epoch_checkpoint(make_model, make_trainer, train):
+    seen = []
+    train(make_trainer(listeners=[lambda c, v, e: seen.append((c, e))]), make_model())
+    shown = [event for event in seen if event[0] not in ("progress", "checkpoint", "best")]
+    assert shown == [("run_start", 0), *(("epoch", i) for i in range(1, 5)), ("end", 4)]
+    saved = seen.index(("checkpoint", 2), seen.index(("epoch", 2)))
+    assert seen.index(("epoch", 2)) < saved < seen.index(("progress", 3))
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_killed_run_goes_on_bit_for_bit(make_model, make_trainer, train, restart, tmp_path, stop):
+    options = {"num_epochs": 4, "checkpoint_interval": 1}
+    straight = make_trainer(tmp_path / "straight", **options)
+    (tmp_path / "straight").mkdir()
+    one = train(straight, make_model(dropout=0.2), checkpoints=tmp_path / "straight")
+
+    (tmp_path / "killed").mkdir()
+    killed = make_trainer(tmp_path / "killed", [kill_after(stop + 1, "progress")], **options)
+    with pytest.raises(Kill):
+        train(killed, make_model(dropout=0.2), checkpoints=tmp_path / "killed")
+    torch.rand(17)  # another process has other random numbers
+    fresh = make_trainer(tmp_path / "killed", **options)
+    model, resumed = restart(tmp_path / "killed" / "last.ckpt", fresh)
+    two = train(resumed, model, checkpoints=tmp_path / "killed")
+
+    assert_equal(dict(one.state_dict()), dict(two.state_dict()))
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_equal(read(tmp_path / "straight" / name), read(tmp_path / "killed" / name))
+    lines = [history(tmp_path / run / "history.jsonl") for run in ("straight", "killed")]
+    assert without_times(lines[0]) == without_times(lines[1])
+
+
+def test_without_the_random_state_a_resumed_run_differs(
+    make_model, make_trainer, train, restart, tmp_path
+):
+    """The control of the test above: it would notice."""
+    options = {"num_epochs": 3, "checkpoint_interval": 1}
+    one = train(make_trainer(**options), make_model(dropout=0.2))
+    killed = make_trainer(listeners=[kill_after(2, "progress")], **options)
+    with pytest.raises(Kill):
+        train(killed, make_model(dropout=0.2), checkpoints=tmp_path / "killed")
+    model, resumed = restart(tmp_path / "killed" / "last.ckpt", make_trainer(**options))
+    resumed._state.rng = None
+    torch.manual_seed(99)
+    two = train(resumed, model, checkpoints=tmp_path / "killed")
+    assert not torch.equal(one.network[0].weight, two.network[0].weight)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("batch", [1, 4, 6])
+def test_a_signal_saves_within_the_epoch_and_the_run_goes_on_bit_for_bit(
+    make_model, make_trainer, train, restart, tmp_path, number, batch
+):
+    straight = train(make_trainer(num_epochs=3), make_model(dropout=0.2))
+
+    def stop(category, values, epoch):
+        if category == "progress" and (epoch, values["batch"]) == (2, batch):
+            os.kill(os.getpid(), number)
+
+    folder = tmp_path / "stopped"
+    with pytest.raises(TrainingInterrupted, match=f"stopped by {number.name} in epoch 2") as error:
+        train(
+            make_trainer(listeners=[stop], num_epochs=3),
+            make_model(dropout=0.2),
+            checkpoints=folder,
+        )
+    assert error.value.exit_code == 128 + number
+    model, resumed = restart(folder / "last.ckpt", make_trainer(num_epochs=3))
+    train(resumed, model, checkpoints=folder)
+    assert_equal(dict(straight.state_dict()), dict(model.state_dict()))
+    one, two = (
+        read(path / "last.ckpt")["trainer_state"] for path in (tmp_path / "checkpoints", folder)
+    )
+    assert without_times(one.pop("history")) == without_times(two.pop("history"))
+    assert_equal(one, two)
+
+
+def test_best_is_what_was_validated_and_last_is_what_came_last(
+    make_model, make_trainer, train, make_batch, validation, tmp_path
+):
+    seen = {}
+
+    def listener(category, values, epoch):
+        if category == "best":
+            seen[epoch] = values["value"]
+
+    # a large constant step makes later epochs worse
+    trainer = make_trainer(
+        listeners=[listener], num_epochs=12, learning_rate=0.3, warmup_fraction=0.9
+    )
+    model = train(trainer, make_model())
+    checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")
+    assert checkpoint["epoch"] == 12
+    assert checkpoint["best_epoch"] == max(seen) < 12
+    assert checkpoint["best_metric"] == seen[max(seen)]
+    assert_equal(checkpoint["model_state_dict"], dict(model.state_dict()))
+    assert_equal(checkpoint["best_model_state_dict"], trainer.best)
+    on_disk = read(tmp_path / "checkpoints" / "best.ckpt")
+    assert on_disk["epoch"] == on_disk["best_epoch"] == max(seen)
+    assert_equal(on_disk["model_state_dict"], trainer.best)
+
+    best = type(model).load_checkpoint(checkpoint, "export")
+    batch = make_batch(validation, best)
+    predicted = best.eval().predict_targets(batch.graph)["energy"]
+    scale = best.scales["energy"]
+    per_atom = (predicted.values - batch.targets["energy"].values)[:, 0] / batch.n_atoms / scale
+    forces = (predicted.forces - batch.targets["energy"].forces) / scale
+    loss = per_atom.square().mean() + forces.square().mean()
+    assert loss.item() == pytest.approx(checkpoint["best_metric"], rel=1e-12)
+
+
+def test_validation_of_any_batch_size_gives_the_same_numbers(make_model, make_trainer, train):
+    rows = []
+    for size in (1, 4, 100):
+        trainer = make_trainer(
+            listeners=[lambda c, v, e: c == "epoch" and rows.append(v)],
+            num_epochs=1,
+            batch_size=size,
+            log_mae=True,
+            learning_rate=1e-300,  # the weights stay what they are
+        )
+        train(trainer, make_model())
+    for row in rows[1:]:
+        for name, value in row["metrics"].items():
+            if name not in ("seconds", "learning rate", "gradient norm"):
+                assert value == pytest.approx(rows[0]["metrics"][name], rel=1e-11), name
+
+
+def test_a_restart_takes_its_options_from_the_file_and_its_moments_from_the_checkpoint(
+    make_model, make_trainer, train, restart, tmp_path
+):
+    train(make_trainer(num_epochs=2), make_model())
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    rates = []
+    listener = [lambda c, v, e: c == "epoch" and rates.append((e, v["metrics"]["learning rate"]))]
+    model, trainer = restart(
+        last, make_trainer(listeners=listener, num_epochs=3, learning_rate=1e-9, batch_size=8)
+    )
+    before = copy.deepcopy(model.state_dict())
+    train(trainer, model)
+    assert [epoch for epoch, _ in rates] == [3]
+    assert 0 < rates[0][1] <= 1e-9
+    after = read(last)
+    assert after["trainer_state"]["optimizer"]["param_groups"][0]["lr"] <= 1e-9
+    assert after["trainer_state"]["optimizer"]["state"][0]["step"] == 2 * 6 + 2
+    torch.testing.assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=1e-6)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(
+    make_model, make_trainer, train, restart, tmp_path, caplog
+):
+    one = train(make_trainer(num_epochs=2), make_model())
+    model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", make_trainer(num_epochs=2))
+    with caplog.at_level(logging.INFO, "mtt"):
+        train(trainer, model)
+    assert "already trained for 2 epochs (num_epochs: 2); nothing to do" in caplog.text
+    assert_equal(dict(one.state_dict()), dict(model.state_dict()))
+
+
+def test_the_best_of_another_metric_is_not_compared(
+    make_model, make_trainer, train, restart, tmp_path, caplog
+):
+    train(make_trainer(num_epochs=2), make_model())
+    model, trainer = restart(
+        tmp_path / "checkpoints" / "last.ckpt",
+        make_trainer(num_epochs=3, best_model_metric="rmse_prod"),
+    )
+    with caplog.at_level(logging.WARNING, "mtt"):
+        train(trainer, model)
+    assert "the search for the best starts anew" in caplog.text
+    assert read(tmp_path / "checkpoints" / "last.ckpt")["best_epoch"] == 3
+
+
+def test_fine_tuning_starts_from_the_best_weights_with_fresh_counters(
+    make_model, make_trainer, train, tmp_path
+):
+    source = train(make_trainer(num_epochs=3), make_model())
+    checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")
+    model = type(source).load_checkpoint(checkpoint, "finetune").restart(source.dataset_info)
+    fixed = {
+        name: model.state_dict()[name].clone() for name in ("composition.values", "scale.values")
+    }
+    starts = []
+    trainer = make_trainer(
+        listeners=[lambda c, v, e: c == "run_start" and starts.append((e, len(v["history"])))],
+        finetune={"read_from": "last.ckpt"},
+        num_epochs=1,
+    )
+    model.scale.values.mul_(2.0)  # a fit of the baselines would undo it
+    train(trainer, model, checkpoints=tmp_path / "fine")
+    assert starts == [(0, 0)]
+    assert torch.equal(model.composition.values, fixed["composition.values"])
+    assert torch.equal(model.scale.values, 2 * fixed["scale.values"])
+    assert read(tmp_path / "fine" / "last.ckpt")["epoch"] == 1
+
+
+def test_parameters_have_one_owner(make_model, make_trainer, train):
+    model, trainer = make_model(), make_trainer()
+    owned = [id(p) for p in model.parameters()]
+    train(trainer, model)
+    assert [id(p) for p in model.parameters()] == owned
+    assert [id(p) for group in trainer._optimizer.param_groups for p in group["params"]] == owned
+
+
+@pytest.mark.parametrize("decay", [None, 0.1])
+def test_frozen_parameters_never_move(make_model, make_trainer, train, decay):
+    model = make_model()
+    model.network[0].weight.requires_grad_(False)
+    before = model.network[0].weight.clone()
+    train(make_trainer(weight_decay=decay), model)
+    assert torch.equal(model.network[0].weight, before)
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
+    make_model, make_trainer, train, tmp_path, caplog
+):
+    blocked = tmp_path / "checkpoints"
+    blocked.write_text("a file where the folder should be")
+
+    def unblock(category, values, epoch):
+        if category == "progress" and epoch == 4:
+            blocked.unlink(missing_ok=True)
+
+    with caplog.at_level(logging.ERROR, "mtt"):
+        train(make_trainer(listeners=[unblock]), make_model())
+    assert "checkpoint not saved, the training goes on" in caplog.text
+    assert read(blocked / "last.ckpt")["epoch"] == 4
+
+
+def test_nothing_to_validate_on_is_refused(make_model, make_trainer, dataset, tmp_path):
+    cpu = [torch.device("cpu")]
+    with pytest.raises(TrainingError, match="no structures in the validation set"):
+        make_trainer().train(make_model(), torch.float64, cpu, [dataset], [], str(tmp_path))
+
+
+def test_what_is_not_available_is_refused_together(make_trainer):
+    with pytest.raises(ConfigError) as caught:
+        make_trainer(
+            distributed=True,
+            log_separate_blocks=True,
+            finetune={"read_from": "x.ckpt", "method": "lora", "inherit_heads": {"a": "b"}},
+        )
+    text = str(caught.value)
+    assert "architecture.training.distributed: training on several devices is not available" in text
+    assert "log_separate_blocks" in text
+    assert "finetune.method: method 'lora' is not available" in text
+    assert "finetune.inherit_heads" in text
+
+
+def test_a_training_is_a_function_of_its_seed(make_model, make_trainer, train, tmp_path):
+    runs = [
+        train(make_trainer(seed=seed), make_model(dropout=0.1), checkpoints=tmp_path / str(i))
+        for i, seed in enumerate((3, 3, 4))
+    ]
+    weights = [model.network[0].weight for model in runs]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
