@@ -1,0 +1,201 @@
+"""A folder of ``.npy`` files and one JSON file that says what they are.
+
+Arrays are written in pieces and read as memory maps. A folder appears under its name when
+all of it is on disk, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtt.errors import DataError
+
+_PACK_AGAIN = "pack the data again with `mtt data pack`"
+
+
+class ArrayFolder(NamedTuple):
+    """What a folder holds. The maps are private: pages can be released, files never change."""
+
+    header: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    maps: list[mmap.mmap]
+
+
+class ArrayWriter:
+    """Writes arrays piece by piece; made by :func:`writing`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.header: dict[str, Any] = {}
+        self._files: dict[str, IO[bytes]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._dtypes: dict[str, np.dtype[Any]] = {}
+
+    def append(self, name: str, piece: NDArray[Any]) -> None:
+        """Add the rows of ``piece`` to the array ``name``."""
+        if name not in self._files:
+            path = self.folder / f"{len(self._files):03d}-{name.split(':')[0]}.npy"
+            self._files[name] = path.open("wb")
+            self._shapes[name] = (0, *piece.shape[1:])
+            self._dtypes[name] = piece.dtype
+            self._write_header(name)
+        assert piece.dtype == self._dtypes[name]
+        assert piece.shape[1:] == self._shapes[name][1:]
+        self._files[name].write(np.ascontiguousarray(piece).data)
+        self._shapes[name] = (self._shapes[name][0] + len(piece), *piece.shape[1:])
+
+    def close(self) -> None:
+        """Write the final shapes and the JSON file, and see that all of it is on disk."""
+        arrays = {}
+        for name, file in self._files.items():
+            file.seek(0)
+            self._write_header(name)
+            _sync(file)
+            file.close()
+            arrays[name] = {
+                "file": Path(file.name).name,
+                "dtype": self._dtypes[name].str,
+                "shape": list(self._shapes[name]),
+            }
+        with (self.folder / "dataset.json").open("w", encoding="utf-8") as text:
+            json.dump({**self.header, "arrays": arrays}, text, indent=1)
+            _sync(text)
+        _sync_folder(self.folder)
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        for file in self._files.values():
+            file.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_header(self, name: str) -> None:
+        # numpy pads the header so that the number of rows can grow in place
+        np.lib.format.write_array_header_1_0(
+            self._files[name],
+            {
+                "descr": self._dtypes[name].str,
+                "fortran_order": False,
+                "shape": self._shapes[name],
+            },
+        )
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[ArrayWriter]:
+    """A writer whose files become ``folder`` at the end of the block.
+
+    :raises DataError: ``folder`` exists, or cannot be written.
+    """
+    if folder.exists():
+        raise DataError("exists already", where=str(folder), hint="choose another folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    writer = ArrayWriter(temporary)
+    try:
+        yield writer
+        writer.close()
+        temporary.chmod(0o777 & ~_umask())
+        os.rename(temporary, folder)
+        _sync_folder(folder.parent)
+    except OSError as error:
+        writer.abandon()
+        raise _cannot_write(folder, error) from error
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def read_arrays(folder: Path, kind: str, version: int) -> ArrayFolder:
+    """Map the arrays in ``folder``, which must hold a ``kind`` of at most ``version``.
+
+    :raises DataError: something else is there, or a file is missing or damaged.
+    """
+    header = _read_header(folder, kind, version)
+    arrays: dict[str, NDArray[Any]] = {}
+    maps = []
+    for name, entry in header["arrays"].items():
+        path = folder / Path(entry["file"]).name
+        try:
+            # copy-on-write: torch wants writable memory, and files must stay as they are
+            array = np.lib.format.open_memmap(path, mode="c")
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"cannot be read: {error}", where=str(path), hint=_PACK_AGAIN
+            ) from error
+        if array.dtype.str != entry["dtype"] or list(array.shape) != entry["shape"]:
+            raise DataError(
+                f"holds {array.dtype} {list(array.shape)} instead of "
+                f"{np.dtype(entry['dtype'])} {entry['shape']}",
+                where=str(path),
+                hint=_PACK_AGAIN,
+            )
+        arrays[name] = array
+        maps.append(cast(mmap.mmap, array.base))
+    return ArrayFolder(header, arrays, maps)
+
+
+def _read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
+    path = folder / "dataset.json"
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            "is not a packed data set: it holds no dataset.json",
+            where=str(folder),
+            hint="pack files with `mtt data pack`",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read: {error}", where=str(path), hint=_PACK_AGAIN) from error
+    if not isinstance(header, Mapping) or header.get("format") != kind:
+        raise DataError(f"does not describe {kind}", where=str(path), hint=_PACK_AGAIN)
+    found = header.get("format_version")
+    if not isinstance(found, int) or found > version:
+        raise DataError(
+            f"has format version {found}, this mtt reads up to {version}",
+            where=str(path),
+            hint="update mtt",
+        )
+    if not isinstance(header.get("arrays"), Mapping):
+        raise DataError("lists no arrays", where=str(path), hint=_PACK_AGAIN)
+    return dict(header)
+
+
+def _cannot_write(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot be written: {error.strerror or error}",
+        where=str(folder),
+        hint="choose a folder with space where you may write",
+    )
+
+
+def _sync(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,168 @@
+"""Feeds a training or an evaluation with batches, in an order that can be resumed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtt.data.batch import Batch, Cuts, Gather, cut
+from mtt.data.dataset import Dataset
+from mtt.data.order import Batching, Plan, plan
+from mtt.data.stage import fits, stage
+from mtt.errors import DataError
+
+# atoms and pairs gathered at once: enough to make the cost of each operation small, few
+# enough for the caches of a CPU, and for its memory when columns are mapped from disk
+_ROWS_CPU, _ROWS_GPU = 20_000, 300_000
+_AHEAD = 2  # gathered in the background while the batches before are in use
+
+
+class Loader:
+    """Batches of ``dataset`` for one rank.
+
+    Where the columns fit they live on ``device`` and batches are gathered there; else they
+    are gathered on the host, for a GPU in a background thread.
+
+    :param atomic_types: atomic numbers of the model; ``Graph.types`` indexes this list.
+    :param cutoff: of the neighbour lists, in the data set's unit of length.
+    :param dtype: network precision.
+    :param shuffle: another order in every epoch, by :func:`mtt.data.order.plan`; else the
+        order of the data set, each structure once, for validation and evaluation.
+    :param background: gather in a background thread; None: where it helps.
+    :raises DataError: an element is not among ``atomic_types``, or a structure alone exceeds
+        the limit of atoms per batch; the message names the structure.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        atomic_types: Sequence[int],
+        *,
+        cutoff: float,
+        dtype: torch.dtype,
+        device: torch.device | str = "cpu",
+        batching: Batching,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        background: bool | None = None,
+    ) -> None:
+        self.dataset, self.batching, self.shuffle = dataset, batching, shuffle
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.device = torch.device(device)
+        self._n_atoms = dataset.n_atoms.numpy()
+        self._plans: dict[int, Plan] = {}
+        _check_sizes(dataset, self._n_atoms, batching)
+        lookup = _lookup(dataset, atomic_types)
+
+        columns, pairs = dataset.columns, dataset.pairs(cutoff)
+        self._structures = dataset.structures
+        self._n_pairs = pairs.n_pairs[self._structures]
+        if self._should_stage():
+            columns, pairs = stage(columns, pairs, self._structures, dataset.info, self.device)
+            self._structures = np.arange(len(dataset))
+            lookup = lookup.to(self.device)
+        self._columns = columns
+        self._gather = Gather(columns, pairs, dataset.info, lookup, dtype)
+        self._rows = _ROWS_CPU if lookup.device.type == "cpu" else _ROWS_GPU
+        self._background = lookup.device != self.device if background is None else background
+
+    def n_batches(self, epoch: int = 0) -> int:
+        """Batches of this rank in ``epoch``; every rank has the same number."""
+        return len(self._plan(epoch).sizes)
+
+    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """The batches of ``epoch`` from number ``start`` on."""
+        chunks = self._chunks(self._plan(epoch), start)
+        for batch, cuts in self._ahead(chunks) if self._background else map(self._load, chunks):
+            yield from cut(batch.to(self.device, non_blocking=True), cuts, self.dataset.info)
+
+    def _plan(self, epoch: int) -> Plan:
+        if epoch not in self._plans:
+            self._plans = {
+                epoch: plan(
+                    self._n_atoms,
+                    self.batching,
+                    shuffle=self.shuffle,
+                    seed=self.seed,
+                    epoch=epoch,
+                    rank=self.rank,
+                    world_size=self.world_size,
+                )
+            }
+        return self._plans[epoch]
+
+    def _chunks(self, todo: Plan, start: int) -> Iterator[Plan]:
+        """The batches from ``start`` on, as many at a time as are gathered at once."""
+        ends = np.concatenate([[0], todo.sizes.cumsum()])
+        rows = (self._n_atoms + self._n_pairs)[todo.structures]
+        before = np.concatenate([[0], rows.cumsum()])[ends]  # rows of the batches before
+        while start < len(todo.sizes):
+            limit = before[start] + self._rows
+            end = max(int(np.searchsorted(before, limit, side="right")) - 1, start + 1)
+            yield Plan(todo.structures[ends[start] : ends[end]], todo.sizes[start:end])
+            start = end
+
+    def _load(self, chunk: Plan) -> tuple[Batch, Cuts]:
+        batch, cuts = self._gather(
+            self._structures[chunk.structures], chunk.structures, chunk.sizes
+        )
+        self._columns.release()
+        return batch, cuts
+
+    def _load_pinned(self, chunk: Plan) -> tuple[Batch, Cuts]:
+        batch, cuts = self._load(chunk)
+        return (batch.pin_memory() if self.device.type == "cuda" else batch), cuts
+
+    def _ahead(self, chunks: Iterator[Plan]) -> Iterator[tuple[Batch, Cuts]]:
+        with ThreadPoolExecutor(1, thread_name_prefix="mtt-loader") as pool:
+            waiting: deque[Future[tuple[Batch, Cuts]]] = deque()
+            for chunk in chunks:
+                waiting.append(pool.submit(self._load_pinned, chunk))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _should_stage(self) -> bool:
+        if self.device.type == "cpu":
+            columns = self.dataset.columns
+            return bool(columns.parts) and not columns.mapped
+        free = torch.cuda.mem_get_info(self.device)[0]
+        sizes = int(self._n_atoms.sum()), len(self._n_atoms), int(self._n_pairs.sum())
+        return fits(self.dataset.info, *sizes, free)
+
+
+def _check_sizes(dataset: Dataset, n_atoms: NDArray[np.int64], batching: Batching) -> None:
+    if batching.atoms is None:
+        return
+    too_large = np.flatnonzero(n_atoms > batching.atoms)
+    if len(too_large):
+        i = int(too_large[0])
+        raise DataError(
+            f"{n_atoms[i]} atoms do not fit into a batch of at most {batching.atoms} atoms",
+            where=dataset.source(i),
+            hint=f"allow at least {n_atoms.max()} atoms per batch",
+        )
+
+
+def _lookup(dataset: Dataset, atomic_types: Sequence[int]) -> torch.Tensor:
+    """[256] atomic number to index into ``atomic_types``; all elements of the data are there."""
+    lookup = torch.full((256,), -1)
+    lookup[list(atomic_types)] = torch.arange(len(atomic_types))
+    foreign = sorted(set(dataset.info.atomic_types) - set(atomic_types))
+    found = dataset.first_with(foreign) if foreign else None
+    if found is not None:
+        i, number = found
+        raise DataError(
+            f"element {number} is not among the model's atomic types {list(atomic_types)}",
+            where=dataset.source(i),
+            hint="name it in atomic_types, or leave these structures out",
+        )
+    return lookup
