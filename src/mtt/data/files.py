@@ -110,7 +110,7 @@ def labels_of(
             what = f"the atoms differ from those of {one.source}"
             raise DataError(what, where=other.source, hint="both must hold the same structures")
     moved = [
-        n.index
+        n.number
         for o, n in zip(systems, labels, strict=True)
         if not np.allclose(o.positions, n.positions, rtol=0.0, atol=1e-3)
     ]

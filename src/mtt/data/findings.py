@@ -25,7 +25,7 @@ class Findings:
     def add(self, frame: RawFrame, what: str, detail: str = "", hint: str = "") -> None:
         """``what`` is the kind of the mistake; ``detail`` (of the first frame) goes with it."""
         kind = (frame.file, what)
-        self._frames.setdefault(kind, []).append(frame.index)
+        self._frames.setdefault(kind, []).append(frame.number)
         self._first.setdefault(kind, Problem(what + detail, frame.file, hint))
 
     def add_problems(self, problems: Sequence[Problem]) -> None:

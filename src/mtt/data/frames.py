@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 
 
 class FrameSet(NamedTuple):
-    """What one entry of the options' data sets holds: ``frames, info, notices = read_frames(...)``."""
+    """What a data set of the options holds: ``frames, info, notices = read_frames(...)``."""
 
     frames: list[Frame]
     info: DatasetInfo

@@ -113,7 +113,7 @@ class Labels:
         for frame, stress in zip(self._systems, found, strict=True):
             if frame.is_periodic or np.isnan(stress).all():
                 continue
-            ignored.append(frame.index)
+            ignored.append(frame.number)
             if section.explicit:
                 what = f"{section.key!r} for {section.name}, but not periodic in three directions"
                 hint = f"a stress needs a volume: set pbc, or {WRITE_NAN}, or use the virial"

@@ -69,7 +69,7 @@ def tell_missing(
 ) -> None:
     """A notice that counts the labels that are NaN."""
     rows = [int(np.isnan(array).any(axis=1).sum()) for array in arrays]
-    partial = [frame.index for frame, count in zip(frames, rows, strict=True) if count]
+    partial = [frame.number for frame, count in zip(frames, rows, strict=True) if count]
     if partial:
         count = f"{len(partial)} of {len(frames)} structures"
         atoms = f", {sum(rows)} atoms" if section.per_atom else ""

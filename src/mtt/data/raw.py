@@ -29,11 +29,11 @@ class RawFrame(NamedTuple):
     per_structure: Mapping[str, Any]
     per_atom: Mapping[str, Any]  # arrays (or lists of words) with n_atoms rows
     file: str
-    index: int  # of the frame in its file, from 0
+    number: int  # of the frame in its file, from 0
 
     @property
     def source(self) -> str:
-        return f"{self.file}, frame {self.index}"
+        return f"{self.file}, frame {self.number}"
 
     @property
     def is_periodic(self) -> bool:
@@ -67,7 +67,7 @@ def from_ase(atoms: ase.Atoms, file: str, index: int) -> RawFrame:
         per_structure=per_structure,
         per_atom=per_atom,
         file=file,
-        index=index,
+        number=index,
     )
 
 
