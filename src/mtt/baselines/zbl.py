@@ -3,7 +3,7 @@
 from typing import List
 
 import torch
-from ase.data import chemical_symbols, covalent_radii
+from ase.data import covalent_radii
 from metatomic.torch import unit_conversion_factor
 from torch import Tensor
 
@@ -19,7 +19,6 @@ SCREENING_POWER = 0.23
 SCREENING_WEIGHTS = (0.02817, 0.28022, 0.50986, 0.18175)
 SCREENING_RATES = (0.20162, 0.40290, 0.94229, 3.19980)
 
-_MISSING_RADIUS = 0.2  # what ASE tabulates where no covalent radius is known, Å
 _SPELLINGS = {"\u00c5": "angstrom", "\u212b": "angstrom", "Ha": "hartree"}
 
 
@@ -96,11 +95,10 @@ def _pair_table(atomic_types: List[int], radii: Tensor) -> Tensor:
 
 
 def _radius(z: int) -> float:
-    known = z < len(covalent_radii) and covalent_radii[z] != _MISSING_RADIUS
-    if not known:
-        name = chemical_symbols[z] if z < len(chemical_symbols) else str(z)
+    """Covalent radius in Å; beyond curium ASE tabulates a round 2 Å."""
+    if not 0 < z < len(covalent_radii):
         raise ArchitectureError(
-            f"the ZBL repulsion needs a covalent radius, and none is known for {name} (Z = {z})",
+            f"the ZBL repulsion knows no covalent radius of atomic number {z}",
             hint="set zbl: false",
         )
     return float(covalent_radii[z])

@@ -1,0 +1,28 @@
+"""Building blocks for authors of architectures, in plain torch and TorchScript-able.
+
+Constants of a block follow the dtype of the model without losing precision; sums over
+neighbours are matrix products, so that results do not depend on the order of threads.
+"""
+
+from mtt.nn.constant import Constant
+from mtt.nn.cutoff import SmoothCutoff
+from mtt.nn.neighborhoods import Neighborhoods, lay_out, neighborhoods
+from mtt.nn.radial import LaplacianEigenstates
+from mtt.nn.soap import SoapPowerSpectrum
+from mtt.nn.species import SpeciesLinear, SpeciesNormLinear, SpeciesOrder, sort_by_species
+from mtt.nn.spherical import SphericalHarmonics
+
+__all__ = [
+    "Constant",
+    "LaplacianEigenstates",
+    "Neighborhoods",
+    "SmoothCutoff",
+    "SoapPowerSpectrum",
+    "SpeciesLinear",
+    "SpeciesNormLinear",
+    "SpeciesOrder",
+    "SphericalHarmonics",
+    "lay_out",
+    "neighborhoods",
+    "sort_by_species",
+]

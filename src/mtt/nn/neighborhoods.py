@@ -37,8 +37,3 @@ def lay_out(values: Tensor, layout: Neighborhoods, fill: float) -> Tensor:
     shape = [layout.n_rows * layout.width, values.shape[1]]
     empty = torch.full(shape, fill, dtype=values.dtype, device=values.device)
     return empty.index_copy(0, layout.slots, values)
-
-
-def collect(table: Tensor, layout: Neighborhoods) -> Tensor:
-    """Values of pairs [P, F] back from a flat table; what was in empty slots is dropped."""
-    return table.index_select(0, layout.slots)

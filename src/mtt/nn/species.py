@@ -1,10 +1,29 @@
 """Layers with separate weights for every element, for atoms that are sorted by element."""
 
 import math
-from typing import List
+from typing import List, NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class SpeciesOrder(NamedTuple):
+    """Atoms grouped by type."""
+
+    row_of_atom: Tensor  # [n_atoms] int64, a permutation: where each atom stands
+    counts: List[int]  # atoms of each type
+
+
+def sort_by_species(types: Tensor, n_types: int) -> SpeciesOrder:
+    """The order that groups atoms by type, and keeps their order within a type.
+
+    :param types: [n_atoms] int64, from 0 to n_types - 1.
+    """
+    atom_of_row = torch.argsort(types, stable=True)
+    rows = torch.arange(types.shape[0], device=types.device)
+    row_of_atom = torch.empty_like(atom_of_row).index_copy(0, atom_of_row, rows)
+    counts: List[int] = torch.bincount(types, minlength=n_types).tolist()
+    return SpeciesOrder(row_of_atom, counts)
 
 
 class SpeciesLinear(torch.nn.Module):
@@ -52,6 +71,9 @@ class SpeciesNormLinear(torch.nn.Module):
         inverse = torch.rsqrt(torch.var(x, dim=1, correction=0, keepdim=True) + 1e-5)
         product = grouped_linear(x, centred, counts) * inverse
         return product + expand_rows(offset, counts)
+
+    def extra_repr(self) -> str:
+        return f"normalised over {self.gain.shape[1]}"
 
 
 def grouped_linear(x: Tensor, weight: Tensor, counts: List[int]) -> Tensor:

@@ -1,0 +1,1 @@
+"""Architectures that come with mtt; each is a folder, found by being there."""
