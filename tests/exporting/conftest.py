@@ -50,5 +50,7 @@ def info() -> DatasetInfo:
 def model(request: pytest.FixtureRequest, info: DatasetInfo) -> MLIPModel:
     torch.manual_seed(0)
     network = PairNetwork({}, info)
-    network.composition.values.copy_(torch.tensor([[-13.6], [-1028.5], [-2041.8]], dtype=torch.float64))
+    network.composition.values.copy_(
+        torch.tensor([[-13.6], [-1028.5], [-2041.8]], dtype=torch.float64)
+    )
     return network.to(getattr(torch, request.param))

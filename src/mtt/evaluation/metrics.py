@@ -106,6 +106,11 @@ class Errors:
             errors[f"{quantity.name} MAE"] = absolutes / count if count else float("nan")
         return errors
 
+    def counts(self) -> dict[str, int]:
+        """Quantity (``"forces"``, without ``RMSE``) to the number of components seen."""
+        counted = self.sums[:, 2].tolist()
+        return {q.name: int(n) for q, n in zip(self._quantities, counted, strict=True)}
+
 
 def names(dataset_info: DatasetInfo, *, totals: bool = False) -> list[str]:
     """The keys of :meth:`Errors.compute`, in their order."""

@@ -88,7 +88,9 @@ def _gradients(
     gradients: list[Tensor | None] = [None] * len(leaves)
     if energy.requires_grad:
         gradients = list(torch.autograd.grad(energy, leaves, retain_graph=True, allow_unused=True))
-    filled = [torch.zeros_like(x) if g is None else g for g, x in zip(gradients, leaves)]
+    filled = [
+        torch.zeros_like(x) if g is None else g for g, x in zip(gradients, leaves, strict=True)
+    ]
     strain = torch.stack(filled[len(positions) :])
     return -torch.cat(filled[: len(positions)]), (strain + strain.transpose(1, 2)) / 2
 

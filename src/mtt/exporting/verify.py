@@ -101,7 +101,8 @@ def _training_code(
     systems = [
         probe.system(one, one["positions"], torch.eye(3).double(), lists) for one in structures
     ]
-    graph = systems_to_graph(systems, lists[0], model.type_index, model.dtype)
+    type_index = model.get_buffer("type_index")
+    graph = systems_to_graph(systems, lists[0], type_index, model.dtype)
     results: Results = {}
     for name, target in model.predict_targets(graph, all_gradients=True).items():
         results[f"{name}.values"] = target.values.detach().reshape(-1).double()

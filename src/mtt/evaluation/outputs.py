@@ -1,0 +1,95 @@
+"""Which of a model's outputs are predicted for a data set, and what they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metatomic.torch import AtomisticModel
+
+from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.errors import DataError, Problem, did_you_mean
+from mtt.interface import ModelInterface
+
+if TYPE_CHECKING:
+    from mtt.data import Dataset
+
+# what metatomic's models offer besides predictions, and old spellings of new names
+_AUXILIARY = {"feature", "energy_uncertainty", "energy_ensemble"}
+_AUXILIARY_PREFIXES = ("mtt::aux::", "mtt::feature")
+_OLD_NAMES = {
+    "features",
+    "non_conservative_forces",
+    "positions",
+    "momenta",
+    "masses",
+    "velocities",
+    "charges",
+}
+
+
+def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
+    """Units, elements and targets of a model, exported or not.
+
+    An exported file does not name physical quantities: its outputs ``energy`` and
+    ``energy/<variant>`` are energies, by metatomic's standard. Features and uncertainties are
+    no targets.
+    """
+    if isinstance(model, ModelInterface):
+        return model.dataset_info
+    capabilities = model.capabilities()
+    targets = {}
+    for name, output in capabilities.outputs.items():
+        base = name.split("/")[0]
+        if base in _AUXILIARY | _OLD_NAMES or name.startswith(_AUXILIARY_PREFIXES):
+            continue
+        if output.sample_kind in ("system", "atom"):
+            quantity = "energy" if base == "energy" else ""
+            targets[name] = TargetInfo(quantity, output.unit, output.sample_kind)
+    return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
+
+
+def targets_for(model: ModelInterface | AtomisticModel, dataset: Dataset) -> dict[str, TargetInfo]:
+    """What is predicted: the targets of ``dataset``, or all of the model's where it has none.
+
+    :raises DataError: the model cannot predict one of them, or does not know an element.
+    """
+    known, wanted = model_info(model), dataset.info.targets
+    problems = [_element_problem(known, dataset)]
+    for name, target in wanted.items():
+        problems.append(_target_problem(name, target, known))
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        raise DataError.collect(found)
+    return dict(wanted) or dict(known.targets)
+
+
+def _element_problem(known: DatasetInfo, dataset: Dataset) -> Problem | None:
+    strange = set(range(256)) - {int(z) for z in known.atomic_types}
+    found = dataset.first_with(sorted(strange))
+    if found is None:
+        return None
+    structure, number = found
+    return Problem(
+        f"the model does not know the element {number}",
+        dataset.source(structure),
+        f"it knows {', '.join(str(z) for z in known.atomic_types)}",
+    )
+
+
+def _target_problem(name: str, target: TargetInfo, known: DatasetInfo) -> Problem | None:
+    if name not in known.targets:
+        hint = did_you_mean(name, known.targets) or f"it has {', '.join(known.targets)}"
+        return Problem("the model has no such target", name, hint)
+    own = known.targets[name]
+    if target.per_atom and not own.per_atom and not own.is_energy:
+        return Problem("the model predicts it per structure, the data have it per atom", name)
+    if own.per_atom and not target.per_atom:
+        return Problem("the model predicts it per atom, the data have it per structure", name)
+    return None
+
+
+def same_units(known: DatasetInfo, given: DatasetInfo) -> bool:
+    """Whether ``given`` needs no conversion; an unnamed unit is taken to be the model's."""
+    pairs = [(known.length_unit, given.length_unit)]
+    pairs += [(known.targets[name].unit, target.unit) for name, target in given.targets.items()]
+    return all(not a or not b or a.lower() == b.lower() for a, b in pairs)

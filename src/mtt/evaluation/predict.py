@@ -1,0 +1,130 @@
+"""A model's predictions for a data set, batch by batch, in the order of the data set."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import torch
+from metatomic.torch import AtomisticModel
+from torch import Tensor
+
+from mtt.data import Batching, Dataset, Loader
+from mtt.data.info import TargetInfo
+from mtt.evaluation.outputs import model_info, same_units, targets_for
+from mtt.evaluation.systems import (
+    Call,
+    caller,
+    on_device,
+    precision,
+    predict_systems,
+    requested_lists,
+)
+from mtt.graph import Target
+from mtt.interface import ModelInterface
+from mtt.mlip import MLIPModel
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions for one batch of structures, on the device of the model."""
+
+    index: Tensor  # [n] int64, numbers of the structures in the data set, ascending
+    n_atoms: Tensor  # [n] int64
+    volumes: Tensor  # [n] float64
+    targets: dict[str, Target]  # predicted; energies with forces and strain
+    labels: dict[str, Target]  # NaN where missing
+    seconds: float  # that the model took; neighbour lists and reading do not count
+
+
+def predict(
+    model: ModelInterface | AtomisticModel,
+    dataset: Dataset,
+    *,
+    batch_size: int = 1,
+    device: torch.device | str = "cpu",
+    check_consistency: bool = False,
+    warm_up: int = 0,
+) -> Iterator[Prediction]:
+    """Predict the targets of ``dataset``, or all of the model's where it has none.
+
+    Energies come with forces and with the derivative by strain, whether the data have labels
+    of them or not. An ``MLIPModel`` runs the code that it is trained with; other models take
+    metatomic's systems. Where units differ, values are in those of the data set.
+
+    :param model: moved to ``device`` and put into evaluation mode.
+    :param check_consistency: metatomic's checks of everything that goes in and comes out.
+    :param warm_up: batches to run before the first one counts; TorchScript compiles then.
+    :raises DataError: an element or a target that the model does not know; before the first
+        batch.
+    """
+    targets = targets_for(model, dataset)
+    convert = not same_units(model_info(model), dataset.info)
+    if isinstance(model, ModelInterface) and (convert or check_consistency):
+        # metatomic converts and checks; an author's export() may change what it is called on
+        model = copy.deepcopy(model).export()
+    model.to(device).eval()
+    if isinstance(model, MLIPModel):
+        run = partial(_with_graphs, model, dataset, list(targets), batch_size)
+    else:
+        dataset.prepare(requested_lists(model))
+        call = caller(model, targets, dataset.info.length_unit, check_consistency)
+        dtype, device = precision(model), torch.device(device)
+        run = partial(_with_systems, call, dataset, targets, batch_size, dtype, device)
+    return _warmed_up(run, warm_up)
+
+
+def _warmed_up(run: Callable[[], Iterator[Prediction]], warm_up: int) -> Iterator[Prediction]:
+    deque(islice(run(), warm_up), maxlen=0)
+    yield from run()
+
+
+def _with_graphs(
+    model: MLIPModel, dataset: Dataset, names: Sequence[str], batch_size: int
+) -> Iterator[Prediction]:
+    loader = Loader(
+        dataset,
+        model.dataset_info.atomic_types,
+        cutoff=model.list_cutoff(),
+        dtype=model.dtype,
+        device=model.device,
+        batching=Batching(structures=batch_size),
+        shuffle=False,
+    )
+    for batch in loader.epoch():
+        start = _now(model.device)
+        found = model.predict_targets(batch.graph, all_gradients=True)
+        seconds = _now(model.device) - start
+        targets = {name: found[name] for name in names}
+        yield Prediction(batch.index, batch.n_atoms, batch.volumes, targets, batch.targets, seconds)
+
+
+def _with_systems(
+    call: Call,
+    dataset: Dataset,
+    targets: Mapping[str, TargetInfo],
+    batch_size: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Iterator[Prediction]:
+    for index in torch.arange(len(dataset)).split(batch_size):
+        part = dataset.select(index)
+        systems = [part[i].system.to(dtype=dtype, device=device) for i in range(len(part))]
+        start = _now(device)
+        found = predict_systems(call, systems, targets)
+        seconds = _now(device) - start
+        labels = {name: on_device(part.target(name), device) for name in dataset.info.targets}
+        n_atoms, volumes = part.n_atoms.to(device), part.volumes.to(device)
+        yield Prediction(index.to(device), n_atoms, volumes, found, labels, seconds)
+
+
+def _now(device: torch.device) -> float:
+    """Seconds, once the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,126 @@
+"""How good a model is on a data set, and how fast."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from metatomic.torch import AtomisticModel
+
+from mtt.data import Dataset
+from mtt.data.info import DatasetInfo
+from mtt.evaluation.metrics import Errors, display
+from mtt.evaluation.outputs import targets_for
+from mtt.evaluation.predict import predict
+from mtt.evaluation.writer import Writer
+from mtt.interface import ModelInterface
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time that the model took; neighbour lists, reading and writing do not count."""
+
+    seconds: float
+    n_structures: int
+    n_atoms: int
+
+    @property
+    def ms_per_structure(self) -> float:
+        return 1e3 * self.seconds / self.n_structures if self.n_structures else float("nan")
+
+    @property
+    def ms_per_atom(self) -> float:
+        return 1e3 * self.seconds / self.n_atoms if self.n_atoms else float("nan")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an error table."""
+
+    quantity: str  # "energy", "forces"
+    rmse: float
+    mae: float
+    unit: str  # as shown: meV where the data are in eV
+    count: int  # labelled components
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`evaluate` found.
+
+    :param errors: name (``"forces RMSE"``) to error in the units of the data set, for what
+        has labels.
+    :param rows: the same as a table, in the units that are shown.
+    """
+
+    errors: dict[str, float]
+    rows: tuple[Row, ...]
+    timing: Timing
+
+
+def evaluate(
+    model: ModelInterface | AtomisticModel,
+    dataset: Dataset,
+    *,
+    output: str | Path | None = None,
+    batch_size: int = 1,
+    device: torch.device | str = "cpu",
+    check_consistency: bool = False,
+    warm_up: int = 0,
+) -> Report:
+    """Predict all of ``dataset``, score it against its labels, and write the predictions.
+
+    :param output: an ``.xyz`` file for the predictions, see :class:`mtt.evaluation.Writer`.
+    :raises ConfigError: ``output`` cannot be written; found before anything is predicted.
+    :raises DataError: an element or a target that the model does not know.
+
+    The other parameters are those of :func:`mtt.evaluation.predict`.
+    """
+    errors = Errors(dataset.info, totals=True)
+    seconds = 0.0
+    with ExitStack() as stack:
+        writer = None
+        if output is not None:
+            writer = stack.enter_context(Writer(output, dataset, targets_for(model, dataset)))
+        for prediction in predict(
+            model,
+            dataset,
+            batch_size=batch_size,
+            device=device,
+            check_consistency=check_consistency,
+            warm_up=warm_up,
+        ):
+            seconds += prediction.seconds
+            errors.update(
+                prediction.targets, prediction.labels, prediction.n_atoms, prediction.volumes
+            )
+            if writer is not None:
+                writer.write(prediction)
+    timing = Timing(seconds, len(dataset), int(dataset.n_atoms.sum()))
+    return Report(labelled(errors), tuple(error_rows(dataset.info, errors)), timing)
+
+
+def labelled(errors: Errors) -> dict[str, float]:
+    """Name to error, of the quantities that have labels."""
+    counts = errors.counts()
+    return {
+        name: value for name, value in errors.compute().items() if counts[name.rpartition(" ")[0]]
+    }
+
+
+def error_rows(info: DatasetInfo, errors: Errors) -> list[Row]:
+    """A table of ``errors`` for the targets of ``info``; without quantities that lack labels."""
+    shown = {metric.name: metric for metric in display(info, labelled(errors))}
+    return [
+        Row(
+            quantity,
+            shown[f"{quantity} RMSE"].value,
+            shown[f"{quantity} MAE"].value,
+            shown[f"{quantity} RMSE"].unit,
+            count,
+        )
+        for quantity, count in errors.counts().items()
+        if count
+    ]

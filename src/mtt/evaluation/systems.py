@@ -1,0 +1,146 @@
+"""Predictions of models that take metatomic's systems: exported ones, and those of authors.
+
+Forces and stress come from automatic differentiation, through the positions and through a
+strain on positions and cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from metatensor.torch import TensorBlock, TensorMap
+from metatomic.torch import (
+    AtomisticModel,
+    ModelEvaluationOptions,
+    ModelOutput,
+    NeighborListOptions,
+    System,
+    register_autograd_neighbors,
+)
+from torch import Tensor
+
+from mtt.data.info import TargetInfo
+from mtt.errors import ArchitectureError
+from mtt.graph import Target
+from mtt.interface import ModelInterface
+
+Call = Callable[[list[System]], dict[str, TensorMap]]
+
+
+def caller(
+    model: ModelInterface | AtomisticModel,
+    targets: Mapping[str, TargetInfo],
+    length_unit: str,
+    check_consistency: bool,
+) -> Call:
+    """The model as a function of systems alone.
+
+    An exported model converts from ``length_unit``, and to the units of ``targets``.
+    """
+    outputs = {
+        name: ModelOutput(unit=target.unit, sample_kind=target.sample_kind)
+        for name, target in targets.items()
+    }
+    if isinstance(model, ModelInterface):
+        return lambda systems: model(systems, outputs)
+    options = ModelEvaluationOptions(length_unit=length_unit, outputs=outputs)
+    return lambda systems: model(systems, options, check_consistency=check_consistency)
+
+
+def precision(model: ModelInterface | AtomisticModel) -> torch.dtype:
+    """The dtype in which the model wants its systems."""
+    if not isinstance(model, ModelInterface):
+        declared: torch.dtype = getattr(torch, model.capabilities().dtype)
+        return declared
+    floating = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return next(floating, model.__supported_dtypes__[0])
+
+
+def on_device(target: Target, device: torch.device) -> Target:
+    return Target(
+        target.values.to(device),
+        None if target.forces is None else target.forces.to(device),
+        None if target.strain is None else target.strain.to(device),
+    )
+
+
+def requested_lists(model: ModelInterface | AtomisticModel) -> list[NeighborListOptions]:
+    """The neighbour lists that systems must carry.
+
+    :raises ArchitectureError: the model needs more than structures.
+    """
+    if not isinstance(model, ModelInterface):
+        inputs = sorted(model.requested_inputs(use_new_names=True))
+        if inputs:
+            what = f"the model needs {', '.join(inputs)} besides the structures"
+            raise ArchitectureError(what, hint="such models are not available yet")
+    lists: list[NeighborListOptions] = model.requested_neighbor_lists()
+    return lists
+
+
+def predict_systems(
+    call: Call, systems: Sequence[System], targets: Mapping[str, TargetInfo]
+) -> dict[str, Target]:
+    """Physical totals of ``targets``, with forces and strain where they are energies.
+
+    :param systems: with neighbour lists, in the model's precision and on its device.
+    :raises ArchitectureError: an output has not one row for each structure or atom.
+    """
+    unit = torch.eye(3, dtype=systems[0].positions.dtype, device=systems[0].positions.device)
+    strain = unit.repeat(len(systems), 1, 1).requires_grad_(True)
+    positions = [system.positions.detach().requires_grad_(True) for system in systems]
+    strained = [_strained(*each) for each in zip(systems, positions, strain, strict=True)]
+    n_atoms = [len(system) for system in systems]
+    found = call(strained)
+    predictions = {}
+    for name, target in targets.items():
+        values = _rows(name, found[name], n_atoms, target.per_atom)
+        forces, strain_gradient = None, None
+        # a constant has no derivative to speak of, and several energies have no single one
+        if target.is_energy and values.shape[1] == 1 and values.requires_grad:
+            leaves = [*positions, strain]
+            *by_position, by_strain = torch.autograd.grad(
+                values.sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            forces = -torch.cat(by_position)
+            strain_gradient = (by_strain + by_strain.transpose(1, 2)) / 2
+        predictions[name] = Target(values.detach().double(), forces, strain_gradient)
+    return predictions
+
+
+def _strained(system: System, positions: Tensor, strain: Tensor) -> System:
+    """``system`` as a function of ``positions`` and ``strain``, with all that it carries."""
+    result = System(system.types, positions @ strain, system.cell @ strain, system.pbc)
+    for options in system.known_neighbor_lists():
+        pairs = system.get_neighbor_list(options)
+        block = TensorBlock(
+            pairs.values.detach().clone(), pairs.samples, pairs.components, pairs.properties
+        )
+        register_autograd_neighbors(result, block, False)
+        result.add_neighbor_list(options, block)
+    for name in system.known_data():
+        result.add_data(name, system.get_data(name))
+    return result
+
+
+def _rows(name: str, tensor: TensorMap, n_atoms: Sequence[int], per_atom: bool) -> Tensor:
+    """Values [n, properties], one row for each structure or atom, in their order.
+
+    Blocks may each hold some of the samples (one block per element, say).
+    """
+    counts = torch.tensor(n_atoms)
+    first = counts.cumsum(0) - counts
+    places, values = [], []
+    for block in tensor.blocks():
+        place = block.samples.column("system").long()
+        if per_atom:
+            place = first.to(place.device)[place] + block.samples.column("atom").long()
+        places.append(place)
+        values.append(block.values.reshape(len(place), -1))
+    order = torch.cat(places)
+    n = int(counts.sum()) if per_atom else len(n_atoms)
+    if not torch.equal(order.sort().values, torch.arange(n, device=order.device)):
+        what = "atom" if per_atom else "structure"
+        raise ArchitectureError(f"the model gave {len(order)} rows of {name!r}, not one per {what}")
+    return torch.cat(values)[order.argsort()]

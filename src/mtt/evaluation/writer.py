@@ -1,0 +1,181 @@
+"""Predictions as an extended XYZ file that ASE reads back, number for number.
+
+Energy, forces and stress of the target ``energy`` become ``energy``, ``forces`` and
+``stress``, which ASE gives to the structure's calculator. Derivatives of another target carry
+its name. A virial is written beside the stress where the data speak of virials. Names keep
+letters, digits and ``_``; every other run of characters becomes one ``_``:
+``mtt::x`` is ``mtt_x``, ``energy/pbe`` is ``energy_pbe``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import ase
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtt.data import Dataset
+from mtt.data.info import TargetInfo
+from mtt.errors import ConfigError
+from mtt.evaluation.predict import Prediction
+from mtt.evaluation.systems import on_device
+from mtt.graph import Target
+
+SUFFIXES = (".xyz", ".extxyz")
+
+# names that the format, or ASE, gives a meaning of its own
+_RESERVED = ("Lattice", "Properties", "pbc", "species", "pos", "positions", "numbers", "Z", "uid")
+
+Columns = dict[str, NDArray[np.float64]]
+
+
+def output_paths(path: str | Path, n: int) -> list[Path]:
+    """Where the predictions for ``n`` data sets go: ``path``, or ``out_0.xyz``, ``out_1.xyz`` …
+
+    :raises ConfigError: the format is not available.
+    """
+    path = Path(path)
+    if str(path).endswith(("/", os.sep)) or path.suffix in (".mts", ".zip") or path.is_dir():
+        raise ConfigError(
+            "this format is not available yet", where=str(path), hint="write to an .xyz file"
+        )
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{path.suffix or 'no suffix'!r} is no format", where=str(path))
+    if n == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}_{i}{path.suffix}") for i in range(n)]
+
+
+class Writer:
+    """Writes predictions as they come; a context manager.
+
+    The file takes its name at the end: what stood there stays until all is well.
+
+    :param path: the file; its folder must exist.
+    :param dataset: the structures.
+    :param targets: what is predicted.
+    :raises ConfigError: on creation, if ``path`` cannot be written.
+    """
+
+    def __init__(
+        self, path: str | Path, dataset: Dataset, targets: Mapping[str, TargetInfo]
+    ) -> None:
+        (self.path,) = output_paths(path, 1)
+        self._dataset, self._targets = dataset, targets
+        self._names = _file_names(targets)
+        name = f".{self.path.name}.{secrets.token_hex(4)}.tmp"
+        self._temporary = self.path.with_name(name)
+        try:
+            self._file = self._temporary.open("x", encoding="utf-8")
+        except OSError as error:
+            folder = self.path.parent
+            raise ConfigError(
+                f"cannot be written: {error.strerror}",
+                where=str(self.path),
+                hint="" if folder.is_dir() else f"there is no folder {folder}",
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            self._file.close()
+            if kind is None:
+                os.replace(self._temporary, self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def write(self, prediction: Prediction) -> None:
+        """Append the structures of one batch."""
+        ends = prediction.n_atoms.cumsum(0).tolist()
+        targets = {
+            name: on_device(target, torch.device("cpu"))
+            for name, target in prediction.targets.items()
+        }
+        for i, number in enumerate(prediction.index.tolist()):
+            atoms = self._dataset.atoms(number)
+            rows = slice(ends[i] - len(atoms), ends[i])
+            per_structure, per_atom = self._columns(targets, i, rows, atoms)
+            self._file.writelines(_lines(atoms, per_structure, per_atom))
+
+    def _columns(
+        self, targets: Mapping[str, Target], i: int, rows: slice, atoms: ase.Atoms
+    ) -> tuple[Columns, Columns]:
+        """The predictions for one structure: of the whole, and of its atoms."""
+        per_structure: Columns = {}
+        per_atom: Columns = {}
+        for name, target in targets.items():
+            names = self._names[name]
+            if self._targets[name].per_atom:
+                per_atom[names["values"]] = target.values[rows].numpy()
+            else:
+                per_structure[names["values"]] = target.values[i].numpy()
+            if target.forces is not None:
+                per_atom[names["forces"]] = target.forces[rows].numpy()
+            if target.strain is not None and atoms.pbc.all():
+                strain = target.strain[i].double().numpy()
+                per_structure[names["stress"]] = strain / atoms.cell.volume
+                if self._targets[name].strain_name == "virial":
+                    per_structure[names["virial"]] = -strain
+        return per_structure, per_atom
+
+
+def _file_names(targets: Mapping[str, TargetInfo]) -> dict[str, dict[str, str]]:
+    """Target to part to the name in the file; no name stands twice."""
+    used = set(_RESERVED)
+    names: dict[str, dict[str, str]] = {}
+    for target in targets:
+        names[target] = {}
+        for part in ("values", "forces", "stress", "virial"):
+            if part == "values":
+                wanted = re.sub(r"[^A-Za-z0-9_]+", "_", target)
+            else:
+                wanted = part if target == "energy" else f"{names[target]['values']}_{part}"
+            names[target][part] = _unused(wanted, used)
+            used.add(names[target][part])
+    return names
+
+
+def _unused(wanted: str, used: Iterable[str]) -> str:
+    name, k = wanted, 2
+    while name in used:
+        name, k = f"{wanted}_{k}", k + 1
+    return name
+
+
+def _lines(atoms: ase.Atoms, per_structure: Columns, per_atom: Columns) -> Iterator[str]:
+    """One structure in extended XYZ; numbers as the shortest text that reads back equal."""
+    properties = ["species:S:1", "pos:R:3"]
+    properties += [f"{name}:R:{values.shape[1]}" for name, values in per_atom.items()]
+    header = []
+    if atoms.cell.any():
+        header.append(f'Lattice="{_text(atoms.cell.array.reshape(-1))}"')
+    header.append(f"Properties={':'.join(properties)}")
+    for name, values in per_structure.items():
+        header.append(f'{name}="{_text(values.reshape(-1))}"')
+    header.append(f'pbc="{" ".join("T" if periodic else "F" for periodic in atoms.pbc)}"')
+    yield f"{len(atoms)}\n{' '.join(header)}\n"
+    columns = np.concatenate([atoms.positions, *per_atom.values()], axis=1)
+    for symbol, row in zip(atoms.symbols, columns, strict=True):
+        yield f"{symbol} {_text(row)}\n"
+
+
+def _text(values: Sequence[float] | NDArray[np.float64]) -> str:
+    return " ".join(repr(float(value)) for value in values)
