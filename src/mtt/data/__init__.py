@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mtt.data.combine import pack as pack
     from mtt.data.combine import pack_frames as pack_frames
     from mtt.data.dataset import Dataset as Dataset
+    from mtt.data.entry import read_dataset as read_dataset
     from mtt.data.frames import Frame as Frame
     from mtt.data.frames import FrameLabels as FrameLabels
     from mtt.data.info import DatasetInfo as DatasetInfo
@@ -36,6 +37,7 @@ _PUBLIC = {
     "merge": "combine",
     "pack": "combine",
     "pack_frames": "combine",
+    "read_dataset": "entry",
 }
 
 __all__ = list(_PUBLIC)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ase
 import numpy as np
@@ -16,10 +16,12 @@ from mtt.data.blocks import blocks_of_frames, columns_in_memory
 from mtt.data.columns import Columns, layout
 from mtt.data.info import DatasetInfo
 from mtt.data.neighbors import Pairs
+from mtt.data.read import frames_from_atoms
 from mtt.data.sample import Sample, pair_block, system_of, tensor_map
 from mtt.data.store import neighbor_lists, read_columns
 from mtt.errors import DataError, did_you_mean
 from mtt.graph import Target
+from mtt.options import TargetOptions, load_eval_options
 
 if TYPE_CHECKING:
     from metatomic.torch import NeighborListOptions
@@ -53,6 +55,26 @@ class Dataset:
     ) -> Dataset:
         """A data set in memory."""
         return cls(columns_in_memory(blocks_of_frames(frames, info), info), info, None, notices)
+
+    @classmethod
+    def from_atoms(
+        cls,
+        atoms: Sequence[ase.Atoms],
+        targets: Mapping[str, Any],
+        *,
+        length_unit: str = "angstrom",
+    ) -> Dataset:
+        """A data set in memory, from structures with labels as ASE's readers give them.
+
+        :param targets: as in the options: ``{"energy": {"key": "energy", "unit": "eV"}}``, or
+            :class:`mtt.options.TargetOptions` instead of the inner dicts.
+        :raises DataError: collects all mistakes in the data.
+        :raises ConfigError: collects all mistakes in ``targets``.
+        """
+        frames, info, notices = frames_from_atoms(
+            atoms, _spelled_out(targets, length_unit), length_unit=length_unit
+        )
+        return cls.from_frames(frames, info, notices)
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -236,3 +258,11 @@ class Dataset:
             bool(self.columns.take(name, chunk, per_atom=spec.per_atom).isfinite().all())
             for chunk in self.columns.chunks(self.structures)
         )
+
+
+def _spelled_out(targets: Mapping[str, Any], length_unit: str) -> dict[str, TargetOptions]:
+    """``targets`` with every section an option file may leave out."""
+    written = {k: v for k, v in targets.items() if not isinstance(v, TargetOptions)}
+    systems = {"read_from": "atoms", "length_unit": length_unit}
+    read = load_eval_options({"systems": systems, "targets": written})[0].targets if written else {}
+    return {name: read.get(name, target) for name, target in targets.items()}
