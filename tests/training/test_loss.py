@@ -135,7 +135,7 @@ def test_pooled_loss_equals_one_batch_for_unequal_batches(numbers, reduction):
     sums = torch.zeros(1, 2, dtype=torch.float64)
     for rows in (slice(0, 1), slice(1, 3), slice(3, 4), slice(4, 6)):
         (value,) = evaluate(rows)
-        sums += torch.tensor([[value.total, value.count]])
+        sums += torch.tensor([[value.total, value.labelled]])
     assert loss.pooled(sums) == pytest.approx(whole, rel=1e-12)
 
 

@@ -1,5 +1,7 @@
 """One optimizer step: its order, its guard, its clipping."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -62,7 +64,7 @@ def test_what_is_not_finite_never_reaches_the_weights(make_step, make_batch, dat
         labels = batch.targets["energy"]
         forces = labels.forces.clone()
         forces[0, 0] = torch.inf
-        batch = batch._replace(targets={"energy": Target(labels.values, forces)})
+        batch = replace(batch, targets={"energy": Target(labels.values, forces)})
     else:
         with torch.no_grad():
             step.model.network[3].weight[0, 0] = torch.inf
@@ -84,7 +86,7 @@ def test_a_batch_without_labels_moves_nothing_even_with_momentum(make_step, make
     assert step(batch, 0.01).fault == ""
     missing = Target(*(torch.full_like(part, torch.nan) for part in batch.targets["energy"][:2]))
     before = weights(step.model)
-    assert step(batch._replace(targets={"energy": missing}), 0.01).fault == "no labels"
+    assert step(replace(batch, targets={"energy": missing}), 0.01).fault == "no labels"
     for name, value in step.model.named_parameters():
         assert torch.equal(value, before[name])
 
@@ -96,7 +98,7 @@ def test_missing_labels_never_make_the_gradient_nan(make_step, make_batch, datas
     values, forces = labels.values.clone(), labels.forces.clone()
     values[3] = torch.nan
     forces[5:9] = torch.nan
-    result = step(batch._replace(targets={"energy": Target(values, forces)}), 0.01)
+    result = step(replace(batch, targets={"energy": Target(values, forces)}), 0.01)
     assert result.fault == ""
-    assert [int(term.count) for term in result.terms] == [15, forces.numel() - 12]
+    assert [int(term.labelled) for term in result.terms] == [15, forces.numel() - 12]
     assert all(torch.isfinite(value.grad).all() for value in step.model.parameters())

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mtt.checkpoint import read
+from mtt.data import Dataset
 from mtt.errors import ConfigError, TrainingError
 from mtt.training import TrainingInterrupted
 
@@ -332,3 +333,56 @@ def test_a_training_is_a_function_of_its_seed(make_model, make_trainer, train, t
     weights = [model.network[0].weight for model in runs]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_stopped_epoch_begins_anew_when_its_batches_are_others(
+    make_model, make_trainer, train, restart, tmp_path, caplog
+):
+    def stop(category, values, epoch):
+        if category == "progress" and (epoch, values["batch"]) == (2, 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(TrainingInterrupted):
+        train(make_trainer(listeners=[stop]), make_model())
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    seen = []
+    listener = [lambda c, v, e: c == "progress" and seen.append((e, v["batch"], v["n_batches"]))]
+    model, trainer = restart(last, make_trainer(listeners=listener, batch_size=8, num_epochs=2))
+    with caplog.at_level(logging.WARNING, "mtt"):
+        train(trainer, model)
+    assert "have changed since the stop in epoch 2; it begins anew" in caplog.text
+    assert seen == [(2, 1, 2), (2, 2, 2)]
+
+
+def test_batches_by_atoms_train_on_every_structure(make_model, make_trainer, train):
+    seen = []
+    train(
+        make_trainer(
+            listeners=[lambda c, v, e: c == "progress" and seen.append(v["n_batches"])],
+            max_atoms_per_batch=20,
+            num_epochs=2,
+        ),
+        make_model(),
+    )
+    assert set(seen) <= {4, 5}
+
+
+def test_an_unlabelled_part_of_the_data_is_trained_around(
+    make_model, make_trainer, train, frames, tmp_path
+):
+    changed = list(frames[:16])
+    for i in (0, 3, 4):
+        labels = changed[i].labels["energy"]
+        changed[i] = changed[i]._replace(
+            labels={"energy": labels._replace(values=labels.values * float("nan"))}
+        )
+    labels = changed[7].labels["energy"]
+    changed[7] = changed[7]._replace(
+        labels={"energy": labels._replace(forces=labels.forces * float("nan"))}
+    )
+    info = make_model().dataset_info
+    model = train(make_trainer(batch_size=1), make_model(), Dataset.from_frames(changed, info))
+    assert all(torch.isfinite(value).all() for value in model.parameters())
+    state = read(tmp_path / "checkpoints" / "last.ckpt")["trainer_state"]
+    assert state["step"] == 4 * 16
+    assert all(row["training loss"] == row["training loss"] for row in state["history"])

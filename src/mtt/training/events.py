@@ -6,11 +6,13 @@ category        values                                                          
 ``run_start``   ``num_epochs``, ``n_batches``, ``log_interval``, ``history``      completed
                 (rows of the epochs before a restart), ``units``
 ``progress``    ``batch`` (done), ``n_batches``                                   running
-``epoch``       ``metrics`` (name to number), ``units`` (name to unit)            just done
+``epoch``       ``metrics`` (name to number), ``units`` (name to unit),           just done
+                ``is_best``
 ``best``        ``metric``, ``value``                                             just done
 ``checkpoint``  ``path``                                                          completed
-``evaluation``  of the workflow: ``dataset``, ``metrics``, ``units``              of the model
-``end``         ``best_epoch``, ``best_metric``                                   completed
+``evaluation``  of the workflow: ``dataset``, ``metrics`` (rows with units)       of the model
+``end``         ``best_epoch``, ``best_metric`` (its value), ``metric`` (its      completed
+                name)
 ==============  ================================================================  =============
 
 Epochs count from 1: epoch 3 is the third one.

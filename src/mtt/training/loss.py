@@ -27,15 +27,15 @@ class TermValue(NamedTuple):
     """One term of one batch."""
 
     total: Tensor  # 0-d, sum over the labelled components
-    count: Tensor | float  # number of labelled components; a Tensor [] where some may lack
+    labelled: Tensor | float  # number of components; a Tensor [] where some may lack a label
 
     def reduced(self, reduction: str) -> Tensor:
         """The sum, or the mean over what is labelled (0 where nothing is)."""
         if reduction == "sum":
             return self.total
-        if isinstance(self.count, Tensor):
-            return self.total / self.count.clamp(min=1.0)
-        return self.total / max(self.count, 1.0)
+        if isinstance(self.labelled, Tensor):
+            return self.total / self.labelled.clamp(min=1.0)
+        return self.total / max(self.labelled, 1.0)
 
 
 def squared(difference: Tensor, delta: float) -> Tensor:

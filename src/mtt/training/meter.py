@@ -37,7 +37,7 @@ class Meter:
         """Count one batch; without a synchronisation of the device."""
         values = [*terms, *([] if norm is None else [TermValue(norm, 1.0)])]
         totals = [value.total.to(torch.float64) for value in values]
-        counts = [totals[0].new_zeros(()) + value.count for value in values]
+        counts = [totals[0].new_zeros(()) + value.labelled for value in values]
         added = torch.stack([torch.stack(totals), torch.stack(counts)], dim=1)
         self._sums[: len(values)] += added
         self._errors.update(predictions, batch.targets, batch.n_atoms, batch.volumes)

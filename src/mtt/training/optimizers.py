@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from mtt.errors import ConfigError, TrainingError, did_you_mean
 from mtt.training.hypers import SECTION
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW}
 
 
 def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:

@@ -40,6 +40,8 @@ class TrainingState:
     :param step: optimizer steps since the start.
     :param history: one row of plain numbers for each completed epoch.
     :param meter: sums over the done batches of the running epoch.
+    :param epoch_key: what the batches and terms of an epoch follow from; where it differs, a
+        running epoch cannot be gone on with.
     :param optimizer: its ``state_dict``, as of a loaded checkpoint; the living one is asked
         when a checkpoint is written.
     :param rng: see :func:`rng_state`; as of a loaded checkpoint.
@@ -52,6 +54,7 @@ class TrainingState:
     best: Best | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     meter: dict[str, Tensor] = field(default_factory=dict)
+    epoch_key: str = ""
     optimizer: dict[str, Any] | None = None
     rng: dict[str, Any] | None = None
 
@@ -62,6 +65,10 @@ class TrainingState:
     def close_epoch(self) -> None:
         """The running epoch is completed."""
         self.epoch += 1
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """No batch of the running epoch is done."""
         self.batch = self.epoch_steps = 0
         self.meter = {}
 
@@ -76,6 +83,7 @@ class TrainingState:
             "best_metric": None if self.best is None else self.best.metric,
             "history": [dict(row) for row in self.history],
             "meter": dict(self.meter),
+            "epoch_key": self.epoch_key,
             "optimizer": self.optimizer,
             "rng": self.rng,
         }

@@ -68,7 +68,7 @@ class Step:
         finite = torch.isfinite(number)
         if self.loss.complete:
             return "" if finite.item() else "not finite"
-        counts = torch.stack([number.new_zeros(()) + term.count for term in terms])
+        counts = torch.stack([number.new_zeros(()) + term.labelled for term in terms])
         healthy, labelled = torch.stack([finite, counts.sum() > 0]).tolist()
         # without labels Adam would still walk on, along its momentum
         return "not finite" if not healthy else "" if labelled else "no labels"

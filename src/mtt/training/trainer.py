@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,8 @@ class MLIPTrainer(TrainerInterface):
             _one(val_datasets, "validation"),
         )
         device = _one_device(devices)
+        if self.hypers["num_workers"]:
+            logger.info("num_workers is not used: batches are gathered without worker processes")
         for dataset in (training, validation):
             dataset.prepare(model.requested_neighbor_lists())
         if not self._state.has_begun and not self.hypers["finetune"]["read_from"]:
@@ -164,6 +167,7 @@ class MLIPTrainer(TrainerInterface):
         best_rule = BestRule(hypers, info)
         optimizer = make_optimizer(model, hypers)
         self._restore(optimizer, best_rule, model.device)
+        self._follow(f"{self.run.seed} {len(training)} {steps_per_epoch} {loss.terms}")
         self._optimizer = optimizer
         events = Events(self._listeners())
         return Fit(
@@ -206,6 +210,18 @@ class MLIPTrainer(TrainerInterface):
                 state.best.metric,
             )
             state.best = None
+
+    def _follow(self, epoch: str) -> None:
+        """Begin the running epoch anew where its batches or terms are not what they were."""
+        state, key = self._state, hashlib.sha256(epoch.encode()).hexdigest()
+        if state.batch and state.epoch_key != key:
+            logger.warning(
+                "the data, the batches or the loss have changed since the stop in epoch %d; "
+                "it begins anew",
+                state.epoch + 1,
+            )
+            state.begin_epoch()
+        state.epoch_key = key
 
     def _listeners(self) -> list[Listener]:
         files: list[Listener] = []
