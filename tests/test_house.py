@@ -1,0 +1,284 @@
+"""The house rules that a machine can check; CONTRIBUTING.md tells them in words."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = ROOT / "src" / "mtt"
+PLUGINS = ("architectures", "experimental", "deprecated")
+
+# From the ground up. A room imports lower levels only, and no neighbour on its own level.
+LEVELS = (
+    {"errors", "_version"},
+    {"graph", "options"},
+    {"interface"},
+    {"registry"},
+    {"nn", "checkpoint", "data"},
+    {"baselines"},
+    {"mlip"},
+    {"evaluation", "exporting"},
+    {"training"},
+    {"workflows"},
+    {"cli"},
+    {"__main__"},
+)
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 50
+LONG_FILES: dict[str, str] = {}  # path: reason
+LONG_FUNCTIONS: dict[str, str] = {}  # path::name: reason
+FOREIGN_METHODS = {  # documented by torch, click and PyYAML, whose classes ask for them
+    "forward", "backward", "extra_repr", "state_dict", "load_state_dict",
+    "list_commands", "get_command", "format_commands", "ignore_aliases",
+}  # fmt: skip
+BROAD_EXCEPTS = {  # path: reason
+    "src/mtt/cli/main.py": "the outermost frame: writes the report of a bug, exit code 70",
+    "src/mtt/training/events.py": "a failing logger is reported and switched off, as promised",
+}
+
+
+def python_files(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert found, f"no Python files in {folders}"
+    return found
+
+
+def check(offenders: Iterable[str]) -> None:
+    """Fail with one offender per line."""
+    listed = sorted(offenders)
+    assert not listed, "\n" + "\n".join(listed)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def at(path: Path, node: ast.AST) -> str:
+    return f"{name_of(path)}:{getattr(node, 'lineno', 1)}"
+
+
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under ``if TYPE_CHECKING:``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from runtime_nodes(node)
+
+
+def imports(path: Path) -> Iterator[tuple[ast.AST, str, list[str]]]:
+    """``(node, absolute module, imported names)`` of every import, relative ones resolved."""
+    package = list(path.relative_to(ROOT / "src").parent.parts)
+    for node in runtime_nodes(tree_of(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node, alias.name, []
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield node, module, [alias.name for alias in node.names]
+
+
+def room(path: Path) -> str:
+    return path.relative_to(CORE).parts[0].removesuffix(".py")
+
+
+def core_files() -> list[Path]:
+    return [path for path in python_files("src/mtt") if room(path) not in PLUGINS]
+
+
+def plugin_files() -> list[Path]:
+    found = [path for path in python_files("src/mtt") if room(path) in PLUGINS]
+    assert found
+    return found
+
+
+def architecture_names() -> list[str]:
+    found = [path.parent.name for path in CORE.rglob("default-hypers.yaml")]
+    names = [name for name in found if name != "training"]
+    assert names
+    return names
+
+
+def test_imports_go_down_only() -> None:
+    offenders = []
+    for path in core_files():
+        here = room(path)
+        if here == "__init__":
+            continue
+        assert here in LEVEL, f"{name_of(path)}: a room without a level; add it to LEVELS"
+        for node, module, names in imports(path):
+            if module.split(".")[0] != "mtt":
+                continue
+            rooms = [module.split(".")[1]] if "." in module else names
+            for there in rooms:
+                if there != here and LEVEL.get(there, len(LEVELS)) >= LEVEL[here]:
+                    offenders.append(f"{at(path, node)}: {here} imports {there}")
+    check(offenders)
+
+
+def test_architectures_import_public_names_only() -> None:
+    allowed = {"mtt", "mtt.nn", "mtt.mlip", "mtt.errors"}
+    offenders = []
+    for path in plugin_files():
+        own = ".".join(("mtt", *path.relative_to(CORE).parts[:2]))
+        for node, module, _ in imports(path):
+            outside = module.split(".")[0] == "mtt" and not f"{module}.".startswith(f"{own}.")
+            if outside and module not in allowed:
+                offenders.append(f"{at(path, node)}: {module}")
+    check(offenders)
+
+
+def test_public_names_exist_and_are_loaded_on_first_use() -> None:
+    import mtt
+
+    assert all(getattr(mtt, name) is not None for name in mtt.__all__)
+
+
+def test_the_core_holds_no_name_of_an_architecture() -> None:
+    names = re.compile(rf"\b({'|'.join(map(re.escape, architecture_names()))})\b")
+    files = [*core_files(), *CORE.rglob("*.yaml"), *CORE.rglob("*.json")]
+    offenders = [
+        f"{name_of(path)}:{number}"
+        for path in files
+        if room(path) not in PLUGINS
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if names.search(line)
+    ]
+    check(offenders)
+
+
+def test_files_are_short() -> None:
+    lengths = {
+        name_of(path): len(path.read_text().splitlines())
+        for path in python_files("src", "tests", "examples", "benchmarks")
+    }
+    long = {name for name, lines in lengths.items() if lines > MAX_FILE_LINES}
+    check(f"{name}: {lengths[name]} lines" for name in long - set(LONG_FILES))
+    assert set(LONG_FILES) - long == set(), "no longer an exception"
+
+
+def test_functions_are_short() -> None:
+    long = {}
+    for path in python_files("src", "tests", "examples", "benchmarks"):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                lines = node.end_lineno - node.lineno + 1
+                if lines > MAX_FUNCTION_LINES:
+                    long[f"{name_of(path)}::{node.name}"] = lines
+    check(f"{name}: {long[name]} lines" for name in set(long) - set(LONG_FUNCTIONS))
+    assert set(LONG_FUNCTIONS) - set(long) == set(), "no longer an exception"
+
+
+def test_no_module_is_called_utils() -> None:
+    offenders = [name_of(path) for path in CORE.rglob("*") if path.stem in ("utils", "helpers")]
+    check(offenders)
+
+
+def test_nothing_is_unpickled() -> None:
+    offenders = []
+    for path in python_files("src", "tests", "examples", "benchmarks"):
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            safe = [k.value for k in node.keywords if k.arg == "weights_only"]
+            if any(not (isinstance(v, ast.Constant) and v.value is True) for v in safe):
+                offenders.append(f"{at(path, node)}: weights_only is not True")
+            if called == "torch.load" and not safe:
+                offenders.append(f"{at(path, node)}: torch.load without weights_only=True")
+            if re.fullmatch(r"(pickle|dill|cloudpickle|joblib)\.(load|loads|Unpickler)", called):
+                offenders.append(f"{at(path, node)}: {called}")
+            allows = [k for k in node.keywords if k.arg == "allow_pickle"]
+            if called in ("numpy.load", "np.load") and allows:
+                offenders.append(f"{at(path, node)}: allow_pickle")
+    check(offenders)
+
+
+def test_only_render_prints() -> None:
+    offenders = [
+        at(path, node)
+        for path in python_files("src")
+        if name_of(path) != "src/mtt/cli/render.py"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo")
+    ]
+    check(offenders)
+
+
+def test_nothing_is_left_to_be_done() -> None:
+    note = re.compile(r"\b(TODO|FIXME|XXX)\b")
+    offenders = []
+    for path in python_files("src", "examples", "benchmarks"):
+        lines = enumerate(path.read_text().splitlines(), start=1)
+        offenders += [f"{name_of(path)}:{number}" for number, line in lines if note.search(line)]
+        offenders += [
+            f"{at(path, node)}: NotImplementedError"
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
+        ]
+    check(offenders)
+
+
+def test_no_error_is_swallowed() -> None:
+    offenders = set()
+    for path in python_files("src"):
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            caught = {ast.unparse(n) for n in ast.walk(node.type)} if node.type else {"Exception"}
+            raises = any(isinstance(n, ast.Raise) for n in ast.walk(node))
+            if caught & {"Exception", "BaseException"} and not raises:
+                offenders.add(name_of(path))
+    check(offenders - set(BROAD_EXCEPTS))
+    assert set(BROAD_EXCEPTS) - offenders == set(), "no longer an exception"
+
+
+def documented_elsewhere() -> set[str]:
+    """Names of methods that some class documents: an override inherits the promise."""
+    return {
+        member.name
+        for path in python_files("src")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ClassDef)
+        for member in node.body
+        if isinstance(member, ast.FunctionDef) and ast.get_docstring(member)
+    }
+
+
+def public_definitions(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
+    return [
+        node
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+
+def test_every_public_thing_has_a_docstring() -> None:
+    inherited = documented_elsewhere() | FOREIGN_METHODS
+    missing = []
+    for path in python_files("src"):
+        tree = tree_of(path)
+        things = public_definitions(tree.body)
+        for owner in [node for node in things if isinstance(node, ast.ClassDef)]:
+            things += [
+                member
+                for member in public_definitions(owner.body)
+                if len(member.body) > 1  # a single statement is its own explanation
+                and not (owner.bases and member.name in inherited)
+            ]
+        missing += [
+            f"{at(path, thing)}: {thing.name}" for thing in things if not ast.get_docstring(thing)
+        ]
+        missing += [] if ast.get_docstring(tree) or not tree.body else [f"{name_of(path)}: module"]
+    check(missing)
