@@ -77,10 +77,12 @@ def test_exporting_leaves_the_model_as_it_was(model):
 def test_engines_may_ask_for_single_atoms_and_for_energies_per_atom(model, ethanol):
     from metatensor.torch import Labels
     from metatomic.torch import ModelOutput, systems_to_torch
-    from vesin.metatomic import compute_requested_neighbors
+    from vesin.metatomic import compute_requested_neighbors_from_options
 
     systems = systems_to_torch([ethanol, ethanol], dtype=torch.float64)
-    compute_requested_neighbors(systems, "angstrom", model)
+    compute_requested_neighbors_from_options(
+        systems, "angstrom", model.requested_neighbor_lists(), check_consistency=True
+    )
     per_atom = ModelOutput(unit="eV", sample_kind="atom")
     whole = model(systems, {"energy": per_atom})["energy"].block()
     assert whole.samples.names == ["system", "atom"]

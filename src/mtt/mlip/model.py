@@ -187,14 +187,15 @@ class MLIPModel(ModelInterface):
         scales = fit_scales(dataset, self.dataset_info, weights, hypers)
         columns = torch.cat([weights[name] for name in self.target_names], dim=1)
         self.composition.values.copy_(columns)
-        self.scale.values.copy_(torch.tensor([scales[name] for name in self.target_names]))
+        ordered = [scales[name] for name in self.target_names]
+        self.scale.values.copy_(torch.tensor(ordered, dtype=torch.float64))
 
     def _zbl_energies(self, dataset: "Dataset") -> Dict[str, Tensor]:
         if self.zbl is None:
             return {}
         types = self.dataset_info.atomic_types
         energies = zbl_energies(self.zbl, dataset, types, self.list_cutoff())
-        return {name: energies for name in self.energy_names}
+        return dict.fromkeys(self.energy_names, energies)
 
     def restart(self, dataset_info: DatasetInfo) -> "MLIPModel":
         """This model, for other data of the same targets and elements.

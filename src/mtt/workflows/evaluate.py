@@ -3,5 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from mtt.data import Dataset, merge, read_dataset
+from mtt.evaluation import Report, output_paths
+from mtt.evaluation import evaluate as evaluate_dataset
+from mtt.interface import ModelInterface
+from mtt.options import load_eval_options
+from mtt.workflows.folder import check_writable
+from mtt.workflows.load import load_model
+
+if TYPE_CHECKING:
+    from metatomic.torch import AtomisticModel
+
+
+@dataclass(frozen=True)
+class EvaluatedSet:
+    """One data set of ``mtt eval``.
+
+    :param output: the file with the predictions, if one was asked for.
+    """
+
+    name: str
+    report: Report
+    output: Path | None
+
+
+def evaluate(
+    model: str | Path | ModelInterface | AtomisticModel,
+    options: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    output: str | Path | None = None,
+    batch_size: int = 1,
+    device: str = "cpu",
+    check_consistency: bool = False,
+    architectures: Sequence[str | Path] = (),
+) -> list[EvaluatedSet]:
+    """Predict one or several data sets, and score what has labels.
+
+    :param model: a model, a ``.ckpt`` (its best weights) or an exported ``.pt``.
+    :param options: a YAML file, or its content: a data set as in the options of a training
+        (``targets`` may be left out: then everything is predicted and nothing scored), or a
+        list of them.
+    :param output: an ``.xyz`` file for the predictions; several data sets are numbered.
+    :param check_consistency: have metatomic check everything that goes in and comes out.
+    :return: errors and timing of every data set, in their order.
+    :raises MttError: the model, the options, the data or the output cannot be used.
+    """
+    datasets = load_eval_options(options)
+    outputs: list[Path | None] = [None] * len(datasets)
+    if output is not None:
+        paths = output_paths(output, len(datasets))
+        for path in paths:
+            check_writable(path)
+        outputs = list(paths)
+    if isinstance(model, str | Path):
+        model = load_model(model, architectures=architectures)
+    read = [read_dataset(one) for one in datasets]
+    names = [one.systems.read_from for one in datasets]
+    return [
+        EvaluatedSet(
+            name,
+            evaluate_dataset(
+                model,
+                dataset,
+                output=path,
+                batch_size=batch_size,
+                device=device,
+                check_consistency=check_consistency,
+                warm_up=min(3, len(dataset) // batch_size),
+            ),
+            path,
+        )
+        for name, dataset, path in zip(names, read, outputs, strict=True)
+    ]
+
+
+def score(
+    model: ModelInterface, parts: Mapping[str, Sequence[Dataset]], batch_size: int, device: str
+) -> dict[str, Report]:
+    """Errors of ``model`` on the parts of a run, by name."""
+    return {
+        name: evaluate_dataset(model, merge(sets), batch_size=batch_size, device=device)
+        for name, sets in parts.items()
+    }

@@ -12,6 +12,7 @@ from mtt.errors import CheckpointError, Problem
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.registry import Architecture
 from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.restart import Restart
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +51,14 @@ def fine_tuned(
 
 
 def restarted(
-    checkpoint: dict[str, Any],
-    origin: Architecture,
-    architecture: Architecture,
-    hypers: Mapping[str, Any],
-    info: DatasetInfo,
-    path: Path,
+    restart: Restart, architecture: Architecture, hypers: Mapping[str, Any], info: DatasetInfo
 ) -> Start:
-    """The run of ``checkpoint``, to go on where it stopped."""
-    _check_same(checkpoint, origin, architecture, hypers, path)
+    """The run of a checkpoint, to go on where it stopped."""
+    checkpoint, path = restart.checkpoint, restart.path
+    _check_same(checkpoint, restart.architecture, architecture, hypers, path)
     model = model_from(checkpoint, architecture, "restart").restart(info)
     trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
-    provenance = dict(checkpoint.get("provenance") or {})
-    return Start(model, trainer, {**provenance, "restarted_from": str(path)})
+    return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
 
 
 def _check_same(

@@ -1,0 +1,171 @@
+"""The data of a run, read and divided; and the ``mtt data`` commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ase.data import chemical_symbols
+
+from mtt.data import Dataset, DatasetInfo, merge, pack, read_dataset
+from mtt.data.combine import merge_infos
+from mtt.data.split import split
+from mtt.data.statistics import Statistics, statistics
+from mtt.data.store import is_packed
+from mtt.errors import DataError, Problem
+from mtt.options import DatasetOptions, IndexSplit, Options, load_eval_options
+
+
+class Data(NamedTuple):
+    """The data sets of a run.
+
+    :param info: what the model must know: elements, targets, units.
+    :param indices: the structures of each part in its files, by part and data set.
+    """
+
+    training: list[Dataset]
+    validation: list[Dataset]
+    test: list[Dataset]
+    info: DatasetInfo
+    indices: dict[str, list[list[int]]]
+
+    @property
+    def notices(self) -> list[str]:
+        """What the user should know about the data, each sentence once."""
+        sets = [*self.training, *self.validation, *self.test]
+        return list(dict.fromkeys(notice for one in sets for notice in one.notices))
+
+    def parts(self) -> dict[str, list[Dataset]]:
+        """The parts that are not empty, by name."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        kept = {name: [one for one in sets if len(one)] for name, sets in parts.items()}
+        return {name: sets for name, sets in kept.items() if sets}
+
+
+def read_data(options: Options) -> Data:
+    """Read all data sets, check them, and divide the training data as the options say.
+
+    :raises DataError: all mistakes of all files; parts that are empty or do not fit together.
+    """
+    named = {
+        "training": options.training_set,
+        "validation": options.validation_set,
+        "test": options.test_set,
+    }
+    own = {name: part for name, part in named.items() if isinstance(part, list)}
+    read = _read_all(own)
+    divided = split(
+        [len(one) for one in read["training"]],
+        *(_part_of(named[name]) for name in ("validation", "test")),
+        options.seed,
+    )
+    held = {"training": divided.train, "validation": divided.validation, "test": divided.test}
+    sets, indices = {}, {}
+    for name in named:
+        if name in own and name != "training":
+            sets[name] = read[name]
+            indices[name] = [list(range(len(one))) for one in read[name]]
+        else:
+            pairs = zip(read["training"], held[name], strict=True)
+            sets[name] = [one.select(chosen) for one, chosen in pairs]
+            indices[name] = held[name]
+    info = _info(options, sets)
+    return Data(sets["training"], sets["validation"], sets["test"], info, indices)
+
+
+def _read_all(parts: Mapping[str, Sequence[DatasetOptions]]) -> dict[str, list[Dataset]]:
+    problems: list[Problem] = []
+    read: dict[str, list[Dataset]] = {}
+    for name, part in parts.items():
+        read[name] = []
+        for one in part:
+            try:
+                read[name].append(read_dataset(one))
+            except DataError as error:
+                problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise DataError.collect(problems)
+    return read
+
+
+def _part_of(part: list[DatasetOptions] | float | IndexSplit) -> float | Sequence[int] | None:
+    if isinstance(part, list):
+        return None
+    return part.indices if isinstance(part, IndexSplit) else part
+
+
+def _info(options: Options, sets: Mapping[str, Sequence[Dataset]]) -> DatasetInfo:
+    """Targets of the training data; elements of the training data, or those in the options."""
+    info = merge_infos([_found(one) for one in sets["training"] if len(one)])
+    given = options.architecture["atomic_types"]
+    known = set(given or info.atomic_types)
+    problems = []
+    for name, datasets in sets.items():
+        found = {z for one in datasets if len(one) for z in _found(one).atomic_types}
+        unknown = sorted(found - known)
+        if unknown:
+            symbols = ", ".join(chemical_symbols[z] for z in unknown)
+            there = "architecture.atomic_types" if given else "the training set"
+            problems.append(
+                Problem(
+                    f"{symbols} stands in the {name} set and not in {there}",
+                    where=f"{name}_set",
+                    hint="a model learns nothing about elements that it never sees",
+                )
+            )
+        problems += _lacking(name, datasets, info)
+    if problems:
+        raise DataError.collect(problems)
+    return replace(info, atomic_types=tuple(sorted(known)))
+
+
+def _found(dataset: Dataset) -> DatasetInfo:
+    """Its info with the elements that its structures hold; views may hold fewer."""
+    types = tuple(sorted(set(dataset.types.tolist())))
+    return replace(dataset.info, atomic_types=types)
+
+
+def _lacking(name: str, datasets: Sequence[Dataset], info: DatasetInfo) -> list[Problem]:
+    """Targets of a validation set that the training set does not have."""
+    return [
+        Problem(
+            f"target {target!r} is not in the training set",
+            where=f"{name}_set",
+            hint=f"training targets: {', '.join(info.targets)}",
+        )
+        for one in datasets
+        for target in one.info.targets
+        if target not in info.targets
+    ]
+
+
+def statistics_of(file: str | Path, key: str = "energy") -> Statistics:
+    """Statistics of a data file, of the data set of a YAML file, or of a packed data set.
+
+    :param key: where the energies of a data file stand; empty to leave labels out.
+    """
+    path = Path(file)
+    if is_packed(path):
+        return statistics(Dataset.open(path))
+    return statistics(merge([read_dataset(one) for one in _datasets_of(path, key)]))
+
+
+def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "energy") -> int:
+    """Pack data files, or the data sets of YAML files, into one memory-mapped folder.
+
+    :param files: files that ASE reads, with energies under ``key`` and whatever forces and
+        stresses there are; or YAML files like those of ``mtt eval``, which say what to read.
+    :return: number of structures.
+    :raises DataError: all mistakes in the data; ``output`` exists or cannot be written.
+    """
+    options = [one for file in files for one in _datasets_of(Path(file), key)]
+    return len(pack([read_dataset(one) for one in options], output))
+
+
+def _datasets_of(path: Path, key: str) -> list[DatasetOptions]:
+    if path.suffix in (".yaml", ".yml"):
+        return load_eval_options(path)
+    targets: dict[str, Any] = {"energy": {"key": key}} if key else {}
+    return load_eval_options({"systems": str(path), "targets": targets})

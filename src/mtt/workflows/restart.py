@@ -1,0 +1,108 @@
+"""What ``--restart`` goes on from: a checkpoint, its seed, its run folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtt.checkpoint import find_latest_run
+from mtt.errors import CheckpointError
+from mtt.options import Options, RawOptions
+from mtt.registry import Architecture
+from mtt.workflows.folder import OUTPUTS, RunFolder, new_folder
+from mtt.workflows.load import load_checkpoint
+
+log = logging.getLogger(__name__)
+
+
+class Restart(NamedTuple):
+    """The checkpoint of a run that goes on."""
+
+    path: Path
+    checkpoint: dict[str, Any]
+    architecture: Architecture
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the weights come from, as the platform wrote it; empty for other checkpoints."""
+        return dict(self.checkpoint.get("provenance") or {})
+
+
+def find_restart(wish: str | Path | None, architectures: Sequence[str | Path]) -> Restart | None:
+    """The checkpoint that ``wish`` names, the newest one for ``"auto"``, or None.
+
+    ``"auto"`` starts from scratch where there is no run yet, and says so.
+
+    :raises CheckpointError: the file cannot be used; for ``auto``: there are runs, but not one
+        checkpoint that can be read.
+    """
+    if wish is None:
+        return None
+    path = Path(wish)
+    if str(wish) == "auto":
+        newest = find_latest_run(OUTPUTS)
+        for problem in newest.damaged:
+            log.warning("passed over: %s", problem)
+        if newest.path is None and newest.damaged:
+            raise CheckpointError(
+                "none of the checkpoints can be read",
+                where=str(OUTPUTS),
+                hint="name one with --restart FILE, or train from scratch without --restart",
+            )
+        if newest.path is None:
+            log.info("there is no run in %s to go on from; starting from scratch", OUTPUTS)
+            return None
+        path = newest.path
+    checkpoint, architecture = load_checkpoint(path, architectures)
+    log.info("going on from %s, after epoch %s", path, checkpoint.get("epoch"))
+    return Restart(path, checkpoint, architecture)
+
+
+def with_its_seed(options: Options, raw: RawOptions, restart: Restart) -> Options:
+    """``options`` with the seed of the run that goes on, unless the file sets one.
+
+    The seed decides the split: another one would leak validation into training.
+
+    :raises CheckpointError: the file sets another seed than the run had.
+    """
+    known = restart.provenance.get("seed")
+    if known is None:
+        return options
+    if raw.base.get("seed") is None:
+        return replace(options, seed=known)
+    if options.seed != known:
+        raise CheckpointError(
+            f"the run has seed {known}, the options say {options.seed}",
+            where=str(restart.path),
+            hint="another seed divides the data anew and lets validation leak into training; "
+            "leave seed out, or fine-tune instead of restarting",
+        )
+    return options
+
+
+def check_same_data(restart: Restart, fingerprint: str) -> None:
+    """Refuse to go on with other training or validation structures.
+
+    :raises CheckpointError: the data differ from those of the run.
+    """
+    known = restart.provenance.get("data")
+    if known is not None and known != fingerprint:
+        raise CheckpointError(
+            "the training or validation data are not those of the run",
+            where=str(restart.path),
+            hint="put the files and the split back, or fine-tune: "
+            "architecture.training.finetune.read_from",
+        )
+
+
+def run_folder(restart: Restart | None) -> RunFolder:
+    """The folder of the run that goes on, if its checkpoint still stands in it; else a new one."""
+    if restart is not None:
+        folder = restart.path.resolve().parent
+        root = folder.parent if folder.name == "checkpoints" else folder
+        if (root / "options_restart.yaml").is_file():
+            return RunFolder(root)
+    return new_folder()

@@ -1,0 +1,282 @@
+"""From an options file to a trained, exported, evaluated model: the whole way, top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from mtt import __version__, registry
+from mtt.data import merge
+from mtt.data.statistics import statistics
+from mtt.evaluation import Report
+from mtt.exporting import check_path, export_model
+from mtt.interface import Listener, Run
+from mtt.options import Options, load_options, resolve
+from mtt.workflows.data import Data, read_data
+from mtt.workflows.evaluate import score
+from mtt.workflows.folder import RunFolder, check_writable
+from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.machine import choose_device, choose_dtype
+from mtt.workflows.restart import (
+    Restart,
+    check_same_data,
+    find_restart,
+    run_folder,
+    with_its_seed,
+)
+from mtt.workflows.start import Start, fine_tuned, new_model, restarted
+
+log = logging.getLogger(__name__)
+
+# below this many structures statistics cost less than anybody notices
+_MANY = 1_000_000
+# structures per batch when a trained model is scored; memory stays that of a training step
+_SCORE_BATCH = 16
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training leaves behind.
+
+    :param model: the exported model; None after a dry run, as the others.
+    :param checkpoint: latest and best weights, and all that a restart needs.
+    :param directory: the run folder.
+    :param reports: errors of the best weights, by part (``"validation"``).
+    """
+
+    model: Path | None = None
+    checkpoint: Path | None = None
+    directory: Path | None = None
+    reports: dict[str, Report] = field(default_factory=dict)
+
+
+def train(
+    options: str | Path | Mapping[str, Any],
+    *,
+    output: str | Path = "model.pt",
+    restart: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    dry_run: bool = False,
+    architectures: Sequence[str | Path] = (),
+    listeners: Sequence[Listener] = (),
+) -> TrainResult:
+    """Train a model, export it, evaluate it.
+
+    :param options: the options file, or its content.
+    :param output: the exported model; the checkpoint goes beside it, with ``.ckpt``.
+    :param restart: a checkpoint to go on from, or ``"auto"`` for the newest run.
+    :param overrides: ``"key.subkey=value"``, laid over the file.
+    :param dry_run: check everything, train and write nothing.
+    :param architectures: folders of architectures outside of the package.
+    :param listeners: called as ``listener(category, values, epoch)`` for every event.
+    :raises MttError: a mistake in the options, the data or the files. Nothing is written before
+        all of them are checked.
+    """
+    plan = prepare(options, Path(output), restart, overrides, architectures, dry_run)
+    tell_data(plan, listeners)
+    start = begin(plan)
+    tell_model(plan, start)
+    if dry_run:
+        log.info("the options, the data and the model are in order; nothing was trained")
+        return TrainResult()
+    folder = run_folder(plan.restart)
+    with folder.logging():
+        describe(plan, folder)
+        run(plan, start, folder, listeners)
+        export_best(plan, folder)
+        reports = evaluate_best(plan, folder, listeners)
+    return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
+
+
+class Plan(NamedTuple):
+    """All that is known before the model exists."""
+
+    options: Options
+    architecture: registry.Architecture
+    data: Data
+    restart: Restart | None
+    device: torch.device
+    dtype: torch.dtype
+    output: Path
+    folders: Sequence[str | Path]
+
+
+def prepare(
+    options: str | Path | Mapping[str, Any],
+    output: Path,
+    restart: str | Path | None,
+    overrides: Sequence[str],
+    folders: Sequence[str | Path],
+    dry_run: bool,
+) -> Plan:
+    """Options, architecture and data, all checked."""
+    raw = load_options(options, overrides)
+    with raw.locating():
+        architecture = registry.find(raw.architecture_name, folders).load()
+    resolved = resolve(raw, architecture)
+    for notice in resolved.notices:
+        log.warning("%s", notice)
+    with raw.locating():
+        device = choose_device(resolved.device, architecture.model)
+        dtype = choose_dtype(resolved.base_precision, architecture.model)
+    if output.suffix != ".pt":
+        output = output.with_name(f"{output.name}.pt")
+    if not dry_run:
+        check_path(output)
+        check_writable(output.with_suffix(".ckpt"))
+    going_on = find_restart(restart, folders)
+    if going_on is not None:
+        resolved = with_its_seed(resolved, raw, going_on)
+    data = read_data(resolved)
+    if going_on is not None:
+        check_same_data(going_on, fingerprint(data))
+    return Plan(resolved, architecture, data, going_on, device, dtype, output, folders)
+
+
+def begin(plan: Plan) -> Start:
+    """The model and its trainer: new, restarted or fine-tuned."""
+    hypers, info = plan.options.architecture, plan.data.info
+    seed_everything(plan.options.seed)
+    if plan.restart is not None:
+        return restarted(plan.restart, plan.architecture, hypers, info)
+    source = (hypers["training"].get("finetune") or {}).get("read_from")
+    if source:
+        return fine_tuned(plan.architecture, hypers, info, source, plan.folders)
+    return new_model(plan.architecture, hypers, info)
+
+
+def run(plan: Plan, start: Start, folder: RunFolder, listeners: Sequence[Listener]) -> None:
+    """Train, and write the checkpoint that holds the outcome."""
+    start.trainer.run = Run(
+        seed=plan.options.seed,
+        architecture=plan.architecture.name,
+        directory=folder.path,
+        listeners=listeners,
+        provenance={
+            **start.provenance,
+            "seed": plan.options.seed,
+            "data": fingerprint(plan.data),
+            "mtt_version": __version__,
+            "torch_version": str(torch.__version__),
+        },
+    )
+    folder.checkpoints.mkdir(exist_ok=True)
+    start.trainer.train(
+        start.model,
+        plan.dtype,
+        [plan.device],
+        plan.data.training,
+        plan.data.validation,
+        str(folder.checkpoints),
+    )
+    start.trainer.save_checkpoint(start.model, folder.checkpoint)
+
+
+def export_best(plan: Plan, folder: RunFolder) -> None:
+    """Export the best weights, read back from the checkpoint, and put both where ``-o`` says."""
+    checkpoint, architecture = load_checkpoint(folder.checkpoint, plan.folders)
+    model = model_from(checkpoint, architecture, "export")
+    if checkpoint.get("best_epoch") is not None:
+        log.info("exporting the best weights, of epoch %s", checkpoint["best_epoch"])
+    export_model(model, folder.model, verify_on=merge(plan.data.validation))
+    for source, target in (
+        (folder.model, plan.output),
+        (folder.checkpoint, plan.output.with_suffix(".ckpt")),
+    ):
+        place(source, target)
+        log.info("wrote %s", target)
+
+
+def evaluate_best(
+    plan: Plan, folder: RunFolder, listeners: Sequence[Listener]
+) -> dict[str, Report]:
+    """Errors of the best weights on all parts of the data; none where ``final_eval`` is off."""
+    if not plan.options.final_eval:
+        return {}
+    checkpoint, architecture = load_checkpoint(folder.checkpoint, plan.folders)
+    model = model_from(checkpoint, architecture, "export")
+    reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device))
+    epoch = checkpoint.get("best_epoch") or 0
+    for part, report in reports.items():
+        for row in report.rows:
+            log.info(
+                "%s %s: RMSE %.4g, MAE %.4g %s", part, row.quantity, row.rmse, row.mae, row.unit
+            )
+        for listener in listeners:
+            listener("evaluation", {"dataset": f"the {part} set", "report": report}, epoch)
+    return reports
+
+
+# ------------------------------------------------------------------------- what is told
+
+
+def tell_data(plan: Plan, listeners: Sequence[Listener]) -> None:
+    """Statistics of the data, and what the user should know about them."""
+    for notice in plan.data.notices:
+        log.warning("%s", notice)
+    parts = plan.data.parts()
+    n_structures = sum(len(one) for sets in parts.values() for one in sets)
+    wish = plan.options.print_stats
+    if wish is True or (wish == "auto" and n_structures < _MANY):
+        for name, sets in parts.items():
+            values = {"dataset": f"{name} set", "statistics": statistics(merge(sets))}
+            for listener in listeners:
+                listener("statistics", values, 0)
+
+
+def tell_model(plan: Plan, start: Start) -> None:
+    """What is about to be trained, and on what."""
+    log.info(
+        "%s with %d parameters, %s, on %s; seed %d",
+        plan.architecture.name,
+        sum(weights.numel() for weights in start.model.parameters()),
+        str(plan.dtype).removeprefix("torch."),
+        plan.device,
+        plan.options.seed,
+    )
+
+
+def describe(plan: Plan, folder: RunFolder) -> None:
+    """Write down what the run is made of, and say what its files will be."""
+    folder.options.write_text(plan.options.to_yaml(), encoding="utf-8")
+    folder.write_indices(plan.data.indices)
+    folder.write_json("dataset_info.json", plan.data.info.to_dict())
+    log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)
+    log.info("exported model: %s, checkpoint: %s", plan.output, plan.output.with_suffix(".ckpt"))
+
+
+# ------------------------------------------------------------------------- small steps
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators that a trainer of its own may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def fingerprint(data: Data) -> str:
+    """SHA-256 of what is trained and validated on: structures and energies, in their order."""
+    digest = hashlib.sha256()
+    for one in [*data.training, *data.validation]:
+        digest.update(one.n_atoms.numpy().tobytes())
+        digest.update(one.types.numpy().tobytes())
+        for name in one.info.targets:
+            digest.update(one.target(name).values.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def place(source: Path, target: Path) -> None:
+    """Copy a file so that ``target`` is whole at any time."""
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
