@@ -145,24 +145,8 @@ class MLIPTrainer(TrainerInterface):
     ) -> Fit:
         """Build what the options ask for, and put back what the checkpoint holds."""
         hypers, info = self.hypers, model.dataset_info
-        loaders = [
-            Loader(
-                dataset,
-                info.atomic_types,
-                dtype=model.dtype,
-                device=model.device,
-                batching=Batching(
-                    structures=None if hypers["max_atoms_per_batch"] else hypers["batch_size"],
-                    atoms=hypers["max_atoms_per_batch"],
-                    min_atoms=hypers["min_atoms_per_batch"] if shuffle else 0,
-                ),
-                shuffle=shuffle,
-                seed=self.run.seed,
-                cutoff=model.list_cutoff(),
-            )
-            for dataset, shuffle in ((training, True), (validation, False))
-        ]
-        steps_per_epoch = loaders[0].n_batches(0)
+        batches = self._loader(model, training, shuffle=True)
+        steps_per_epoch = batches.n_batches(0)
         loss = make_loss(hypers, info, model.scales, training, validation)
         best_rule = BestRule(hypers, info)
         optimizer = make_optimizer(model, hypers)
@@ -173,8 +157,8 @@ class MLIPTrainer(TrainerInterface):
         return Fit(
             model=model,
             state=self._state,
-            training=loaders[0],
-            validation=loaders[1],
+            training=batches,
+            validation=self._loader(model, validation, shuffle=False),
             step=Step(model, loss, optimizer, hypers["grad_clip_norm"]),
             schedule=WarmupCosine(
                 peak=hypers["learning_rate"],
@@ -190,6 +174,24 @@ class MLIPTrainer(TrainerInterface):
             steps_per_epoch=steps_per_epoch,
             log_interval=hypers["log_interval"],
             checkpoint_interval=hypers["checkpoint_interval"],
+        )
+
+    def _loader(self, model: MLIPModel, dataset: Dataset, shuffle: bool) -> Loader:
+        atoms = self.hypers["max_atoms_per_batch"]
+        batching = Batching(
+            structures=self.hypers["batch_size"] if atoms is None else None,
+            atoms=atoms,
+            min_atoms=self.hypers["min_atoms_per_batch"] if shuffle else 0,
+        )
+        return Loader(
+            dataset,
+            model.dataset_info.atomic_types,
+            dtype=model.dtype,
+            device=model.device,
+            batching=batching,
+            shuffle=shuffle,
+            seed=self.run.seed,
+            cutoff=model.list_cutoff(),
         )
 
     def _restore(self, optimizer: Optimizer, rule: BestRule, device: torch.device) -> None:
