@@ -33,7 +33,8 @@ def random_target(seed: int) -> Target:
 def batch(target: Target, chosen: list[int]) -> Target:
     system = torch.repeat_interleave(torch.arange(5), N_ATOMS)
     atoms = torch.isin(system, torch.tensor(chosen))
-    assert target.forces is not None and target.strain is not None
+    assert target.forces is not None
+    assert target.strain is not None
     return Target(target.values[chosen], target.forces[atoms], target.strain[chosen])
 
 

@@ -116,15 +116,17 @@ def _check_weights(model: ModelInterface) -> None:
 def _exported(
     model: ModelInterface, metadata: ModelMetadata | None, dtype: torch.dtype | None
 ) -> AtomisticModel:
+    name = type(model).__name__
     merged = model.metadata if metadata is None else merge_metadata(model.metadata, metadata)
-    if dtype is None:
-        return model.export(merged)
-    if "dtype" not in inspect.signature(model.export).parameters:
-        raise ArchitectureError(
-            f"{type(model).__name__} exports in a precision of its own; dtype cannot be chosen"
-        )
-    chosen: AtomisticModel = model.export(merged, dtype=dtype)  # type: ignore[call-arg]
-    return chosen
+    options = {} if dtype is None else {"dtype": dtype}
+    if options and "dtype" not in inspect.signature(model.export).parameters:
+        raise ArchitectureError(f"{name} exports in a precision of its own; leave dtype out")
+    try:
+        exported: AtomisticModel = model.export(merged, **options)
+    except (RuntimeError, TypeError, ValueError) as error:
+        # metatomic looks at the author's code and says what it does not like
+        raise ArchitectureError(f"{name} cannot be exported: {error}") from error
+    return exported
 
 
 def _save(exported: AtomisticModel, path: Path, name: str) -> None:
