@@ -42,13 +42,14 @@ def output_paths(path: str | Path, n: int) -> list[Path]:
 
     :raises ConfigError: the format is not available.
     """
+    folder = str(path).endswith(("/", os.sep))
     path = Path(path)
-    if str(path).endswith(("/", os.sep)) or path.suffix in (".mts", ".zip") or path.is_dir():
+    if folder or path.suffix in (".mts", ".zip") or path.is_dir():
         raise ConfigError(
             "this format is not available yet", where=str(path), hint="write to an .xyz file"
         )
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{path.suffix or 'no suffix'!r} is no format", where=str(path))
+        raise ConfigError(f"predictions are written as {' or '.join(SUFFIXES)}", where=str(path))
     if n == 1:
         return [path]
     return [path.with_name(f"{path.stem}_{i}{path.suffix}") for i in range(n)]

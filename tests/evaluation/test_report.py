@@ -1,0 +1,86 @@
+"""The error table of a data set, and the file beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtt import MLIPModel, TargetInfo
+from mtt.data import Dataset
+from mtt.errors import ConfigError
+from mtt.evaluation import evaluate, predict
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 10])
+def test_the_report_is_numpys_whatever_the_batch_size(
+    model: MLIPModel, dataset: Dataset, batch_size: int
+) -> None:
+    report = evaluate(model, dataset, batch_size=batch_size)
+    (whole,) = predict(model, dataset, batch_size=10)
+    found, label = whole.targets["energy"], dataset.target("energy")
+    energy = (found.values - label.values)[:, 0].numpy()
+    forces = (found.forces - label.forces).numpy()
+    periodic = np.array([1, 4])
+    strain = (found.strain - label.strain).numpy()[periodic]
+    stress = strain / dataset.volumes.numpy()[periodic, None, None]
+    expected = {
+        "energy": energy / dataset.n_atoms.numpy(),
+        "energy total": energy,
+        "forces": forces,
+        "stress": stress,
+    }
+    units = {"energy": "meV/atom", "energy total": "meV", "forces": "meV/Å", "stress": "meV/Å³"}
+    assert [row.quantity for row in report.rows] == list(expected)
+    for row in report.rows:
+        error = expected[row.quantity]
+        assert row.unit == units[row.quantity]
+        assert row.count == error.size
+        assert row.rmse == pytest.approx(1e3 * np.sqrt(np.mean(error**2)), rel=1e-10)
+        assert row.mae == pytest.approx(1e3 * np.mean(np.abs(error)), rel=1e-10)
+        assert report.errors[f"{row.quantity} RMSE"] == pytest.approx(row.rmse / 1e3, rel=1e-14)
+
+
+def test_time_is_told_per_structure_and_per_atom(model: MLIPModel, dataset: Dataset) -> None:
+    timing = evaluate(model, dataset).timing
+    assert (timing.n_structures, timing.n_atoms) == (5, 29)
+    assert timing.ms_per_atom == pytest.approx(1e3 * timing.seconds / 29)
+    assert timing.ms_per_structure == pytest.approx(1e3 * timing.seconds / 5)
+
+
+def test_without_labels_there_are_predictions_and_no_errors(
+    model: MLIPModel, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    report = evaluate(model, make_dataset({}), output=tmp_path / "out.xyz")
+    assert report.errors == {}
+    assert report.rows == ()
+    assert (tmp_path / "out.xyz").read_text().count("energy=") == 5
+
+
+def test_a_target_without_gradients_is_scored_by_its_values(
+    model: MLIPModel, make_dataset: Callable[..., Dataset]
+) -> None:
+    report = evaluate(model, make_dataset({"energy": TargetInfo.energy()}))
+    assert [row.quantity for row in report.rows] == ["energy", "energy total"]
+
+
+def test_a_model_that_diverged_shows_in_the_table(model: MLIPModel, dataset: Dataset) -> None:
+    with torch.no_grad():
+        model.network[0].weight[0, 0] = math.nan
+    rows = {row.quantity: row for row in evaluate(model, dataset).rows}
+    assert math.isnan(rows["energy"].rmse)
+    assert rows["energy"].count == 5
+
+
+def test_a_path_that_cannot_be_written_is_found_before_predicting(
+    model: MLIPModel, dataset: Dataset, tmp_path: Path
+) -> None:
+    seen = []
+    model.network.register_forward_hook(lambda *_: seen.append(1))
+    with pytest.raises(ConfigError, match="there is no folder"):
+        evaluate(model, dataset, output=tmp_path / "nowhere" / "out.xyz")
+    assert not seen
