@@ -19,7 +19,7 @@ from mtt.errors import CheckpointError
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What stands in ``path``, a checkpoint or an exported model, plain types only.
+    """What stands in ``path``, a checkpoint or an exported model, as JSON has it.
 
     Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"`` or ``"exported model"``)
     and ``problem``, None for a sound file. Of a damaged one, what can still be trusted is
@@ -52,7 +52,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
     info = _mapping(content.get(keys.DATASET_INFO))
     epoch, step = keys.progress(content)
-    return {
+    told = {
         "architecture": content.get(keys.ARCHITECTURE),
         "mtt_version": content.get(keys.MTT_VERSION),
         "format_version": content.get(keys.FORMAT),
@@ -71,6 +71,7 @@ def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": _mapping(content.get(keys.METADATA)),
         "provenance": _mapping(content.get(keys.PROVENANCE)),
     }
+    return {key: _plain(value) for key, value in told.items()}
 
 
 def _what_is_left(path: Path) -> dict[str, Any]:
@@ -145,6 +146,17 @@ def _weights(state: Any) -> dict[str, Any] | None:
     tensors = [value for value in state.values() if isinstance(value, torch.Tensor)]
     dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors})
     return {"values": sum(tensor.numel() for tensor in tensors), "dtypes": dtypes}
+
+
+def _plain(value: Any) -> Any:
+    """``value`` in the types of JSON; a tensor by its shape, unless it is a number."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, torch.Tensor):
+        return value.item() if value.numel() == 1 else f"tensor of shape {list(value.shape)}"
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (type(None), bool, int, float, str)) else str(value)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

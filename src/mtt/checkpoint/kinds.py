@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -71,8 +72,8 @@ def _what(head: bytes, path: Path) -> str:
     if not head.strip(b"\x00"):
         return "a file of zeros: its writer was stopped, or the disk was full"
     try:
-        # a character may be cut at the end of the head
-        head[:-3].decode() if len(head) == 4096 else head.decode()
+        # an incremental decoder lets the last character be cut
+        codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return "an unknown kind of file, or one whose beginning is damaged"
     if path.suffix in (".yaml", ".yml"):

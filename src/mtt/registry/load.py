@@ -140,9 +140,10 @@ def _problems(module: ModuleType, found: Found) -> Iterator[Problem]:
 
 def _class_problems(module: ModuleType, key: str, base: type[Any], path: str) -> Iterator[Problem]:
     value: Any = getattr(module, key, None)
+    fits = inspect.isclass(value) and issubclass(value, base)
     if value is None:
         yield Problem(f"{key} is missing", path, f"it must be a subclass of mtt.{base.__name__}")
-    elif not inspect.isclass(value) or not issubclass(value, base):
+    elif not fits:
         yield Problem(f"{key} is {value!r}, not a subclass of mtt.{base.__name__}", path)
     elif methods := ", ".join(sorted(value.__abstractmethods__)):
         yield Problem(f"{key}, {value.__name__}, does not implement {methods}", path)
