@@ -26,10 +26,8 @@ def numbers_in(value: Any) -> Float:
         if isinstance(value, str):
             return _parse(value)
         array = np.asarray(value)
-        if array.dtype.kind in "iuf":
+        if array.dtype.kind in "iuf" or (array.dtype.kind == "b" and array.ndim):  # masks
             return array.astype(np.float64)
-        if array.dtype.kind == "b":
-            raise ValueError
         return array.astype(str).astype(np.float64)  # lists of words
     except ValueError as error:
         raise ValueError(f"not a number: {str(value)[:60]!r}{_remedy(value)}") from error

@@ -123,6 +123,7 @@ def _convert(section: Section, frame: RawFrame, value: Any, findings: Findings) 
         try:
             return section.convert(value, n_atoms)
         except ValueError as error:
-            detail = f": {error}"
-            findings.add(frame, f"{section.key!r} for {section.name} is wrong", detail)
+            what, colon, detail = str(error).partition(": ")
+            what = f"{section.key!r} for {section.name}: {what}"
+            findings.add(frame, what, colon + detail)
     return np.full(section.shape(n_atoms), np.nan)

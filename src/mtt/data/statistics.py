@@ -65,7 +65,6 @@ class Statistics:
 
     n_structures: int
     n_atoms: int
-    n_periodic: int
     atoms_per_structure: tuple[int, float, int]
     elements: Mapping[str, int]
     rows: tuple[Row, ...]
@@ -82,7 +81,6 @@ def statistics(dataset: Labelled) -> Statistics:
     return Statistics(
         n_structures=len(n_atoms),
         n_atoms=int(n_atoms.sum()),
-        n_periodic=int((dataset.volumes > 0.0).sum()),
         atoms_per_structure=(
             int(n_atoms.min()),
             float(n_atoms.double().mean()),
