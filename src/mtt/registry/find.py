@@ -57,12 +57,11 @@ def find(name: str, extra_dirs: Sequence[str | Path] = (), *, where: str = "") -
 def _unknown(
     name: str, found: Mapping[str, Found], extra_dirs: Sequence[str | Path], where: str
 ) -> ArchitectureError:
-    full = [known for known in found if known.rpartition(".")[2] == name]
-    if full:
-        state = found[full[0]].state
-        return ArchitectureError(
-            f"{name!r} is {state}, which its name must say", where=where, hint=f"write {full[0]}"
-        )
+    last = name.rpartition(".")[2]
+    for known, one in found.items():
+        if last and known.rpartition(".")[2] == last:
+            what = f"there is no architecture {name!r}, but {known!r}, which is {one.state}"
+            return ArchitectureError(what, where=where, hint=f"write {known}")
     for folder in almost(name, extra_dirs):
         return ArchitectureError(
             f"{folder} is not an architecture: it lacks {' and '.join(missing_files(folder))}",

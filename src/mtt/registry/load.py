@@ -53,7 +53,7 @@ def _import(found: Found) -> ModuleType:
     importlib.invalidate_caches()  # its files may be younger than this process
     try:
         return importlib.import_module(name) if found.module else _import_folder(found, name)
-    except Exception as error:  # code of an architecture can raise anything
+    except (Exception, SystemExit) as error:  # code of an architecture can raise anything
         _forget(name, before)
         if isinstance(error, MttError):
             raise
@@ -91,7 +91,7 @@ def _forget(name: str, before: set[str]) -> None:
             del sys.modules[loaded]
 
 
-def _import_error(error: Exception, found: Found, name: str) -> ArchitectureError:
+def _import_error(error: BaseException, found: Found, name: str) -> ArchitectureError:
     what = f"the architecture {found.name!r} cannot be imported"
     where = _place(error, found.folder)
     if not isinstance(error, ModuleNotFoundError) or not error.name:
@@ -108,7 +108,7 @@ def _import_error(error: Exception, found: Found, name: str) -> ArchitectureErro
     return ArchitectureError(f"{what}: it needs {missing!r}", where=where, hint=hint)
 
 
-def _place(error: Exception, folder: Path) -> str:
+def _place(error: BaseException, folder: Path) -> str:
     """The last line of the folder's own code on the way to ``error``."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
