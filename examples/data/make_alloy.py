@@ -39,50 +39,39 @@ SHAPES = (
 )  # of the cubic cell of 4 atoms
 
 
-def lattice_constant(fraction_of_gold: float) -> float:
-    """Vegard's law, in Å."""
-    return (1 - fraction_of_gold) * LATTICE["Cu"] + fraction_of_gold * LATTICE["Au"]
-
-
-def mix(atoms: Atoms, fraction_of_gold: float, random: np.random.Generator) -> None:
-    """Give each site an element at random."""
-    gold = random.random(len(atoms)) < fraction_of_gold
+def mix(atoms: Atoms, random: np.random.Generator) -> None:
+    """Give each site an element at random, and the cell the volume of Vegard's law."""
+    gold = random.random(len(atoms)) < random.random()
     atoms.symbols[gold] = "Au"
+    scale = 1.0 + gold.mean() * (LATTICE["Au"] / LATTICE["Cu"] - 1.0)
+    atoms.set_cell(scale * atoms.cell.array, scale_atoms=True)
 
 
 def deform(atoms: Atoms, strain: float, displacement: float, random: np.random.Generator) -> None:
-    """Strain the cell (standard deviation ``strain``) and rattle the atoms (Å)."""
+    """Strain the cell and rattle the atoms (Å), by these standard deviations."""
     gradient = np.eye(3) + strain * random.standard_normal((3, 3))
     atoms.set_cell(np.round(atoms.cell.array @ gradient, 6), scale_atoms=True)
     atoms.positions += displacement * random.standard_normal(atoms.positions.shape)
 
 
-def crystal(random: np.random.Generator) -> Atoms:
-    """An fcc crystal of random shape and composition."""
-    fraction = random.random()
-    cubic = bulk("Cu", "fcc", a=lattice_constant(fraction), cubic=True)
-    atoms = make_supercell(cubic, SHAPES[random.integers(len(SHAPES))])
-    mix(atoms, fraction, random)
-    return atoms
-
-
 def structures(random: np.random.Generator) -> list[Atoms]:
     """All structures, before labelling."""
+    cubic = bulk("Cu", "fcc", a=LATTICE["Cu"], cubic=True)
     found = []
     for _ in range(CRYSTALS):
-        atoms = crystal(random)
+        atoms = make_supercell(cubic, SHAPES[random.integers(len(SHAPES))])
+        mix(atoms, random)
         deform(atoms, strain=0.02, displacement=0.12 * random.random(), random=random)
         found.append(atoms)
     for _ in range(VACANCIES):
-        atoms = make_supercell(bulk("Cu", a=3.8, cubic=True), np.diag([2, 2, 1]))
-        mix(atoms, 0.5, random)
+        atoms = make_supercell(cubic, np.diag([2, 2, 1]))
+        mix(atoms, random)
         del atoms[random.integers(len(atoms))]
         deform(atoms, strain=0.01, displacement=0.08, random=random)
         found.append(atoms)
     for _ in range(SLABS):
-        fraction = random.random()
-        atoms = fcc111("Cu", (2, 2, 3), a=lattice_constant(fraction), vacuum=6.0, periodic=True)
-        mix(atoms, fraction, random)
+        atoms = fcc111("Cu", (2, 2, 3), a=LATTICE["Cu"], vacuum=6.0, periodic=True)
+        mix(atoms, random)
         deform(atoms, strain=0.01, displacement=0.08, random=random)
         found.append(atoms)
     return found
