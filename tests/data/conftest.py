@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mtt.data import DatasetInfo, Frame, FrameLabels, TargetInfo
 from mtt.options import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
 
 
@@ -44,3 +46,48 @@ def real_data(root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("needs the reference data (set MTT_DATA)")
     return folder
+
+
+@pytest.fixture
+def labelled() -> DatasetInfo:
+    """An energy with forces and stress, a scalar per atom, a pair of scalars, extra data."""
+    targets = {
+        "energy": TargetInfo.energy(forces=True, stress=True),
+        "mtt::charge": TargetInfo(sample_kind="atom"),
+        "mtt::two/numbers": TargetInfo(properties=2),
+    }
+    return DatasetInfo("angstrom", (1, 6, 8), targets, {"mtt::weight": TargetInfo()})
+
+
+@pytest.fixture
+def make_frames() -> Callable[..., list[Frame]]:
+    """Random frames for ``labelled``; every fourth is one atom, ``pbc`` differs per frame."""
+
+    def make(n: int, seed: int = 0, periodic: bool = True) -> list[Frame]:
+        random = np.random.default_rng(seed)
+        frames = []
+        for i in range(n):
+            n_atoms = 1 if i % 4 == 3 else int(random.integers(2, 9))
+            labels = {
+                "energy": FrameLabels(
+                    random.normal(size=(1, 1)) - 9391.0,
+                    random.normal(size=(n_atoms, 3)),
+                    random.normal(size=(3, 3)),
+                ),
+                "mtt::charge": FrameLabels(random.normal(size=(n_atoms, 1))),
+                "mtt::two/numbers": FrameLabels(random.normal(size=(1, 2))),
+            }
+            frames.append(
+                Frame(
+                    random.choice([1, 6, 8], n_atoms),
+                    random.uniform(-2, 7, (n_atoms, 3)),
+                    random.normal(size=(3, 3)) + 5 * np.eye(3),
+                    random.integers(0, 2, 3).astype(bool) & periodic,
+                    labels,
+                    {"mtt::weight": random.normal(size=(1, 1))},
+                    f"seed {seed}, frame {i}",
+                )
+            )
+        return frames
+
+    return make
