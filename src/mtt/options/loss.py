@@ -102,8 +102,8 @@ class LossExpander:
             return {"type": entry}
         if wrong or not isinstance(entry, dict):
             return {}
-        if "type" in entry:
-            self._check_type(entry["type"], (*path, "type"))
+        if "type" in entry and not self._check_type(entry["type"], (*path, "type")):
+            return {}  # its keys are not known either
         known = {"type", "weight", "reduction", "delta", "gradients", *_SHORT}
         for key in entry if self.types else ():
             if key == "sliding_factor":
@@ -113,12 +113,13 @@ class LossExpander:
                 self.faults.append(Fault((*path, key), "unknown key", did_you_mean(key, known)))
         return dict(entry)
 
-    def _check_type(self, kind: str, path: KeyPath) -> None:
+    def _check_type(self, kind: str, path: KeyPath) -> bool:
         if self.types is None or kind in self.types:
-            return
+            return True
         what = loss_notice(kind) or f"unknown loss {kind!r}"
         hint = did_you_mean(kind, self.types) or f"losses: {', '.join(self.types)}"
         self.faults.append(Fault(path, what, hint))
+        return False
 
 
 def _gradients(target: TargetOptions) -> tuple[str, ...]:

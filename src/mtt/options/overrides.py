@@ -8,7 +8,7 @@ from typing import Any
 
 from mtt.errors import ConfigError
 from mtt.options.load import Document, parse
-from mtt.options.places import KeyPath
+from mtt.options.places import KeyPath, dotted
 
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _NAME = re.compile(r"(?:[^.\[\]]+|\[\d+\])(?:\.[^.\[\]]+|\[\d+\])*\Z")
@@ -79,5 +79,6 @@ def _spell_out(value: Any, path: KeyPath, override: str) -> dict[Any, Any]:
             return {"systems": {"read_from": value}, "targets": {"energy": {"read_from": value}}}
         return {"read_from": value}
     if isinstance(value, str):
-        raise ConfigError(f"{value!r} has no keys", where=f"-r {override}")
+        hint = f"give the whole value: {dotted(path)}={{...}}"
+        raise ConfigError(f"{value!r} has no keys", where=f"-r {override}", hint=hint)
     return {}

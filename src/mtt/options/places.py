@@ -61,7 +61,7 @@ class Places:
 
     def problems(self, faults: Sequence[Fault]) -> list[Problem]:
         """``faults`` with their places, in the order of the lines."""
-        ordered = sorted(faults, key=lambda fault: self.line(fault.path))
+        ordered = sorted(faults, key=lambda fault: (self.line(fault.path), dotted(fault.path)))
         found = [Problem(fault.what, self.where(fault.path), fault.hint) for fault in ordered]
         return list(dict.fromkeys(found))
 

@@ -89,7 +89,7 @@ def _validator_class(draft: str) -> Any:
         "dependentRequired": _dependent,
         **{name: _bound(name) for name in _BOUNDS},
     }
-    return extend(base, rules, type_checker=checker)  # type: ignore[no-untyped-call]
+    return extend(base, rules, type_checker=checker)
 
 
 def _is_integer(_: Any, value: Any) -> bool:
