@@ -1,0 +1,24 @@
+"""Sphinx configuration: ``sphinx-build -W -b html docs/src docs/build/html``."""
+
+from mtt import __version__
+
+project = "mtt"
+author = "the mtt developers"
+copyright = "2026, the mtt developers"
+release = __version__
+version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"show-inheritance": True}
+
+html_theme = "furo"
+html_title = f"mtt {__version__}"
