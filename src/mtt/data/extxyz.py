@@ -27,6 +27,7 @@ _ITEM = re.compile(
     rf"""(?:\s*=\s*((?:[^\s'"{{\[\\]+|{_PIECE})*))?"""  # its value; a key alone is a flag
 )
 _PARTS = re.compile(rf"""{_PIECE}|[^'"{{\[\\]+""")
+_MARK = re.compile(r"""["'{[\\]""")
 _FLAGS = {"T": True, "F": False, "true": True, "false": False, "1": True, "0": False}
 _PLAIN = "species:S:1:pos:R:3"
 
@@ -131,7 +132,7 @@ def parse_comment(line: str) -> dict[str, str]:
 
 
 def _bare(text: str) -> str:
-    if not any(mark in text for mark in "\"'{[\\"):
+    if not _MARK.search(text):
         return text
     parts = []
     for part in _PARTS.findall(text):

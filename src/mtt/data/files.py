@@ -15,13 +15,14 @@ from mtt.errors import DataError, did_you_mean
 _XYZ = (".xyz", ".extxyz")
 _PACKED = (".gz", ".bz2", ".xz")
 _READERS = ("ase", "metatensor")
+_SAME_PLACE = 1e-3  # files round positions differently
 
 
 class Files:
     """Frames by file; every file is parsed once, however many sections name it."""
 
     def __init__(self) -> None:
-        self._frames: dict[tuple[Path, str | None], list[RawFrame]] = {}
+        self._frames: dict[Path, list[RawFrame]] = {}
 
     def read(self, path: str, reader: str | None = None) -> list[RawFrame]:
         """All frames of ``path``, in the order of the file; at least one.
@@ -29,14 +30,14 @@ class Files:
         :param reader: ``"ase"`` or None.
         :raises DataError: no such file, unknown format, or a frame that cannot be read.
         """
-        key = (Path(path).resolve(), reader)
-        if key not in self._frames:
-            self._frames[key] = _read(path, reader)
-        return self._frames[key]
+        _check(path, reader)
+        file = Path(path).resolve()
+        if file not in self._frames:
+            self._frames[file] = _read(path)
+        return self._frames[file]
 
 
-def _read(path: str, reader: str | None) -> list[RawFrame]:
-    _check(path, reader)
+def _read(path: str) -> list[RawFrame]:
     try:
         frames = _read_known(path)
     except OSError as error:
@@ -92,31 +93,26 @@ def _read_with_ase(path: str) -> list[RawFrame]:
     return frames
 
 
-def labels_of(
-    systems: list[RawFrame], labels: list[RawFrame], section: str
-) -> tuple[list[RawFrame], str]:
-    """``labels`` (of another file) for ``systems``, and a notice if their positions differ.
+def compare(systems: list[RawFrame], labels: list[RawFrame], section: str) -> str:
+    """Whether ``labels`` are frames of the same structures; a notice if positions differ.
 
     :raises DataError: other number of frames, or other atoms.
     """
-    if labels is systems:
-        return labels, ""
     here, there = labels[0].file, systems[0].file
+    hint = "both files must hold the same structures, in the same order"
     if len(labels) != len(systems):
         what = f"{len(labels)} frames for {section}, but {there} has {len(systems)} structures"
-        raise DataError(what, where=here, hint="both files must hold the same structures")
-    for one, other in zip(systems, labels, strict=True):
-        if not np.array_equal(one.numbers, other.numbers):
-            what = f"the atoms differ from those of {one.source}"
-            raise DataError(what, where=other.source, hint="both must hold the same structures")
-    moved = [
-        n.number
-        for o, n in zip(systems, labels, strict=True)
-        if not np.allclose(o.positions, n.positions, rtol=0.0, atol=1e-3)
-    ]
+        raise DataError(what, where=here, hint=hint)
+    moved = []
+    for system, label in zip(systems, labels, strict=True):
+        if not np.array_equal(system.numbers, label.numbers):
+            what = f"the atoms differ from those of {system.source}"
+            raise DataError(what, where=label.source, hint=hint)
+        if not np.allclose(system.positions, label.positions, rtol=0.0, atol=_SAME_PLACE):
+            moved.append(label.number)
     if not moved:
-        return labels, ""
-    return labels, (
+        return ""
+    return (
         f"{here} ({section}) and {there} have different positions in {len(moved)} frames, "
         f"first in frame {moved[0]}; the structures of {there} are used"
     )

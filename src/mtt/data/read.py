@@ -9,7 +9,7 @@ import ase
 import numpy as np
 
 from mtt.data.check import check_structures
-from mtt.data.files import Files, labels_of
+from mtt.data.files import Files, compare
 from mtt.data.findings import Findings
 from mtt.data.frames import Frame, FrameSet
 from mtt.data.info import DatasetInfo
@@ -32,14 +32,17 @@ def read_frames(options: DatasetOptions) -> FrameSet:
     systems = files.read(options.systems.read_from, options.systems.reader)
     keep = _checked_indices(options.indices, systems)
     notices: list[str] = []
+    chosen = systems if keep is None else [systems[i] for i in keep]
+    known = {id(systems): chosen}  # files, to the frames that go with the chosen structures
 
     def source(path: str, reader: str | None, section: str) -> list[RawFrame]:
-        frames, notice = labels_of(systems, files.read(path, reader), section)
-        if notice and notice not in notices:
-            notices.append(notice)
-        return frames if keep is None else [frames[i] for i in keep]
+        frames = files.read(path, reader)
+        if id(frames) not in known:
+            notice = compare(systems, frames, section)
+            notices.extend([notice] if notice else [])
+            known[id(frames)] = frames if keep is None else [frames[i] for i in keep]
+        return known[id(frames)]
 
-    chosen = systems if keep is None else [systems[i] for i in keep]
     length_unit = options.systems.length_unit
     frame_set = _read(chosen, source, options.targets, options.extra_data, length_unit)
     return frame_set._replace(notices=(*notices, *frame_set.notices))
