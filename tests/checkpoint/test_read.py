@@ -7,6 +7,7 @@ import io
 import os
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from mtt.checkpoint import peek, read
+from mtt.checkpoint.format import FORMAT_VERSION
 from mtt.errors import CheckpointError
 
 
@@ -207,3 +209,14 @@ def test_peek_verifies_the_plain_values_only(file, flip, inside) -> None:
     flip(file, inside(file, "/data.pkl") + 100)
     with pytest.raises(CheckpointError, match="is damaged"):
         peek(file)
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT_VERSION + 1))
+def test_files_of_every_format_so_far_are_read(version) -> None:
+    content = read(Path(__file__).parent / "files" / f"format-{version}.ckpt")
+    assert content["format_version"] == version
+    assert content["architecture_name"] == "two_numbers"
+    assert (content["epoch"], content["best_metric"]) == (3, 0.25)
+    weights = content["model_state_dict"]
+    assert torch.equal(weights["weight"], torch.arange(6.0).reshape(2, 3))
+    assert torch.equal(weights["bias"], torch.tensor([0.5, -0.5], dtype=torch.float64))

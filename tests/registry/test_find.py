@@ -108,9 +108,14 @@ def test_the_name_says_that_it_is_not_stable(folder, tmp_path, monkeypatch, stat
     monkeypatch.setattr("mtt.registry.places._PACKAGE", tmp_path)
     one = find(f"{state}.fresh")
     assert (one.folder, one.state) == (path, state)
-    message = f"opt.yaml:3: 'fresh' is {state}, which its name must say; write {state}.fresh"
+    message = f"opt.yaml:3: there is no architecture 'fresh', but '{state}.fresh', which is {state}"
     with pytest.raises(ArchitectureError, match=message):
         find("fresh", where="opt.yaml:3")
+
+
+def test_one_that_became_stable_is_found_by_its_new_name(folder) -> None:
+    with pytest.raises(ArchitectureError, match=r"but 'fresh', which .* write fresh"):
+        find("experimental.fresh", [folder("fresh")])
 
 
 @pytest.mark.parametrize("name", ["utils", "model", "soap_bpnn.model", "", ".", "..", "a/b"])
@@ -124,7 +129,7 @@ def test_a_name_that_is_no_architecture_is_refused(folder, name) -> None:
 
 def test_a_mistyped_name_gets_a_near_one(folder) -> None:
     own = folder("tensor_field").parent
-    with pytest.raises(ArchitectureError, match="unknown .* 'tensorfeild'; did you mean 'tensor_f"):
+    with pytest.raises(ArchitectureError, match=r"unknown .*; did you mean 'tensor_field'"):
         find("tensorfeild", [own])
 
 
@@ -178,7 +183,6 @@ def test_listing_imports_nothing_not_even_torch(folder) -> None:
         capture_output=True, text=True, check=True, env=os.environ,
     )  # fmt: skip
     listing, torch_loaded = run.stdout.splitlines()
-    assert listing == str(
-        [("first", "Breaks."), ("second", ""), ("third", "Does nothing, in one line.")]
-    )
+    summaries = {"first": "Breaks.", "second": "", "third": "Does nothing, in one line."}
+    assert listing == str(list(summaries.items()))
     assert torch_loaded == "False"

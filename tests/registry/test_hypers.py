@@ -61,7 +61,7 @@ def test_a_schema_comes_along(folder) -> None:
         ("[]", r"schema-hypers\.json: is not a JSON Schema, which is an object"),
         (
             '{"properties": {"a": {"type": "flaot"}}}',
-            r"json properties\.a\.type: is not a JSON Sch",
+            r"properties\.a\.type: is not a JSON Schema",
         ),
     ],
 )

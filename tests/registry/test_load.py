@@ -185,6 +185,7 @@ def test_a_module_that_nobody_can_install_is_not_to_be_installed(folder, module)
     [
         ("a = 1\ndef (:\n", r"model\.py:2: .*SyntaxError: invalid syntax"),
         ("a = 1\n1 / 0\n", r"model\.py:2: .*ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", r"model\.py:1: .*SystemExit: 3"),
         ("from mtt import absent", r"model\.py:1: .*ImportError: cannot import name 'absent'"),
     ],
 )
