@@ -1,5 +1,7 @@
 """A small real model, and molecules whose energies are known in closed form."""
 
+import json
+
 import ase
 import numpy as np
 import pytest
@@ -157,3 +159,37 @@ def make_batch():
         return next(loader.epoch())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def assert_equal():
+    """Compares two nested values bit for bit."""
+
+    def check(one, two, path=""):
+        """Bit for bit, through all containers."""
+        assert type(one) is type(two), path
+        if isinstance(one, torch.Tensor):
+            assert torch.equal(one, two), path
+        elif isinstance(one, dict):
+            assert list(one) == list(two), path
+            for key in one:
+                if key not in ("seconds", "provenance"):
+                    check(one[key], two[key], f"{path}.{key}")
+        elif isinstance(one, list | tuple):
+            assert len(one) == len(two), path
+            for i, pair in enumerate(zip(one, two, strict=True)):
+                check(*pair, f"{path}[{i}]")
+        else:
+            assert one == two or one != one, path
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def history():
+    """Reads ``history.jsonl``."""
+
+    def read_lines(path):
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    return read_lines

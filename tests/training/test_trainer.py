@@ -1,11 +1,7 @@
 """The whole engine on a small real model."""
 
-import copy
 import csv
-import json
 import logging
-import os
-import signal
 
 import pytest
 import torch
@@ -13,48 +9,9 @@ import torch
 from mtt.checkpoint import read
 from mtt.data import Dataset
 from mtt.errors import ConfigError, TrainingError
-from mtt.training import TrainingInterrupted
 
 
-class Kill(BaseException):
-    """The process ends here: nothing may catch it."""
-
-
-def kill_after(epoch, category="epoch"):
-    def listener(kind, values, at):
-        if kind == category and at == epoch:
-            raise Kill
-
-    return listener
-
-
-def history(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def without_times(rows):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
-
-def assert_equal(one, two, path=""):
-    """Bit for bit, through all containers."""
-    assert type(one) is type(two), path
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, two), path
-    elif isinstance(one, dict):
-        assert list(one) == list(two), path
-        for key in one:
-            if key not in ("seconds", "provenance"):
-                assert_equal(one[key], two[key], f"{path}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(two), path
-        for i, pair in enumerate(zip(one, two, strict=True)):
-            assert_equal(*pair, f"{path}[{i}]")
-    else:
-        assert one == two or one != one, path
-
-
-def test_a_training_learns_and_leaves_its_files(make_model, make_trainer, train, tmp_path):
+def test_a_training_learns_and_leaves_its_files(history, make_model, make_trainer, train, tmp_path):
     seen = []
     trainer = make_trainer(tmp_path, [lambda *event: seen.append(event)], num_epochs=20)
     train(trainer, make_model())
@@ -85,76 +42,8 @@ def test_the_order_of_events_is_best_epoch_checkpoint(make_model, make_trainer, 
     assert seen.index(("epoch", 2)) < saved < seen.index(("progress", 3))
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
-def test_a_killed_run_goes_on_bit_for_bit(make_model, make_trainer, train, restart, tmp_path, stop):
-    options = {"num_epochs": 4, "checkpoint_interval": 1}
-    straight = make_trainer(tmp_path / "straight", **options)
-    (tmp_path / "straight").mkdir()
-    one = train(straight, make_model(dropout=0.2), checkpoints=tmp_path / "straight")
-
-    (tmp_path / "killed").mkdir()
-    killed = make_trainer(tmp_path / "killed", [kill_after(stop + 1, "progress")], **options)
-    with pytest.raises(Kill):
-        train(killed, make_model(dropout=0.2), checkpoints=tmp_path / "killed")
-    torch.rand(17)  # another process has other random numbers
-    fresh = make_trainer(tmp_path / "killed", **options)
-    model, resumed = restart(tmp_path / "killed" / "last.ckpt", fresh)
-    two = train(resumed, model, checkpoints=tmp_path / "killed")
-
-    assert_equal(dict(one.state_dict()), dict(two.state_dict()))
-    for name in ("last.ckpt", "best.ckpt"):
-        assert_equal(read(tmp_path / "straight" / name), read(tmp_path / "killed" / name))
-    lines = [history(tmp_path / run / "history.jsonl") for run in ("straight", "killed")]
-    assert without_times(lines[0]) == without_times(lines[1])
-
-
-def test_without_the_random_state_a_resumed_run_differs(
-    make_model, make_trainer, train, restart, tmp_path
-):
-    """The control of the test above: it would notice."""
-    options = {"num_epochs": 3, "checkpoint_interval": 1}
-    one = train(make_trainer(**options), make_model(dropout=0.2))
-    killed = make_trainer(listeners=[kill_after(2, "progress")], **options)
-    with pytest.raises(Kill):
-        train(killed, make_model(dropout=0.2), checkpoints=tmp_path / "killed")
-    model, resumed = restart(tmp_path / "killed" / "last.ckpt", make_trainer(**options))
-    resumed._state.rng = None
-    torch.manual_seed(99)
-    two = train(resumed, model, checkpoints=tmp_path / "killed")
-    assert not torch.equal(one.network[0].weight, two.network[0].weight)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("batch", [1, 4, 6])
-def test_a_signal_saves_within_the_epoch_and_the_run_goes_on_bit_for_bit(
-    make_model, make_trainer, train, restart, tmp_path, number, batch
-):
-    straight = train(make_trainer(num_epochs=3), make_model(dropout=0.2))
-
-    def stop(category, values, epoch):
-        if category == "progress" and (epoch, values["batch"]) == (2, batch):
-            os.kill(os.getpid(), number)
-
-    folder = tmp_path / "stopped"
-    with pytest.raises(TrainingInterrupted, match=f"stopped by {number.name} in epoch 2") as error:
-        train(
-            make_trainer(listeners=[stop], num_epochs=3),
-            make_model(dropout=0.2),
-            checkpoints=folder,
-        )
-    assert error.value.exit_code == 128 + number
-    model, resumed = restart(folder / "last.ckpt", make_trainer(num_epochs=3))
-    train(resumed, model, checkpoints=folder)
-    assert_equal(dict(straight.state_dict()), dict(model.state_dict()))
-    one, two = (
-        read(path / "last.ckpt")["trainer_state"] for path in (tmp_path / "checkpoints", folder)
-    )
-    assert without_times(one.pop("history")) == without_times(two.pop("history"))
-    assert_equal(one, two)
-
-
 def test_best_is_what_was_validated_and_last_is_what_came_last(
-    make_model, make_trainer, train, make_batch, validation, tmp_path
+    assert_equal, make_model, make_trainer, train, make_batch, validation, tmp_path
 ):
     seen = {}
 
@@ -202,74 +91,6 @@ def test_validation_of_any_batch_size_gives_the_same_numbers(make_model, make_tr
         for name, value in row["metrics"].items():
             if name not in ("seconds", "learning rate", "gradient norm"):
                 assert value == pytest.approx(rows[0]["metrics"][name], rel=1e-11), name
-
-
-def test_a_restart_takes_its_options_from_the_file_and_its_moments_from_the_checkpoint(
-    make_model, make_trainer, train, restart, tmp_path
-):
-    train(make_trainer(num_epochs=2), make_model())
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    rates = []
-    listener = [lambda c, v, e: c == "epoch" and rates.append((e, v["metrics"]["learning rate"]))]
-    model, trainer = restart(
-        last, make_trainer(listeners=listener, num_epochs=3, learning_rate=1e-9, batch_size=8)
-    )
-    before = copy.deepcopy(model.state_dict())
-    train(trainer, model)
-    assert [epoch for epoch, _ in rates] == [3]
-    assert 0 < rates[0][1] <= 1e-9
-    after = read(last)
-    assert after["trainer_state"]["optimizer"]["param_groups"][0]["lr"] <= 1e-9
-    assert after["trainer_state"]["optimizer"]["state"][0]["step"] == 2 * 6 + 2
-    torch.testing.assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=1e-6)
-
-
-def test_a_finished_run_says_so_and_changes_nothing(
-    make_model, make_trainer, train, restart, tmp_path, caplog
-):
-    one = train(make_trainer(num_epochs=2), make_model())
-    model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", make_trainer(num_epochs=2))
-    with caplog.at_level(logging.INFO, "mtt"):
-        train(trainer, model)
-    assert "already trained for 2 epochs (num_epochs: 2); nothing to do" in caplog.text
-    assert_equal(dict(one.state_dict()), dict(model.state_dict()))
-
-
-def test_the_best_of_another_metric_is_not_compared(
-    make_model, make_trainer, train, restart, tmp_path, caplog
-):
-    train(make_trainer(num_epochs=2), make_model())
-    model, trainer = restart(
-        tmp_path / "checkpoints" / "last.ckpt",
-        make_trainer(num_epochs=3, best_model_metric="rmse_prod"),
-    )
-    with caplog.at_level(logging.WARNING, "mtt"):
-        train(trainer, model)
-    assert "the search for the best starts anew" in caplog.text
-    assert read(tmp_path / "checkpoints" / "last.ckpt")["best_epoch"] == 3
-
-
-def test_fine_tuning_starts_from_the_best_weights_with_fresh_counters(
-    make_model, make_trainer, train, tmp_path
-):
-    source = train(make_trainer(num_epochs=3), make_model())
-    checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")
-    model = type(source).load_checkpoint(checkpoint, "finetune").restart(source.dataset_info)
-    fixed = {
-        name: model.state_dict()[name].clone() for name in ("composition.values", "scale.values")
-    }
-    starts = []
-    trainer = make_trainer(
-        listeners=[lambda c, v, e: c == "run_start" and starts.append((e, len(v["history"])))],
-        finetune={"read_from": "last.ckpt"},
-        num_epochs=1,
-    )
-    model.scale.values.mul_(2.0)  # a fit of the baselines would undo it
-    train(trainer, model, checkpoints=tmp_path / "fine")
-    assert starts == [(0, 0)]
-    assert torch.equal(model.composition.values, fixed["composition.values"])
-    assert torch.equal(model.scale.values, 2 * fixed["scale.values"])
-    assert read(tmp_path / "fine" / "last.ckpt")["epoch"] == 1
 
 
 def test_parameters_have_one_owner(make_model, make_trainer, train):
@@ -333,25 +154,6 @@ def test_a_training_is_a_function_of_its_seed(make_model, make_trainer, train, t
     weights = [model.network[0].weight for model in runs]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-
-
-def test_a_stopped_epoch_begins_anew_when_its_batches_are_others(
-    make_model, make_trainer, train, restart, tmp_path, caplog
-):
-    def stop(category, values, epoch):
-        if category == "progress" and (epoch, values["batch"]) == (2, 3):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with pytest.raises(TrainingInterrupted):
-        train(make_trainer(listeners=[stop]), make_model())
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    seen = []
-    listener = [lambda c, v, e: c == "progress" and seen.append((e, v["batch"], v["n_batches"]))]
-    model, trainer = restart(last, make_trainer(listeners=listener, batch_size=8, num_epochs=2))
-    with caplog.at_level(logging.WARNING, "mtt"):
-        train(trainer, model)
-    assert "have changed since the stop in epoch 2; it begins anew" in caplog.text
-    assert seen == [(2, 1, 2), (2, 2, 2)]
 
 
 def test_batches_by_atoms_train_on_every_structure(make_model, make_trainer, train):

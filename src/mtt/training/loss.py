@@ -39,14 +39,17 @@ class TermValue(NamedTuple):
 
 
 def squared(difference: Tensor, delta: float) -> Tensor:
+    """Σ d², 0-d."""
     return difference.square().sum()
 
 
 def absolute(difference: Tensor, delta: float) -> Tensor:
+    """Σ |d|, 0-d."""
     return difference.abs().sum()
 
 
 def huber(difference: Tensor, delta: float) -> Tensor:
+    """Σ d²/2 up to ``delta``, δ(|d| − δ/2) beyond (Huber, Ann. Math. Stat. 1964), 0-d."""
     size = difference.abs()
     inside = torch.where(size <= delta, size, 0.0).square() / 2
     outside = torch.where(size > delta, delta * (size - delta / 2), 0.0)

@@ -56,8 +56,10 @@ class Meter:
         }
 
     def state_dict(self) -> dict[str, Tensor]:
+        """The sums, to go on with in another process."""
         return {"loss": self._sums.clone(), "errors": self._errors.sums.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from the sums of :meth:`state_dict`."""
         self._sums.copy_(state["loss"])
         self._errors.sums = state["errors"].clone()
