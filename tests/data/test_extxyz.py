@@ -19,7 +19,7 @@ WATER = """\
 3
 Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3:forces:R:3:fix:L:1 energy=-1 pbc="T T F"
 O 0.0 0.0 0.0 0.1 0.2 0.3 T
-H 0.0 0.8 0.6 0.0 0.0 nan F
+H 0.0 0.8 0.6 0.0 0.0 nan False
 H 0.0 -0.8 0.6 1e-3 -2.0E+1 0.0 F
 """
 

@@ -137,10 +137,9 @@ def test_both_spellings_of_labels_give_equal_numbers(file, energy_options: Make)
     two = read_frames(
         energy_options(file(unknown, name="b.xyz"), key="REF_energy", forces=("REF_forces", True))
     )
-    for first, second in zip(
-        one.frames[0].labels["energy"], two.frames[0].labels["energy"], strict=True
-    ):
-        np.testing.assert_array_equal(first, second) if first is not None else None
+    first, second = one.frames[0].labels["energy"], two.frames[0].labels["energy"]
+    np.testing.assert_array_equal(first.values, second.values)
+    np.testing.assert_array_equal(first.forces, second.forces)
 
 
 @pytest.mark.parametrize("name", ["set.xyz", "set.traj", "set.db", "set.json"])

@@ -28,7 +28,9 @@ _ITEM = re.compile(
 )
 _PARTS = re.compile(rf"""{_PIECE}|[^'"{{\[\\]+""")
 _MARK = re.compile(r"""["'{[\\]""")
-_FLAGS = {"T": True, "F": False, "true": True, "false": False, "1": True, "0": False}
+_TRUE = ("T", "t", "true", "True", "TRUE", "1")
+_FALSE = ("F", "f", "false", "False", "FALSE", "0")
+_FLAGS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 _PLAIN = "species:S:1:pos:R:3"
 
 
@@ -179,7 +181,7 @@ def _cell(lattice: str | None) -> Float:
 def _pbc(text: str | None, default: bool) -> Any:
     if text is None:
         return np.full(3, default)
-    flags = [_FLAGS.get(word.lower() if len(word) > 1 else word) for word in text.split()]
+    flags = [_FLAGS.get(word) for word in text.split()]
     if None in flags or len(flags) not in (1, 3):
         raise ValueError(f"pbc is not one or three of T and F: {text!r}")
     return np.array(flags * (3 // len(flags)), dtype=bool)
