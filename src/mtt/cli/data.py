@@ -14,25 +14,35 @@ def command() -> None:
     """Look at data files, and pack large ones."""
 
 
+_key = click.option(
+    "--key", default="energy", show_default=True, help="Where a data file has its energies."
+)
+
+
 @command.command("stats")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--key", default="energy", show_default=True, help="Key of the energies.")
+@_key
 def stats(file: Path, key: str) -> None:
-    """Print statistics of FILE (anything that ASE reads, or a packed folder)."""
+    """Print statistics of FILE: one that ASE reads, a packed folder, or a YAML file.
+
+    A YAML file names data sets and their targets, as for `mtt eval`.
+    """
     from mtt.workflows.data import statistics_of
 
-    render.statistics(statistics_of(file, key), str(file))
+    render.statistics(str(file), statistics_of(file, key))
 
 
 @command.command("pack")
-@click.argument("options", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR")
-def pack(options: Path, output: Path) -> None:
-    """Pack the data of OPTIONS into a folder that is memory-mapped in training.
+@_key
+def pack(files: tuple[Path, ...], output: Path, key: str) -> None:
+    """Pack FILES into the folder DIR, which is memory-mapped in training.
 
-    OPTIONS is a YAML file with one data set (systems and targets) or a list of them.
+    FILES are data files with energies, or YAML files that name data sets and their targets, as
+    for `mtt eval`.
     """
     from mtt.workflows.data import pack_files
 
-    n = pack_files(options, output)
-    render.done(f"packed {n} structures into {output}")
+    n_structures = pack_files(files, output, key)
+    render.done(f"packed {n_structures} structures into {output}")

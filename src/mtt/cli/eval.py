@@ -45,7 +45,7 @@ def command(
     """
     from mtt.workflows.evaluate import evaluate
 
-    result = evaluate(
+    sets = evaluate(
         model,
         options,
         output=output,
@@ -53,4 +53,4 @@ def command(
         check_consistency=check_consistency,
         architectures=architectures,
     )
-    render.evaluation(result)
+    render.evaluation(sets)

@@ -13,7 +13,11 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from mtt.data.statistics import Statistics
+    from mtt.evaluation import Report
     from mtt.interface import Listener
+    from mtt.registry import Architecture, Found
+    from mtt.workflows.evaluate import EvaluatedSet
 
 
 def setup(debug: bool) -> None:
@@ -47,12 +51,12 @@ def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
         click.echo(line)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table; the first column is text, the others are numbers."""
     from rich import box
     from rich.table import Table
 
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = Table(box=box.SIMPLE_HEAD)
     for i, name in enumerate(columns):
         shown.add_column(name, justify="right" if i else "left", no_wrap=True)
     for row in rows:
@@ -83,10 +87,9 @@ class _Display:
 
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
         if category == "statistics":
-            statistics(values)
+            statistics(values["dataset"], values["statistics"])
         elif category == "evaluation":
-            self.stop()
-            errors(values)
+            errors(values["dataset"], values["report"])
         elif category == "run_start":
             self._start(values, epoch)
         elif category == "progress" and self._progress is not None:
@@ -120,48 +123,57 @@ class _Display:
         self._progress.start()
 
 
-def statistics(values: Mapping[str, Any]) -> None:
-    """What a data set holds, one row per target."""
-    rows = [[row["name"], *(_cell(row[key]) for key in _STATISTICS[1:])] for row in values["rows"]]
-    heading = (
-        f"{values['name']}: {values['n_structures']} structures, {values['n_atoms']} atoms "
-        f"({values['elements']})"
-    )
-    table(heading, ["", *_STATISTICS[1:]], rows)
+def statistics(name: str, values: Statistics) -> None:
+    """What a data set holds: one row per kind of label."""
+    least, mean, most = values.atoms_per_structure
+    elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
+    size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"
+    done(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
+    rows = [
+        [
+            row.name,
+            row.unit or "-",
+            str(row.labelled) if not row.missing else f"{row.labelled} of {row.total}",
+            *(number(value) for value in (row.mean, row.std, row.min, row.max)),
+        ]
+        for row in values.rows
+    ]
+    if rows:
+        table(["", "unit", "labels", "mean", "std", "min", "max"], rows)
 
 
-_STATISTICS = ("name", "unit", "labelled", "mean", "std", "min", "max")
+def errors(name: str, report: Report) -> None:
+    """Errors of predictions: one row per quantity."""
+    done(f"errors on {name}:")
+    rows = [
+        [row.quantity, number(row.rmse), number(row.mae), row.unit or "-", str(row.count)]
+        for row in report.rows
+    ]
+    table(["", "RMSE", "MAE", "unit", "labels"], rows)
 
 
-def errors(values: Mapping[str, Any]) -> None:
-    """Errors of predictions: one row per quantity, RMSE and MAE side by side."""
-    rows: dict[str, list[str]] = {}
-    for metric in values["metrics"]:
-        quantity, _, kind = metric.name.rpartition(" ")
-        row = rows.setdefault(quantity, [quantity, "", "", metric.unit])
-        row[1 if kind == "RMSE" else 2] = number(metric.value)
-    table(f"errors on {values['dataset']}", ["", "RMSE", "MAE", "unit"], rows.values())
-
-
-def evaluation(result: Any) -> None:
+def evaluation(sets: Sequence[EvaluatedSet]) -> None:
     """What ``mtt eval`` found, and where it wrote it."""
-    for one in result.datasets:
-        if one.metrics:
-            errors({"dataset": one.name, "metrics": one.metrics})
-        rate = f"{one.timing.per_atom * 1e3:.3g} ms per atom"
-        done(f"{one.n_structures} structures in {one.timing.seconds:.2f} s, {rate}")
-    for path in result.files:
-        done(f"wrote {path}")
+    for one in sets:
+        if one.report.rows:
+            errors(one.name, one.report)
+        timing = one.report.timing
+        done(
+            f"{one.name}: {timing.n_structures} structures in {timing.seconds:.2f} s, "
+            f"{timing.ms_per_structure:.3g} ms per structure, {timing.ms_per_atom:.3g} per atom"
+        )
+        if one.output is not None:
+            done(f"wrote {one.output}")
 
 
-def architectures(found: Iterable[Any]) -> None:
+def architectures(found: Iterable[Found]) -> None:
     """All architectures, where they are and what may be expected of them."""
     rows = [[one.name, one.state, str(one.folder)] for one in found]
     for name, state, folder in sorted(rows):
         click.echo(f"{name:<28} {state:<13} {folder}")
 
 
-def architecture(one: Any) -> None:
+def architecture(one: Architecture) -> None:
     """One architecture: who wrote it, its options with defaults and what they mean."""
     import yaml
 
