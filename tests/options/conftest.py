@@ -9,12 +9,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from mtt.errors import ConfigError
 from mtt.interface import ModelInterface
 from mtt.options import Options, load_options, resolve
 from mtt.training import MLIPTrainer
-
-HERE = Path(__file__).resolve().parent
-FILES = HERE.parent / "resources" / "options"
 
 
 class ToyModel(ModelInterface):
@@ -90,12 +88,6 @@ def own_toy() -> Toy:
 
 
 @pytest.fixture
-def options_files() -> Path:
-    """The folder of stored options files."""
-    return FILES
-
-
-@pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Write ``options.yaml`` in a fresh working folder; returns its relative path."""
     monkeypatch.chdir(tmp_path)
@@ -116,3 +108,15 @@ def read(write: Callable[[str], Path], toy: Toy) -> Callable[..., Options]:
         return resolve(load_options(write(text), overrides), architecture)
 
     return read_text
+
+
+@pytest.fixture
+def refused(read: Callable[..., Options]) -> Callable[..., list[str]]:
+    """From the text of a wrong options file to the lines of its one report."""
+
+    def told(text: str, *overrides: str) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            read(text, overrides)
+        return str(caught.value).splitlines()
+
+    return told

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mtt import registry
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.options import Options, load_eval_options, load_options, read_yaml, resolve
 
@@ -18,6 +19,12 @@ ARCHITECTURES = sorted(path.stem for path in FILES.glob("no_architecture_*.yaml"
 @pytest.fixture(autouse=True)
 def in_the_folder_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FILES)
+
+
+@pytest.fixture(params=["toy", "soap_bpnn"])
+def architecture(request: pytest.FixtureRequest, toy: Any) -> Any:
+    """The files are read for a toy, and for the architecture that they ask for."""
+    return toy if request.param == "toy" else registry.find(request.param).load()
 
 
 def options_of(name: str, architecture: Any) -> Options:
@@ -46,41 +53,41 @@ def test_every_file_has_an_outcome() -> None:
 
 
 @pytest.mark.parametrize("name", OUTCOMES["values"])
-def test_an_existing_file_means_what_it_meant(name: str, toy: Any) -> None:
-    options = options_of(name, toy)
+def test_an_existing_file_means_what_it_meant(name: str, architecture: Any) -> None:
+    options = options_of(name, architecture)
     for path, expected in OUTCOMES["values"][name].items():
         assert plain(at(options, path)) == expected, path
 
 
 @pytest.mark.parametrize("name", OUTCOMES["values"])
 def test_options_written_out_read_back_as_the_same_options(
-    name: str, toy: Any, tmp_path: Path
+    name: str, architecture: Any, tmp_path: Path
 ) -> None:
-    options = options_of(name, toy)
+    options = options_of(name, architecture)
     restart = tmp_path / "options_restart.yaml"
     restart.write_text(options.to_yaml(), encoding="utf-8")
-    again = resolve(load_options(restart), toy)
+    again = resolve(load_options(restart), architecture)
     assert again == options
     assert again.notices == ()
     assert again.to_yaml() == options.to_yaml()
 
 
 @pytest.mark.parametrize("name", OUTCOMES["values"])
-def test_deprecated_names_are_told_with_their_line(name: str, toy: Any) -> None:
-    assert list(options_of(name, toy).notices) == OUTCOMES["notices"].get(name, [])
+def test_deprecated_names_are_told_with_their_line(name: str, architecture: Any) -> None:
+    assert list(options_of(name, architecture).notices) == OUTCOMES["notices"].get(name, [])
 
 
 @pytest.mark.parametrize("name", OUTCOMES["contradictory"])
-def test_a_contradiction_is_refused(name: str, toy: Any) -> None:
+def test_a_contradiction_is_refused(name: str, architecture: Any) -> None:
     with pytest.raises(ConfigError) as caught:
-        options_of(name, toy)
+        options_of(name, architecture)
     assert OUTCOMES["contradictory"][name] in str(caught.value)
 
 
 @pytest.mark.parametrize("name", OUTCOMES["refused"])
-def test_what_is_missing_is_refused_by_name_and_line(name: str, toy: Any) -> None:
+def test_what_is_missing_is_refused_by_name_and_line(name: str, architecture: Any) -> None:
     with pytest.raises(ConfigError, match="not available") as caught:
-        options_of(name, toy)
+        options_of(name, architecture)
     problems = str(caught.value)
     for expected in OUTCOMES["refused"][name]:
         assert expected in problems
@@ -90,8 +97,6 @@ def test_what_is_missing_is_refused_by_name_and_line(name: str, toy: Any) -> Non
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_an_architecture_of_metatrain_is_not_available_here(name: str) -> None:
-    from mtt import registry
-
     raw = load_options(f"{name}.yaml")
     message = f"{name[16:]}.* not available here"
     with pytest.raises(ArchitectureError, match=message) as caught, raw.locating():

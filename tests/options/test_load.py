@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtt.errors import ConfigError
@@ -173,12 +173,18 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(values)
+@example("\x85")
+@example("line\nbreak\r\n \u2028")
+@example({"\x85": ["\x85"]})
 def test_values_written_as_yaml_read_back_the_same(value: Any) -> None:
     assert parse(to_yaml({"key": value}), "o.yaml").values == {"key": value}
 
 
-@given(st.sampled_from(["1e-3", "No", "on", "010", "1:30", "1_0", "~", "", "<<", "0x1", ".inf"]))
+@pytest.mark.parametrize(
+    "text", ["1e-3", "No", "on", "010", "1:30", "1_0", "~", "", "<<", "0x1", ".inf"]
+)
 def test_text_that_looks_like_something_else_is_written_as_text(text: str) -> None:
     written = to_yaml({text: text, "list": [text]})
     assert parse(written, "o.yaml").values == {text: text, "list": [text]}

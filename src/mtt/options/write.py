@@ -30,3 +30,11 @@ class _Writer(Dumper):
         plain = not any(isinstance(item, (list, dict)) for item in sequence)
         node: yaml.SequenceNode = super().represent_sequence(tag, sequence, flow_style=plain)
         return node
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # PyYAML's other styles fold line breaks, and take U+0085 for one
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Writer.add_representer(str, _Writer.represent_str)
