@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtt.checkpoint import peek, read
+from mtt.checkpoint import peek, read, verify
 from mtt.checkpoint.format import FORMAT_VERSION
 from mtt.errors import CheckpointError
 
@@ -42,6 +42,23 @@ def test_a_checkpoint_without_the_name_of_its_architecture_needs_it(tmp_path) ->
     with pytest.raises(CheckpointError, match=r"a\.ckpt: does not say which architecture"):
         read(tmp_path / "a.ckpt")
     assert read(tmp_path / "a.ckpt", architecture="own")["architecture_name"] == "own"
+
+
+def test_an_empty_name_counts_as_none(tmp_path) -> None:
+    torch.save({"model_ckpt_version": 2, "architecture_name": ""}, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError, match="does not say which architecture"):
+        read(tmp_path / "a.ckpt")
+    assert read(tmp_path / "a.ckpt", architecture="own")["architecture_name"] == "own"
+
+
+def test_an_exported_model_can_be_verified_too(tmp_path, flip, inside) -> None:
+    path = tmp_path / "model.pt"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(path)
+    verify(path)
+    flip(path, inside(path, "/data/0"))
+    assert torch.jit.load(path) is not None, "torch does not notice"
+    with pytest.raises(CheckpointError, match="is damaged: the checksum of"):
+        verify(path)
 
 
 def test_a_stored_name_is_not_replaced(file) -> None:

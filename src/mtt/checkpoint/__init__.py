@@ -2,7 +2,7 @@
 
 from mtt.checkpoint.describe import describe
 from mtt.checkpoint.metadata import merge_metadata, metadata_from_dict, metadata_to_dict
-from mtt.checkpoint.read import peek, read
+from mtt.checkpoint.read import peek, read, verify
 from mtt.checkpoint.retain import Newest, find_latest_run, newest_valid, write_last
 from mtt.checkpoint.upgrade import upgrade, upgrade_steps
 from mtt.checkpoint.write import write
@@ -19,6 +19,7 @@ __all__ = [
     "read",
     "upgrade",
     "upgrade_steps",
+    "verify",
     "write",
     "write_last",
 ]

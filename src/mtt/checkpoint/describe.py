@@ -14,7 +14,7 @@ from metatomic.torch import load_atomistic_model, read_model_metadata
 from mtt.checkpoint import format as keys
 from mtt.checkpoint.kinds import check_path, is_exported, refuse_unless_zip
 from mtt.checkpoint.metadata import metadata_to_dict
-from mtt.checkpoint.read import peek, verify
+from mtt.checkpoint.read import peek, verify_archive
 from mtt.errors import CheckpointError
 
 
@@ -33,7 +33,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         refuse_unless_zip(file, path)
         problem = None
         try:
-            names = verify(file, path)
+            names = verify_archive(file, path)
         except CheckpointError as error:
             problem = error.problems[0].what
             names = _names(path)

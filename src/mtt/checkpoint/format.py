@@ -1,4 +1,8 @@
-"""The format of a checkpoint: its keys, and the values that may stand in it."""
+"""The format of a checkpoint: its keys, and the values that may stand in it.
+
+Needed are ``model_ckpt_version`` and ``architecture_name``; the platform's own trainer writes
+all of the keys below. What they hold is told in ``docs/src/checkpoints.md``.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
     try:
         with open(path, "rb") as file:
             refuse_unless_zip(file, path)
-            names = verify(file, path)
+            names = verify_archive(file, path)
             if is_exported(names):
                 raise CheckpointError(
                     "this is an exported model, not a checkpoint",
@@ -77,7 +77,21 @@ def peek(path: str | Path) -> dict[str, Any]:
         raise _damage(path, str(error)) from error
 
 
-def verify(file: IO[bytes], path: Path) -> list[str]:
+def verify(path: str | Path) -> None:
+    """Check the checksums of a checkpoint or an exported model, without loading it.
+
+    :raises CheckpointError: the file is missing, damaged, or neither of the two.
+    """
+    path = check_path(path)
+    try:
+        with open(path, "rb") as file:
+            refuse_unless_zip(file, path)
+            verify_archive(file, path)
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def verify_archive(file: IO[bytes], path: Path) -> list[str]:
     """The names in the archive ``file``, once all its checksums are right.
 
     ``torch.load`` checks none: a flipped bit becomes another weight, silently.
@@ -145,9 +159,9 @@ def _foreign_objects(path: Path) -> list[str]:
 
 def _check_keys(content: Any, path: Path, architecture: str | None) -> dict[str, Any]:
     checkpoint = _check_dict(content, path)
-    if architecture is not None:
-        checkpoint.setdefault(ARCHITECTURE, architecture)
-    if not isinstance(checkpoint.get(ARCHITECTURE), str):
+    if not checkpoint.get(ARCHITECTURE):
+        checkpoint[ARCHITECTURE] = architecture
+    if not isinstance(checkpoint[ARCHITECTURE], str):
         raise CheckpointError(
             f"does not say which architecture it belongs to: it lacks {ARCHITECTURE}",
             where=str(path),

@@ -76,7 +76,7 @@ def _newest(paths: Iterable[Path]) -> Newest:
             damaged.extend(error.problems)
     for _, path in sorted(candidates, reverse=True):
         try:
-            _verify(path)
+            verify(path)
         except CheckpointError as error:
             damaged.extend(error.problems)
         else:
@@ -100,12 +100,7 @@ def _runs(outputs: Path) -> Iterable[tuple[str, str, int, Path]]:
 
 def _is_valid(path: Path) -> bool:
     try:
-        _verify(path)
-    except (CheckpointError, OSError):
+        verify(path)
+    except CheckpointError:
         return False
     return True
-
-
-def _verify(path: Path) -> None:
-    with open(path, "rb") as file:
-        verify(file, path)

@@ -24,7 +24,7 @@ from mtt.checkpoint.format import (
     foreign_values,
     n_bytes,
 )
-from mtt.checkpoint.read import verify
+from mtt.checkpoint.read import verify_archive
 from mtt.errors import CheckpointError, Problem
 
 
@@ -94,7 +94,7 @@ def _save(content: dict[str, Any], file: IO[bytes], path: Path) -> None:
 def _read_back(content: dict[str, Any], file: IO[bytes], temporary: Path, path: Path) -> None:
     """What cannot be read is no checkpoint; the time to know is now."""
     try:
-        verify(file, temporary)
+        verify_archive(file, temporary)
         again = torch.load(temporary, weights_only=True, map_location="cpu", mmap=True)
     except (CheckpointError, RuntimeError, EOFError) as error:
         raise CheckpointError(
