@@ -125,27 +125,27 @@ def read_arrays(folder: Path, kind: str, version: int) -> ArrayFolder:
     :raises DataError: something else is there, or a file is missing or damaged.
     """
     header = _read_header(folder, kind, version)
-    arrays: dict[str, NDArray[Any]] = {}
-    maps = []
-    for name, entry in header["arrays"].items():
-        path = folder / Path(entry["file"]).name
-        try:
-            # copy-on-write: torch wants writable memory, and files must stay as they are
-            array = np.lib.format.open_memmap(path, mode="c")
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"cannot be read: {error}", where=str(path), hint=_PACK_AGAIN
-            ) from error
-        if array.dtype.str != entry["dtype"] or list(array.shape) != entry["shape"]:
-            raise DataError(
-                f"holds {array.dtype} {list(array.shape)} instead of "
-                f"{np.dtype(entry['dtype'])} {entry['shape']}",
-                where=str(path),
-                hint=_PACK_AGAIN,
-            )
-        arrays[name] = array
-        maps.append(cast(mmap.mmap, array.base))
-    return ArrayFolder(header, arrays, maps)
+    arrays = {name: _map(folder, name, entry) for name, entry in header["arrays"].items()}
+    return ArrayFolder(header, arrays, [cast(mmap.mmap, one.base) for one in arrays.values()])
+
+
+def _map(folder: Path, name: str, entry: Any) -> NDArray[Any]:
+    try:
+        path = folder / Path(entry["file"]).name  # never outside of the folder
+        dtype, shape = np.dtype(entry["dtype"]), list(entry["shape"])
+    except (KeyError, TypeError) as error:
+        where = str(folder / "dataset.json")
+        raise DataError(f"misstates the array {name!r}", where=where, hint=_PACK_AGAIN) from error
+    try:
+        # copy-on-write: torch wants writable memory, and files must stay as they are
+        array = np.lib.format.open_memmap(path, mode="c")
+    except (OSError, ValueError) as error:
+        what = f"cannot be read: {error}"
+        raise DataError(what, where=str(path), hint=_PACK_AGAIN) from error
+    if array.dtype != dtype or list(array.shape) != shape:
+        what = f"holds {array.dtype} {list(array.shape)} instead of {dtype} {shape}"
+        raise DataError(what, where=str(path), hint=_PACK_AGAIN)
+    return array
 
 
 def _read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from mtt.data.batch import Batch, Cuts, Gather, cut
@@ -16,9 +17,10 @@ from mtt.data.order import Batching, Plan, plan
 from mtt.data.stage import fits, stage
 from mtt.errors import DataError
 
-# atoms and pairs gathered at once: enough to make the cost of each operation small, few
-# enough for the caches of a CPU, and for its memory when columns are mapped from disk
-_ROWS_CPU, _ROWS_GPU = 20_000, 300_000
+# Atoms and pairs gathered at once: enough to make the cost of each operation small, few
+# enough for the caches of a CPU. Of mapped files, the system maps 64 kB for every structure
+# and column that is touched, until they are released.
+_ROWS_CPU, _ROWS_MAPPED, _ROWS_GPU = 20_000, 8_000, 300_000
 _AHEAD = 2  # gathered in the background while the batches before are in use
 
 
@@ -70,7 +72,8 @@ class Loader:
             lookup = lookup.to(self.device)
         self._columns = columns
         self._gather = Gather(columns, pairs, dataset.info, lookup, dtype)
-        self._rows = _ROWS_CPU if lookup.device.type == "cpu" else _ROWS_GPU
+        on_host = _ROWS_MAPPED if columns.mapped else _ROWS_CPU
+        self._rows = on_host if lookup.device.type == "cpu" else _ROWS_GPU
         self._background = lookup.device != self.device if background is None else background
 
     def n_batches(self, epoch: int = 0) -> int:
@@ -161,7 +164,8 @@ def _lookup(dataset: Dataset, atomic_types: Sequence[int]) -> torch.Tensor:
     if found is not None:
         i, number = found
         raise DataError(
-            f"element {number} is not among the model's atomic types {list(atomic_types)}",
+            f"element {chemical_symbols[number]} ({number}) is not among the atomic types "
+            f"{list(atomic_types)} of the model",
             where=dataset.source(i),
             hint="name it in atomic_types, or leave these structures out",
         )
