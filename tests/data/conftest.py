@@ -39,6 +39,43 @@ def energy_options() -> Callable[..., DatasetOptions]:
     return make
 
 
+@pytest.fixture
+def labelled() -> Callable[..., ase.Atoms]:
+    """Two hydrogen atoms with labels, per atom where an array has two rows."""
+
+    def make(**labels: object) -> ase.Atoms:
+        atoms = ase.Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
+        for key, value in labels.items():
+            per_atom = isinstance(value, np.ndarray) and len(value) == 2
+            (atoms.arrays if per_atom else atoms.info)[key] = value
+        return atoms
+
+    return make
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes structures to a file, and gives its path."""
+
+    def write(*structures: ase.Atoms, name: str = "set.xyz") -> Path:
+        ase.io.write(tmp_path / name, list(structures))
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def refuse() -> Callable[[DatasetOptions], str]:
+    """The message that reading ends with, files without their folder."""
+
+    def read(options: DatasetOptions) -> str:
+        with pytest.raises(DataError) as caught:
+            read_frames(options)
+        return str(caught.value).replace(str(Path(options.systems.read_from).parent) + "/", "")
+
+    return read
+
+
 @pytest.fixture(scope="session")
 def real_data(root: Path) -> Path:
     """The folder of reference data; skips where there is none."""
@@ -49,7 +86,7 @@ def real_data(root: Path) -> Path:
 
 
 @pytest.fixture
-def labelled() -> DatasetInfo:
+def full_info() -> DatasetInfo:
     """An energy with forces and stress, a scalar per atom, a pair of scalars, extra data."""
     targets = {
         "energy": TargetInfo.energy(forces=True, stress=True),
@@ -61,7 +98,7 @@ def labelled() -> DatasetInfo:
 
 @pytest.fixture
 def make_frames() -> Callable[..., list[Frame]]:
-    """Random frames for ``labelled``; every fourth is one atom, ``pbc`` differs per frame."""
+    """Random frames for ``full_info``; every fourth is one atom, ``pbc`` differs per frame."""
 
     def make(n: int, seed: int = 0, periodic: bool = True) -> list[Frame]:
         random = np.random.default_rng(seed)

@@ -13,15 +13,15 @@ from mtt.errors import DataError
 
 
 @pytest.fixture
-def datasets(make_frames, labelled):
+def datasets(make_frames, full_info):
     """One with energies, forces and stress; one with energies and forces and a scalar."""
-    first = labelled.with_targets({"energy": TargetInfo.energy(forces=True, stress=True)})
+    first = full_info.with_targets({"energy": TargetInfo.energy(forces=True, stress=True)})
     second = replace(
-        labelled,
+        full_info,
         atomic_types=(1, 8, 9),
         targets={
             "energy": TargetInfo.energy(forces=True),
-            "mtt::two/numbers": labelled.targets["mtt::two/numbers"],
+            "mtt::two/numbers": full_info.targets["mtt::two/numbers"],
         },
         extra_data={},
     )
@@ -94,8 +94,8 @@ def test_requested_neighbour_lists_and_notices_are_kept(datasets):
     assert merged[10].system.known_neighbor_lists() == [options]
 
 
-def test_data_sets_that_disagree_are_refused_with_all_reasons(make_frames, labelled):
-    one = Dataset.from_frames(make_frames(2), labelled)
+def test_data_sets_that_disagree_are_refused_with_all_reasons(make_frames, full_info):
+    one = Dataset.from_frames(make_frames(2), full_info)
     other = Dataset(
         one.columns,
         DatasetInfo(

@@ -17,8 +17,8 @@ from mtt.errors import ConfigError, DataError
 
 
 @pytest.fixture
-def dataset(make_frames, labelled):
-    return Dataset.from_frames(make_frames(20), labelled)
+def dataset(make_frames, full_info):
+    return Dataset.from_frames(make_frames(20), full_info)
 
 
 def test_columns_follow_the_view(dataset, make_frames):
@@ -59,14 +59,14 @@ def test_composition_counts_atoms(dataset, make_frames):
 
 
 def test_composition_and_elements_are_found_in_more_structures_than_a_chunk(
-    make_frames, labelled, monkeypatch
+    make_frames, full_info, monkeypatch
 ):
     frames = make_frames(20)
-    whole = Dataset.from_frames(frames, labelled)
+    whole = Dataset.from_frames(frames, full_info)
     counts, found = whole.composition((1, 8)), whole.first_with([8])
     monkeypatch.setattr("mtt.data.columns.CHUNK", 3)
     monkeypatch.setattr("mtt.data.blocks.CHUNK", 3)
-    pieces = Dataset.from_frames(frames, labelled)
+    pieces = Dataset.from_frames(frames, full_info)
     assert torch.equal(pieces.composition((1, 8)), counts)
     assert pieces.first_with([8]) == found
     assert found is not None
@@ -75,13 +75,13 @@ def test_composition_and_elements_are_found_in_more_structures_than_a_chunk(
     assert torch.equal(pieces.pairs(4.0).centers, whole.pairs(4.0).centers)
 
 
-def test_completeness_is_told_for_values_forces_and_strain(make_frames, labelled):
+def test_completeness_is_told_for_values_forces_and_strain(make_frames, full_info):
     frames = make_frames(6)
     labels = frames[4].labels
     forces = labels["energy"].forces.copy()
     forces[0, 1] = np.nan
     frames[4] = frames[4]._replace(labels={"energy": labels["energy"]._replace(forces=forces)})
-    dataset = Dataset.from_frames(frames, labelled)
+    dataset = Dataset.from_frames(frames, full_info)
     assert dataset.is_complete("energy") == (True, False, True)
     assert dataset.is_complete("mtt::charge") == (False, False, False)
     assert dataset.select([0, 1]).is_complete("energy") == (True, True, True)

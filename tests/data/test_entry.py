@@ -22,8 +22,8 @@ def options(read_from, unit="angstrom", indices=None, extra=None, **targets):
 
 
 @pytest.fixture
-def packed(make_frames, labelled, tmp_path):
-    pack(Dataset.from_frames(make_frames(12), labelled), tmp_path / "packed")
+def packed(make_frames, full_info, tmp_path):
+    pack(Dataset.from_frames(make_frames(12), full_info), tmp_path / "packed")
     return tmp_path / "packed"
 
 
@@ -58,9 +58,9 @@ def test_units_that_the_options_leave_out_are_those_of_the_data_set(packed):
     assert dataset.info.targets["energy"].unit == "eV"
 
 
-def test_gradients_that_are_there_by_default_only_may_be_missing(make_frames, labelled, tmp_path):
-    energy = labelled.targets["energy"]
-    info = labelled.with_targets({"energy": type(energy).energy()})
+def test_gradients_that_are_there_by_default_only_may_be_missing(make_frames, full_info, tmp_path):
+    energy = full_info.targets["energy"]
+    info = full_info.with_targets({"energy": type(energy).energy()})
     pack(Dataset.from_frames(make_frames(3), info), tmp_path / "bare")
     dataset = read_dataset(options(tmp_path / "bare", energy={"unit": "eV"}))
     assert dataset.info.targets["energy"].gradients == ()
@@ -72,9 +72,9 @@ def test_gradients_that_are_there_by_default_only_may_be_missing(make_frames, la
         read_dataset(options(tmp_path / "bare", energy={"unit": "eV", "forces": True}))
 
 
-def test_indices_choose_structures_and_with_them_elements(make_frames, labelled, tmp_path):
+def test_indices_choose_structures_and_with_them_elements(make_frames, full_info, tmp_path):
     frames = make_frames(8)
-    pack(Dataset.from_frames(frames, labelled), tmp_path / "packed")
+    pack(Dataset.from_frames(frames, full_info), tmp_path / "packed")
     dataset = read_dataset(options(tmp_path / "packed", indices=[3, 7], energy={"unit": "eV"}))
     assert [dataset.source(i) for i in (0, 1)] == ["seed 0, frame 3", "seed 0, frame 7"]
     elements = {int(z) for i in (3, 7) for z in frames[i].numbers}

@@ -41,9 +41,9 @@ def assert_same(batches, others):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_batch_is_what_a_loop_over_its_structures_would_make(make_frames, labelled, dtype):
+def test_a_batch_is_what_a_loop_over_its_structures_would_make(make_frames, full_info, dtype):
     frames = make_frames(30)
-    dataset = Dataset.from_frames(frames, labelled)
+    dataset = Dataset.from_frames(frames, full_info)
     lists = dataset.pairs(CUTOFF)
     seen = []
     for batch in load(dataset, dtype).epoch(0):
@@ -91,11 +91,11 @@ def test_a_batch_is_what_a_loop_over_its_structures_would_make(make_frames, labe
     assert sorted(seen) == list(range(30))
 
 
-def test_vectors_are_formed_in_float64_before_they_are_rounded(make_frames, labelled):
+def test_vectors_are_formed_in_float64_before_they_are_rounded(make_frames, full_info):
     far = [
         frame._replace(positions=frame.positions + 1e6) for frame in make_frames(8, periodic=False)
     ]
-    dataset = Dataset.from_frames(far, labelled)
+    dataset = Dataset.from_frames(far, full_info)
     exact = list(load(dataset, torch.float64).epoch())
     rounded = list(load(dataset, torch.float32).epoch())
     for one, other in zip(exact, rounded, strict=True):
@@ -103,8 +103,8 @@ def test_vectors_are_formed_in_float64_before_they_are_rounded(make_frames, labe
         assert other.graph.vectors.norm(dim=1).min() > 1e-3
 
 
-def test_every_way_to_store_structures_gives_the_same_batches(make_frames, labelled, tmp_path):
-    dataset = Dataset.from_frames(make_frames(40), labelled)
+def test_every_way_to_store_structures_gives_the_same_batches(make_frames, full_info, tmp_path):
+    dataset = Dataset.from_frames(make_frames(40), full_info)
     packed = pack(dataset, tmp_path / "packed")
     one, two = np.arange(15), np.arange(15, 40)
     expected = list(load(dataset).epoch(3))
@@ -119,22 +119,22 @@ def test_every_way_to_store_structures_gives_the_same_batches(make_frames, label
         assert_same(load(same, background=True).epoch(3), expected)
 
 
-def test_many_batches_at_once_are_the_same_as_one_by_one(make_frames, labelled, monkeypatch):
-    dataset = Dataset.from_frames(make_frames(40), labelled)
+def test_many_batches_at_once_are_the_same_as_one_by_one(make_frames, full_info, monkeypatch):
+    dataset = Dataset.from_frames(make_frames(40), full_info)
     together = list(load(dataset).epoch(1))
     monkeypatch.setattr("mtt.data.loader._ROWS_CPU", 1)
     assert_same(load(dataset).epoch(1), together)
 
 
-def test_an_epoch_can_go_on_in_its_middle(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(40), labelled)
+def test_an_epoch_can_go_on_in_its_middle(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(40), full_info)
     straight = list(load(dataset).epoch(4))
     assert_same(load(dataset).epoch(4, start=2), straight[2:])
     assert list(load(dataset).epoch(4, start=len(straight))) == []
 
 
-def test_epochs_differ_when_shuffled_and_do_not_when_not(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(20), labelled)
+def test_epochs_differ_when_shuffled_and_do_not_when_not(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(20), full_info)
     shuffled = [torch.cat([b.index for b in load(dataset).epoch(k)]) for k in (0, 1)]
     assert not torch.equal(*shuffled)
     for epoch in (0, 1):
@@ -142,8 +142,8 @@ def test_epochs_differ_when_shuffled_and_do_not_when_not(make_frames, labelled):
         assert index.tolist() == list(range(20))
 
 
-def test_index_counts_in_the_view_and_volumes_follow_it(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(20), labelled).select([7, 3, 11, 0])
+def test_index_counts_in_the_view_and_volumes_follow_it(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(20), full_info).select([7, 3, 11, 0])
     for batch in load(dataset, structures=3).epoch():
         assert torch.equal(batch.volumes, dataset.volumes[batch.index])
         assert torch.equal(
@@ -151,8 +151,8 @@ def test_index_counts_in_the_view_and_volumes_follow_it(make_frames, labelled):
         )
 
 
-def test_ranks_divide_an_epoch_as_planned(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(23), labelled)
+def test_ranks_divide_an_epoch_as_planned(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(23), full_info)
     loaders = [load(dataset, structures=4, rank=rank, world_size=2) for rank in (0, 1)]
     assert {loader.n_batches(0) for loader in loaders} == {3}
     for rank, loader in enumerate(loaders):
@@ -163,8 +163,8 @@ def test_ranks_divide_an_epoch_as_planned(make_frames, labelled):
         assert index.tolist() == expected.structures.tolist()
 
 
-def test_a_rank_without_structures_gets_a_batch_of_none(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(5), labelled)
+def test_a_rank_without_structures_gets_a_batch_of_none(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(5), full_info)
     loader = load(dataset, structures=2, shuffle=False, rank=1, world_size=2)
     (_, empty) = loader.epoch()
     assert (empty.graph.n_systems, len(empty.graph.types), len(empty.graph.centers)) == (0, 0, 0)
@@ -172,8 +172,8 @@ def test_a_rank_without_structures_gets_a_batch_of_none(make_frames, labelled):
     assert empty.targets["energy"].values.shape == (0, 1)
 
 
-def test_batches_by_atoms_keep_to_their_limit(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(40), labelled)
+def test_batches_by_atoms_keep_to_their_limit(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(40), full_info)
     loader = load(dataset, batching=Batching(atoms=15))
     batches = list(loader.epoch(1))
     assert len(batches) == loader.n_batches(1)
@@ -181,51 +181,51 @@ def test_batches_by_atoms_keep_to_their_limit(make_frames, labelled):
     assert sorted(torch.cat([batch.index for batch in batches]).tolist()) == list(range(40))
 
 
-def test_a_structure_larger_than_a_batch_is_named(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(8), labelled)
+def test_a_structure_larger_than_a_batch_is_named(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(8), full_info)
     with pytest.raises(DataError, match=r"seed 0, frame \d: \d atoms do not fit .* 2 atoms; allow"):
         load(dataset, batching=Batching(atoms=2))
 
 
-def test_an_element_that_the_model_does_not_know_is_named(make_frames, labelled):
+def test_an_element_that_the_model_does_not_know_is_named(make_frames, full_info):
     frames = make_frames(9)
     frames[6] = frames[6]._replace(numbers=np.where(np.arange(len(frames[6].numbers)) == 1, 26, 1))
-    dataset = Dataset.from_frames(frames, replace(labelled, atomic_types=(1, 6, 8, 26)))
+    dataset = Dataset.from_frames(frames, replace(full_info, atomic_types=(1, 6, 8, 26)))
     with pytest.raises(DataError, match=r"seed 0, frame 6: element Fe \(26\) is not among"):
         load(dataset)
     load(dataset.select([0, 1, 2]))  # info names iron, but these structures have none
 
 
-def test_vectors_can_carry_a_gradient(make_frames, labelled):
-    (batch, *_) = load(Dataset.from_frames(make_frames(9), labelled)).epoch()
+def test_vectors_can_carry_a_gradient(make_frames, full_info):
+    (batch, *_) = load(Dataset.from_frames(make_frames(9), full_info)).epoch()
     vectors = batch.graph.vectors.requires_grad_()
     (gradient,) = torch.autograd.grad((vectors**2).sum(), vectors)
     assert torch.equal(gradient, 2 * vectors)
 
 
-def test_what_a_user_does_to_a_batch_does_not_reach_the_data(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(9), labelled)
+def test_what_a_user_does_to_a_batch_does_not_reach_the_data(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(9), full_info)
     for batch in load(dataset).epoch():
         for value in tensors(batch).values():
             if isinstance(value, torch.Tensor):
                 value.zero_()
-    assert_same(load(dataset).epoch(), load(Dataset.from_frames(make_frames(9), labelled)).epoch())
+    assert_same(load(dataset).epoch(), load(Dataset.from_frames(make_frames(9), full_info)).epoch())
 
 
-def test_an_abandoned_epoch_leaves_no_thread_behind(make_frames, labelled):
+def test_an_abandoned_epoch_leaves_no_thread_behind(make_frames, full_info):
     import threading
 
-    dataset = Dataset.from_frames(make_frames(40), labelled)
+    dataset = Dataset.from_frames(make_frames(40), full_info)
     batches = load(dataset, structures=1, background=True).epoch()
     next(batches)
     batches.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("mtt-loader")]
 
 
-def test_missing_labels_are_nan(make_frames, labelled):
+def test_missing_labels_are_nan(make_frames, full_info):
     frames = make_frames(6)
     frames[2] = frames[2]._replace(labels={})
-    dataset = Dataset.from_frames(frames, labelled)
+    dataset = Dataset.from_frames(frames, full_info)
     (batch,) = load(dataset, shuffle=False).epoch()
     assert batch.targets["energy"].values.isnan()[:, 0].tolist() == [i == 2 for i in range(6)]
     assert batch.targets["energy"].strain[2].isnan().all()

@@ -76,9 +76,9 @@ def test_lists_agree_with_ase_for_slabs_whose_cell_has_no_third_vector():
 
 
 def test_lists_are_sorted_by_centre_neighbour_and_shift_and_hold_both_directions(
-    make_frames, labelled
+    make_frames, full_info
 ):
-    for rows in lists_of(Dataset.from_frames(make_frames(20), labelled), CUTOFF):
+    for rows in lists_of(Dataset.from_frames(make_frames(20), full_info), CUTOFF):
         as_tuples = [tuple(row) for row in rows.tolist()]
         assert as_tuples == sorted(as_tuples)
         assert {(j, i, -a, -b, -c) for i, j, a, b, c in as_tuples} == set(as_tuples)
@@ -100,8 +100,8 @@ def test_an_atom_sees_its_own_images_in_a_small_cell():
     ]
 
 
-def test_lists_are_computed_once_and_shared_by_all_views(make_frames, labelled):
-    dataset = Dataset.from_frames(make_frames(10), labelled)
+def test_lists_are_computed_once_and_shared_by_all_views(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(10), full_info)
     view = dataset.select([3, 1])
     pairs = view.pairs(CUTOFF)
     assert dataset.pairs(CUTOFF) is pairs

@@ -18,8 +18,8 @@ from mtt.errors import DataError
 
 
 @pytest.fixture
-def dataset(make_frames, labelled):
-    return Dataset.from_frames(make_frames(20), labelled)
+def dataset(make_frames, full_info):
+    return Dataset.from_frames(make_frames(20), full_info)
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ def test_a_packed_data_set_is_the_data_set(dataset, packed):
 
 
 def test_frames_of_a_generator_are_packed_some_at_a_time(
-    make_frames, labelled, tmp_path, monkeypatch
+    make_frames, full_info, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("mtt.data.blocks.CHUNK", 3)
     frames = make_frames(20)
-    open_info = replace(labelled, atomic_types=())
+    open_info = replace(full_info, atomic_types=())
     packed = pack_frames(iter(frames), open_info, tmp_path / "packed")
-    assert_equal(packed, Dataset.from_frames(frames, labelled))
+    assert_equal(packed, Dataset.from_frames(frames, full_info))
 
 
-def test_a_view_and_several_data_sets_are_packed_as_one(make_frames, labelled, tmp_path):
-    one = Dataset.from_frames(make_frames(10), labelled)
-    two = Dataset.from_frames(make_frames(10, seed=1), labelled).select([9, 2])
+def test_a_view_and_several_data_sets_are_packed_as_one(make_frames, full_info, tmp_path):
+    one = Dataset.from_frames(make_frames(10), full_info)
+    two = Dataset.from_frames(make_frames(10, seed=1), full_info).select([9, 2])
     assert_equal(pack([one, two], tmp_path / "both"), merge([one, two]))
 
 
@@ -88,15 +88,15 @@ def test_an_existing_folder_is_not_touched(dataset, packed):
     assert names_in(packed) == before
 
 
-def test_nothing_is_left_when_packing_fails(make_frames, labelled, tmp_path):
+def test_nothing_is_left_when_packing_fails(make_frames, full_info, tmp_path):
     def broken():
         yield from make_frames(5)
         raise RuntimeError("the source broke")
 
     with pytest.raises(RuntimeError, match="the source broke"):
-        pack_frames(broken(), labelled, tmp_path / "packed")
+        pack_frames(broken(), full_info, tmp_path / "packed")
     with pytest.raises(DataError, match="there is no structure to pack"):
-        pack_frames([], labelled, tmp_path / "packed")
+        pack_frames([], full_info, tmp_path / "packed")
     assert names_in(tmp_path) == []
 
 
@@ -211,8 +211,8 @@ def test_neighbour_lists_are_kept_in_the_folder_by_cutoff(dataset, packed):
     assert (packed / "neighbors-3.5").is_dir()
 
 
-def test_without_periodic_structures_no_shifts_are_read(make_frames, labelled, tmp_path):
-    dataset = Dataset.from_frames(make_frames(8, periodic=False), labelled)
+def test_without_periodic_structures_no_shifts_are_read(make_frames, full_info, tmp_path):
+    dataset = Dataset.from_frames(make_frames(8, periodic=False), full_info)
     assert dataset.pairs(4.0).shifts is None
     assert pack(dataset, tmp_path / "packed").pairs(4.0).shifts is None
 
@@ -256,7 +256,7 @@ def test_lists_that_another_process_has_just_stored_are_used(packed, monkeypatch
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux' accounts")
-def test_memory_does_not_grow_with_what_is_read_from_disk(labelled, make_frames, tmp_path):
+def test_memory_does_not_grow_with_what_is_read_from_disk(full_info, make_frames, tmp_path):
     def from_files():
         """Memory that is mapped from files, in bytes."""
         status = Path("/proc/self/status").read_text()
@@ -267,7 +267,7 @@ def test_memory_does_not_grow_with_what_is_read_from_disk(labelled, make_frames,
     random = np.random.default_rng(0)
     positions = random.uniform(0, 60, (400, 3))
     large = frame._replace(numbers=np.full(400, 6), positions=positions, labels={})
-    packed = pack_frames([large] * 800, labelled, tmp_path / "packed")
+    packed = pack_frames([large] * 800, full_info, tmp_path / "packed")
     size = sum(path.stat().st_size for path in (tmp_path / "packed").iterdir())
     loader = Loader(
         packed,
