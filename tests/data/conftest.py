@@ -6,10 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import ase
+import ase.io
 import numpy as np
 import pytest
 
 from mtt.data import DatasetInfo, Frame, FrameLabels, TargetInfo
+from mtt.data.read import read_frames
+from mtt.errors import DataError
 from mtt.options import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
 
 
@@ -40,7 +44,7 @@ def energy_options() -> Callable[..., DatasetOptions]:
 
 
 @pytest.fixture
-def labelled() -> Callable[..., ase.Atoms]:
+def h2() -> Callable[..., ase.Atoms]:
     """Two hydrogen atoms with labels, per atom where an array has two rows."""
 
     def make(**labels: object) -> ase.Atoms:
