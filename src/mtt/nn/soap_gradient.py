@@ -31,7 +31,7 @@ class _Geometry(NamedTuple):
     inverse: Tensor  # [·, 1], 1 / r
     harmonics: Tensor  # [·, (l_max + 1)²]
     radial: Tensor  # [·, Σ k_per_l], f R by element
-    slopes: Tensor  # [·, Σ n_per_l], d(f R)/dr
+    slopes: Tensor  # [·, Σ k_per_l], d(f R)/dr by element
     densities: list[Tensor]  # c_l
 
 
@@ -108,7 +108,7 @@ def _geometry(
     harmonics = soap.angular(units)
     values, slopes = soap.radial.with_derivative(r)
     cutoff, cutoff_slope = soap.cutoff(r)[:, None], soap.cutoff.derivative(r)[:, None]
-    slopes = torch.addcmul(slopes * cutoff, values, cutoff_slope)
+    slopes = soap.by_type(torch.addcmul(slopes * cutoff, values, cutoff_slope), one_hot)
     radial = soap.by_type(values * cutoff, one_hot)
     densities = soap.densities(harmonics, radial, n_rows)
     return _Geometry(units, inverse, harmonics, radial, slopes, densities)
@@ -116,22 +116,19 @@ def _geometry(
 
 def _pullback(h: Tensor, at: _Point, geometry: _Geometry) -> Tensor:
     """(∂p/∂vectors)ᵀ h, [rows · width, 3], from h [n_rows, n_features]."""
-    soap, n = at.soap, geometry.units.shape[0]
+    soap = at.soap
     ys, fs = soap.split(geometry.harmonics, geometry.radial, at.n_rows)
-    by_y: list[Tensor] = []
-    by_f: list[Tensor] = []
-    start = 0
-    for l, c in enumerate(geometry.densities):
-        k = c.shape[2]
-        h_l = h[:, start : start + k * k].view(at.n_rows, k, k)
-        start += k * k
+    by_ys: list[Tensor] = []
+    by_fs: list[Tensor] = []
+    for l, h_l in enumerate(_blocks(h, soap)):
+        c = geometry.densities[l]
         by_c = torch.baddbmm(torch.bmm(c, h_l), c, h_l.mT)
-        by_y.append(torch.bmm(fs[l], by_c.mT))
-        by_f.append(torch.bmm(ys[l], by_c))
-    by_typed = torch.cat(by_f, dim=2).view(n, -1, soap.n_types)
-    by_radial = torch.bmm(by_typed, at.one_hot[:, :, None])[:, :, 0]
+        by_ys.append(torch.bmm(fs[l], by_c.mT))
+        by_fs.append(torch.bmm(ys[l], by_c))
+    by_harmonics = torch.cat(by_ys, dim=2).flatten(0, 1)
+    by_radial = torch.cat(by_fs, dim=2).flatten(0, 1)
     along = (by_radial * geometry.slopes).sum(1, keepdim=True)
-    by_units = soap.angular.pullback(geometry.harmonics, torch.cat(by_y, dim=2).view(n, -1))
+    by_units = soap.angular.pullback(geometry.harmonics, by_harmonics)
     across = by_units - geometry.units * (by_units * geometry.units).sum(1, keepdim=True)
     return torch.addcmul(across * geometry.inverse, geometry.units, along)
 
@@ -142,14 +139,19 @@ def _tangent(u: Tensor, at: _Point, geometry: _Geometry) -> Tensor:
     along = (u * geometry.units).sum(1, keepdim=True)
     across = torch.addcmul(u, geometry.units, along, value=-1) * geometry.inverse
     harmonics = soap.angular.tangent(geometry.harmonics, across)
-    radial = soap.by_type(geometry.slopes * along, at.one_hot)
     ys, fs = soap.split(geometry.harmonics, geometry.radial, at.n_rows)
-    dys, dfs = soap.split(harmonics, radial, at.n_rows)
+    dys, dfs = soap.split(harmonics, geometry.slopes * along, at.n_rows)
     changes: list[Tensor] = []
     for l, c in enumerate(geometry.densities):
         dc = torch.baddbmm(torch.bmm(dys[l].mT, fs[l]), ys[l].mT, dfs[l])
         changes.append(torch.baddbmm(torch.bmm(dc.mT, c), c.mT, dc).flatten(1))
     return torch.cat(changes, dim=1)
+
+
+def _blocks(spectrum: Tensor, soap: SoapPowerSpectrum) -> list[Tensor]:
+    """Views of the blocks p_l, [n_rows, k_per_l[l], k_per_l[l]]."""
+    parts = spectrum.split([k * k for k in soap.k_per_l], dim=1)
+    return [part.view(-1, k, k) for part, k in zip(parts, soap.k_per_l, strict=True)]
 
 
 def _second(at: _Point, direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -67,10 +67,13 @@ class SpeciesNormLinear(torch.nn.Module):
         """[n, out_features] from [n, in_features], ``counts[t]`` rows of type t."""
         weight = self.linear.weight * self.gain[:, None, :]
         offset = torch.bmm(self.linear.weight, self.shift[:, :, None])[:, :, 0]
-        centred = weight - weight.mean(dim=2, keepdim=True)
-        inverse = torch.rsqrt(torch.var(x, dim=1, correction=0, keepdim=True) + 1e-5)
-        product = grouped_linear(x, centred, counts) * inverse
-        return product + expand_rows(offset, counts)
+        # sums, scaled as [n, 1]: the derivative of a mean divides the whole array
+        share = 1 / x.shape[1]
+        mean = x.sum(dim=1, keepdim=True) * share
+        variance = x.square().sum(dim=1, keepdim=True) * share - mean.square()
+        inverse = torch.rsqrt(variance.clamp(min=0.0) + 1e-5)
+        centred = grouped_linear(x, weight, counts) - mean * expand_rows(weight.sum(2), counts)
+        return centred * inverse + expand_rows(offset, counts)
 
     def extra_repr(self) -> str:
         return f"normalised over {self.gain.shape[1]}"
