@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from mtt.data import Batching, Dataset, Loader, merge, pack
 from mtt.data.order import plan
+from mtt.data.stage import fits
 from mtt.errors import DataError
 
 CUTOFF = 4.0
@@ -213,8 +215,6 @@ def test_what_a_user_does_to_a_batch_does_not_reach_the_data(make_frames, full_i
 
 
 def test_an_abandoned_epoch_leaves_no_thread_behind(make_frames, full_info):
-    import threading
-
     dataset = Dataset.from_frames(make_frames(40), full_info)
     batches = load(dataset, structures=1, background=True).epoch()
     next(batches)
@@ -230,3 +230,36 @@ def test_missing_labels_are_nan(make_frames, full_info):
     assert batch.targets["energy"].values.isnan()[:, 0].tolist() == [i == 2 for i in range(6)]
     assert batch.targets["energy"].strain[2].isnan().all()
     assert batch.targets["energy"].forces[batch.graph.system == 2].isnan().all()
+
+
+def test_batches_for_another_device_are_gathered_on_the_host_and_sent(make_frames, full_info):
+    dataset = Dataset.from_frames(make_frames(20), full_info)
+    batches = list(load(dataset, device="meta").epoch())
+    assert sum(batch.graph.n_systems for batch in batches) == 20
+    assert all(
+        value.is_meta
+        for batch in batches
+        for value in tensors(batch).values()
+        if torch.is_tensor(value)
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("free", [0, 2**33])
+def test_batches_on_a_gpu_are_the_same_whether_the_data_fit_or_not(
+    make_frames, full_info, monkeypatch, free
+):
+    dataset = Dataset.from_frames(make_frames(40), full_info)
+    expected = list(load(dataset).epoch(2))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2**34))
+    found = [batch.to(torch.device("cpu")) for batch in load(dataset, device="cuda").epoch(2)]
+    assert_same(found, expected)
+
+
+def test_data_stay_on_the_host_unless_they_leave_most_of_a_gpu_free(full_info):
+    sizes = {"n_atoms": 10, "n_structures": 2, "n_pairs": 30}
+    per_atom = 1 + 24 + 24 + 8  # numbers, positions, forces, one scalar per atom
+    per_structure = 72 + 3 + 8 + 8 + 72 + 16 + 8
+    needed = 10 * per_atom + 2 * per_structure + 30 * 14
+    assert fits(full_info, **sizes, free=4 * needed)
+    assert not fits(full_info, **sizes, free=4 * needed - 1)

@@ -66,7 +66,8 @@ class Loader:
         columns, pairs = dataset.columns, dataset.pairs(cutoff)
         self._structures = dataset.structures
         self._n_pairs = pairs.n_pairs[self._structures]
-        if self._should_stage():
+        staged = self._should_stage()
+        if staged:
             columns, pairs = stage(columns, pairs, self._structures, dataset.info, self.device)
             self._structures = np.arange(len(dataset))
             lookup = lookup.to(self.device)
@@ -74,7 +75,8 @@ class Loader:
         self._gather = Gather(columns, pairs, dataset.info, lookup, dtype)
         on_host = _ROWS_MAPPED if columns.mapped else _ROWS_CPU
         self._rows = on_host if lookup.device.type == "cpu" else _ROWS_GPU
-        self._background = lookup.device != self.device if background is None else background
+        on_way = not staged and self.device.type != "cpu"
+        self._background = on_way if background is None else background
 
     def n_batches(self, epoch: int = 0) -> int:
         """Batches of this rank in ``epoch``; every rank has the same number."""
@@ -137,6 +139,8 @@ class Loader:
         if self.device.type == "cpu":
             columns = self.dataset.columns
             return bool(columns.parts) and not columns.mapped
+        if self.device.type != "cuda":
+            return False
         free = torch.cuda.mem_get_info(self.device)[0]
         sizes = int(self._n_atoms.sum()), len(self._n_atoms), int(self._n_pairs.sum())
         return fits(self.dataset.info, *sizes, free)
