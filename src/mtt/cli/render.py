@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 def setup(debug: bool) -> None:
     """Show what mtt logs: on the terminal, above any progress display."""
     logger = logging.getLogger("mtt")
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.setLevel(logging.DEBUG)
     if not any(isinstance(handler, _Console) for handler in logger.handlers):
         logger.addHandler(_Console())
+    for handler in logger.handlers:
+        if isinstance(handler, _Console):
+            handler.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 def error(message: str) -> None:
@@ -167,10 +170,10 @@ def evaluation(sets: Sequence[EvaluatedSet]) -> None:
 
 
 def architectures(found: Iterable[Found]) -> None:
-    """All architectures, where they are and what may be expected of them."""
-    rows = [[one.name, one.state, str(one.folder)] for one in found]
-    for name, state, folder in sorted(rows):
-        click.echo(f"{name:<28} {state:<13} {folder}")
+    """All architectures: what they are, what may be expected of them, where they stand."""
+    for one in found:
+        done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
+        done(f"{'':<28} {'':<13} {one.folder}")
 
 
 def architecture(one: Architecture) -> None:

@@ -55,24 +55,43 @@ def read_data(options: Options) -> Data:
         "test": options.test_set,
     }
     own = {name: part for name, part in named.items() if isinstance(part, list)}
+    # indices of the other parts count structures of the file, as those of the training set do
+    chosen = None
+    if len(own["training"]) == 1:
+        chosen = own["training"][0].indices
+        own["training"] = [replace(own["training"][0], indices=None)]
     read = _read_all(own)
     divided = split(
         [len(one) for one in read["training"]],
         *(_part_of(named[name]) for name in ("validation", "test")),
         options.seed,
+        train=chosen,
     )
     held = {"training": divided.train, "validation": divided.validation, "test": divided.test}
     sets, indices = {}, {}
     for name in named:
         if name in own and name != "training":
             sets[name] = read[name]
-            indices[name] = [list(range(len(one))) for one in read[name]]
+            indices[name] = [
+                _of_file(one, range(len(data)))
+                for one, data in zip(own[name], read[name], strict=True)
+            ]
         else:
             pairs = zip(read["training"], held[name], strict=True)
             sets[name] = [one.select(chosen) for one, chosen in pairs]
-            indices[name] = held[name]
+            indices[name] = [
+                _of_file(one, held_out)
+                for one, held_out in zip(own["training"], held[name], strict=True)
+            ]
     info = _info(options, sets)
     return Data(sets["training"], sets["validation"], sets["test"], info, indices)
+
+
+def _of_file(options: DatasetOptions, structures: Sequence[int]) -> list[int]:
+    """Numbers in the file, of structures that are counted among those that were read."""
+    if options.indices is None:
+        return list(structures)
+    return [options.indices[i] for i in structures]
 
 
 def _read_all(parts: Mapping[str, Sequence[DatasetOptions]]) -> dict[str, list[Dataset]]:

@@ -14,6 +14,7 @@ from typing import Any
 from mtt.errors import ConfigError
 
 OUTPUTS = Path("outputs")
+OPTIONS = "options_restart.yaml"
 
 
 class RunFolder:
@@ -25,7 +26,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
-        self.options = path / "options_restart.yaml"
+        self.options = path / OPTIONS
         self.log = path / "train.log"
         self.model = path / "model.pt"
         self.checkpoint = path / "model.ckpt"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtt import registry
 from mtt.checkpoint import read, upgrade
-from mtt.errors import CheckpointError
+from mtt.exporting import load_exported
 from mtt.interface import Context, ModelInterface
 
 if TYPE_CHECKING:
@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 
 
 def load_checkpoint(
-    path: str | Path, architectures: Sequence[str | Path] = ()
+    path: str | Path,
+    architectures: Sequence[str | Path] = (),
+    *,
+    name: str | None = None,
+    trainer: bool = False,
 ) -> tuple[dict[str, Any], registry.Architecture]:
     """A checkpoint, upgraded to today's version, and the architecture that wrote it.
 
+    :param name: the architecture to assume where the file does not say.
+    :param trainer: whether the trainer's part is needed too, for a restart.
     :raises CheckpointError: damaged, unsafe, not a checkpoint, or too new.
     :raises ArchitectureError: its architecture is not found.
     """
-    checkpoint = read(path)
-    architecture = registry.find(checkpoint["architecture_name"], architectures).load()
-    return upgrade(checkpoint, architecture), architecture
+    checkpoint = read(path, architecture=name)
+    found = registry.find(checkpoint["architecture_name"], architectures, where=str(path))
+    architecture = found.load()
+    return upgrade(checkpoint, architecture, trainer=trainer, where=str(path)), architecture
 
 
 def model_from(
@@ -48,16 +55,7 @@ def load_model(
     :raises CheckpointError: the file is damaged, or neither of the two.
     """
     if is_exported(path):
-        from metatomic.torch import load_atomistic_model
-
-        try:
-            return load_atomistic_model(str(path))
-        except (RuntimeError, ValueError) as error:
-            raise CheckpointError(
-                f"this exported model cannot be loaded ({str(error).splitlines()[0]})",
-                where=str(path),
-                hint="export it again from its checkpoint",
-            ) from error
+        return load_exported(path)
     checkpoint, architecture = load_checkpoint(path, architectures)
     return model_from(checkpoint, architecture, "export")
 

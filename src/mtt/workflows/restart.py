@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtt.checkpoint import find_latest_run
+from mtt.checkpoint import find_latest_run, newest_valid
 from mtt.errors import CheckpointError
 from mtt.options import Options, RawOptions
 from mtt.registry import Architecture
-from mtt.workflows.folder import OUTPUTS, RunFolder, new_folder
+from mtt.workflows.folder import OPTIONS, OUTPUTS, RunFolder, new_folder
 from mtt.workflows.load import load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,12 @@ class Restart(NamedTuple):
         return dict(self.checkpoint.get("provenance") or {})
 
 
-def find_restart(wish: str | Path | None, architectures: Sequence[str | Path]) -> Restart | None:
+def find_restart(
+    wish: str | Path | None, name: str, architectures: Sequence[str | Path]
+) -> Restart | None:
     """The checkpoint that ``wish`` names, the newest one for ``"auto"``, or None.
+
+    :param name: the architecture, for checkpoints of trainers that do not store it.
 
     ``"auto"`` starts from scratch where there is no run yet, and says so.
 
@@ -56,7 +60,7 @@ def find_restart(wish: str | Path | None, architectures: Sequence[str | Path]) -
             log.info("there is no run in %s to go on from; starting from scratch", OUTPUTS)
             return None
         path = newest.path
-    checkpoint, architecture = load_checkpoint(path, architectures)
+    checkpoint, architecture = load_checkpoint(path, architectures, name=name, trainer=True)
     log.info("going on from %s, after epoch %s", path, checkpoint.get("epoch"))
     return Restart(path, checkpoint, architecture)
 
@@ -99,10 +103,15 @@ def check_same_data(restart: Restart, fingerprint: str) -> None:
 
 
 def run_folder(restart: Restart | None) -> RunFolder:
-    """The folder of the run that goes on, if its checkpoint still stands in it; else a new one."""
+    """The folder of the run that goes on; a new one for a new run.
+
+    Going back to an older checkpoint of a run is a new run: its later checkpoints stay what
+    they are, and ``auto`` never mixes the two.
+    """
     if restart is not None:
         folder = restart.path.resolve().parent
         root = folder.parent if folder.name == "checkpoints" else folder
-        if (root / "options_restart.yaml").is_file():
+        newest = newest_valid(folder).path
+        if (root / OPTIONS).is_file() and newest is not None and newest.samefile(restart.path):
             return RunFolder(root)
     return new_folder()

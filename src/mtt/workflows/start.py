@@ -42,7 +42,7 @@ def fine_tuned(
     architectures: Sequence[str | Path],
 ) -> Start:
     """The best weights of another run, with a new optimizer and schedule."""
-    checkpoint, origin = load_checkpoint(path, architectures)
+    checkpoint, origin = load_checkpoint(path, architectures, name=architecture.name)
     _check_same(checkpoint, origin, architecture, hypers, path)
     model = model_from(checkpoint, architecture, "finetune").restart(info)
     log.info("fine-tuning the best weights of %s (epoch %s)", path, checkpoint.get("best_epoch"))

@@ -123,8 +123,9 @@ def prepare(
     with raw.locating():
         architecture = registry.find(raw.architecture_name, folders).load()
     resolved = resolve(raw, architecture)
-    for notice in resolved.notices:
-        log.warning("%s", notice)
+    for notice in (*resolved.notices, architecture.deprecation):
+        if notice:
+            log.warning("%s", notice)
     with raw.locating():
         device = choose_device(resolved.device, architecture.model)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
@@ -133,7 +134,7 @@ def prepare(
     if not dry_run:
         check_path(output)
         check_writable(output.with_suffix(".ckpt"))
-    going_on = find_restart(restart, folders)
+    going_on = find_restart(restart, architecture.name, folders)
     if going_on is not None:
         resolved = with_its_seed(resolved, raw, going_on)
     data = read_data(resolved)
@@ -183,7 +184,9 @@ def run(plan: Plan, start: Start, folder: RunFolder, listeners: Sequence[Listene
 
 def export_best(plan: Plan, folder: RunFolder) -> None:
     """Export the best weights, read back from the checkpoint, and put both where ``-o`` says."""
-    checkpoint, architecture = load_checkpoint(folder.checkpoint, plan.folders)
+    checkpoint, architecture = load_checkpoint(
+        folder.checkpoint, plan.folders, name=plan.architecture.name
+    )
     model = model_from(checkpoint, architecture, "export")
     if checkpoint.get("best_epoch") is not None:
         log.info("exporting the best weights, of epoch %s", checkpoint["best_epoch"])
@@ -202,15 +205,17 @@ def evaluate_best(
     """Errors of the best weights on all parts of the data; none where ``final_eval`` is off."""
     if not plan.options.final_eval:
         return {}
-    checkpoint, architecture = load_checkpoint(folder.checkpoint, plan.folders)
+    checkpoint, architecture = load_checkpoint(
+        folder.checkpoint, plan.folders, name=plan.architecture.name
+    )
     model = model_from(checkpoint, architecture, "export")
     reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device))
     epoch = checkpoint.get("best_epoch") or 0
     for part, report in reports.items():
         for row in report.rows:
-            log.info(
-                "%s %s: RMSE %.4g, MAE %.4g %s", part, row.quantity, row.rmse, row.mae, row.unit
-            )
+            # listeners show the table; the line is for train.log
+            numbers = (part, row.quantity, row.rmse, row.mae, row.unit)
+            log.debug("%s %s: RMSE %.4g, MAE %.4g %s", *numbers)
         for listener in listeners:
             listener("evaluation", {"dataset": f"the {part} set", "report": report}, epoch)
     return reports
