@@ -1,0 +1,67 @@
+"""The examples do what they say: their options train, their scripts make their data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+
+from mtt import evaluate, train
+
+SHORT = ["architecture.training.num_epochs=1", "architecture.training.batch_size=64"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that looks like the root of the repository to an options file."""
+    (tmp_path / "examples").symlink_to(root / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_quickstart_trains_exports_and_evaluates(here: Path) -> None:
+    trained = train("examples/quickstart/options.yaml", overrides=SHORT)
+    assert trained.model == Path("model.pt")
+    assert (here / "model.ckpt").is_file()
+    (scored,) = evaluate(
+        "model.pt", "examples/quickstart/eval.yaml", output="output.xyz", batch_size=100
+    )
+    assert scored.output == Path("output.xyz")
+    assert len(ase.io.read("output.xyz", ":")) == 600
+
+
+def test_alloy_trains_on_stress(here: Path) -> None:
+    trained = train("examples/alloy/options.yaml", overrides=SHORT)
+    rows = [row for report in trained.reports.values() for row in report.rows]
+    assert any("stress" in row.quantity for row in rows)
+
+
+def test_architecture_outside_of_the_package_trains(here: Path) -> None:
+    trained = train(
+        "examples/architecture/options.yaml",
+        overrides=SHORT,
+        architectures=["examples/architecture"],
+    )
+    assert trained.model is not None
+
+
+def test_alloy_is_made_again_byte_for_byte(tmp_path: Path, root: Path) -> None:
+    data = root / "examples" / "data"
+    subprocess.run(
+        [sys.executable, str(data / "make_alloy.py"), str(tmp_path / "alloy.xyz")],
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert (tmp_path / "alloy.xyz").read_bytes() == (data / "alloy.xyz").read_bytes()
+
+
+def test_forces_of_ethanol_add_up_to_nothing(root: Path) -> None:
+    frames = ase.io.read(root / "examples" / "data" / "ethanol.xyz", ":")
+    assert len(frames) == 600
+    totals = [frame.get_forces().sum(axis=0) for frame in frames]
+    np.testing.assert_allclose(totals, 0.0, atol=1e-4)  # written with 1e-5 eV/Å
