@@ -22,6 +22,7 @@ import mmap
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -149,7 +150,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def n_atoms(self) -> NDArray[np.int64]:
         """[n] atoms of each structure."""
         return np.diff(self.offsets)

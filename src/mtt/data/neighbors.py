@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ class Pairs:
     shifts: Column | None
     maps: list[mmap.mmap] = field(default_factory=list)
 
-    @property
+    @cached_property
     def n_pairs(self) -> NDArray[np.int64]:
         """[n] pairs of each structure."""
         return np.diff(self.offsets)

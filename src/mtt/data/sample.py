@@ -17,7 +17,12 @@ from mtt.data.neighbors import Pairs
 from mtt.graph import Target
 
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
-_XYZ = torch.arange(3).reshape(3, 1)
+_XYZ, _XYZ_1, _XYZ_2 = (
+    Labels(name, torch.arange(3).reshape(3, 1)) for name in ("xyz", "xyz_1", "xyz_2")
+)
+_DISTANCE, _ONE_BLOCK, _ONE_SAMPLE = (
+    Labels(name, torch.tensor([[0]])) for name in ("distance", "_", "sample")
+)
 
 
 class Sample(Mapping[str, TensorMap]):
@@ -83,8 +88,8 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
     return TensorBlock(
         values=vectors[:, :, None],
         samples=Labels(_PAIR, samples, assume_unique=True),
-        components=[Labels("xyz", _XYZ)],
-        properties=Labels("distance", torch.zeros((1, 1), dtype=torch.int32)),
+        components=[_XYZ],
+        properties=_DISTANCE,
     )
 
 
@@ -112,8 +117,8 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
             "positions",
             TensorBlock(
                 -labels.forces[:, :, None],
-                Labels(["sample", "system", "atom"], atoms),
-                [Labels("xyz", _XYZ)],
+                Labels(["sample", "system", "atom"], atoms, assume_unique=True),
+                [_XYZ],
                 properties,
             ),
         )
@@ -122,12 +127,12 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
             "strain",
             TensorBlock(
                 labels.strain[:, :, :, None],
-                Labels("sample", torch.tensor([[0]])),
-                [Labels("xyz_1", _XYZ), Labels("xyz_2", _XYZ)],
+                _ONE_SAMPLE,
+                [_XYZ_1, _XYZ_2],
                 properties,
             ),
         )
-    return TensorMap(Labels("_", torch.tensor([[0]])), [block])
+    return TensorMap(_ONE_BLOCK, [block])
 
 
 def _property(name: str, info: TargetInfo) -> str:
