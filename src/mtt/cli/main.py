@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.exceptions.Abort):
         render.error("stopped")
         return 130
-    except Exception:
+    except Exception:  # noqa: BLE001
         # not the user's fault: keep everything that the report of a bug needs
         log = _write_traceback(arguments)
         last = traceback.format_exc().strip().splitlines()[-1]

@@ -42,6 +42,7 @@ def plain(text: str) -> None:
 
 
 def done(message: str) -> None:
+    """What a command has to say, on standard output."""
     click.echo(message)
 
 

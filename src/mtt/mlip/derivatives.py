@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mtt.graph import Graph
+from mtt.graph import Graph, Target
 
 
 def pair_gradient(energies: Tensor, graph: Graph, create_graph: bool) -> Tensor:
@@ -47,3 +47,12 @@ def strain(gradient: Tensor, graph: Graph) -> Tensor:
     zeros = outer.new_zeros(graph.n_systems, 3, 3)
     total = zeros.index_add(0, graph.system[graph.centers], outer)
     return (total + total.transpose(1, 2)) / 2
+
+
+def detached(target: Target) -> Target:
+    """``target`` without its autograd graph."""
+    return Target(
+        target.values.detach(),
+        None if target.forces is None else target.forces.detach(),
+        None if target.strain is None else target.strain.detach(),
+    )

@@ -69,6 +69,14 @@ def fit_scales(
     return scales
 
 
+def make_zbl(hypers: Mapping[str, Any], info: DatasetInfo) -> ZBL | None:
+    """The ZBL baseline, where the model's option ``zbl`` asks for it and there is an energy."""
+    energies = [target for target in info.targets.values() if target.is_energy]
+    if not hypers.get("zbl", False) or not energies:
+        return None
+    return ZBL(list(info.atomic_types), info.length_unit, energies[0].unit)
+
+
 def zbl_energies(zbl: ZBL, dataset: Dataset, atomic_types: Sequence[int], cutoff: float) -> Tensor:
     """ZBL energy of every structure, [n, 1] float64."""
     loader = Loader(

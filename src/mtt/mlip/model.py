@@ -1,7 +1,7 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
 import copy
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Sequence
 
 import torch
 from metatensor.torch import Labels, TensorMap
@@ -16,16 +16,24 @@ from metatomic.torch import (
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
-from mtt.baselines.zbl import ZBL
 from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
 from mtt.interface import Context, ModelInterface
-from mtt.mlip.derivatives import forces, pair_gradient, strain
-from mtt.mlip.fitting import fit_scales, fit_weights, zbl_energies
+from mtt.mlip.derivatives import detached, forces, pair_gradient, strain
+from mtt.mlip.fitting import fit_scales, fit_weights, make_zbl, zbl_energies
 from mtt.mlip.steps import folder_steps
 from mtt.mlip.support import check_restart, check_targets
-from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
+from mtt.mlip.systems import (
+    atom_samples,
+    pairs_within,
+    scalar_map,
+    selection_mask,
+    systems_to_graph,
+)
+
+if TYPE_CHECKING:
+    from mtt.data import Dataset
 
 
 class MLIPModel(ModelInterface):
@@ -48,6 +56,9 @@ class MLIPModel(ModelInterface):
 
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
 
+    type_index: Tensor
+    precision: Tensor
+
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
 
@@ -69,7 +80,7 @@ class MLIPModel(ModelInterface):
         self.ends: List[int] = torch.tensor(widths).cumsum(0).tolist()
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), sum(widths)))
         self.scale = ExactTable(torch.ones(len(targets)))
-        self.zbl = _make_zbl(hypers, dataset_info)
+        self.zbl = make_zbl(hypers, dataset_info)
         index = torch.full([max(dataset_info.atomic_types) + 1], -1, dtype=torch.long)
         index[list(dataset_info.atomic_types)] = torch.arange(len(dataset_info.atomic_types))
         self.register_buffer("type_index", index, persistent=False)
@@ -113,17 +124,7 @@ class MLIPModel(ModelInterface):
         """``graph`` with the pairs that the network may see."""
         if self.list_cutoff() <= self.cutoff:
             return graph
-        kept = torch.linalg.vector_norm(graph.vectors, dim=1) < self.cutoff
-        return Graph(
-            types=graph.types,
-            system=graph.system,
-            n_systems=graph.n_systems,
-            centers=graph.centers[kept],
-            neighbors=graph.neighbors[kept],
-            vectors=graph.vectors[kept],
-            positions=graph.positions,
-            cells=graph.cells,
-        )
+        return pairs_within(graph, self.cutoff)
 
     def predict_targets(
         self, graph: Graph, *, create_graph: bool = False, all_gradients: bool = False
@@ -156,7 +157,7 @@ class MLIPModel(ModelInterface):
                 strain(gradient, graph) if both else None,
             )
         if not create_graph:
-            return {name: _detached(target) for name, target in predictions.items()}
+            return {name: detached(target) for name, target in predictions.items()}
         return predictions
 
     # --------------------------------------------------------------- training
@@ -175,7 +176,7 @@ class MLIPModel(ModelInterface):
         """The scale of each target, in its unit (of its forces, where it has some)."""
         return dict(zip(self.target_names, self.scale.values.tolist(), strict=True))
 
-    def fit_baselines(self, dataset: "Dataset", hypers: Mapping[str, Any]) -> None:  # noqa: F821
+    def fit_baselines(self, dataset: "Dataset", hypers: Mapping[str, Any]) -> None:
         """Fit composition weights (least squares, float64) and scales to a training set.
 
         :param hypers: training options: ``atomic_baseline``, ``scale_targets``,
@@ -296,14 +297,3 @@ class MLIPModel(ModelInterface):
         )
         model = copy.deepcopy(self).to("cpu").eval()
         return AtomisticModel(model, self.metadata if metadata is None else metadata, capabilities)
-
-
-def _make_zbl(hypers: Mapping[str, Any], info: DatasetInfo) -> Optional[ZBL]:
-    energies = [target for target in info.targets.values() if target.is_energy]
-    if not hypers.get("zbl", False) or not energies:
-        return None
-    return ZBL(list(info.atomic_types), info.length_unit, energies[0].unit)
-
-
-def _detached(target: Target) -> Target:
-    return Target(*(None if part is None else part.detach() for part in target))

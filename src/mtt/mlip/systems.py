@@ -58,6 +58,21 @@ def systems_to_graph(
     )
 
 
+def pairs_within(graph: Graph, cutoff: float) -> Graph:
+    """``graph`` without the pairs at ``cutoff`` and beyond."""
+    kept = torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff
+    return Graph(
+        types=graph.types,
+        system=graph.system,
+        n_systems=graph.n_systems,
+        centers=graph.centers[kept],
+        neighbors=graph.neighbors[kept],
+        vectors=graph.vectors[kept],
+        positions=graph.positions,
+        cells=graph.cells,
+    )
+
+
 def atom_samples(systems: List[System]) -> Tensor:
     """[n_atoms, 2] int32: structure, and atom within it."""
     rows: List[Tensor] = []

@@ -52,6 +52,7 @@ class Expander:
         return self.datasets(value, path)
 
     def dataset(self, value: Any, path: KeyPath) -> DatasetOptions:
+        """One data set; a file name alone stands for its structures and energies."""
         if isinstance(value, str):
             value = {"systems": value, "targets": {"energy": value}}
         systems = self._systems(value["systems"], (*path, "systems"))

@@ -36,6 +36,7 @@ class Places:
         self._marks: dict[tuple[str, ...], _Mark] = {}
 
     def mark_line(self, path: KeyPath, line: int) -> None:
+        """``path`` stands in ``line`` of the file."""
         key = _plain(path)
         self._marks[key] = _Mark(line, f"{self.source}:{line}", key)
 
@@ -47,6 +48,7 @@ class Places:
         self._marks[key] = _Mark(0, f"-r {override}", key)
 
     def line(self, path: KeyPath) -> int:
+        """The line of ``path``, or of the nearest key above it; 0 where none is known."""
         mark = self._nearest(path)
         return mark.line if mark else 0
 

@@ -63,7 +63,8 @@ def read_data(options: Options) -> Data:
     read = _read_all(own)
     divided = split(
         [len(one) for one in read["training"]],
-        *(_part_of(named[name]) for name in ("validation", "test")),
+        _part_of(options.validation_set),
+        _part_of(options.test_set),
         options.seed,
         train=chosen,
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from mtt.checkpoint import metadata_to_dict, write
 from mtt.errors import ConfigError
 from mtt.exporting import export_model, read_metadata
 from mtt.workflows.folder import check_writable
 from mtt.workflows.load import is_exported, load_checkpoint, model_from
+
+_PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 
 def export(
@@ -50,4 +54,5 @@ def export(
         write(target, {**contents, "metadata": metadata_to_dict(given)})
         return target
     model = model_from(contents, architecture, "export")
-    return export_model(model, target, metadata=given, dtype=dtype)
+    precision = None if dtype is None else _PRECISIONS[dtype]
+    return export_model(model, target, metadata=given, dtype=precision)

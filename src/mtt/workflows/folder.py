@@ -45,6 +45,7 @@ class RunFolder:
                 (folder / f"{name}{suffix}.txt").write_text(text, encoding="utf-8")
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        """A file ``name`` of plain values."""
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
         (self.path / name).write_text(text, encoding="utf-8")
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from mtt import __version__, registry
+from mtt import registry
+from mtt._version import __version__
 from mtt.data import merge
 from mtt.data.statistics import statistics
 from mtt.evaluation import Report
