@@ -50,6 +50,14 @@ def test_structures_outside_of_the_data_set_cannot_be_selected(dataset, index):
         dataset.select([0, index])
 
 
+def test_a_view_may_be_empty(dataset):
+    empty = dataset.select([])
+    assert len(empty) == 0
+    assert empty.composition((1, 6)).shape == (0, 2)
+    assert empty.target("energy").forces.shape == (0, 3)
+    assert empty.n_pairs(3.0).shape == (0,)
+
+
 def test_composition_counts_atoms(dataset, make_frames):
     counts = dataset.select(range(5, 12)).composition((8, 1, 6))
     assert counts.dtype == torch.float64

@@ -118,6 +118,7 @@ class Sources:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Sources:
+        """``names`` in one piece."""
         encoded = [name.encode() for name in names]
         ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
         return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), ends)
