@@ -10,7 +10,7 @@ import pytest
 import torch
 from metatomic_ase import MetatomicCalculator
 
-from mtt import DatasetInfo, TargetInfo
+from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError
 
 
@@ -76,13 +76,11 @@ def test_exporting_leaves_the_model_as_it_was(model):
 
 def test_engines_may_ask_for_single_atoms_and_for_energies_per_atom(model, ethanol):
     from metatensor.torch import Labels
-    from metatomic.torch import ModelOutput, systems_to_torch
-    from vesin.metatomic import compute_requested_neighbors_from_options
+    from metatomic.torch import ModelOutput
 
-    systems = systems_to_torch([ethanol, ethanol], dtype=torch.float64)
-    compute_requested_neighbors_from_options(
-        systems, "angstrom", model.requested_neighbor_lists(), check_consistency=True
-    )
+    dataset = Dataset.from_atoms([ethanol, ethanol], {})
+    dataset.prepare(model.requested_neighbor_lists())
+    systems = [dataset[i].system for i in range(2)]
     per_atom = ModelOutput(unit="eV", sample_kind="atom")
     whole = model(systems, {"energy": per_atom})["energy"].block()
     assert whole.samples.names == ["system", "atom"]
