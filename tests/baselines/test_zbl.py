@@ -17,7 +17,10 @@ RNG = np.random.default_rng(7)
 
 def reference(z1: int, z2: int, r: np.ndarray) -> np.ndarray:
     """eV of one pair at r Å: the formulas of LAMMPS' pair_style zbl, inner cutoff 0."""
-    c, d = np.array([0.02817, 0.28022, 0.50986, 0.18175]), np.array([0.20162, 0.4029, 0.94229, 3.1998])
+    c, d = (
+        np.array([0.02817, 0.28022, 0.50986, 0.18175]),
+        np.array([0.20162, 0.4029, 0.94229, 3.1998]),
+    )
     a = 0.4685 / (z1**0.23 + z2**0.23)
     k = 14.399645478425668 * z1 * z2
 

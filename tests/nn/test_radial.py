@@ -27,7 +27,9 @@ def test_defaults_of_soap_have_the_published_number_of_functions():
     assert LaplacianEigenstates(5.0, 7, 6).n_per_l == [8, 7, 7, 6, 6, 5, 5]
 
 
-@pytest.mark.parametrize(("cutoff", "max_radial", "max_angular"), [(5.0, 7, 6), (3.2, 3, 2), (6, 15, 8)])
+@pytest.mark.parametrize(
+    ("cutoff", "max_radial", "max_angular"), [(5.0, 7, 6), (3.2, 3, 2), (6, 15, 8)]
+)
 def test_values_are_normalised_spherical_bessel_functions(cutoff, max_radial, max_angular):
     basis = LaplacianEigenstates(cutoff, max_radial, max_angular).double()
     r = np.linspace(1e-3, cutoff, 97)
@@ -83,7 +85,10 @@ def test_functions_stay_finite_beyond_the_cutoff():
 
 
 def test_too_few_radial_functions_for_the_degree_are_refused():
-    with pytest.raises(ArchitectureError, match="leaves no radial function for l = 3; raise max_radial, or lower max_angular to 2"):
+    with pytest.raises(
+        ArchitectureError,
+        match="leaves no radial function for l = 3; raise max_radial, or lower max_angular to 2",
+    ):
         LaplacianEigenstates(5.0, 1, 6)
 
 

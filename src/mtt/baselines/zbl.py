@@ -57,8 +57,8 @@ class ZBL(torch.nn.Module):
         pair_type = graph.types[graph.centers] * self.n_types + graph.types[graph.neighbors]
         strength, inverse_a, cutoff, a, b, c = self.pairs(pair_type).unbind(1)
         screening = torch.zeros_like(r)
-        for weight, rate in zip(self.weights, self.rates):
-            screening = screening + weight * torch.exp(-rate * inverse_a * r)
+        for k in range(len(self.weights)):
+            screening = screening + self.weights[k] * torch.exp(-self.rates[k] * inverse_a * r)
         energy = strength / r * screening
         energy = energy + r**3 * (a / 3 + r * b / 4) + c
         energy = torch.where(r < cutoff, energy, torch.zeros_like(energy))

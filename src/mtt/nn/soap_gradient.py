@@ -99,9 +99,7 @@ class _Curvature(torch.autograd.Function):
         return _second(ctx.at, directions[0])[0], None
 
 
-def _geometry(
-    table: Tensor, one_hot: Tensor, n_rows: int, soap: SoapPowerSpectrum
-) -> _Geometry:
+def _geometry(table: Tensor, one_hot: Tensor, n_rows: int, soap: SoapPowerSpectrum) -> _Geometry:
     r = torch.linalg.vector_norm(table, dim=1)
     inverse = r.reciprocal()[:, None]
     units = table * inverse
@@ -167,7 +165,5 @@ def _second(at: _Point, direction: Tensor) -> tuple[Tensor, Tensor]:
             h = h.requires_grad_(True)
         spectrum = at.soap.power_spectrum(table, at.one_hot, at.n_rows)
         (gradient,) = torch.autograd.grad(spectrum, table, h, create_graph=True)
-        by_table, by_h = torch.autograd.grad(
-            gradient, (table, h), direction, create_graph=further
-        )
+        by_table, by_h = torch.autograd.grad(gradient, (table, h), direction, create_graph=further)
     return by_table, by_h

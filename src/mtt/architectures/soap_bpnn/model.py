@@ -1,5 +1,6 @@
 """SOAP power spectra and one small network per element."""
 
+from itertools import pairwise
 from typing import Any, Dict, List
 
 import torch
@@ -61,7 +62,7 @@ class SoapBPNN(MLIPModel):
         first = SpeciesNormLinear if bpnn["layernorm"] else SpeciesLinear
         self.first = first(self.n_types, sizes[0], sizes[1])
         self.rest = torch.nn.ModuleList(
-            [SpeciesLinear(self.n_types, n_in, n_out) for n_in, n_out in zip(sizes[1:], sizes[2:])]
+            [SpeciesLinear(self.n_types, n_in, n_out) for n_in, n_out in pairwise(sizes[1:])]
         )
 
     def atomic_energies(self, graph: Graph) -> Tensor:

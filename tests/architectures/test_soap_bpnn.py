@@ -1,0 +1,330 @@
+"""soap_bpnn: size, invariances, derivatives, limits, TorchScript."""
+
+import copy
+
+import ase
+import ase.build
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from vesin import NeighborList
+
+from mtt import DatasetInfo, Graph, TargetInfo
+from mtt.errors import ArchitectureError
+from mtt.options.validate import validate
+from mtt.registry import find
+
+ARCHITECTURE = find("soap_bpnn").load()
+TYPES = (1, 6, 8)
+SMALL = {"max_angular": 3, "max_radial": 3, "cutoff": {"radius": 3.5, "width": 1.0}}
+
+
+def hypers(**changes) -> dict:
+    return {**copy.deepcopy(ARCHITECTURE.default_hypers["model"]), **changes}
+
+
+def info(types=TYPES, **targets) -> DatasetInfo:
+    return DatasetInfo("angstrom", types, targets or {"energy": TargetInfo.energy(forces=True)})
+
+
+def make(dtype=torch.float64, **changes):
+    torch.manual_seed(3)
+    model = ARCHITECTURE.model(hypers(**{"soap": SMALL, **changes}), info())
+    for name, parameter in model.named_parameters():
+        if "gain" in name or "shift" in name:  # not the identity that training starts from
+            torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
+    return model.to(dtype)
+
+
+def graph_of(frames: list[ase.Atoms], cutoff: float, dtype=torch.float64) -> Graph:
+    finder = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
+    parts, first = [], 0
+    for atoms in frames:
+        i, j, vectors = finder.compute(
+            points=atoms.positions, box=atoms.cell[:], periodic=atoms.pbc.all(), quantities="ijD"
+        )
+        order = np.argsort(i, kind="stable")
+        ij = np.stack([i, j])[:, order].astype(np.int64)
+        parts.append((ij + first, vectors[order]))
+        first += len(atoms)
+    pairs = torch.from_numpy(np.concatenate([ij for ij, _ in parts], axis=1))
+    sizes = torch.tensor([len(atoms) for atoms in frames])
+    numbers = np.concatenate([atoms.numbers for atoms in frames])
+    return Graph(
+        types=torch.from_numpy(np.searchsorted(TYPES, numbers)),
+        system=torch.arange(len(frames)).repeat_interleave(sizes),
+        n_systems=len(frames),
+        centers=pairs[0],
+        neighbors=pairs[1],
+        vectors=torch.from_numpy(np.concatenate([v for _, v in parts])).to(dtype),
+        positions=torch.from_numpy(np.concatenate([a.positions for a in frames])).to(dtype),
+        cells=torch.from_numpy(np.stack([a.cell[:] for a in frames])).to(dtype),
+    )
+
+
+def molecules() -> list[ase.Atoms]:
+    frames = [ase.build.molecule(name) for name in ("CH3CH2OH", "H2O", "CO2")]
+    for k, atoms in enumerate(frames):
+        atoms.rattle(0.1, seed=k)
+    return frames
+
+
+def solid() -> ase.Atoms:
+    atoms = ase.build.bulk("C", "diamond", a=3.6, cubic=True)
+    atoms.numbers[::3] = 8
+    atoms.rattle(0.1, seed=4)
+    return atoms
+
+
+def predict(model, frames):
+    return model.predict_targets(graph_of(frames, model.cutoff), all_gradients=True)["energy"]
+
+
+def test_defaults_have_as_many_parameters_as_metatrains():
+    model = ARCHITECTURE.model(hypers(), info())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 263_880
+    assert model.soap.n_features == 2556
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        # of each element: the features (and their normalisation), the hidden layers, the last
+        ((2, 32, False, {}), 2556 * 32 + 32 * 32 + 32),
+        ((1, 8, True, {}), 2556 * (8 + 2) + 8),
+        ((0, 8, False, {}), 2556),
+        ((2, 32, True, {"energy": "mlp"}), 2556 * (32 + 2) + 2 * 32 * 32 + 32),
+    ],
+)
+def test_options_decide_the_size_of_the_network(options, count):
+    layers, width, layernorm, heads = options
+    bpnn = {
+        "num_hidden_layers": layers,
+        "num_neurons_per_layer": width,
+        "layernorm": layernorm,
+    }
+    model = ARCHITECTURE.model(hypers(bpnn=bpnn, heads=heads), info())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 3 * count
+
+
+@pytest.mark.parametrize("changes", [{}, {"heads": {"energy": "mlp"}}])
+@pytest.mark.parametrize("frames", [molecules(), [solid()]], ids=["molecules", "solid"])
+def test_forces_and_strain_are_derivatives_of_the_energy(frames, changes):
+    model = make(**changes)
+    predicted = predict(model, frames)
+    step = 2e-4
+    rng = np.random.default_rng(0)
+    sizes = [len(atoms) for atoms in frames]
+    shift = rng.normal(size=(sum(sizes), 3))
+    strain = rng.normal(size=(3, 3))
+    strain = strain + strain.T
+
+    def energy(factor: float) -> float:
+        moved = []
+        parts = np.split(shift, np.cumsum(sizes)[:-1])
+        for atoms, part in zip(frames, parts, strict=True):
+            copied = atoms.copy()
+            deform = np.eye(3) + factor * step * strain
+            copied.set_cell(copied.cell[:] @ deform, scale_atoms=False)
+            copied.positions = (copied.positions + factor * step * part) @ deform
+            moved.append(copied)
+        return float(predict(model, moved).values.sum())
+
+    # fourth order in the step
+    numeric = (8 * (energy(1) - energy(-1)) - (energy(2) - energy(-2))) / (12 * step)
+    analytic = -float((predicted.forces * torch.from_numpy(shift)).sum())
+    analytic += float((predicted.strain.sum(0) * torch.from_numpy(strain)).sum())
+    assert analytic == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("inversion", [1, -1])
+def test_energy_is_invariant_and_forces_turn_with_the_structure(inversion):
+    model = make()
+    rotation = inversion * Rotation.from_rotvec([0.3, -1.2, 0.8]).as_matrix()
+    turned = []
+    for atoms in molecules():
+        copied = atoms.copy()
+        copied.positions = copied.positions @ rotation.T + [1.0, -2.0, 0.5]
+        turned.append(copied)
+    before, after = predict(model, molecules()), predict(model, turned)
+    torch.testing.assert_close(after.values, before.values, rtol=0, atol=1e-10)
+    expected = before.forces @ torch.from_numpy(rotation.T.copy())
+    torch.testing.assert_close(after.forces, expected, rtol=0, atol=1e-10)
+
+
+def test_the_order_of_atoms_does_not_matter():
+    model = make()
+    atoms = molecules()[0]
+    order = np.random.default_rng(1).permutation(len(atoms))
+    before, after = predict(model, [atoms]), predict(model, [atoms[order]])
+    torch.testing.assert_close(after.values, before.values, rtol=0, atol=1e-10)
+    torch.testing.assert_close(after.forces, before.forces[order], rtol=0, atol=1e-10)
+
+
+def test_a_batch_gives_what_its_structures_give_alone():
+    model = make()
+    together = predict(model, molecules())
+    alone = [predict(model, [atoms]) for atoms in molecules()]
+    torch.testing.assert_close(
+        together.values, torch.cat([one.values for one in alone]), rtol=0, atol=1e-10
+    )
+    torch.testing.assert_close(
+        together.forces, torch.cat([one.forces for one in alone]), rtol=0, atol=1e-10
+    )
+
+
+def test_energy_is_extensive():
+    model = make()
+    one = float(predict(model, [solid()]).values)
+    eight = float(predict(model, [solid() * (2, 2, 2)]).values)
+    assert eight == pytest.approx(8 * one, rel=1e-12)
+
+
+@pytest.mark.parametrize("layernorm", [True, False])
+def test_atoms_without_neighbours_have_finite_energies_and_no_forces(layernorm):
+    bpnn = {"num_hidden_layers": 2, "num_neurons_per_layer": 8, "layernorm": layernorm}
+    model = make(bpnn=bpnn)
+    apart = ase.Atoms("HOC", positions=[[0, 0, 0], [9, 0, 0], [0, 9, 0]])
+    for frames in ([apart], [apart, molecules()[1]], [ase.Atoms("H")]):
+        predicted = predict(model, frames)
+        assert bool(torch.isfinite(predicted.values).all())
+        assert bool((predicted.forces[: len(frames[0])] == 0).all())
+
+
+@pytest.mark.parametrize("layernorm", [True, False])
+def test_energy_is_smooth_to_second_order_where_atoms_lose_sight_of_each_other(layernorm):
+    bpnn = {"num_hidden_layers": 1, "num_neurons_per_layer": 8, "layernorm": layernorm}
+    model = make(bpnn=bpnn)
+
+    def at(x: float) -> tuple[float, float]:
+        atoms = ase.Atoms("OCH", positions=[[0, 0, 0], [1.1, 0, 0], [0.2, x, 0]])
+        predicted = predict(model, [atoms])
+        return float(predicted.values), float(predicted.forces[2, 1])
+
+    edge = float(np.sqrt(3.5**2 - 0.2**2))  # O-H passes the cutoff here
+    gap = 1e-4
+    (e0, f0), (_, f1), (e2, f2) = (at(edge + k * gap) for k in (-1, 0, 1))
+    assert abs(e2 - e0) < 1e-2
+    assert abs((f2 - f1) - (f1 - f0)) < 1e-6  # the slope of the force has no step
+
+
+def test_float32_agrees_with_float64():
+    double, single = make(), make(torch.float32)
+    frames = [*molecules(), solid()]
+    exact = predict(double, frames)
+    rounded = single.predict_targets(graph_of(frames, 3.5, torch.float32), all_gradients=True)[
+        "energy"
+    ]
+    torch.testing.assert_close(rounded.values, exact.values, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(rounded.forces.double(), exact.forces, rtol=1e-3, atol=2e-4)
+
+
+def test_results_do_not_change_from_run_to_run():
+    model = make(torch.float32)
+    graph = graph_of(molecules(), 3.5, torch.float32)
+    first, second = (model.predict_targets(graph)["energy"] for _ in range(2))
+    assert torch.equal(first.values, second.values)
+    assert torch.equal(first.forces, second.forces)
+
+
+def test_torchscript_gives_the_same_energies_and_forces():
+    model = make()
+    graph = graph_of([*molecules(), solid()], model.cutoff)
+    scripted = torch.jit.script(model)
+    results = []
+    for function in (model.atomic_energies, scripted.atomic_energies):
+        vectors = graph.vectors.clone().requires_grad_(True)
+        energies = function(graph._replace(vectors=vectors))
+        (gradient,) = torch.autograd.grad(energies.sum(), vectors)
+        results.append((energies.detach(), gradient))
+    for eager, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-12)
+
+
+def test_loss_on_forces_reaches_every_weight_with_the_right_gradient():
+    model = make(bpnn={"num_hidden_layers": 2, "num_neurons_per_layer": 4, "layernorm": True})
+    graph = graph_of(molecules(), model.cutoff)
+
+    def loss() -> torch.Tensor:
+        predicted = model.predict_targets(graph, create_graph=True)["energy"]
+        return predicted.forces.square().sum() + predicted.values.sum()
+
+    parameters = list(model.parameters())
+    torch.autograd.backward(loss(), inputs=parameters)
+    step = 1e-5
+    for parameter in parameters:
+        direction = torch.randn(
+            parameter.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
+        )
+        sides = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter.add_(direction, alpha=sign * step)
+            sides.append(float(loss().detach()))
+            with torch.no_grad():
+                parameter.add_(direction, alpha=-sign * step)
+        numeric = (sides[0] - sides[1]) / (2 * step)
+        assert float((parameter.grad * direction).sum()) == pytest.approx(numeric, rel=1e-5)
+
+
+def test_zbl_is_added_to_the_network():
+    plain, repulsive = make(), make(zbl=True)
+    repulsive.load_state_dict(plain.state_dict(), strict=False)
+    close = ase.Atoms("CO", positions=[[0, 0, 0], [0, 0, 0.4]])
+    difference = predict(repulsive, [close]).values - predict(plain, [close]).values
+    expected = repulsive.zbl(graph_of([close], 3.5)).sum()
+    torch.testing.assert_close(difference.sum(), expected)
+    assert float(expected) > 100
+
+
+def test_default_options_pass_the_schema():
+    assert validate(ARCHITECTURE.default_hypers, ARCHITECTURE.schema) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what", "hint"),
+    [
+        (("long_range", "enable"), True, "not available yet: long-range interactions", ""),
+        (("legacy",), False, "not available yet: the variant with chemical embeddings", ""),
+        (("soap", "max_anguler"), 4, "unknown key", "did you mean 'max_angular'?"),
+        (("soap", "cutoff", "radius"), -5, "must be above 0, got -5", ""),
+        (("bpnn", "num_hidden_layers"), "two", "expected", ""),
+        (("heads", "energy"), "mpl", "expected one of", "did you mean 'mlp'?"),
+    ],
+)
+def test_the_schema_names_what_is_wrong(key, value, what, hint):
+    merged = copy.deepcopy(ARCHITECTURE.default_hypers)
+    place = merged["model"]
+    for name in key[:-1]:
+        place = place[name]
+    place[key[-1]] = value
+    (fault,) = validate(merged, ARCHITECTURE.schema)
+    assert tuple(fault.path) == ("model", *key)
+    assert fault.what.startswith(what)
+    assert fault.hint == hint or not hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"long_range": {"enable": True}}, "long_range.enable: .*not available"),
+        ({"legacy": False}, "legacy: chemical embeddings are not available"),
+        ({"heads": {"enrgy": "mlp"}}, "no target 'enrgy'; did you mean 'energy'"),
+    ],
+)
+def test_the_model_refuses_what_it_cannot_do(changes, message):
+    with pytest.raises(ArchitectureError, match=message):
+        ARCHITECTURE.model(hypers(**changes), info())
+
+
+def test_every_option_is_described():
+    def undescribed(schema: dict, path: str) -> list[str]:
+        found = []
+        for name, part in schema.get("properties", {}).items():
+            if "$ref" not in part:
+                missing = [] if part.get("description") else [f"{path}.{name}"]
+                found += missing + undescribed(part, f"{path}.{name}")
+        return found
+
+    assert undescribed(ARCHITECTURE.schema, "") == []
