@@ -1,4 +1,4 @@
-"""soap_bpnn: size, invariances, derivatives, limits, TorchScript."""
+"""The physics of soap_bpnn: invariances, derivatives, limits, TorchScript."""
 
 import copy
 
@@ -11,12 +11,11 @@ from scipy.spatial.transform import Rotation
 from vesin import NeighborList
 
 from mtt import DatasetInfo, Graph, TargetInfo
-from mtt.errors import ArchitectureError
-from mtt.options.validate import validate
 from mtt.registry import find
 
 ARCHITECTURE = find("soap_bpnn").load()
 TYPES = (1, 6, 8)
+INFO = DatasetInfo("angstrom", TYPES, {"energy": TargetInfo.energy(forces=True)})
 SMALL = {"max_angular": 3, "max_radial": 3, "cutoff": {"radius": 3.5, "width": 1.0}}
 
 
@@ -24,13 +23,9 @@ def hypers(**changes) -> dict:
     return {**copy.deepcopy(ARCHITECTURE.default_hypers["model"]), **changes}
 
 
-def info(types=TYPES, **targets) -> DatasetInfo:
-    return DatasetInfo("angstrom", types, targets or {"energy": TargetInfo.energy(forces=True)})
-
-
 def make(dtype=torch.float64, **changes):
     torch.manual_seed(3)
-    model = ARCHITECTURE.model(hypers(**{"soap": SMALL, **changes}), info())
+    model = ARCHITECTURE.model(hypers(**{"soap": SMALL, **changes}), INFO)
     for name, parameter in model.named_parameters():
         if "gain" in name or "shift" in name:  # not the identity that training starts from
             torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
@@ -79,33 +74,6 @@ def solid() -> ase.Atoms:
 
 def predict(model, frames):
     return model.predict_targets(graph_of(frames, model.cutoff), all_gradients=True)["energy"]
-
-
-def test_defaults_have_as_many_parameters_as_metatrains():
-    model = ARCHITECTURE.model(hypers(), info())
-    assert sum(parameter.numel() for parameter in model.parameters()) == 263_880
-    assert model.soap.n_features == 2556
-
-
-@pytest.mark.parametrize(
-    ("options", "count"),
-    [
-        # of each element: the features (and their normalisation), the hidden layers, the last
-        ((2, 32, False, {}), 2556 * 32 + 32 * 32 + 32),
-        ((1, 8, True, {}), 2556 * (8 + 2) + 8),
-        ((0, 8, False, {}), 2556),
-        ((2, 32, True, {"energy": "mlp"}), 2556 * (32 + 2) + 2 * 32 * 32 + 32),
-    ],
-)
-def test_options_decide_the_size_of_the_network(options, count):
-    layers, width, layernorm, heads = options
-    bpnn = {
-        "num_hidden_layers": layers,
-        "num_neurons_per_layer": width,
-        "layernorm": layernorm,
-    }
-    model = ARCHITECTURE.model(hypers(bpnn=bpnn, heads=heads), info())
-    assert sum(parameter.numel() for parameter in model.parameters()) == 3 * count
 
 
 @pytest.mark.parametrize("changes", [{}, {"heads": {"energy": "mlp"}}])
@@ -276,55 +244,3 @@ def test_zbl_is_added_to_the_network():
     expected = repulsive.zbl(graph_of([close], 3.5)).sum()
     torch.testing.assert_close(difference.sum(), expected)
     assert float(expected) > 100
-
-
-def test_default_options_pass_the_schema():
-    assert validate(ARCHITECTURE.default_hypers, ARCHITECTURE.schema) == []
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "what", "hint"),
-    [
-        (("long_range", "enable"), True, "not available yet: long-range interactions", ""),
-        (("legacy",), False, "not available yet: the variant with chemical embeddings", ""),
-        (("soap", "max_anguler"), 4, "unknown key", "did you mean 'max_angular'?"),
-        (("soap", "cutoff", "radius"), -5, "must be above 0, got -5", ""),
-        (("bpnn", "num_hidden_layers"), "two", "expected", ""),
-        (("heads", "energy"), "mpl", "expected one of", "did you mean 'mlp'?"),
-    ],
-)
-def test_the_schema_names_what_is_wrong(key, value, what, hint):
-    merged = copy.deepcopy(ARCHITECTURE.default_hypers)
-    place = merged["model"]
-    for name in key[:-1]:
-        place = place[name]
-    place[key[-1]] = value
-    (fault,) = validate(merged, ARCHITECTURE.schema)
-    assert tuple(fault.path) == ("model", *key)
-    assert fault.what.startswith(what)
-    assert fault.hint == hint or not hint
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"long_range": {"enable": True}}, "long_range.enable: .*not available"),
-        ({"legacy": False}, "legacy: chemical embeddings are not available"),
-        ({"heads": {"enrgy": "mlp"}}, "no target 'enrgy'; did you mean 'energy'"),
-    ],
-)
-def test_the_model_refuses_what_it_cannot_do(changes, message):
-    with pytest.raises(ArchitectureError, match=message):
-        ARCHITECTURE.model(hypers(**changes), info())
-
-
-def test_every_option_is_described():
-    def undescribed(schema: dict, path: str) -> list[str]:
-        found = []
-        for name, part in schema.get("properties", {}).items():
-            if "$ref" not in part:
-                missing = [] if part.get("description") else [f"{path}.{name}"]
-                found += missing + undescribed(part, f"{path}.{name}")
-        return found
-
-    assert undescribed(ARCHITECTURE.schema, "") == []
