@@ -27,7 +27,7 @@ class ConsoleLogger:
             )
             self._first = epoch + 1
             logger.info(
-                "epochs %d to %d of %d batches each; numbers in pairs: training | validation",
+                "epochs %d to %d of %d batches each; training | validation, errors are RMSE",
                 epoch + 1,
                 self._num_epochs,
                 values["n_batches"],
@@ -53,7 +53,8 @@ class ConsoleLogger:
             other = metrics.get(VALIDATION + name.removeprefix(TRAINING))
             if name.startswith(TRAINING) and other is not None:
                 pair = f"{value:.4g} | {other:.4g}"
-                parts.append(f"{name.removeprefix(TRAINING)} {pair} {units[name]}".rstrip())
-        parts.append(f"learning rate {metrics['learning rate']:.3g}")
+                short = name.removeprefix(TRAINING).removesuffix(" RMSE")
+                parts.append(f"{short} {pair} {units[name]}".rstrip())
+        parts.append(f"lr {metrics['learning rate']:.2g}")
         parts.append(f"{metrics['seconds']:.1f} s")
         return "  ".join(parts) + ("  best" if values["is_best"] else "")
