@@ -51,7 +51,8 @@ class Step:
         predictions = self.model.predict_targets(batch.graph, create_graph=True)
         terms = self.loss(predictions, batch.targets, batch.n_atoms)
         total = combine(self.loss.weighted(terms))
-        total.backward()
+        # by the weights alone: positions need no gradient of the loss
+        total.backward(inputs=self._parameters)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norm = get_total_norm(gradients)
         fault = self._fault(total.detach() + norm, terms)
