@@ -23,6 +23,7 @@ LEVELS = (
     {"evaluation", "exporting"},
     {"training"},
     {"workflows"},
+    {"testing"},
     {"cli"},
     {"__main__"},
 )
