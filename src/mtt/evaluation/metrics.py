@@ -81,18 +81,18 @@ class Errors:
         :param n_atoms: [n_systems].
         :param volumes: [n_systems] float64.
         """
-        rows = []
+        numbers: list[Tensor | None] = []
         for quantity in self._quantities:
             prediction, label = predictions.get(quantity.target), labels.get(quantity.target)
             row = None
             if prediction is not None and label is not None:
                 row = _sums(quantity.part, prediction, label, n_atoms, volumes)
-            rows.append(row)
-        found = [row for row in rows if row is not None]
+            numbers += row or [None] * 3
+        found = [number for number in numbers if number is not None]
         if found:
             nothing = torch.zeros_like(found[0])
-            batch = torch.stack([nothing if row is None else row for row in rows])
-            self.sums = self.sums.to(batch.device) + batch
+            batch = torch.stack([nothing if number is None else number for number in numbers])
+            self.sums = self.sums.to(batch.device) + batch.view(-1, 3)
 
     def compute(self) -> dict[str, float]:
         """Name to error in the units of the targets; NaN where no label was seen.
@@ -160,19 +160,22 @@ def _quantities(info: DatasetInfo, totals: bool) -> list[_Quantity]:
 
 def _sums(
     part: str, prediction: Target, label: Target, n_atoms: Tensor, volumes: Tensor
-) -> Tensor | None:
-    """[3] float64: squares, absolute values and count; None where a side lacks the part."""
+) -> list[Tensor] | None:
+    """0-d float64: squares, absolute values and count; None where a side lacks the part."""
     predicted, true = _of(part, prediction), _of(part, label)
     if predicted is None or true is None:
         return None
     assert predicted.shape == true.shape, f"{part}: {predicted.shape} against {true.shape}"
-    error, counted = predicted.double() - true.double(), true.isfinite()
+    error, counted = predicted.double() - true, true.isfinite()
     if part in ("per atom", "virial", "stress"):
-        size = (volumes if part == "stress" else n_atoms).double()
+        size = volumes if part == "stress" else n_atoms
         size = size.reshape(-1, *[1] * (error.dim() - 1))
-        error, counted = error / size, counted & size.isfinite() & (size > 0)
-    error = torch.where(counted, error, 0.0)
-    return torch.stack([error.square().sum(), error.abs().sum(), counted.sum().double()])
+        error = error / size
+        if part == "stress":
+            counted = counted & size.isfinite() & (size > 0)
+    error = torch.where(counted, error, 0.0).flatten()
+    absolutes = torch.linalg.vector_norm(error, ord=1)
+    return [torch.dot(error, error), absolutes, counted.sum(dtype=torch.float64)]
 
 
 def _of(part: str, target: Target) -> Tensor | None:

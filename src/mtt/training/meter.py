@@ -36,10 +36,8 @@ class Meter:
     ) -> None:
         """Count one batch; without a synchronisation of the device."""
         values = [*terms, *([] if norm is None else [TermValue(norm, 1.0)])]
-        totals = [value.total.to(torch.float64) for value in values]
-        counts = [totals[0].new_zeros(()) + value.labelled for value in values]
-        added = torch.stack([torch.stack(totals), torch.stack(counts)], dim=1)
-        self._sums[: len(values)] += added
+        numbers = [_number(number, self._sums) for value in values for number in value]
+        self._sums[: len(values)] += torch.stack(numbers).view(-1, 2)
         self._errors.update(predictions, batch.targets, batch.n_atoms, batch.volumes)
 
     def compute(self) -> dict[str, float]:
@@ -63,3 +61,10 @@ class Meter:
         """Go on from the sums of :meth:`state_dict`."""
         self._sums.copy_(state["loss"])
         self._errors.sums = state["errors"].clone()
+
+
+def _number(number: Tensor | float, like: Tensor) -> Tensor:
+    """0-d, of the type and on the device of ``like``."""
+    if isinstance(number, Tensor):
+        return number.to(like.dtype)
+    return like.new_full((), number)

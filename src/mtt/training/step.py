@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -55,24 +56,25 @@ class Step:
         total.backward(inputs=self._parameters)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norm = get_total_norm(gradients)
-        fault = self._fault(total.detach() + norm, terms)
+        size, fault = self._judge(total.detach(), norm, terms)
         if not fault:
-            if self.max_norm is not None:
+            if self.max_norm is not None and size > self.max_norm:
                 clip_grads_with_norm_(self._parameters, self.max_norm, norm)
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate
             self.optimizer.step()
         return StepResult(predictions, terms, norm, fault)
 
-    def _fault(self, number: Tensor, terms: list[TermValue]) -> str:
-        """Why there must be no update; ``number`` is finite where loss and gradient are."""
-        finite = torch.isfinite(number)
-        if self.loss.complete:
-            return "" if finite.item() else "not finite"
-        counts = torch.stack([number.new_zeros(()) + term.labelled for term in terms])
-        healthy, labelled = torch.stack([finite, counts.sum() > 0]).tolist()
+    def _judge(self, total: Tensor, norm: Tensor, terms: list[TermValue]) -> tuple[float, str]:
+        """The norm as a number, and why there must be no update. Synchronises the device."""
+        found = [total.double(), norm.double()]
+        if not self.loss.complete:
+            found += [total.new_zeros((), dtype=torch.float64) + term.labelled for term in terms]
+        loss, size, *labelled = torch.stack(found).tolist()
+        if not (math.isfinite(loss) and math.isfinite(size)):
+            return size, "not finite"
         # without labels Adam would still walk on, along its momentum
-        return "not finite" if not healthy else "" if labelled else "no labels"
+        return size, "" if self.loss.complete or any(labelled) else "no labels"
 
     def explain(self, result: StepResult) -> str:
         """Which loss terms, or which parameters' gradients, are not finite."""
