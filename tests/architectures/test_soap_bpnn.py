@@ -201,9 +201,9 @@ def test_torchscript_gives_the_same_energies_and_forces():
     graph = graph_of([*molecules(), solid()], model.cutoff)
     scripted = torch.jit.script(model)
     results = []
-    for function in (model.atomic_energies, scripted.atomic_energies):
+    for function in (model.predict, scripted.predict):
         vectors = graph.vectors.clone().requires_grad_(True)
-        energies = function(graph._replace(vectors=vectors))
+        energies = function(graph._replace(vectors=vectors))["energy"]
         (gradient,) = torch.autograd.grad(energies.sum(), vectors)
         results.append((energies.detach(), gradient))
     for eager, compiled in zip(*results, strict=True):

@@ -15,6 +15,7 @@ from mtt.errors import ConfigError
 
 OUTPUTS = Path("outputs")
 OPTIONS = "options_restart.yaml"
+PROVENANCE = "provenance.json"
 
 
 class RunFolder:
@@ -85,6 +86,12 @@ def new_folder(outputs: Path = OUTPUTS) -> RunFolder:
                 hint="run mtt where you may write",
             ) from error
         return RunFolder(path)
+
+
+def root_of(checkpoint: Path) -> Path:
+    """The run folder that ``checkpoint`` would belong to, by where it stands."""
+    folder = checkpoint.resolve().parent
+    return folder.parent if folder.name == "checkpoints" else folder
 
 
 def check_writable(path: Path) -> None:

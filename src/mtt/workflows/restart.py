@@ -12,8 +12,9 @@ from mtt.checkpoint import find_latest_run, newest_valid
 from mtt.errors import CheckpointError
 from mtt.options import Options, RawOptions
 from mtt.registry import Architecture
-from mtt.workflows.folder import OPTIONS, OUTPUTS, RunFolder, new_folder
+from mtt.workflows.folder import OPTIONS, OUTPUTS, RunFolder, new_folder, root_of
 from mtt.workflows.load import load_checkpoint
+from mtt.workflows.provenance import stored_provenance
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Restart(NamedTuple):
     @property
     def provenance(self) -> dict[str, Any]:
         """Where the weights come from, as the platform wrote it; empty for other checkpoints."""
-        return dict(self.checkpoint.get("provenance") or {})
+        return stored_provenance(self.path, self.checkpoint)
 
 
 def find_restart(
@@ -109,9 +110,8 @@ def run_folder(restart: Restart | None) -> RunFolder:
     they are, and ``auto`` never mixes the two.
     """
     if restart is not None:
-        folder = restart.path.resolve().parent
-        root = folder.parent if folder.name == "checkpoints" else folder
-        newest = newest_valid(folder).path
+        root = root_of(restart.path)
+        newest = newest_valid(restart.path.resolve().parent).path
         if (root / OPTIONS).is_file() and newest is not None and newest.samefile(restart.path):
             return RunFolder(root)
     return new_folder()

@@ -229,6 +229,10 @@ def tell_data(plan: Plan, listeners: Sequence[Listener]) -> None:
     """Statistics of the data, and what the user should know about them."""
     for notice in plan.data.notices:
         log.warning("%s", notice)
+    if not plan.data.info.length_unit:
+        log.warning(
+            "systems have no length_unit: engines will take the exported model's lengths as theirs"
+        )
     parts = plan.data.parts()
     n_structures = sum(len(one) for sets in parts.values() for one in sets)
     wish = plan.options.print_stats
@@ -268,17 +272,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def fingerprint(data: Data) -> str:
-    """SHA-256 of what is trained and validated on: structures and energies, in their order."""
-    digest = hashlib.sha256()
-    for one in [*data.training, *data.validation]:
-        digest.update(one.n_atoms.numpy().tobytes())
-        digest.update(one.types.numpy().tobytes())
-        for name in one.info.targets:
-            digest.update(one.target(name).values.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def place(source: Path, target: Path) -> None:

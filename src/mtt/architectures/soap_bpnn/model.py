@@ -19,7 +19,9 @@ from mtt.nn import (
 
 
 class SoapBPNN(MLIPModel):
-    """E_i = NN_t(p_i): a network for each element t on the power spectrum p_i of its atoms.
+    """y_i = NN_t(p_i): a network for each element t on the power spectrum p_i of its atoms.
+
+    Targets share the hidden layers; each has a head of its own.
 
     Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007); Bartók, Kondor and Csányi,
     Phys. Rev. B 87, 184115 (2013).
@@ -28,6 +30,7 @@ class SoapBPNN(MLIPModel):
     __checkpoint_version__ = 1
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
+    __supported_targets__ = ("energy", "scalar", "scalar per atom")
     __default_metadata__ = ModelMetadata(
         name="SOAP-BPNN",
         references={
@@ -52,28 +55,57 @@ class SoapBPNN(MLIPModel):
             max_angular=soap["max_angular"],
             n_types=self.n_types,
         )
-        width = bpnn["num_neurons_per_layer"]
-        n_hidden = bpnn["num_hidden_layers"]
-        head = next(iter(hypers["heads"].values()), "linear")
-        sizes: List[int] = [self.soap.n_features] + [width] * n_hidden
-        if head == "mlp":
-            sizes.append(sizes[-1])
-        sizes.append(1)
+        widths: List[int] = [bpnn["num_neurons_per_layer"]] * bpnn["num_hidden_layers"]
+        properties = [target.properties for target in dataset_info.targets.values()]
+        # without a hidden layer the first one gives the values of all targets, side by side
+        n_first = widths[0] if widths else sum(properties)
         first = SpeciesNormLinear if bpnn["layernorm"] else SpeciesLinear
-        self.first = first(self.n_types, sizes[0], sizes[1])
-        self.rest = torch.nn.ModuleList(
-            [SpeciesLinear(self.n_types, n_in, n_out) for n_in, n_out in pairwise(sizes[1:])]
+        self.first = first(self.n_types, self.soap.n_features, n_first)
+        self.hidden = torch.nn.ModuleList(
+            [SpeciesLinear(self.n_types, n_in, n_out) for n_in, n_out in pairwise(widths)]
         )
+        self.heads = torch.nn.ModuleList()
+        for name, n_out in zip(self.target_names, properties, strict=True):
+            if widths:
+                mlp = hypers["heads"].get(name, "linear") == "mlp"
+                self.heads.append(Head(self.n_types, widths[-1], n_out, mlp))
 
-    def atomic_energies(self, graph: Graph) -> Tensor:
-        """The network's energy of every atom, [n_atoms]."""
+    def predict(self, graph: Graph) -> Dict[str, Tensor]:
+        """The network's values of every atom, per target [n_atoms, properties]."""
         order = sort_by_species(graph.types, self.n_types)
         layout = neighborhoods(graph.centers, order.row_of_atom)
         features = self.soap(graph.vectors, graph.types[graph.neighbors], layout)
         values = self.first(features, order.counts)
-        for layer in self.rest:
+        for layer in self.hidden:
             values = layer(torch.nn.functional.silu(values), order.counts)
-        return values[:, 0].index_select(0, order.row_of_atom)
+        results: Dict[str, Tensor] = {}
+        start = 0
+        for i, name in enumerate(self.target_names):
+            results[name] = values[:, start : self.ends[i]]
+            start = self.ends[i]
+        for i, head in enumerate(self.heads):
+            activated = torch.nn.functional.silu(values)
+            results[self.target_names[i]] = head(activated, order.counts)
+        for name in self.target_names:
+            results[name] = results[name].index_select(0, order.row_of_atom)
+        return results
+
+
+class Head(torch.nn.Module):
+    """From the last hidden features to the values of one target: linear, or one layer more."""
+
+    def __init__(self, n_types: int, n_in: int, n_out: int, mlp: bool) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList()
+        if mlp:
+            self.layers.append(SpeciesLinear(n_types, n_in, n_in))
+        self.last = SpeciesLinear(n_types, n_in, n_out)
+
+    def forward(self, features: Tensor, counts: List[int]) -> Tensor:
+        """[n_rows, n_in] to [n_rows, n_out]; rows sorted by species, ``counts`` of each."""
+        for layer in self.layers:
+            features = torch.nn.functional.silu(layer(features, counts))
+        return self.last(features, counts)
 
 
 def check_hypers(hypers: Dict[str, Any], info: DatasetInfo) -> None:

@@ -1,0 +1,63 @@
+"""Where weights come from: stored in checkpoints, and for trainers of their own beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtt import __version__
+from mtt.checkpoint import read, write
+from mtt.workflows.data import Data
+from mtt.workflows.folder import PROVENANCE, root_of
+
+
+def provenance(start: Mapping[str, Any], seed: int, data: Data) -> dict[str, Any]:
+    """What a run is made of, as plain types.
+
+    :param start: where its first weights come from.
+    """
+    return {
+        **start,
+        "seed": seed,
+        "data": fingerprint(data),
+        "mtt_version": __version__,
+        "torch_version": str(torch.__version__),
+    }
+
+
+def fingerprint(data: Data) -> str:
+    """SHA-256 of what is trained and validated on: structures and energies, in their order."""
+    digest = hashlib.sha256()
+    for one in [*data.training, *data.validation]:
+        digest.update(one.n_atoms.numpy().tobytes())
+        digest.update(one.types.numpy().tobytes())
+        for name in one.info.targets:
+            digest.update(one.target(name).values.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
+    """Add to a checkpoint what a trainer of its own left out: architecture and provenance.
+
+    :raises CheckpointError: it cannot be read safely.
+    """
+    checkpoint = read(path, architecture=name)
+    if "provenance" not in checkpoint:
+        write(path, {**checkpoint, "provenance": dict(known)})
+
+
+def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance in a checkpoint, else that of the run folder in which it stands."""
+    stored = checkpoint.get("provenance")
+    if isinstance(stored, Mapping):
+        return dict(stored)
+    beside = root_of(path) / PROVENANCE
+    if not beside.is_file():
+        return {}
+    known: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+    return known
