@@ -34,9 +34,8 @@ def fit_composition(counts: Tensor, values: Tensor, atomic_types: Sequence[int])
     if rank < n_used:
         symbols = [chemical_symbols[z] for z, u in zip(atomic_types, used, strict=True) if u]
         log.warning(
-            "the compositions in the training set do not determine the energies of %s one by "
-            "one (rank %d of %d); the smallest solution is taken, and differences between "
-            "compositions that the data do not hold are not meaningful",
+            "the training set does not determine the energies of %s one by one (rank %d of %d); "
+            "the smallest solution serves its compositions, and says nothing of others",
             ", ".join(symbols),
             rank,
             n_used,
