@@ -1,8 +1,6 @@
-"""What a model runs on: device, precision and seed, from the user's wish and the machine."""
+"""What a model runs on: device and precision, from the user's wish and the machine."""
 
 from __future__ import annotations
-
-import secrets
 
 import torch
 
@@ -59,11 +57,6 @@ def choose_dtype(wish: int | None, model: type[ModelInterface]) -> torch.dtype:
             hint=f"it supports: {bits}",
         )
     return dtype
-
-
-def choose_seed(wish: int | None) -> int:
-    """The seed that the user names, else a random one."""
-    return secrets.randbelow(2**31) if wish is None else wish
 
 
 def _is_here(kind: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import shutil
@@ -15,7 +14,6 @@ import numpy as np
 import torch
 
 from mtt import registry
-from mtt._version import __version__
 from mtt.data import merge
 from mtt.data.statistics import statistics
 from mtt.evaluation import Report
@@ -24,9 +22,10 @@ from mtt.interface import Listener, Run
 from mtt.options import Options, load_options, resolve
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
-from mtt.workflows.folder import RunFolder, check_writable
+from mtt.workflows.folder import PROVENANCE, RunFolder, check_writable
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.machine import choose_device, choose_dtype
+from mtt.workflows.provenance import complete, fingerprint, provenance
 from mtt.workflows.restart import (
     Restart,
     check_same_data,
@@ -91,8 +90,9 @@ def train(
         return TrainResult()
     folder = run_folder(plan.restart)
     with folder.logging():
-        describe(plan, folder)
-        run(plan, start, folder, listeners)
+        origin = provenance(start.provenance, plan.options.seed, plan.data)
+        describe(plan, folder, origin)
+        run(plan, start, folder, origin, listeners)
         export_best(plan, folder)
         reports = evaluate_best(plan, folder, listeners)
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
@@ -156,20 +156,20 @@ def begin(plan: Plan) -> Start:
     return new_model(plan.architecture, hypers, info)
 
 
-def run(plan: Plan, start: Start, folder: RunFolder, listeners: Sequence[Listener]) -> None:
+def run(
+    plan: Plan,
+    start: Start,
+    folder: RunFolder,
+    origin: Mapping[str, Any],
+    listeners: Sequence[Listener],
+) -> None:
     """Train, and write the checkpoint that holds the outcome."""
     start.trainer.run = Run(
         seed=plan.options.seed,
         architecture=plan.architecture.name,
         directory=folder.path,
         listeners=listeners,
-        provenance={
-            **start.provenance,
-            "seed": plan.options.seed,
-            "data": fingerprint(plan.data),
-            "mtt_version": __version__,
-            "torch_version": str(torch.__version__),
-        },
+        provenance=origin,
     )
     folder.checkpoints.mkdir(exist_ok=True)
     start.trainer.train(
@@ -181,6 +181,7 @@ def run(plan: Plan, start: Start, folder: RunFolder, listeners: Sequence[Listene
         str(folder.checkpoints),
     )
     start.trainer.save_checkpoint(start.model, folder.checkpoint)
+    complete(folder.checkpoint, plan.architecture.name, origin)
 
 
 def export_best(plan: Plan, folder: RunFolder) -> None:
@@ -255,11 +256,12 @@ def tell_model(plan: Plan, start: Start) -> None:
     )
 
 
-def describe(plan: Plan, folder: RunFolder) -> None:
+def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
     """Write down what the run is made of, and say what its files will be."""
     folder.options.write_text(plan.options.to_yaml(), encoding="utf-8")
     folder.write_indices(plan.data.indices)
     folder.write_json("dataset_info.json", plan.data.info.to_dict())
+    folder.write_json(PROVENANCE, origin)
     log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)
     log.info("exported model: %s, checkpoint: %s", plan.output, plan.output.with_suffix(".ckpt"))
 
