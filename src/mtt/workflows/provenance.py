@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mtt import __version__
+from mtt._version import __version__
 from mtt.checkpoint import read, write
 from mtt.workflows.data import Data
 from mtt.workflows.folder import PROVENANCE, root_of
