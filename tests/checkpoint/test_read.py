@@ -133,7 +133,7 @@ def test_a_file_without_permission_is_told(file) -> None:
         ("options.yaml", b"seed: 1\n", "but a YAML file; options belong to `mtt train`"),
         ("a.txt", "Å\n".encode() * 3000, "but a text file"),
         ("a.ckpt", bytes(range(1, 255)) * 20, "unknown kind of file"),
-        ("a.ckpt.gz", gzip.compress(b"x"), "compressed by gzip; decompress it first"),
+        ("a.ckpt.gz", gzip.compress(b"x", mtime=0), "compressed by gzip; decompress it first"),
         ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         ("a.npy", b"\x93NUMPY\x01\x00", "a numpy array"),
         ("a.zip", b"PK\x05\x06" + bytes(18), "an empty zip archive"),
