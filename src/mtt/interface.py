@@ -62,6 +62,9 @@ class ModelInterface(torch.nn.Module, ABC):
     __supported_dtypes__: ClassVar[List[torch.dtype]]  # in order of preference
     __default_metadata__: ClassVar[ModelMetadata]
 
+    __conformance_exceptions__: ClassVar[Dict[str, str]] = {}
+    """What the model does not promise: name of a check of ``mtt.testing`` to the reason."""
+
     def __init__(
         self,
         hypers: Dict[str, Any],
@@ -73,6 +76,10 @@ class ModelInterface(torch.nn.Module, ABC):
         self.hypers = hypers
         self.dataset_info = dataset_info
         self.metadata = self.__default_metadata__ if metadata is None else metadata
+
+    def extra_repr(self) -> str:
+        """The options that the model is built from."""
+        return ", ".join(f"{key}={value!r}" for key, value in self.hypers.items())
 
     @abstractmethod
     def forward(

@@ -21,6 +21,11 @@ class RadialSum(ModelInterface):
     __supported_devices__ = ["cpu"]
     __supported_dtypes__ = [torch.float64, torch.float32]
     __default_metadata__ = ModelMetadata(name="radial sum")
+    __conformance_exceptions__ = {
+        "targets that cannot be learnt are refused": "it takes everything for an energy",
+        "second derivatives are continuous at the cutoff": "its cutoff function is a cosine",
+        "a restart refuses unknown elements and targets": "it goes on as it is",
+    }
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)

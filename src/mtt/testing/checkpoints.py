@@ -1,0 +1,115 @@
+"""What a checkpoint must bring back, and what a model must refuse to go on with."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from mtt.checkpoint import read, upgrade, write
+from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.errors import ArchitectureError
+from mtt.interface import Context, ModelInterface, Run
+from mtt.testing import systems
+from mtt.testing.check import CheckFailed, compare
+from mtt.testing.subject import Subject, same_weights
+
+CONTEXTS: tuple[Context, ...] = get_args(Context)
+TOLERANCE = 1e-12
+
+
+def check_plain_checkpoint(subject: Subject) -> None:
+    """``get_checkpoint()`` holds tensors and plain types only, and brings the model back."""
+    model = subject.model()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.ckpt")
+        write(path, {**model.get_checkpoint(), "architecture_name": subject.architecture.name})
+        checkpoint = read(path)
+    _check_version(checkpoint, subject)
+    _compare(subject, _load(subject, checkpoint, "restart"), "restart")
+
+
+def check_contexts(subject: Subject) -> None:
+    """What the trainer saves loads in every context, with the same predictions."""
+    model = subject.model()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.ckpt")
+        trainer = subject.architecture.trainer(subject.training_hypers)
+        trainer.run = Run(architecture=subject.architecture.name)
+        trainer.save_checkpoint(model, path)
+        for context in CONTEXTS:
+            checkpoint = upgrade(
+                read(path, architecture=subject.architecture.name), subject.architecture
+            )
+            loaded = _load(subject, checkpoint, context)
+            if not same_weights(loaded.state_dict(), model.state_dict()):
+                raise CheckFailed(
+                    f"loaded to {context}, the weights are others",
+                    hint="load_checkpoint: build, cast to the stored dtype, load_state_dict",
+                )
+            _compare(subject, loaded, context)
+            subject.architecture.trainer.load_checkpoint(
+                checkpoint, subject.training_hypers, context
+            )
+
+
+def check_restart(subject: Subject) -> None:
+    """A loaded model goes on with the data that it was made for, unchanged."""
+    checkpoint = subject.model().get_checkpoint()
+    restarted = _load(subject, checkpoint, "restart").restart(subject.info)
+    _compare(subject, restarted, "restart(dataset_info)")
+
+
+def check_restart_refuses(subject: Subject) -> None:
+    """A loaded model refuses elements and targets that it does not know."""
+    unknown = next(number for number in range(1, 119) if number not in subject.elements)
+    other = replace(subject.info, atomic_types=sorted([*subject.elements, unknown]))
+    _refused(subject, other, "an element that the model does not know")
+    targets = {**subject.info.targets, "mtt::unknown": TargetInfo(quantity="unknown")}
+    _refused(subject, subject.info.with_targets(targets), "a target that the model has not")
+
+
+def _refused(subject: Subject, info: DatasetInfo, what: str) -> None:
+    model = _load(subject, subject.model().get_checkpoint(), "restart")
+    try:
+        model.restart(info)
+    except ArchitectureError:
+        return
+    raise CheckFailed(
+        f"restart(dataset_info) accepts {what}",
+        hint="raise ArchitectureError there; else the training goes on with half of the data",
+    )
+
+
+def _load(subject: Subject, checkpoint: dict[str, Any], context: Context) -> ModelInterface:
+    """Loaded while the generator stands elsewhere than when the model was built."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(987)
+        loaded: ModelInterface = subject.architecture.model.load_checkpoint(checkpoint, context)
+    return loaded
+
+
+def _check_version(checkpoint: dict[str, Any], subject: Subject) -> None:
+    stored = checkpoint["model_ckpt_version"]
+    declared = subject.architecture.model.__checkpoint_version__
+    if stored != declared:
+        raise CheckFailed(
+            f"the checkpoint says version {stored}, the class {declared}",
+            hint="get_checkpoint(): model_ckpt_version = __checkpoint_version__",
+        )
+
+
+def _compare(subject: Subject, loaded: ModelInterface, context: str) -> None:
+    structures = systems.ordinary(subject.elements)
+    hint = "what decides predictions must be a parameter, a persistent buffer, or in the hypers"
+    pairs = zip(subject.predict(structures), subject.predict(structures, loaded), strict=True)
+    for wanted, found in pairs:
+        for name, target in wanted.items():
+            what = f"{name} after loading ({context}), and before"
+            compare(what, found[name].values, target.values, TOLERANCE, hint)
+            forces = found[name].forces
+            if target.forces is not None and forces is not None:
+                compare(f"forces of {what}", forces, target.forces, TOLERANCE, hint)

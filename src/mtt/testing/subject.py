@@ -1,0 +1,211 @@
+"""What is checked: an architecture with its options, and models of it in both precisions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import ase
+import torch
+from metatomic.torch import AtomisticModel
+from torch import Tensor
+
+from mtt import registry
+from mtt.data import Dataset
+from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.errors import ArchitectureError, Problem, did_you_mean
+from mtt.evaluation.predict import predict
+from mtt.graph import Target
+from mtt.interface import ModelInterface
+from mtt.mlip import MLIPModel
+from mtt.options.overrides import deep_merge
+
+ELEMENTS = (1, 6, 8)
+SEED = 2
+SCALE = 1.7
+
+AnyModel: TypeAlias = "ModelInterface | AtomisticModel"
+
+
+class Subject:
+    """An architecture, ready to be checked.
+
+    :param architecture: a loaded one, its name, or its folder.
+    :param model_hypers: laid over the folder's defaults; small models are checked faster.
+    :param dataset_info: what the models are made for; an energy of hydrogen, carbon and oxygen
+        if None.
+    :raises ArchitectureError: it cannot be found or loaded.
+    """
+
+    def __init__(
+        self,
+        architecture: registry.Architecture | str | Path,
+        *,
+        model_hypers: Mapping[str, Any] | None = None,
+        dataset_info: DatasetInfo | None = None,
+    ) -> None:
+        self.architecture = _loaded(architecture)
+        trainer, defaults = self.architecture.trainer, self.architecture.default_hypers
+        self.model_hypers: dict[str, Any] = deep_merge(defaults["model"], dict(model_hypers or {}))
+        self.training_hypers: dict[str, Any] = deep_merge(
+            trainer.platform_hypers(), defaults["training"]
+        )
+        self.info = dataset_info or default_info()
+        self.exceptions: dict[str, str] = dict(self.architecture.model.__conformance_exceptions__)
+        self._models: dict[torch.dtype, ModelInterface] = {}
+
+    @property
+    def elements(self) -> list[int]:
+        return [int(number) for number in self.info.atomic_types]
+
+    @property
+    def energies(self) -> list[str]:
+        """Names of the targets that are energies."""
+        return [name for name, target in self.info.targets.items() if target.is_energy]
+
+    def build(self, hypers: Mapping[str, Any] | None = None) -> ModelInterface:
+        """A new model, as it is before training; the same one each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            chosen = self.model_hypers if hypers is None else hypers
+            model: ModelInterface = self.architecture.model(copy.deepcopy(dict(chosen)), self.info)
+        return model
+
+    def model(self, dtype: torch.dtype = torch.float64) -> ModelInterface:
+        """The model with weights as after training, in ``dtype``; shared by all checks.
+
+        New weights may hide mistakes, since some begin as zeros: they are moved a little, and
+        baselines are fitted to energies of single atoms.
+        """
+        if dtype not in self._models:
+            model = self.build()
+            _move_weights(model)
+            if isinstance(model, MLIPModel) and len(self.energies) == len(self.info.targets):
+                scales = dict.fromkeys(self.energies, SCALE)
+                hypers = {**self.training_hypers, "fixed_scaling_weights": scales}
+                model.fit_baselines(self._single_atoms(), hypers)
+            self._models[dtype] = model.to(dtype).eval()
+        return self._models[dtype]
+
+    def graph_model(self) -> MLIPModel | None:
+        """The float64 model, if it is an ``MLIPModel``."""
+        model = self.model()
+        return model if isinstance(model, MLIPModel) else None
+
+    def cutoffs(self) -> list[float]:
+        """Radii at which neighbours come into the model's sight, ascending, each once."""
+        model = self.model()
+        requested = model.requested_neighbor_lists()
+        radii = {float(options.engine_cutoff(self.info.length_unit)) for options in requested}
+        if isinstance(model, MLIPModel):
+            radii.add(float(model.cutoff))
+        return sorted(radii)
+
+    def reach(self) -> float:
+        """A distance at which structures do not feel each other, messages included."""
+        model = self.model()
+        own = model.interaction_range() if isinstance(model, MLIPModel) else 0.0
+        return 1.0 + max([own, *(4 * cutoff for cutoff in self.cutoffs())])
+
+    def dataset(self, structures: Sequence[ase.Atoms]) -> Dataset:
+        return Dataset.from_atoms(structures, {}, length_unit=self.info.length_unit)
+
+    def predict(
+        self,
+        structures: Sequence[ase.Atoms],
+        model: AnyModel | None = None,
+        batch_size: int = 1,
+    ) -> list[dict[str, Target]]:
+        """Predictions in float64, structure by structure.
+
+        :param model: the float64 one of :meth:`model` if None.
+        :return: for every structure and target ``values`` [1 or n_atoms, properties]; energies
+            have ``forces`` [n_atoms, 3] and ``strain`` [3, 3].
+        """
+        data = self.dataset(structures)
+        chosen = self.model() if model is None else model
+        found: list[dict[str, Target]] = []
+        for batch in predict(chosen, data, batch_size=batch_size):
+            counts = [int(n) for n in batch.n_atoms]
+            split = {name: self._split(name, each, counts) for name, each in batch.targets.items()}
+            found += [{name: split[name][i] for name in split} for i in range(len(counts))]
+        return found
+
+    def _split(self, name: str, target: Target, counts: list[int]) -> list[Target]:
+        """One :class:`Target` per structure."""
+        info = self.info.targets[name]
+        rows = target.values.double().split(counts if info.per_atom else 1)
+        if not info.is_energy:
+            return [Target(values) for values in rows]
+        # a constant energy has no derivative to speak of: it is zero
+        forces = torch.zeros(sum(counts), 3) if target.forces is None else target.forces
+        strain = torch.zeros(len(counts), 3, 3) if target.strain is None else target.strain
+        parts = zip(rows, forces.double().split(counts), strain.double(), strict=True)
+        return [Target(*each) for each in parts]
+
+    def _single_atoms(self) -> Dataset:
+        """Atoms with energies of no simple ratio."""
+        structures, targets = [], {}
+        for number in self.elements:
+            one = ase.Atoms([number], [[0.0, 0.0, 0.0]])
+            for name in self.energies:
+                one.info[name] = -0.37 * number**0.5
+            structures.append(one)
+        for name in self.energies:
+            unit = self.info.targets[name].unit
+            targets[name] = {"key": name, "unit": unit, "quantity": "energy"}
+        return Dataset.from_atoms(structures, targets, length_unit=self.info.length_unit)
+
+
+def default_info() -> DatasetInfo:
+    """An energy with forces and stress, of hydrogen, carbon and oxygen."""
+    return DatasetInfo(
+        "angstrom", ELEMENTS, {"energy": TargetInfo.energy(forces=True, stress=True)}
+    )
+
+
+def check_exceptions(subject: Subject, names: Sequence[str]) -> None:
+    """Refuse exceptions that a model declares from checks that do not exist.
+
+    :raises ArchitectureError: one problem for each of them.
+    """
+    owner = subject.architecture.model.__name__
+    problems = [
+        Problem(f"there is no check {name!r}", f"{owner}.__conformance_exceptions__", hint)
+        for name, hint in ((n, did_you_mean(n, names)) for n in subject.exceptions)
+        if name not in names
+    ]
+    if problems:
+        raise ArchitectureError.collect(problems)
+
+
+def _loaded(architecture: registry.Architecture | str | Path) -> registry.Architecture:
+    if isinstance(architecture, registry.Architecture):
+        return architecture
+    if isinstance(architecture, str):
+        return registry.find(architecture).load()
+    folder = architecture.resolve()
+    for found in registry.discover([folder]).values():
+        if found.folder.resolve() == folder:
+            return registry.find(found.name, [folder]).load()
+    raise ArchitectureError("is no architecture folder", where=str(folder))
+
+
+def _move_weights(model: ModelInterface) -> None:
+    generator = torch.Generator().manual_seed(SEED)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.requires_grad:
+                continue
+            size = 0.3 / max(parameter.shape[-1:], default=1) ** 0.5
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
+            parameter.add_(size * noise.to(parameter.dtype))
+
+
+def same_weights(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
+    """Whether two state dicts hold the same, to the last bit."""
+    return list(first) == list(second) and all(
+        torch.equal(first[name], second[name]) for name in first
+    )

@@ -1,0 +1,58 @@
+"""Every architecture that is found keeps the promises of all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtt import registry
+from mtt.testing import CHECKS, NAMES, ArchitectureTests, Check, Subject, check_exceptions, run
+
+FOLDERS = [Path(__file__).parent.parent / "resources" / "architectures"]
+FOUND = registry.discover(FOLDERS)
+
+# laid over the defaults: what is true of a small model is true of a large one, later
+SMALL: dict[str, dict[str, Any]] = {
+    "soap_bpnn": {
+        "soap": {"max_angular": 2, "max_radial": 2},
+        "bpnn": {"num_neurons_per_layer": 4},
+    },
+}
+SUBJECTS: dict[str, Subject] = {}
+
+
+def subject(name: str) -> Subject:
+    """Its models are built once."""
+    if name not in SUBJECTS:
+        SUBJECTS[name] = Subject(FOUND[name].load(), model_hypers=SMALL.get(name))
+        check_exceptions(SUBJECTS[name], NAMES)
+    return SUBJECTS[name]
+
+
+def test_there_are_architectures_inside_and_outside_of_the_package() -> None:
+    states = {found.state for found in FOUND.values()}
+    assert {"stable", "external"} <= states
+    assert set(SMALL) <= set(FOUND)
+
+
+@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("check", CHECKS, ids=NAMES)
+def test_an_architecture_keeps_its_promises(name: str, check: Check) -> None:
+    outcome = run(check, subject(name))
+    if outcome.failure is not None:
+        raise outcome.failure
+    if outcome.status != "passed":
+        pytest.skip(f"{outcome.status}: {outcome.message}")
+
+
+class TestSoapBPNNWithRepulsion(ArchitectureTests):
+    """The base class's ZBL, whose cutoff is not that of the network."""
+
+    architecture = "soap_bpnn"
+    model_hypers = {
+        "zbl": True,
+        "soap": {"max_angular": 1, "max_radial": 1, "cutoff": {"radius": 2.5}},
+        "bpnn": {"num_neurons_per_layer": 4},
+    }
