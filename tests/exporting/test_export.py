@@ -2,21 +2,137 @@
 
 from __future__ import annotations
 
-import os
+import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from metatomic.torch import ModelMetadata, load_atomistic_model
+from metatomic.torch import ModelMetadata
 
 from mtt import MLIPModel
+from mtt.data import Dataset
 from mtt.errors import ArchitectureError, CheckpointError
-from mtt.exporting import export_model
+from mtt.exporting import export_model, load_exported
+
+Make = Callable[..., MLIPModel]
 
 
-def test_an_exported_model_is_verified_and_takes_its_name(model: MLIPModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_an_exported_model_is_verified_and_takes_its_name(
+    make_model: Make, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    model = make_model(dtype=dtype)
+    before = copy.deepcopy(model.state_dict())
     path = export_model(model, tmp_path / "model.pt", ModelMetadata(authors=["B. Author"]))
     assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
-    loaded = load_atomistic_model(str(path))
+    loaded = load_exported(path)
     assert loaded.capabilities().dtype == "float64"
     assert list(loaded.metadata().authors) == ["A. Author", "B. Author"]
+    assert all(p.requires_grad for p in model.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_frames_of_a_data_set_serve_as_trial_structures(
+    model: MLIPModel, dataset: Dataset, tmp_path: Path
+) -> None:
+    export_model(model, tmp_path / "model.pt", verify_on=dataset)
+    assert (tmp_path / "model.pt").exists()
+
+
+def test_float32_at_the_door_is_declared(model: MLIPModel, tmp_path: Path) -> None:
+    path = export_model(model, tmp_path / "model.pt", dtype=torch.float32)
+    assert load_exported(path).capabilities().dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "dtype"),
+    [("OtherForces", "forces", torch.float64), ("OtherEnergies", "values", torch.float32)],
+)
+def test_a_file_that_predicts_something_else_is_refused(
+    make_model: Make, name: str, quantity: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    (tmp_path / "model.pt").write_bytes(b"precious")
+    with pytest.raises(ArchitectureError, match=f"is not the model: energy.{quantity} differs by"):
+        export_model(make_model(name, dtype), tmp_path / "model.pt")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
+    assert (tmp_path / "model.pt").read_bytes() == b"precious"
+
+
+def test_what_torchscript_cannot_compile_is_refused(make_model: Make, tmp_path: Path) -> None:
+    with pytest.raises(ArchitectureError, match="NotCompilable cannot be exported: TorchScript"):
+        export_model(make_model("NotCompilable"), tmp_path / "model.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_runs_in_this_process_alone_is_refused(
+    make_model: Make, tmp_path: Path
+) -> None:
+    library = torch.library.Library("mtt_tests", "DEF")
+    library.define("same(Tensor x) -> Tensor")
+    library.impl("same", lambda x: x * 1.0, "CompositeImplicitAutograd")
+    with pytest.raises(ArchitectureError, match="does not run in a fresh process"):
+        export_model(make_model("NeedsItsLibrary"), tmp_path / "model.pt")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused(
+    model: MLIPModel, value: float, tmp_path: Path
+) -> None:
+    with torch.no_grad():
+        model.network[0].weight[0, 0] = value
+    message = r"network.0.weight holds values that are not finite; the training diverged"
+    with pytest.raises(CheckpointError, match=message):
+        export_model(model, tmp_path / "model.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_baseline_that_is_not_a_number_is_refused(model: MLIPModel, tmp_path: Path) -> None:
+    model.composition.values[0] = torch.nan
+    with pytest.raises(CheckpointError, match=r"composition\.values holds NaN"):
+        export_model(model, tmp_path / "model.pt")
+
+
+def test_a_missing_folder_is_found_before_the_work(model: MLIPModel, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"cannot be written: .*; there is no folder"):
+        export_model(model, tmp_path / "nowhere" / "model.pt")
+
+
+def test_a_folder_that_takes_no_files_is_found_before_the_work(
+    model: MLIPModel, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be written: Not a directory"):
+        export_model(model, tmp_path / "file" / "model.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.zip", "light archive is not available yet; export to a .pt file"),
+        ("model.onnx", "an exported model is a .pt file"),
+    ],
+)
+def test_other_formats_are_refused(
+    model: MLIPModel, name: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        export_model(model, tmp_path / name)
+
+
+def test_a_folder_is_no_file(model: MLIPModel, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").mkdir()
+    with pytest.raises(CheckpointError, match="is a folder"):
+        export_model(model, tmp_path / "model.pt")
+
+
+def test_a_file_that_is_no_exported_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"model\.pt: there is no such file"):
+        load_exported(tmp_path / "model.pt")
+    (tmp_path / "model.pt").write_text("no model")
+    with pytest.raises(CheckpointError, match=r"model\.pt: is no exported model"):
+        load_exported(tmp_path / "model.pt")
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=r"model\.pt: is no exported model"):
+        load_exported(tmp_path / "model.pt")

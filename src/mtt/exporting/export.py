@@ -6,6 +6,7 @@ import copy
 import inspect
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,7 @@ def export_model(
     with _temporary(target) as temporary:
         exported = _exported(copy.deepcopy(reference), metadata, dtype)
         _save(exported, temporary, type(model).__name__)
-        verify(reference, exported, temporary, verify_on)
+        verify(reference, exported, temporary, verify_on, where=str(target))
         _sync(temporary)
         os.replace(temporary, target)
         _sync(target.parent)
@@ -131,7 +132,10 @@ def _exported(
 
 def _save(exported: AtomisticModel, path: Path, name: str) -> None:
     try:
-        exported.save(str(path))
+        with warnings.catch_warnings():
+            # data without a unit of length are told when they are read
+            warnings.filterwarnings("ignore", message="No length unit was provided")
+            exported.save(str(path))
     except Exception as error:
         if isinstance(error, RuntimeError) and "TorchScript" not in str(error):
             raise CheckpointError(f"cannot be written: {error}", where=str(path)) from error

@@ -1,0 +1,97 @@
+"""What ASE's users get from an exported file, in a process that knows metatomic and ASE only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtt import MLIPModel
+from mtt.data import Batching, Dataset, Loader
+from mtt.exporting import export_model
+
+ENGINE = """
+import sys
+import ase
+import numpy as np
+from metatomic_ase import MetatomicCalculator
+
+model, frames, results = sys.argv[1:]
+given, found = np.load(frames), {}
+calculator = MetatomicCalculator(model, device="cpu", check_consistency=True)
+for i in range(int(given["n"])):
+    parts = {key: given[f"{key}{i}"] for key in ("numbers", "positions", "cell", "pbc")}
+    atoms = ase.Atoms(**parts)
+    atoms.calc = calculator
+    found[f"energy{i}"] = atoms.get_potential_energy()
+    found[f"forces{i}"] = atoms.get_forces()
+    if not atoms.pbc.all():
+        continue
+    found[f"stress{i}"] = atoms.get_stress(voigt=False)
+    slopes = np.zeros((3, 3))
+    for a, b in np.ndindex(3, 3):
+        energies = []
+        for step in (1e-4, -1e-4):
+            strain = np.eye(3)
+            strain[a, b] += step / 2
+            strain[b, a] += step / 2
+            strained = atoms.copy()
+            strained.set_cell(atoms.cell.array @ strain, scale_atoms=False)
+            strained.positions = atoms.positions @ strain
+            strained.calc = calculator
+            energies.append(strained.get_potential_energy())
+        slopes[a, b] = (energies[0] - energies[1]) / 2e-4 / atoms.get_volume()
+    found[f"slopes{i}"] = slopes
+assert not [name for name in sys.modules if name.split(".")[0] == "mtt"]
+np.savez(results, **found)
+"""
+
+
+def run_engine(model: Path, dataset: Dataset, folder: Path) -> dict[str, np.ndarray]:
+    frames: dict[str, object] = {"n": len(dataset)}
+    for i in range(len(dataset)):
+        atoms = dataset.atoms(i)
+        for key, value in {
+            "numbers": atoms.numbers,
+            "positions": atoms.positions,
+            "cell": atoms.cell.array,
+            "pbc": atoms.pbc,
+        }.items():
+            frames[f"{key}{i}"] = value
+    np.savez(folder / "frames.npz", **frames)
+    (folder / "engine.py").write_text(ENGINE)
+    arguments = [folder / "engine.py", model, folder / "frames.npz", folder / "results.npz"]
+    subprocess.run([sys.executable, *map(str, arguments)], check=True)
+    return dict(np.load(folder / "results.npz"))
+
+
+def check_engine(model: MLIPModel, dataset: Dataset, folder: Path) -> None:
+    path = export_model(model, folder / "model.pt", verify_on=dataset)
+    found = run_engine(path, dataset, folder)
+    loader = Loader(
+        dataset,
+        model.dataset_info.atomic_types,
+        cutoff=model.list_cutoff(),
+        dtype=model.dtype,
+        batching=Batching(structures=1),
+        shuffle=False,
+    )
+    for i, batch in enumerate(loader.epoch()):
+        target = model.predict_targets(batch.graph)["energy"]
+        assert found[f"energy{i}"] == pytest.approx(target.values.item(), rel=1e-10)
+        forces = target.forces.numpy()
+        np.testing.assert_allclose(found[f"forces{i}"], forces, rtol=1e-10, atol=1e-12)
+        if dataset.atoms(i).pbc.all():
+            stress = target.strain[0].numpy() / batch.volumes.item()
+            np.testing.assert_allclose(found[f"stress{i}"], stress, rtol=1e-10, atol=1e-13)
+            scale = np.abs(stress).max()
+            np.testing.assert_allclose(found[f"slopes{i}"], stress, rtol=1e-6, atol=1e-6 * scale)
+
+
+def test_ases_calculator_gives_what_the_training_code_gives(
+    model: MLIPModel, dataset: Dataset, tmp_path: Path
+) -> None:
+    check_engine(model, dataset, tmp_path)
