@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mtt.data import DatasetInfo
 from mtt.errors import CheckpointError, Problem
-from mtt.interface import ModelInterface, TrainerInterface
+from mtt.interface import Context, ModelInterface, TrainerInterface
 from mtt.registry import Architecture
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.restart import Restart
@@ -43,9 +43,10 @@ def fine_tuned(
 ) -> Start:
     """The best weights of another run, with a new optimizer and schedule."""
     checkpoint, origin = load_checkpoint(path, architectures, name=architecture.name)
-    _check_same(checkpoint, origin, architecture, hypers, path)
-    model = model_from(checkpoint, architecture, "finetune").restart(info)
-    log.info("fine-tuning the best weights of %s (epoch %s)", path, checkpoint.get("best_epoch"))
+    _check_architecture(origin, architecture, path)
+    model = _model(checkpoint, architecture, "finetune", hypers, path).restart(info)
+    best = checkpoint.get("best_epoch")
+    log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
     provenance = {"start": "finetune", "from": str(path), "of": checkpoint.get("provenance")}
     return Start(model, architecture.trainer(hypers["training"]), provenance)
 
@@ -55,40 +56,43 @@ def restarted(
 ) -> Start:
     """The run of a checkpoint, to go on where it stopped."""
     checkpoint, path = restart.checkpoint, restart.path
-    _check_same(checkpoint, restart.architecture, architecture, hypers, path)
-    model = model_from(checkpoint, architecture, "restart").restart(info)
+    _check_architecture(restart.architecture, architecture, path)
+    model = _model(checkpoint, architecture, "restart", hypers, path).restart(info)
     trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
     return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
 
 
-def _check_same(
-    checkpoint: Mapping[str, Any],
-    origin: Architecture,
-    architecture: Architecture,
-    hypers: Mapping[str, Any],
-    path: str | Path,
-) -> None:
-    """Refuse a checkpoint of another architecture, or of other model options."""
+def _check_architecture(origin: Architecture, architecture: Architecture, path: str | Path) -> None:
     if origin.name != architecture.name:
         raise CheckpointError(
             f"this is a checkpoint of {origin.name!r}; the options ask for {architecture.name!r}",
             where=str(path),
             hint="set architecture.name to the checkpoint's",
         )
-    stored = checkpoint.get("model_hypers")
-    if stored is None or stored == hypers["model"]:
-        return
-    differences = list(_differences(stored, hypers["model"], "architecture.model"))
-    raise CheckpointError.collect(
-        [
-            Problem(
-                f"{key} is {new!r} in the options and {old!r} in the checkpoint",
-                where=str(path),
-                hint="a trained model keeps its options; train a new one to change them",
-            )
-            for key, old, new in differences
-        ]
-    )
+
+
+def _model(
+    checkpoint: dict[str, Any],
+    architecture: Architecture,
+    context: Context,
+    hypers: Mapping[str, Any],
+    path: str | Path,
+) -> ModelInterface:
+    """The model in ``checkpoint``, refused if it was made with other options."""
+    model = model_from(checkpoint, architecture, context)
+    differences = list(_differences(model.hypers, hypers["model"], "architecture.model"))
+    if differences:
+        raise CheckpointError.collect(
+            [
+                Problem(
+                    f"{key} is {new!r} in the options and {old!r} in the checkpoint",
+                    where=str(path),
+                    hint="a trained model keeps its options; train a new one to change them",
+                )
+                for key, old, new in differences
+            ]
+        )
+    return model
 
 
 def _differences(

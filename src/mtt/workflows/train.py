@@ -172,6 +172,8 @@ def run(
         provenance=origin,
     )
     folder.checkpoints.mkdir(exist_ok=True)
+    for dataset in [*plan.data.training, *plan.data.validation]:
+        dataset.prepare(start.model.requested_neighbor_lists())
     start.trainer.train(
         start.model,
         plan.dtype,

@@ -94,6 +94,7 @@ class RadialSum(ModelInterface):
         return checkpoint
 
     def export(self, metadata: Optional[ModelMetadata] = None) -> AtomisticModel:
+        metadata = self.metadata if metadata is None else metadata
         capabilities = ModelCapabilities(
             outputs=self.supported_outputs(),
             atomic_types=list(self.dataset_info.atomic_types),
@@ -102,4 +103,4 @@ class RadialSum(ModelInterface):
             supported_devices=self.__supported_devices__,
             dtype=str(self.shift.dtype).removeprefix("torch."),
         )
-        return AtomisticModel(self.eval(), metadata or self.metadata, capabilities)
+        return AtomisticModel(self.eval(), metadata, capabilities)
