@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtt.testing.catalogue import CHECKS, NAMES
 from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome, run
+from mtt.testing.predictions import predictions
 from mtt.testing.subject import Subject, check_exceptions
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "Outcome",
     "Subject",
     "check_exceptions",
+    "predictions",
     "run",
 ]
 

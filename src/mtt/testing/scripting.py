@@ -11,7 +11,8 @@ import torch
 from mtt.exporting import load_exported
 from mtt.testing import systems
 from mtt.testing.check import DoesNotApply, compare
-from mtt.testing.subject import AnyModel, Subject
+from mtt.testing.predictions import AnyModel
+from mtt.testing.subject import Subject
 
 EXPORTED = 1e-10
 SINGLE_VALUES, SINGLE_DERIVATIVES = 1e-4, 1e-3

@@ -5,28 +5,25 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import ase
 import torch
-from metatomic.torch import AtomisticModel
 from torch import Tensor
 
 from mtt import registry
 from mtt.data import Dataset
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, Problem, did_you_mean
-from mtt.evaluation.predict import predict
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.options.overrides import deep_merge
+from mtt.testing.predictions import AnyModel, predictions
 
 ELEMENTS = (1, 6, 8)
 SEED = 2
 SCALE = 1.7
-
-AnyModel: TypeAlias = "ModelInterface | AtomisticModel"
 
 
 class Subject:
@@ -118,32 +115,12 @@ class Subject:
         model: AnyModel | None = None,
         batch_size: int = 1,
     ) -> list[dict[str, Target]]:
-        """Predictions in float64, structure by structure.
+        """Predictions in float64, structure by structure; see :func:`predictions`.
 
         :param model: the float64 one of :meth:`model` if None.
-        :return: for every structure and target ``values`` [1 or n_atoms, properties]; energies
-            have ``forces`` [n_atoms, 3] and ``strain`` [3, 3].
         """
-        data = self.dataset(structures)
         chosen = self.model() if model is None else model
-        found: list[dict[str, Target]] = []
-        for batch in predict(chosen, data, batch_size=batch_size):
-            counts = [int(n) for n in batch.n_atoms]
-            split = {name: self._split(name, each, counts) for name, each in batch.targets.items()}
-            found += [{name: split[name][i] for name in split} for i in range(len(counts))]
-        return found
-
-    def _split(self, name: str, target: Target, counts: list[int]) -> list[Target]:
-        """One :class:`Target` per structure."""
-        info = self.info.targets[name]
-        rows = target.values.double().split(counts if info.per_atom else 1)
-        if not info.is_energy:
-            return [Target(values) for values in rows]
-        # a constant energy has no derivative to speak of: it is zero
-        forces = torch.zeros(sum(counts), 3) if target.forces is None else target.forces
-        strain = torch.zeros(len(counts), 3, 3) if target.strain is None else target.strain
-        parts = zip(rows, forces.double().split(counts), strain.double(), strict=True)
-        return [Target(*each) for each in parts]
+        return predictions(chosen, structures, info=self.info, batch_size=batch_size)
 
     def _single_atoms(self) -> Dataset:
         """Atoms with energies of no simple ratio."""

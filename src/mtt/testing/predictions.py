@@ -1,0 +1,58 @@
+"""Predictions structure by structure, through the way that users take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import ase
+import torch
+from metatomic.torch import AtomisticModel
+
+from mtt.data import Dataset
+from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.evaluation.outputs import model_info
+from mtt.evaluation.predict import predict
+from mtt.graph import Target
+from mtt.interface import ModelInterface
+
+AnyModel: TypeAlias = "ModelInterface | AtomisticModel"
+
+
+def predictions(
+    model: AnyModel,
+    structures: Sequence[ase.Atoms],
+    *,
+    info: DatasetInfo | None = None,
+    batch_size: int = 1,
+) -> list[dict[str, Target]]:
+    """What ``model`` predicts for each of ``structures``, in float64.
+
+    :param info: units and targets; None: the model's own.
+    :return: for every structure and target ``values`` [1 or n_atoms, properties]; energies
+        have ``forces`` [n_atoms, 3] and ``strain`` [3, 3].
+    :raises DataError: an element that the model does not know.
+    """
+    known = model_info(model) if info is None else info
+    data = Dataset.from_atoms(structures, {}, length_unit=known.length_unit)
+    found: list[dict[str, Target]] = []
+    for batch in predict(model, data, batch_size=batch_size):
+        counts = [int(n) for n in batch.n_atoms]
+        split = {
+            name: _split(known.targets[name], target, counts)
+            for name, target in batch.targets.items()
+        }
+        found += [{name: split[name][i] for name in split} for i in range(len(counts))]
+    return found
+
+
+def _split(info: TargetInfo, target: Target, counts: list[int]) -> list[Target]:
+    """One :class:`Target` per structure."""
+    rows = target.values.double().split(counts if info.per_atom else 1)
+    if not info.is_energy:
+        return [Target(values) for values in rows]
+    # a constant energy has no derivative to speak of: it is zero
+    forces = torch.zeros(sum(counts), 3) if target.forces is None else target.forces
+    strain = torch.zeros(len(counts), 3, 3) if target.strain is None else target.strain
+    parts = zip(rows, forces.double().split(counts), strain.double(), strict=True)
+    return [Target(*each) for each in parts]

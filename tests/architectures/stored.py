@@ -1,0 +1,108 @@
+"""Writes the stored checkpoint of soap_bpnn's present versions, with its predictions.
+
+    python tests/architectures/stored.py
+
+A file that exists is not touched: what has been released stays as it is. Raise
+``__checkpoint_version__``, write the upgrade step, and then run this.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import ase
+import torch
+from ase.calculators.morse import MorsePotential
+
+from mtt import registry
+from mtt.checkpoint import read
+from mtt.data import Dataset
+from mtt.interface import Run
+from mtt.options.overrides import deep_merge
+from mtt.testing import predictions, systems
+
+NAME = "soap_bpnn"
+FOLDER = Path(__file__).parent.parent / "resources" / "checkpoints"
+ELEMENTS = (1, 6, 8)
+MODEL = {
+    "soap": {"max_angular": 1, "max_radial": 1, "cutoff": {"radius": 3.0}},
+    "bpnn": {"num_hidden_layers": 1, "num_neurons_per_layer": 2},
+}
+TRAINING = {"num_epochs": 4, "batch_size": 4, "learning_rate": 0.1, "warmup_fraction": 0.0}
+TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
+
+
+def path_of(model_version: int, trainer_version: int) -> Path:
+    """Where the checkpoint of these versions lies; its predictions lie beside, as JSON."""
+    return FOLDER / f"{NAME}-model-{model_version}-trainer-{trainer_version}.ckpt"
+
+
+def structures() -> list[ase.Atoms]:
+    """What the predictions are for."""
+    return systems.ordinary(ELEMENTS)
+
+
+def trained(folder: Path) -> Path:
+    """A checkpoint of a short training, written to ``folder``."""
+    architecture = registry.find(NAME).load()
+    training, validation = data(8, seed=1), data(3, seed=2)
+    torch.manual_seed(0)
+    hypers = deep_merge(architecture.default_hypers["model"], MODEL)
+    model = architecture.model(hypers, training.info)
+    trainer = architecture.trainer({**TRAINING, "loss": loss()})
+    trainer.run = Run(seed=0, architecture=NAME)
+    cpu = [torch.device("cpu")]
+    trainer.train(model, torch.float64, cpu, [training], [validation], str(folder))
+    trainer.save_checkpoint(model, folder / "model.ckpt")
+    return folder / "model.ckpt"
+
+
+def data(n: int, seed: int) -> Dataset:
+    """Clusters with the energies and forces of a Morse potential."""
+    frames = []
+    for i in range(n):
+        frame = systems.cluster(ELEMENTS)[: 7 - i % 4]
+        frame.rattle(0.1, seed=100 * seed + i)
+        frame.calc = MorsePotential(epsilon=0.5, r0=1.5, rho0=4.0)
+        labelled = ase.Atoms(frame.numbers, frame.positions)
+        labelled.info["energy"] = frame.get_potential_energy()
+        labelled.arrays["forces"] = frame.get_forces()
+        frames.append(labelled)
+    return Dataset.from_atoms(frames, TARGETS)
+
+
+def loss() -> dict[str, Any]:
+    term = {"type": "mse", "weight": 1.0, "reduction": "mean"}
+    return {"energy": {**term, "gradients": {"positions": dict(term)}}}
+
+
+def predicted(path: Path) -> dict[str, Any]:
+    """What the latest and the best weights predict for :func:`structures`, as plain numbers."""
+    architecture = registry.find(NAME).load()
+    found = {}
+    for context in ("restart", "export"):
+        model = architecture.model.load_checkpoint(read(path), context)
+        found[context] = [
+            {part: getattr(one["energy"], part).tolist() for part in ("values", "forces", "strain")}
+            for one in predictions(model, structures())
+        ]
+    return found
+
+
+def main() -> None:
+    """Write the checkpoint and its predictions, if there is none of these versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = trained(Path(folder))
+        checkpoint = read(made)
+        path = path_of(checkpoint["model_ckpt_version"], checkpoint["trainer_ckpt_version"])
+        if path.exists():
+            raise SystemExit(f"{path.name} exists; raise __checkpoint_version__ first")
+        path.write_bytes(made.read_bytes())
+    path.with_suffix(".json").write_text(json.dumps(predicted(path)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

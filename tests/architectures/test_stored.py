@@ -1,0 +1,85 @@
+"""Checkpoints of released versions load, and predict what they predicted."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from mtt import registry
+from mtt.checkpoint import read, upgrade
+from mtt.testing import predictions
+
+HERE = Path(__file__).parent
+STORED = sorted((HERE.parent / "resources" / "checkpoints").glob("*.ckpt"))
+
+# options get new defaults without a new version; where the weights come from is free text
+FREE = {"train_hypers", "provenance"}
+
+
+@pytest.fixture(scope="module")
+def stored() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(HERE / "stored.py")))
+
+
+def test_there_are_stored_checkpoints() -> None:
+    assert STORED
+    assert all(path.stat().st_size < 50_000 for path in STORED)
+
+
+@pytest.mark.parametrize("context", ["restart", "finetune", "export"])
+@pytest.mark.parametrize("path", STORED, ids=[path.stem for path in STORED])
+def test_a_stored_checkpoint_predicts_what_it_predicted(path, context, stored) -> None:
+    checkpoint = read(path)
+    architecture = registry.find(checkpoint["architecture_name"]).load()
+    upgraded = upgrade(checkpoint, architecture)
+    model = architecture.model.load_checkpoint(upgraded, context)
+    architecture.trainer.load_checkpoint(upgraded, upgraded["train_hypers"], context)
+    numbers = json.loads(path.with_suffix(".json").read_text())
+    wanted = numbers["restart" if context == "restart" else "export"]
+    assert numbers["restart"] != numbers["export"], "the best weights are not the latest"
+    found = predictions(model, stored.structures())
+    for one, numbers_of_one in zip(found, wanted, strict=True):
+        for part, values in numbers_of_one.items():
+            expected = torch.tensor(values, dtype=torch.float64)
+            torch.testing.assert_close(getattr(one["energy"], part), expected, rtol=0.0, atol=1e-10)
+
+
+def test_the_format_does_not_change_without_a_new_version(stored, tmp_path) -> None:
+    today = read(stored.trained(tmp_path))
+    path = stored.path_of(today["model_ckpt_version"], today["trainer_ckpt_version"])
+    assert path in STORED, f"write {path.name}: python tests/architectures/stored.py"
+    before, now = dict(structure(read(path))), dict(structure(today))
+    hint = "raise __checkpoint_version__, write upgrade.py, and run tests/architectures/stored.py"
+    assert now == before, hint
+
+
+def test_the_structure_tells_a_new_key_and_a_new_type() -> None:
+    before = {"a": {"b": [1, 2]}, "w": torch.zeros(3), "provenance": {"x": 1}}
+    assert dict(structure(before)) == dict(structure({**before, "provenance": {"y": "2"}}))
+    assert dict(structure(before)) != dict(structure({**before, "a": {"b": [1, "2"]}}))
+    assert dict(structure(before)) != dict(structure({**before, "a": {"b": [1], "c": 1}}))
+    assert dict(structure(before)) != dict(structure({**before, "w": torch.zeros(4)}))
+
+
+def structure(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every key with the type, or the shape, of what it holds; items of a list are alike."""
+    if isinstance(value, dict):
+        yield path, "dict"
+        for key, item in value.items():
+            if path or key not in FREE:
+                yield from structure(item, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        kinds = {pair for item in value for pair in structure(item, f"{path}[]")}
+        yield path, type(value).__name__
+        yield f"{path}[]", str(sorted(kinds))
+    elif isinstance(value, torch.Tensor):
+        yield path, f"{value.dtype} {list(value.shape)}"
+    else:
+        yield path, type(value).__name__
