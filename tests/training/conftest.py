@@ -163,13 +163,15 @@ def make_batch():
 
 @pytest.fixture(scope="session")
 def assert_equal():
-    """Compares two nested values bit for bit."""
+    """Compares two nested values bit for bit, but for what depends on the clock."""
 
     def check(one, two, path=""):
         """Bit for bit, through all containers."""
         assert type(one) is type(two), path
         if isinstance(one, torch.Tensor):
             assert torch.equal(one, two), path
+        elif path.endswith(".history"):
+            check(json.loads(one), json.loads(two), f"{path}[]")
         elif isinstance(one, dict):
             assert list(one) == list(two), path
             for key in one:

@@ -1,6 +1,7 @@
 """The whole engine on a small real model."""
 
 import csv
+import json
 import logging
 
 import pytest
@@ -187,4 +188,5 @@ def test_an_unlabelled_part_of_the_data_is_trained_around(
     assert all(torch.isfinite(value).all() for value in model.parameters())
     state = read(tmp_path / "checkpoints" / "last.ckpt")["trainer_state"]
     assert state["step"] == 4 * 16
-    assert all(row["training loss"] == row["training loss"] for row in state["history"])
+    rows = json.loads(state["history"])
+    assert all(row["training loss"] == row["training loss"] for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +74,10 @@ class TrainingState:
         self.meter = {}
 
     def to_dict(self) -> dict[str, Any]:
-        """Tensors and plain types; ``best`` has keys of its own in a checkpoint."""
+        """Tensors and plain types; ``best`` has keys of its own in a checkpoint.
+
+        ``history`` is JSON, with Python's ``NaN`` and ``Infinity``: every float comes back.
+        """
         return {
             "version": STATE_VERSION,
             "epoch": self.epoch,
@@ -81,7 +85,8 @@ class TrainingState:
             "epoch_steps": self.epoch_steps,
             "step": self.step,
             "best_metric": None if self.best is None else self.best.metric,
-            "history": [dict(row) for row in self.history],
+            # one value: thousands of small ones take long to write, and to read back
+            "history": json.dumps(self.history),
             "meter": dict(self.meter),
             "epoch_key": self.epoch_key,
             "optimizer": self.optimizer,
@@ -116,15 +121,17 @@ class TrainingState:
                 value=checkpoint["best_metric"],
                 weights=checkpoint["best_model_state_dict"],
             )
-        return cls(**values, best=best)
+        history = json.loads(values.pop("history"))
+        return cls(**values, history=history, best=best)
 
 
 def rng_state(device: torch.device) -> dict[str, Any]:
     """States of the global generators of torch, ``device``, Python and numpy."""
+    version, internal, next_gauss = random.getstate()
     kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
-        "python": random.getstate(),
+        "python": {"version": version, "internal": torch.tensor(internal), "gauss": next_gauss},
         "numpy": {
             "kind": str(kind),
             "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
@@ -141,9 +148,9 @@ def rng_state(device: torch.device) -> dict[str, Any]:
 def restore_rng(state: Mapping[str, Any], device: torch.device) -> None:
     """Set the global generators to what :func:`rng_state` found."""
     torch.set_rng_state(state["torch"])
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    numpy = state["numpy"]
+    python, numpy = state["python"], state["numpy"]
+    internal = tuple(python["internal"].tolist())
+    random.setstate((python["version"], internal, python["gauss"]))
     np.random.set_state(
         (
             numpy["kind"],
