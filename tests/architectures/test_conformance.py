@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mtt import registry
+from mtt import DatasetInfo, TargetInfo, registry
 from mtt.testing import CHECKS, NAMES, ArchitectureTests, Check, Subject, check_exceptions, run
 
 FOLDERS = [Path(__file__).parent.parent / "resources" / "architectures"]
@@ -56,3 +56,23 @@ class TestSoapBPNNWithRepulsion(ArchitectureTests):
         "soap": {"max_angular": 1, "max_radial": 1, "cutoff": {"radius": 2.5}},
         "bpnn": {"num_neurons_per_layer": 4},
     }
+
+
+class TestSoapBPNNWithSeveralTargets(ArchitectureTests):
+    """An energy, its variant, and a number for each atom; in other elements and units."""
+
+    architecture = "soap_bpnn"
+    model_hypers = {
+        "soap": {"max_angular": 1, "max_radial": 1},
+        "bpnn": {"num_neurons_per_layer": 4},
+        "heads": {"energy/low": "mlp"},
+    }
+    dataset_info = DatasetInfo(
+        "angstrom",
+        (3, 16),
+        {
+            "energy": TargetInfo.energy("kcal/mol", forces=True),
+            "energy/low": TargetInfo.energy("kcal/mol"),
+            "mtt::charge": TargetInfo(unit="e", sample_kind="atom"),
+        },
+    )

@@ -16,15 +16,12 @@ from mtt.testing import systems
 from mtt.testing.check import CheckFailed, DoesNotApply, compare
 from mtt.testing.subject import Subject
 
-# f' = Σ coefficient f(x + point · step) / step; short steps, since neighbours that cross the cutoff
-# within one leave jumps of a higher derivative
-STEP = 2e-5
-POINTS = (-1, 1)
-COEFFICIENTS = torch.tensor([-0.5, 0.5], dtype=torch.float64)
-# weights have no cutoff: of fourth order
-WEIGHT_STEP = 1e-3
-WEIGHT_POINTS = (-2, -1, 1, 2)
-WEIGHT_COEFFICIENTS = torch.tensor([1, -8, 8, -1], dtype=torch.float64) / 12
+# f' = Σ coefficient f(x + point · step) / step, of fourth order
+POINTS = (-2, -1, 1, 2)
+COEFFICIENTS = torch.tensor([1, -8, 8, -1], dtype=torch.float64) / 12
+# short: neighbours that cross the cutoff within a step leave jumps of a higher derivative
+STEP = 1e-5
+WEIGHT_STEP = 1e-3  # weights have no cutoff
 TOLERANCE = 1e-6
 ROUNDING = 1e-14  # of a float64 energy
 
@@ -134,11 +131,11 @@ def _slope(
     """Derivative of the force loss along ``directions``, by finite differences."""
     before = [p.detach().clone() for p in parameters]
     losses = []
-    for point in WEIGHT_POINTS:
+    for point in POINTS:
         _set(parameters, before, directions, point * WEIGHT_STEP)
         losses.append(_force_loss(model, graph).detach())
     _set(parameters, before, directions, 0.0)
-    return (torch.stack(losses) * WEIGHT_COEFFICIENTS).sum() / WEIGHT_STEP
+    return (torch.stack(losses) * COEFFICIENTS).sum() / WEIGHT_STEP
 
 
 @torch.no_grad()
