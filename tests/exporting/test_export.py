@@ -10,10 +10,11 @@ import pytest
 import torch
 from metatomic.torch import ModelMetadata
 
-from mtt import MLIPModel
+from mtt import DatasetInfo, MLIPModel
 from mtt.data import Dataset
 from mtt.errors import ArchitectureError, CheckpointError
 from mtt.exporting import export_model, load_exported
+from mtt.registry import find
 
 Make = Callable[..., MLIPModel]
 
@@ -43,6 +44,16 @@ def test_frames_of_a_data_set_serve_as_trial_structures(
 def test_float32_at_the_door_is_declared(model: MLIPModel, tmp_path: Path) -> None:
     path = export_model(model, tmp_path / "model.pt", dtype=torch.float32)
     assert load_exported(path).capabilities().dtype == "float32"
+
+
+def test_a_model_with_a_forward_of_its_own_is_verified_by_it(
+    info: DatasetInfo, dataset: Dataset, root: Path, tmp_path: Path
+) -> None:
+    found = find("radial_sum", extra_dirs=[root / "tests" / "resources" / "architectures"])
+    torch.manual_seed(0)
+    model = found.load().model({"cutoff": 4.0, "num_gaussians": 5}, info).to(torch.float64)
+    export_model(model, tmp_path / "model.pt", verify_on=dataset)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
 
 
 @pytest.mark.parametrize(
@@ -128,11 +139,22 @@ def test_a_folder_is_no_file(model: MLIPModel, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_exported_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"model\.pt: there is no such file"):
+    with pytest.raises(CheckpointError, match=r"model\.pt: no such file"):
         load_exported(tmp_path / "model.pt")
     (tmp_path / "model.pt").write_text("no model")
-    with pytest.raises(CheckpointError, match=r"model\.pt: is no exported model"):
+    with pytest.raises(CheckpointError, match=r"model\.pt: .*a text file"):
         load_exported(tmp_path / "model.pt")
     torch.save({"weights": torch.zeros(3)}, tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match=r"model\.pt: is no exported model"):
         load_exported(tmp_path / "model.pt")
+
+
+def test_a_flipped_bit_is_found_when_a_file_is_read_back(model: MLIPModel, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    model.export().save(str(path))
+    content = bytearray(path.read_bytes())
+    weights = model.network[0].weight.detach().numpy().tobytes()
+    content[content.index(weights)] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.pt: .*damaged|model\.pt: .*checksum"):
+        load_exported(path)
