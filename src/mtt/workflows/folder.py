@@ -56,11 +56,14 @@ class RunFolder:
         handler = logging.FileHandler(self.log, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger = logging.getLogger("mtt")
+        level = logger.level
+        logger.setLevel(logging.DEBUG)  # other handlers choose for themselves
         logger.addHandler(handler)
         try:
             yield
         finally:
             logger.removeHandler(handler)
+            logger.setLevel(level)
             handler.close()
 
 
