@@ -58,6 +58,7 @@ def precision(model: ModelInterface | AtomisticModel) -> torch.dtype:
 
 
 def on_device(target: Target, device: torch.device) -> Target:
+    """``target`` with all its tensors on ``device``."""
     return Target(
         target.values.to(device),
         None if target.forces is None else target.forces.to(device),

@@ -96,6 +96,7 @@ def _gradients(
 
 
 def main(model_file: str, structures_file: str, results_file: str) -> None:
+    """Evaluate the model at ``model_file``; the other two are files of tensors."""
     request = torch.load(structures_file, weights_only=True)
     model = load_atomistic_model(model_file)
     capabilities = model.capabilities()
