@@ -40,7 +40,8 @@ class Gaussians(MLIPModel):
     def atomic_energies(self, graph: Graph) -> Tensor:
         """[n_atoms] of the network, before the scale and the baselines."""
         distances = torch.linalg.vector_norm(graph.vectors, dim=1)  # [P]
-        smooth = 0.5 * (1.0 + torch.cos(math.pi * distances / self.cutoff))  # 0 at the cutoff
+        cosine = torch.cos(math.pi * distances / self.cutoff)
+        smooth = 0.25 * (1.0 + cosine) ** 2  # falls to 0 at the cutoff, twice differentiable there
         gaussians = torch.exp(-0.5 * ((distances[:, None] - self.centres) / self.width) ** 2)
         pairs = gaussians * smooth[:, None]  # [P, n_gaussians]
 

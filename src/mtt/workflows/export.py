@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torch
 
-from mtt.checkpoint import metadata_to_dict, write
 from mtt.errors import ConfigError
-from mtt.exporting import export_model, read_metadata
+from mtt.exporting import export_model, read_metadata, rewrite_metadata
 from mtt.workflows.folder import check_writable
 from mtt.workflows.load import is_exported, load_checkpoint, model_from
 
@@ -35,6 +34,8 @@ def export(
     :raises CheckpointError: the checkpoint cannot be read, or the export differs from it.
     :raises ConfigError: the output or the metadata cannot be used.
     """
+    if dtype is not None and dtype not in _PRECISIONS:
+        raise ConfigError(f"no export in {dtype!r}", hint=f"one of {', '.join(_PRECISIONS)}")
     source = Path(checkpoint)
     target = Path(output) if output is not None else Path(source.with_suffix(".pt").name)
     check_writable(target)
@@ -43,7 +44,6 @@ def export(
         raise ConfigError(
             "this is an exported model already", where=str(source), hint="give its checkpoint"
         )
-    contents, architecture = load_checkpoint(source, architectures)
     if target.suffix == ".ckpt":
         if given is None:
             raise ConfigError(
@@ -51,8 +51,8 @@ def export(
                 where=str(target),
                 hint="give --metadata, or a name that ends in .pt",
             )
-        write(target, {**contents, "metadata": metadata_to_dict(given)})
-        return target
+        return rewrite_metadata(source, target, given)
+    contents, architecture = load_checkpoint(source, architectures)
     model = model_from(contents, architecture, "export")
     precision = None if dtype is None else _PRECISIONS[dtype]
     return export_model(model, target, metadata=given, dtype=precision)
