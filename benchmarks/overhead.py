@@ -37,13 +37,14 @@ import torch
 
 import mtt.training.step
 from mtt.data import Batch, Batching, Loader, merge
+from mtt.interface import Run
 from mtt.mlip import MLIPModel
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.events import Events
 from mtt.training.loss import Loss
 from mtt.training.meter import Meter
 from mtt.training.step import Step
-from mtt.workflows.train import begin, describe, prepare, run, run_folder
+from mtt.workflows.train import begin, prepare
 
 SKIPPED = 2  # rounds that warm up
 CLOCKED = 5  # epochs with a clock in the engine
@@ -233,12 +234,16 @@ def measure(path: Path, rounds: int) -> Measurement:
         return Bare(model, batches(plan.data.training), batches(plan.data.validation))
 
     measurement = Measurement(rounds, bare)
-    folder = run_folder(None)
-    with folder.logging():
-        describe(plan, folder)
-        run(plan, start, folder, [measurement])
+    start.trainer.run = Run(
+        seed=plan.options.seed, architecture=plan.architecture.name, directory=Path.cwd(),
+        listeners=[measurement],
+    )  # fmt: skip
+    start.trainer.train(
+        start.model, plan.dtype, [plan.device], plan.data.training, plan.data.validation,
+        "checkpoints",
+    )  # fmt: skip
     if len(measurement.engine) != rounds or not measurement.clocked:
-        raise SystemExit(f"the measurement stopped; see {folder.log}")
+        raise SystemExit("the measurement stopped; the error stands above")
     return measurement
 
 

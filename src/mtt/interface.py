@@ -144,8 +144,7 @@ class TrainerInterface(ABC):
         if vars(self):
             names = ", ".join(sorted(vars(self)))
             raise ValueError(
-                f"{type(self).__name__} sets {names} before super().__init__(hypers); "
-                "call it first"
+                f"{type(self).__name__} sets {names} before super().__init__(hypers); call it first"
             )
         _check_attributes(type(self), _TRAINER_ATTRIBUTES)
         self.hypers = hypers

@@ -117,9 +117,7 @@ def model(info):
     """In float64, with a baseline of a size that float32 could not hold."""
     torch.manual_seed(1)
     model = PairNetwork({"cutoff": 3.5}, info).to(torch.float64)
-    model.composition.values[:] = torch.tensor(
-        [[-13.6], [-1026.9], [-2041.1]], dtype=torch.float64
-    )
+    model.composition.values[:] = torch.tensor([[-13.6], [-1026.9], [-2041.1]], dtype=torch.float64)
     model.scale.values[:] = 2.5
     return model
 

@@ -98,8 +98,7 @@ def test_the_console_shows_pairs_with_units_and_significant_digits(caplog):
         start(logger)
         epoch(logger, 3, is_best=True)
     assert caplog.messages[-1] == (
-        "epoch  3/12  loss 0.5 | 1  energy 12 | 0.00012 meV/atom  "
-        "lr 0.0001  0.2 s  best"
+        "epoch  3/12  loss 0.5 | 1  energy 12 | 0.00012 meV/atom  lr 0.0001  0.2 s  best"
     )
 
 

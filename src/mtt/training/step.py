@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StepResult(NamedTuple):
-    """What a step did.
+    """What a step did; nothing in it keeps the graph of the step alive.
 
     :param fault: why the update was skipped: ``"not finite"``, ``"no labels"``, or ``""``.
     :param norm: 0-d, global norm of the gradient before clipping.
@@ -63,7 +63,9 @@ class Step:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate
             self.optimizer.step()
-        return StepResult(predictions, terms, norm, fault)
+        seen = {name: _detached(target) for name, target in predictions.items()}
+        values = [TermValue(term.total.detach(), term.labelled) for term in terms]
+        return StepResult(seen, values, norm, fault)
 
     def _judge(self, total: Tensor, norm: Tensor, terms: list[TermValue]) -> tuple[float, str]:
         """The norm as a number, and why there must be no update. Synchronises the device."""
@@ -91,6 +93,10 @@ class Step:
             return "the norm of the gradient"
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return f"the gradient of {', '.join(names[:3])}{more}"
+
+
+def _detached(target: Target) -> Target:
+    return Target(*(None if part is None else part.detach() for part in target))
 
 
 def combine(terms: list[Tensor]) -> Tensor:
