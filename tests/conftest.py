@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,9 @@ def alloy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def tiny(ethanol: Path) -> dict[str, Any]:
-    """Options of a model so small that an epoch takes no time; to be changed at will."""
+@pytest.fixture(scope="session")
+def tiny_options(ethanol: Path) -> dict[str, Any]:
+    """Options of a model so small that an epoch takes no time; not to be changed."""
     return {
         "seed": 1,
         "base_precision": 64,
@@ -77,3 +78,9 @@ def tiny(ethanol: Path) -> dict[str, Any]:
         "validation_set": 0.2,
         "test_set": 0.1,
     }
+
+
+@pytest.fixture
+def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a tiny model, to be changed at will."""
+    return copy.deepcopy(tiny_options)
