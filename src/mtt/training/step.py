@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from mtt.graph import Target
+from mtt.mlip.derivatives import detached
 from mtt.training.loss import Loss, TermValue
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Step:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate
             self.optimizer.step()
-        seen = {name: _detached(target) for name, target in predictions.items()}
+        seen = {name: detached(target) for name, target in predictions.items()}
         values = [TermValue(term.total.detach(), term.labelled) for term in terms]
         return StepResult(seen, values, norm, fault)
 
@@ -93,10 +94,6 @@ class Step:
             return "the norm of the gradient"
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return f"the gradient of {', '.join(names[:3])}{more}"
-
-
-def _detached(target: Target) -> Target:
-    return Target(*(None if part is None else part.detach() for part in target))
 
 
 def combine(terms: list[Tensor]) -> Tensor:
