@@ -22,18 +22,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
-import functools
 import os
 import statistics
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import setting
 import torch
+from clock import Clock
 
 import mtt.training.step
 from mtt.data import Batch, Batching, Loader, merge
@@ -89,54 +88,6 @@ class Bare:
         self.model.eval()
         for batch in self.validation:
             self.model.predict_targets(batch.graph, create_graph=False)
-
-
-class Clock:
-    """Time spent in the named parts of a program, each without the parts inside it."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._inside: list[str] = []
-        self._last = 0.0
-
-    def _turn(self) -> None:
-        at = time.perf_counter()
-        if self._inside:
-            self.seconds[self._inside[-1]] += at - self._last
-        self._last = at
-
-    @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        self._turn()
-        self._inside.append(name)
-        try:
-            yield
-        finally:
-            self._turn()
-            self._inside.pop()
-
-    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            with self.part(name):
-                return function(*args, **kwargs)
-
-        return timed
-
-    def along(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """``around`` for a function that yields."""
-
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            items, end = iter(function(*args, **kwargs)), object()
-            while True:
-                with self.part(name):
-                    item = next(items, end)
-                if item is end:
-                    return
-                yield item
-
-        return timed
 
 
 @contextlib.contextmanager
