@@ -204,7 +204,7 @@ def test_unknown_units_are_refused_with_the_known_ones(
     assert refuse(
         energy_options(path, key="E", length_unit="angstroms", unit="evolt")
     ).splitlines() == [
-        "length_unit: unknown unit 'angstroms'; did you mean 'angstrom'?",
+        "systems.length_unit: unknown unit 'angstroms'; did you mean 'angstrom'?",
         "targets.energy.unit: unknown unit 'evolt'; "
         "known: eV, meV, Hartree, Ry, kcal/mol, kJ/mol, J",
     ]

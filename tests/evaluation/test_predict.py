@@ -175,7 +175,7 @@ def test_an_unknown_element_is_found_before_anything_is_predicted(
     gold = ase.Atoms("CAu", [[0, 0, 0], [0, 0, 2.0]])
     dataset = make_dataset(frames=[ase.Atoms("CO", [[0, 0, 0], [0, 0, 1.1]]), gold])
     for given in (model, model.export()):
-        with pytest.raises(DataError, match="frame 1: the model does not know the element 79"):
+        with pytest.raises(DataError, match="frame 1: the model does not know the element Au"):
             predict(given, dataset)
 
 

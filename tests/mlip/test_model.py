@@ -142,7 +142,7 @@ def test_restarting_with_unknown_elements_or_targets_is_refused(model):
     with pytest.raises(ArchitectureError) as refused:
         model.restart(other)
     message = str(refused.value)
-    assert "does not know the elements [79]" in message
+    assert "does not know Au; it was made for H, C, O" in message
     assert "no target 'mtt::gap'" in message
     assert "lengths are in bohr" in message
 

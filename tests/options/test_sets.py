@@ -54,7 +54,7 @@ def test_what_is_no_element_is_refused(refused: Refused, types: str, message: st
         ("training_set: a.xyz\nvalidation_set: {}\n", "validation_set: {} should be non-empty"),
         (
             "training_set: a.xyz\nvalidation_set: 0.6\ntest_set: 0.4\n",
-            "validation and test take 1 of the structures",
+            "validation_set and test_set together take 1 of the structures; leave some",
         ),
         (
             "training_set: a.xyz\nvalidation_set: {systems: b.xyz}\n",

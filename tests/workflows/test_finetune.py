@@ -79,7 +79,7 @@ def missing_file(options: dict[str, Any], root: Path) -> None:
     [
         (other_model, CheckpointError, r"cutoff.radius is 3.0 in the options and 2.5 in the"),
         (other_architecture, CheckpointError, r"a checkpoint of .*'soap_bpnn'.*'gaussians'"),
-        (other_elements, ArchitectureError, r"does not know the elements"),
+        (other_elements, ArchitectureError, r"model.ckpt: the model does not know Cu, Au; it was"),
         (missing_file, CheckpointError, r"nowhere.ckpt: no such file"),
     ],
 )

@@ -64,7 +64,8 @@ def _check(path: str, reader: str | None) -> None:
 def _siblings(file: Path) -> str:
     if not file.parent.is_dir():
         return f"the folder {file.parent} does not exist"
-    return did_you_mean(file.name, (entry.name for entry in file.parent.iterdir()))
+    similar = did_you_mean(file.name, (entry.name for entry in file.parent.iterdir()))
+    return similar or ("" if file.is_absolute() else f"paths start from {Path.cwd()}")
 
 
 def _read_known(path: str) -> list[RawFrame]:

@@ -28,7 +28,7 @@ def check_units(length_unit: str, targets: Mapping[str, TargetOptions], findings
     exported model carries its units, and metatomic refuses those that it does not know.
     """
     if not _converts(length_unit, "angstrom"):
-        _unknown("length_unit", length_unit, LENGTHS, findings)
+        _unknown("systems.length_unit", length_unit, LENGTHS, findings)
     for name, target in targets.items():
         is_energy = target.quantity == "energy"
         if not _converts(target.unit, "eV" if is_energy else target.unit):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ase.data import chemical_symbols
 from metatomic.torch import AtomisticModel
 
 from mtt.data.info import DatasetInfo, TargetInfo
@@ -70,9 +71,9 @@ def _element_problem(known: DatasetInfo, dataset: Dataset) -> Problem | None:
         return None
     structure, number = found
     return Problem(
-        f"the model does not know the element {number}",
+        f"the model does not know the element {chemical_symbols[number]}",
         dataset.source(structure),
-        f"it knows {', '.join(str(z) for z in known.atomic_types)}",
+        f"it knows {', '.join(chemical_symbols[z] for z in known.atomic_types)}",
     )
 
 

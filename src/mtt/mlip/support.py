@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ase.data import chemical_symbols
+
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, Problem
 
@@ -53,8 +55,8 @@ def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:
     if elements:
         problems.append(
             Problem(
-                f"the model does not know the elements {elements}",
-                hint=f"it was made for {list(known.atomic_types)}; train a new model",
+                f"the model does not know {_symbols(elements)}",
+                hint=f"it was made for {_symbols(known.atomic_types)}; train a new model",
             )
         )
     if wanted.length_unit and known.length_unit and wanted.length_unit != known.length_unit:
@@ -65,6 +67,10 @@ def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:
         problems += _target_problems(name, target, known)
     if problems:
         raise ArchitectureError.collect(problems)
+
+
+def _symbols(atomic_types: Sequence[int]) -> str:
+    return ", ".join(chemical_symbols[z] for z in atomic_types)
 
 
 def _target_problems(name: str, target: TargetInfo, known: DatasetInfo) -> list[Problem]:

@@ -38,7 +38,8 @@ def check_together(sets: dict[str, Part | None], add: Callable[[KeyPath, str, st
                         add(path, "not a target of the training set", did_you_mean(target, known))
     fractions = [p for n, p in sets.items() if n != "training_set" and isinstance(p, float)]
     if sum(fractions) >= 1:
-        add(("test_set",), f"validation and test take {sum(fractions):g} of the structures", "")
+        what = f"validation_set and test_set together take {sum(fractions):g} of the structures"
+        add(("test_set",), what, "leave some for the training")
 
 
 def _check_units(

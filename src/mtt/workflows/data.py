@@ -100,14 +100,26 @@ def _read_all(parts: Mapping[str, Sequence[DatasetOptions]]) -> dict[str, list[D
     read: dict[str, list[Dataset]] = {}
     for name, part in parts.items():
         read[name] = []
-        for one in part:
+        for i, one in enumerate(part):
             try:
                 read[name].append(read_dataset(one))
             except DataError as error:
-                problems += [problem for problem in error.problems if problem not in problems]
+                key = f"{name}_set" if len(part) == 1 else f"{name}_set.{i}"
+                found = [_in_options(problem, one, key) for problem in error.problems]
+                problems += [problem for problem in found if problem not in problems]
     if problems:
         raise DataError.collect(problems)
     return read
+
+
+def _in_options(problem: Problem, options: DatasetOptions, key: str) -> Problem:
+    """``problem`` at the full key where it is one of the options, and not of a file."""
+    if problem.where.startswith(("systems.", "targets.", "extra_data.")):
+        return problem._replace(where=f"{key}.{problem.where}")
+    if problem.where == options.systems.read_from and not Path(problem.where).exists():
+        what = f"{problem.where}: {problem.what}"
+        return problem._replace(where=f"{key}.systems.read_from", what=what)
+    return problem
 
 
 def _part_of(part: list[DatasetOptions] | float | IndexSplit) -> float | Sequence[int] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtt.data import DatasetInfo
-from mtt.errors import CheckpointError, Problem
+from mtt.errors import CheckpointError, MttError, Problem
 from mtt.interface import Context, ModelInterface, TrainerInterface
 from mtt.registry import Architecture
 from mtt.workflows.load import load_checkpoint, model_from
@@ -44,7 +44,7 @@ def fine_tuned(
     """The best weights of another run, with a new optimizer and schedule."""
     checkpoint, origin = load_checkpoint(path, architectures, name=architecture.name)
     _check_architecture(origin, architecture, path)
-    model = _model(checkpoint, architecture, "finetune", hypers, path).restart(info)
+    model = _model(checkpoint, architecture, "finetune", hypers, info, path)
     best = checkpoint.get("best_epoch")
     log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
     provenance = {"start": "finetune", "from": str(path), "of": checkpoint.get("provenance")}
@@ -57,7 +57,7 @@ def restarted(
     """The run of a checkpoint, to go on where it stopped."""
     checkpoint, path = restart.checkpoint, restart.path
     _check_architecture(restart.architecture, architecture, path)
-    model = _model(checkpoint, architecture, "restart", hypers, path).restart(info)
+    model = _model(checkpoint, architecture, "restart", hypers, info, path)
     trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
     return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
 
@@ -76,9 +76,10 @@ def _model(
     architecture: Architecture,
     context: Context,
     hypers: Mapping[str, Any],
+    info: DatasetInfo,
     path: str | Path,
 ) -> ModelInterface:
-    """The model in ``checkpoint``, refused if it was made with other options."""
+    """The model in ``checkpoint``; refused if its options or its data are others."""
     model = model_from(checkpoint, architecture, context)
     differences = list(_differences(model.hypers, hypers["model"], "architecture.model"))
     if differences:
@@ -92,7 +93,11 @@ def _model(
                 for key, old, new in differences
             ]
         )
-    return model
+    try:
+        return model.restart(info)
+    except MttError as error:
+        found = [one if one.where else one._replace(where=str(path)) for one in error.problems]
+        raise type(error).collect(found) from error
 
 
 def _differences(

@@ -19,7 +19,7 @@ from mtt.data.statistics import statistics
 from mtt.evaluation import Report
 from mtt.exporting import check_path, export_model
 from mtt.interface import Listener, Run
-from mtt.options import Options, load_options, resolve
+from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
 from mtt.workflows.folder import PROVENANCE, RunFolder, check_writable
@@ -101,6 +101,7 @@ def train(
 class Plan(NamedTuple):
     """All that is known before the model exists."""
 
+    raw: RawOptions
     options: Options
     architecture: registry.Architecture
     data: Data
@@ -138,10 +139,11 @@ def prepare(
     going_on = find_restart(restart, architecture.name, folders)
     if going_on is not None:
         resolved = with_its_seed(resolved, raw, going_on)
-    data = read_data(resolved)
+    with raw.locating(("training_set",)):
+        data = read_data(resolved)
     if going_on is not None:
         check_same_data(going_on, fingerprint(data))
-    return Plan(resolved, architecture, data, going_on, device, dtype, output, folders)
+    return Plan(raw, resolved, architecture, data, going_on, device, dtype, output, folders)
 
 
 def begin(plan: Plan) -> Start:
@@ -153,7 +155,8 @@ def begin(plan: Plan) -> Start:
     source = (hypers["training"].get("finetune") or {}).get("read_from")
     if source:
         return fine_tuned(plan.architecture, hypers, info, source, plan.folders)
-    return new_model(plan.architecture, hypers, info)
+    with plan.raw.locating():
+        return new_model(plan.architecture, hypers, info)
 
 
 def run(
