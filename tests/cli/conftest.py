@@ -79,3 +79,19 @@ def listing(here: Path) -> Callable[[], dict[str, bytes]]:
         return {str(path): path.read_bytes() if path.is_file() else b"" for path in files}
 
     return listing
+
+
+@pytest.fixture
+def refused(mtt: Command, listing: Callable[[], dict[str, bytes]]) -> Callable[..., str]:
+    """Run a command that must fail: its one message; the disk is as it was."""
+
+    def refused(*arguments: str | Path) -> str:
+        before = listing()
+        done = mtt(*arguments)
+        assert done.code == 1, done.err
+        assert done.err.count("error: ") == 1
+        assert "Traceback" not in done.out + done.err
+        assert listing() == before
+        return str(done.err)
+
+    return refused

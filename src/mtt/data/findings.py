@@ -55,6 +55,13 @@ def name_frames(frames: Sequence[int]) -> str:
 
 
 def listed(problems: Sequence[Problem]) -> list[Problem]:
-    """The first problems, and the number of those left out."""
-    rest = len(problems) - _LISTED
-    return [*problems[:_LISTED], *([Problem(f"and {rest} more like these")] if rest > 0 else [])]
+    """The first problems, and the number of those left out; the same one is told once."""
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.what, problem.hint), []).append(problem)
+    told = []
+    for first, *others in alike.values():
+        more = f" (and in {len(others)} more places)" if others else ""
+        told.append(first._replace(what=first.what + more))
+    rest = len(told) - _LISTED
+    return [*told[:_LISTED], *([Problem(f"and {rest} more like these")] if rest > 0 else [])]

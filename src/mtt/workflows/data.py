@@ -84,6 +84,9 @@ def read_data(options: Options) -> Data:
                 _of_file(one, held_out)
                 for one, held_out in zip(own["training"], held[name], strict=True)
             ]
+    if not any(len(one) for one in sets["validation"]):
+        hint = "the best epoch is chosen by them: hold out a part, such as 0.1"
+        raise DataError("there are no structures to validate on", where="validation_set", hint=hint)
     info = _info(options, sets)
     return Data(sets["training"], sets["validation"], sets["test"], info, indices)
 
