@@ -154,6 +154,17 @@ class TrainerInterface(ABC):
         """Training defaults below the folder's own; empty but for the platform's trainers."""
         return {}
 
+    def check(  # noqa: B027 - not every trainer has something to refuse
+        self,
+        model: ModelInterface,
+        train_datasets: List[Dataset],
+        val_datasets: List[Dataset],
+    ) -> None:
+        """Refuse, before anything is written, what :meth:`train` would; nothing by default.
+
+        :raises MttError: options that do not fit the data.
+        """
+
     @abstractmethod
     def train(
         self,

@@ -70,6 +70,10 @@ def wrong_unit(options: Options) -> None:
     options["training_set"]["targets"]["energy"]["unit"] = "eW"
 
 
+def training(**options: Any) -> Callable[[Options], None]:
+    return lambda written: written["architecture"]["training"].update(options)
+
+
 @pytest.mark.parametrize(
     ("change", "texts"),
     [
@@ -85,6 +89,13 @@ def wrong_unit(options: Options) -> None:
         (no_validation, ["options.yaml:", "validation_set: there are no structures", "0.1"]),
         (all_for_validation, ["validation_set", "test_set", "training"]),
         (index_outside, ["20", "validation"]),
+        (training(best_model_metric="stress RMSE"), ["best_model_metric", "'forces RMSE'"]),
+        (training(fixed_scaling_weights={"enrgy": 1.0}), ["fixed_scaling_weights", "'enrgy'"]),
+        (training(atomic_baseline={"enrgy": 1.0}), ["atomic_baseline", "did you mean 'energy'"]),
+        (training(per_structure_targets=["gap"]), ["per_structure_targets", "'gap'"]),
+        (training(loss={"enrgy": "mse"}), ["architecture.training.loss", "'energy'"]),
+        (training(max_atoms_per_batch=3), ["ethanol.xyz, frame", "at least 9 atoms per batch"]),
+        (training(min_atoms_per_batch=9999), ["architecture.training: 14 structures do not fill"]),
         (wrong_device, ["options.yaml:", "device", "tpu"]),
         (wrong_unit, ["options.yaml:31 training_set.targets.energy.unit", "'eW'"]),
     ],

@@ -69,6 +69,21 @@ def fit_scales(
     return scales
 
 
+def check_given(hypers: Mapping[str, Any], info: DatasetInfo) -> None:
+    """What the options fix, before anything is fitted.
+
+    :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
+    """
+    given = hypers.get("atomic_baseline") or {}
+    _check_names("atomic_baseline", given, info)
+    for name, value in given.items():
+        _check_elements(name, value, info.atomic_types)
+    fixed = hypers.get("fixed_scaling_weights") or {}
+    _check_names("fixed_scaling_weights", fixed, info)
+    for name, value in fixed.items():
+        _fixed_scale(name, value)
+
+
 def make_zbl(hypers: Mapping[str, Any], info: DatasetInfo) -> ZBL | None:
     """The ZBL baseline, where the model's option ``zbl`` asks for it and there is an energy."""
     energies = [target for target in info.targets.values() if target.is_energy]

@@ -17,6 +17,7 @@ from mtt.data import Batching, Dataset, Loader, merge
 from mtt.errors import ConfigError, TrainingError
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
+from mtt.mlip.fitting import check_given
 from mtt.mlip.steps import folder_steps
 from mtt.training.best import BestRule
 from mtt.training.checkpoints import Checkpoints
@@ -66,6 +67,24 @@ class MLIPTrainer(TrainerInterface):
     def best(self) -> dict[str, Tensor] | None:
         """Weights of the best epoch so far, on the CPU; the model itself holds the latest."""
         return None if self._state.best is None else self._state.best.weights
+
+    def check(
+        self,
+        model: ModelInterface,
+        train_datasets: list[Dataset],
+        val_datasets: list[Dataset],
+    ) -> None:
+        """Whether loss, metric, baselines and batches fit the data; see :meth:`train`.
+
+        :raises MttError: they do not.
+        """
+        assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
+        training, validation = _one(train_datasets, "training"), _one(val_datasets, "validation")
+        make_loss(self.hypers, model.dataset_info, model.scales, training, validation)
+        BestRule(self.hypers, model.dataset_info)
+        check_given(self.hypers, model.dataset_info)
+        self._loader(model, training, shuffle=True).n_batches(0)
+        self._loader(model, validation, shuffle=False)
 
     def train(
         self,

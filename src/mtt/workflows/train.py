@@ -84,6 +84,8 @@ def train(
     plan = prepare(options, Path(output), restart, overrides, architectures, dry_run)
     tell_data(plan, listeners)
     start = begin(plan)
+    with plan.raw.locating(("architecture", "training")):
+        start.trainer.check(start.model, plan.data.training, plan.data.validation)
     tell_model(plan, start)
     if dry_run:
         log.info("the options, the data and the model are in order; nothing was trained")
