@@ -31,7 +31,7 @@ def provenance(start: Mapping[str, Any], seed: int, data: Data) -> dict[str, Any
 
 
 def fingerprint(data: Data) -> str:
-    """SHA-256 of what is trained and validated on: structures and energies, in their order."""
+    """SHA-256 of what is trained and validated on: elements and values, in their order."""
     digest = hashlib.sha256()
     for one in [*data.training, *data.validation]:
         digest.update(one.n_atoms.numpy().tobytes())
