@@ -49,14 +49,11 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mtt")
 @click.option("--debug", is_flag=True, help="Show debug messages, and tracebacks of errors.")
-@click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(debug: bool) -> None:
     """Train atomistic machine-learning models from one YAML file."""
-    ctx.obj = {"debug": debug}
-    if ctx.invoked_subcommand != "--help":
-        from mtt.cli import render
+    from mtt.cli import render
 
-        render.setup(debug)
+    render.setup(debug)
 
 
 def run(arguments: Sequence[str]) -> int:

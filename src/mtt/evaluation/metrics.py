@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo
+from mtt.data.units import shown
 from mtt.graph import Target
 
 
@@ -122,7 +123,7 @@ def units(dataset_info: DatasetInfo) -> dict[str, str]:
 
     An unknown unit is ``""``; a force or stress in an unknown length unit is per ``length``.
     """
-    return {name: _shown(unit)[0] for name, unit in _units(dataset_info).items()}
+    return {name: shown(unit)[0] for name, unit in _units(dataset_info).items()}
 
 
 def display(dataset_info: DatasetInfo, errors: Mapping[str, float]) -> list[Metric]:
@@ -130,7 +131,7 @@ def display(dataset_info: DatasetInfo, errors: Mapping[str, float]) -> list[Metr
     raw = _units(dataset_info)
     rows = []
     for name, value in errors.items():
-        unit, factor = _shown(raw[name])
+        unit, factor = shown(raw[name])
         rows.append(Metric(name, value * factor, unit))
     return rows
 
@@ -198,10 +199,3 @@ _LENGTHS = {"angstrom": "Å", "ang": "Å", "a": "Å"}
 
 def _per(unit: str, other: str) -> str:
     return f"{unit}/{other}" if unit else ""
-
-
-def _shown(unit: str) -> tuple[str, float]:
-    """The unit that ``unit`` is shown in, and the factor to it."""
-    if unit.split("/")[0].lower() == "ev":
-        return f"meV{unit[2:]}", 1e3
-    return unit, 1.0
