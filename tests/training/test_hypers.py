@@ -26,7 +26,7 @@ def test_every_option_is_described():
         {"batch_size": 0},
         {"num_epoch": 3},
         {"learning_rate": 0.0},
-        {"optimizer": "sgd"},
+        {"optimizer": 3},
         {"warmup_fraction": 1.5},
         {"finetune": {"readfrom": "x"}},
     ],

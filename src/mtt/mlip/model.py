@@ -1,42 +1,26 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Sequence
 
 import torch
-from metatensor.torch import Labels, TensorMap
-from metatomic.torch import (
-    AtomisticModel,
-    ModelCapabilities,
-    ModelMetadata,
-    ModelOutput,
-    NeighborListOptions,
-    System,
-)
+from metatomic.torch import ModelMetadata
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
-from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
-from mtt.interface import Context, ModelInterface
 from mtt.mlip.derivatives import detached, forces, pair_gradient, strain
 from mtt.mlip.fitting import fit_scales, fit_weights, make_zbl, zbl_energies
-from mtt.mlip.steps import folder_steps
-from mtt.mlip.support import check_restart, check_targets
-from mtt.mlip.systems import (
-    atom_samples,
-    pairs_within,
-    scalar_map,
-    selection_mask,
-    systems_to_graph,
-)
+from mtt.mlip.served import Served
+from mtt.mlip.stored import Stored
+from mtt.mlip.support import check_targets
+from mtt.mlip.systems import pairs_within
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
 
 
-class MLIPModel(ModelInterface):
+class MLIPModel(Served, Stored):
     """Everything of the contract but the physics.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
@@ -55,9 +39,6 @@ class MLIPModel(ModelInterface):
     """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
 
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
-
-    type_index: Tensor
-    precision: Tensor
 
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
@@ -86,6 +67,7 @@ class MLIPModel(ModelInterface):
         self.register_buffer("type_index", index, persistent=False)
         # follows every .to(dtype), and so always tells the network's precision
         self.register_buffer("precision", torch.zeros(0), persistent=False)
+        self.autocast: Optional[torch.dtype] = None
 
     # ---------------------------------------------------------------- physics
 
@@ -93,9 +75,16 @@ class MLIPModel(ModelInterface):
         """The network's numbers for every atom, per target [n_atoms, properties]."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
+    def predict_in_precision(self, graph: Graph) -> Dict[str, Tensor]:
+        """:meth:`predict`, in mixed precision where ``autocast`` says so."""
+        if torch.jit.is_scripting():
+            return self.predict(graph)
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            return self.predict(graph)
+
     def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target [n_atoms, properties] float64."""
-        raw = self.predict(self.within_cutoff(graph))
+        raw = self.predict_in_precision(self.within_cutoff(graph))
         baseline = self.composition(graph.types)
         values: Dict[str, Tensor] = {}
         start = 0
@@ -197,103 +186,3 @@ class MLIPModel(ModelInterface):
         types = self.dataset_info.atomic_types
         energies = zbl_energies(self.zbl, dataset, types, self.list_cutoff())
         return dict.fromkeys(self.energy_names, energies)
-
-    def restart(self, dataset_info: DatasetInfo) -> "MLIPModel":
-        """This model, for other data of the same targets and elements.
-
-        :raises ArchitectureError: elements, targets or units that the model does not know.
-        """
-        check_restart(self.dataset_info, dataset_info)
-        check_targets(type(self).__name__, self.__supported_targets__, False, dataset_info)
-        # the data decide which derivatives have labels; the model stays what it is
-        self.dataset_info = self.dataset_info.with_targets(
-            {**self.dataset_info.targets, **dataset_info.targets}
-        )
-        return self
-
-    def get_checkpoint(self) -> Dict[str, Any]:
-        """The model in tensors and plain types; see ``mtt.checkpoint`` for the keys."""
-        return {
-            "model_ckpt_version": self.__checkpoint_version__,
-            "metadata": metadata_to_dict(self.metadata),
-            "dataset_info": self.dataset_info.to_dict(),
-            "model_hypers": copy.deepcopy(self.hypers),
-            "model_dtype": str(self.dtype).removeprefix("torch."),
-            "model_state_dict": {k: v.detach().clone() for k, v in self.state_dict().items()},
-            "best_model_state_dict": None,
-        }
-
-    @classmethod
-    def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> "MLIPModel":
-        """The model in ``checkpoint``: latest weights to restart, the best ones otherwise."""
-        model = cls(checkpoint["model_hypers"], DatasetInfo.from_dict(checkpoint["dataset_info"]))
-        model.metadata = metadata_from_dict(checkpoint["metadata"])
-        model.to(getattr(torch, checkpoint["model_dtype"]))
-        latest, best = checkpoint["model_state_dict"], checkpoint["best_model_state_dict"]
-        model.load_state_dict(latest if context == "restart" or best is None else best)
-        return model
-
-    @classmethod
-    def upgrade_checkpoint(cls, checkpoint: Dict[str, Any]) -> Dict[str, Any]:
-        """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_steps(checkpoint, "model", cls.__checkpoint_version__, folder_steps(cls))
-
-    # ---------------------------------------------------------------- metatomic
-
-    def requested_neighbor_lists(self) -> List[NeighborListOptions]:
-        options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
-        return [options]
-
-    def supported_outputs(self) -> Dict[str, ModelOutput]:
-        return {
-            name: ModelOutput(
-                unit=target.unit,
-                sample_kind="atom" if target.per_atom else "system",
-                description=target.description,
-            )
-            for name, target in self.dataset_info.targets.items()
-        }
-
-    def forward(
-        self,
-        systems: List[System],
-        outputs: Dict[str, ModelOutput],
-        selected_atoms: Optional[Labels] = None,
-    ) -> Dict[str, TensorMap]:
-        """metatomic's call. Energies come per structure or, if asked for, per atom."""
-        results: Dict[str, TensorMap] = {}
-        if len(systems) == 0 or len(outputs) == 0:
-            return results
-        options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
-        graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
-        samples = atom_samples(systems)
-        selected = selection_mask(samples, selected_atoms)
-        for name, atomic in self.atomic_values(graph).items():
-            if name in outputs:
-                per_atom = self.per_atom[name] or outputs[name].sample_kind == "atom"
-                values = atomic.to(systems[0].positions.dtype)
-                results[name] = scalar_map(values, samples, selected, per_atom, name)
-        return results
-
-    def interaction_range(self) -> float:
-        """How far an atom's surroundings reach; message passing multiplies the cutoff."""
-        return self.list_cutoff()
-
-    def export(
-        self, metadata: Optional[ModelMetadata] = None, *, dtype: torch.dtype = torch.float64
-    ) -> AtomisticModel:
-        """This model for metatomic's engines; a copy, which shares nothing with this one.
-
-        :param dtype: precision of positions and energies at the door. float64 keeps total
-            energies exact; inside, the network keeps its own precision.
-        """
-        capabilities = ModelCapabilities(
-            outputs=self.supported_outputs(),
-            atomic_types=list(self.dataset_info.atomic_types),
-            interaction_range=self.interaction_range(),
-            length_unit=self.dataset_info.length_unit,
-            supported_devices=self.__supported_devices__,
-            dtype=str(dtype).removeprefix("torch."),
-        )
-        model = copy.deepcopy(self).to("cpu").eval()
-        return AtomisticModel(model, self.metadata if metadata is None else metadata, capabilities)

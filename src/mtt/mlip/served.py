@@ -1,0 +1,94 @@
+"""A model as metatomic's engines call it, and its export."""
+
+import copy
+from typing import Dict, List, Optional
+
+import torch
+from metatensor.torch import Labels, TensorMap
+from metatomic.torch import (
+    AtomisticModel,
+    ModelCapabilities,
+    ModelMetadata,
+    ModelOutput,
+    NeighborListOptions,
+    System,
+)
+from torch import Tensor
+
+from mtt.graph import Graph
+from mtt.interface import ModelInterface
+from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
+
+
+class Served(ModelInterface):
+    """The part of the contract that is about ``System`` and ``TensorMap``."""
+
+    type_index: Tensor
+    precision: Tensor
+    per_atom: Dict[str, bool]
+
+    def list_cutoff(self) -> float:
+        """Radius that the neighbour list must have."""
+        raise AssertionError("MLIPModel implements it")
+
+    def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
+        """Physical values of every atom, per target [n_atoms, properties] float64."""
+        raise AssertionError("MLIPModel implements it")
+
+    def requested_neighbor_lists(self) -> List[NeighborListOptions]:
+        options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
+        return [options]
+
+    def supported_outputs(self) -> Dict[str, ModelOutput]:
+        return {
+            name: ModelOutput(
+                unit=target.unit,
+                sample_kind="atom" if target.per_atom else "system",
+                description=target.description,
+            )
+            for name, target in self.dataset_info.targets.items()
+        }
+
+    def forward(
+        self,
+        systems: List[System],
+        outputs: Dict[str, ModelOutput],
+        selected_atoms: Optional[Labels] = None,
+    ) -> Dict[str, TensorMap]:
+        """metatomic's call. Energies come per structure or, if asked for, per atom."""
+        results: Dict[str, TensorMap] = {}
+        if len(systems) == 0 or len(outputs) == 0:
+            return results
+        options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
+        graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
+        samples = atom_samples(systems)
+        selected = selection_mask(samples, selected_atoms)
+        for name, atomic in self.atomic_values(graph).items():
+            if name in outputs:
+                per_atom = self.per_atom[name] or outputs[name].sample_kind == "atom"
+                values = atomic.to(systems[0].positions.dtype)
+                results[name] = scalar_map(values, samples, selected, per_atom, name)
+        return results
+
+    def interaction_range(self) -> float:
+        """How far an atom's surroundings reach; message passing multiplies the cutoff."""
+        return self.list_cutoff()
+
+    def export(
+        self, metadata: Optional[ModelMetadata] = None, *, dtype: torch.dtype = torch.float64
+    ) -> AtomisticModel:
+        """This model for metatomic's engines; a copy, which shares nothing with this one.
+
+        :param dtype: precision of positions and energies at the door. float64 keeps total
+            energies exact; inside, the network keeps its own precision.
+        """
+        capabilities = ModelCapabilities(
+            outputs=self.supported_outputs(),
+            atomic_types=list(self.dataset_info.atomic_types),
+            interaction_range=self.interaction_range(),
+            length_unit=self.dataset_info.length_unit,
+            supported_devices=self.__supported_devices__,
+            dtype=str(dtype).removeprefix("torch."),
+        )
+        model = copy.deepcopy(self).to("cpu").eval()
+        return AtomisticModel(model, self.metadata if metadata is None else metadata, capabilities)
