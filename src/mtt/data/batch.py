@@ -26,6 +26,7 @@ class Batch:
     n_atoms: Tensor  # [n] int64
     index: Tensor  # [n] int64, where in the data set of the loader the structures stand
     volumes: Tensor  # [n] float64, of the cells as given; 0 without a cell
+    weights: Tensor | None = None  # [n] float64, of the structures in the loss; None: all 1
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
         """The same on ``device``."""
@@ -58,6 +59,7 @@ class Batch:
             n_atoms=change(self.n_atoms),
             index=change(self.index),
             volumes=change(self.volumes),
+            weights=maybe(self.weights),
         )
 
 

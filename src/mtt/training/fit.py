@@ -148,7 +148,7 @@ class Fit:
         for batch in self.validation.epoch(0):
             with torch.set_grad_enabled(differentiated):
                 predictions = self.model.predict_targets(batch.graph, create_graph=False)
-            terms = self.step.loss(predictions, batch.targets, batch.n_atoms)
+            terms = self.step.loss(predictions, batch)
             meter.add(terms, predictions, batch)
             if self.stop:
                 self._interrupt(training)

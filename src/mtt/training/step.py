@@ -51,7 +51,7 @@ class Step:
         """Learn from one batch. Synchronises the device once, in the finite guard."""
         self.optimizer.zero_grad(set_to_none=True)
         predictions = self.model.predict_targets(batch.graph, create_graph=True)
-        terms = self.loss(predictions, batch.targets, batch.n_atoms)
+        terms = self.loss(predictions, batch)
         total = combine(self.loss.weighted(terms))
         # by the weights alone: positions need no gradient of the loss
         total.backward(inputs=self._parameters)
