@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Literal, Optional
 
@@ -41,6 +41,8 @@ class Run:
     :param architecture: name of the architecture, as checkpoints store it.
     :param directory: the run folder, or None outside of one (a notebook, a test).
     :param listeners: get every event of the training.
+    :param own_loggers: whether the trainer writes the run down by itself (console and files);
+        False where ``listeners`` do.
     :param provenance: where the weights come from; stored in checkpoints. Plain types.
     """
 
@@ -48,6 +50,7 @@ class Run:
     architecture: str = ""
     directory: Path | None = None
     listeners: Sequence[Listener] = ()
+    own_loggers: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -138,7 +141,10 @@ class TrainerInterface(ABC):
     __checkpoint_version__: ClassVar[int]
 
     run: Run = Run()
-    """The run that the trainer belongs to; set by the platform before :meth:`train`."""
+    """The run that the trainer belongs to; set by the platform before :meth:`train`.
+
+    A trainer tells its listeners what happens, by the categories of the page "Logging".
+    """
 
     def __init__(self, hypers: Dict[str, Any]) -> None:
         if vars(self):
@@ -148,6 +154,10 @@ class TrainerInterface(ABC):
             )
         _check_attributes(type(self), _TRAINER_ATTRIBUTES)
         self.hypers = hypers
+
+    def attach_logger(self, logger: Listener) -> None:
+        """Call ``logger(category, values, epoch)`` once for every event of the training."""
+        self.run = replace(self.run, listeners=(*self.run.listeners, logger))
 
     @classmethod
     def platform_hypers(cls) -> Dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from mtt.training.loggers import ConsoleLogger, CsvLogger, HistoryLogger
+from mtt.training.loggers import CsvLogger, HistoryLogger, LineLogger
 
 UNITS = {
     "epoch": "",
@@ -93,7 +93,7 @@ def test_csv_leaves_cells_empty_that_the_run_before_a_restart_did_not_report(tmp
 
 
 def test_the_console_shows_pairs_with_units_and_significant_digits(caplog):
-    logger = ConsoleLogger()
+    logger = LineLogger()
     with caplog.at_level(logging.INFO, "mtt"):
         start(logger)
         epoch(logger, 3, is_best=True)
@@ -104,7 +104,7 @@ def test_the_console_shows_pairs_with_units_and_significant_digits(caplog):
 
 @pytest.mark.parametrize(("first", "shown"), [(0, [1, 5, 10, 12]), (6, [7, 10, 12])])
 def test_the_console_shows_every_log_interval_and_both_ends(caplog, first, shown):
-    logger = ConsoleLogger()
+    logger = LineLogger()
     with caplog.at_level(logging.INFO, "mtt"):
         start(logger, epoch=first, log_interval=5)
         for number in range(first + 1, 13):

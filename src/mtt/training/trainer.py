@@ -25,7 +25,7 @@ from mtt.training.determinism import deterministic
 from mtt.training.events import Events
 from mtt.training.fit import Fit
 from mtt.training.hypers import SECTION, check_hypers, default_hypers
-from mtt.training.loggers import ConsoleLogger, CsvLogger, HistoryLogger
+from mtt.training.loggers import default_loggers
 from mtt.training.optimizers import make_optimizer, restore_optimizer
 from mtt.training.record import Record
 from mtt.training.schedules import WarmupCosine
@@ -245,14 +245,8 @@ class MLIPTrainer(TrainerInterface):
         state.epoch_key = key
 
     def _listeners(self) -> list[Listener]:
-        files: list[Listener] = []
-        if self.run.directory is not None:
-            folder = self.run.directory
-            files = [
-                CsvLogger(folder / "train.csv"),
-                HistoryLogger(folder / "history.jsonl"),
-            ]
-        return [ConsoleLogger(), *files, *self.run.listeners]
+        own = default_loggers(self.run.directory) if self.run.own_loggers else []
+        return [*own, *self.run.listeners]
 
     def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
         """The whole checkpoint as of now; its keys are documented in ``mtt.checkpoint``."""

@@ -1,7 +1,19 @@
 """Listeners that write down how a training goes."""
 
-from mtt.training.loggers.console import ConsoleLogger
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtt.interface import Listener
 from mtt.training.loggers.csv import CsvLogger
 from mtt.training.loggers.history import HistoryLogger
+from mtt.training.loggers.line import LineLogger
 
-__all__ = ["ConsoleLogger", "CsvLogger", "HistoryLogger"]
+__all__ = ["CsvLogger", "HistoryLogger", "LineLogger", "default_loggers"]
+
+
+def default_loggers(folder: Path | None) -> list[Listener]:
+    """A line per epoch; ``train.csv`` and ``history.jsonl`` where there is a run folder."""
+    if folder is None:
+        return [LineLogger()]
+    return [LineLogger(), CsvLogger(folder / "train.csv"), HistoryLogger(folder / "history.jsonl")]

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 TRAINING, VALIDATION = "training ", "validation "
 
 
-class ConsoleLogger:
+class LineLogger:
     """Logs every ``log_interval``-th epoch, the first of the run and the last one."""
 
     def __init__(self) -> None:
