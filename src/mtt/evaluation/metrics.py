@@ -1,20 +1,9 @@
 """Errors of predictions: exact over a whole data set, whatever the batch size.
 
 Root mean squared (RMSE) and mean absolute errors (MAE) are quotients of sums over all
-labelled components; only the sums are kept, in float64 on the device of the predictions.
-
-====================  =====================================  ==========================
-name                  error of                               counted
-====================  =====================================  ==========================
-``energy``            energy / number of atoms               structures
-``energy total``      energy                                 structures
-``forces``            force components                       3 per atom
-``stress``            strain derivative / volume             9 per periodic structure
-``virial``            strain derivative / number of atoms    9 per structure
-====================  =====================================  ==========================
-
-These are the names of the target called ``energy``. Derivatives of another target carry its
-name (``mtt::E2 forces RMSE``); targets that are no energy of a structure are scored as they are.
+labelled components, and the largest error (MaxAE) is the largest of those of the batches. Only
+the sums and maxima are kept, in float64 on the device of the predictions. What is scored, and
+under which names, stands in :mod:`mtt.evaluation.quantities`.
 """
 
 from __future__ import annotations
@@ -27,6 +16,24 @@ from torch import Tensor
 
 from mtt.data.info import DatasetInfo
 from mtt.data.units import shown
+from mtt.evaluation.quantities import (
+    COMPONENTS,
+    COSINE,
+    ELEMENTS,
+    parts_of,
+    quantities,
+)
+from mtt.evaluation.sums import (
+    Residual,
+    Tally,
+    by_component,
+    by_element,
+    cosine,
+    largest,
+    part_of,
+    residual,
+    whole,
+)
 from mtt.graph import Target
 
 
@@ -38,32 +45,38 @@ class Metric(NamedTuple):
     unit: str
 
 
-class _Quantity(NamedTuple):
-    """One line of accumulated sums."""
-
-    name: str
-    target: str
-    part: str  # "values", "per atom", "forces", "stress" or "virial"
-    unit: str  # before display conversion
-
-
 class Errors:
-    """Streaming RMSE and MAE of all targets of a data set.
+    """Streaming errors of all targets of a data set.
 
     :param dataset_info: the targets; gradients are scored where a target declares them.
     :param totals: also score the energies of whole structures, as ``energy total RMSE``.
+    :param extended: also score elements, components and the direction of forces, and find the
+        largest error of every quantity. The other errors are the same numbers, bit for bit.
     """
 
     sums: Tensor
     """[n_quantities, 3] float64: sum of squares, sum of absolute values, count.
 
-    Everything that is accumulated; the errors over several processes are those of the sum
-    of their ``sums`` (``torch.distributed.all_reduce(errors.sums)``).
+    Of a cosine the second one is the sum of the cosines. The errors over several processes
+    are those of the sum of their ``sums`` (``torch.distributed.all_reduce(errors.sums)``).
     """
 
-    def __init__(self, dataset_info: DatasetInfo, *, totals: bool = False) -> None:
-        self._quantities = _quantities(dataset_info, totals)
-        self.sums = torch.zeros(len(self._quantities), 3, dtype=torch.float64)
+    maxima: Tensor
+    """[n_quantities] float64, largest absolute error; empty unless ``extended``.
+
+    Those of several processes are merged by ``all_reduce(errors.maxima, op=ReduceOp.MAX)``.
+    """
+
+    def __init__(
+        self, dataset_info: DatasetInfo, *, totals: bool = False, extended: bool = False
+    ) -> None:
+        self._n_types, self._extended = len(dataset_info.atomic_types), extended
+        self._whole = quantities(dataset_info, totals=totals, extended=False)
+        self._parts = [parts_of(whole, dataset_info) if extended else [] for whole in self._whole]
+        self._quantities = [*self._whole, *(part for parts in self._parts for part in parts)]
+        n = len(self._quantities)
+        self.sums = torch.zeros(n, 3, dtype=torch.float64)
+        self.maxima = torch.zeros(n if extended else 0, dtype=torch.float64)
 
     def update(
         self,
@@ -71,6 +84,8 @@ class Errors:
         labels: Mapping[str, Target],
         n_atoms: Tensor,
         volumes: Tensor,
+        *,
+        types: Tensor | None = None,
     ) -> None:
         """Add one batch; without a synchronisation of the device.
 
@@ -81,49 +96,117 @@ class Errors:
         :param labels: likewise, NaN where missing.
         :param n_atoms: [n_systems].
         :param volumes: [n_systems] float64.
+        :param types: [n_atoms] int64, index into ``dataset_info.atomic_types``; needed by
+            ``extended`` alone.
         """
-        numbers: list[Tensor | None] = []
-        for quantity in self._quantities:
+        found = []
+        for quantity in self._whole:
             prediction, label = predictions.get(quantity.target), labels.get(quantity.target)
-            row = None
+            one = None
             if prediction is not None and label is not None:
-                row = _sums(quantity.part, prediction, label, n_atoms, volumes)
-            numbers += row or [None] * 3
-        found = [number for number in numbers if number is not None]
-        if found:
-            nothing = torch.zeros_like(found[0])
-            batch = torch.stack([nothing if number is None else number for number in numbers])
-            self.sums = self.sums.to(batch.device) + batch.view(-1, 3)
+                one = residual(quantity.part, prediction, label, n_atoms, volumes)
+            found.append(one)
+        numbers = [
+            number for one in found for number in ([None] * 3 if one is None else whole(one))
+        ]
+        known = [number for number in numbers if number is not None]
+        if not known:
+            return
+        nothing = torch.zeros_like(known[0])
+        batch = torch.stack([nothing if number is None else number for number in numbers])
+        sums = batch.view(-1, 3)
+        if self._extended:
+            assert types is not None, "extended errors need the types of the atoms"
+            parts = self._tallies(found, predictions, labels, types)
+            sums = torch.cat([sums, *(part.sums for part in parts)])
+            worst = [nothing[None] if one is None else largest(one) for one in found]
+            maxima = torch.cat([*worst, *(part.maxima for part in parts)])
+            self.maxima = torch.maximum(self.maxima.to(maxima.device), maxima)
+        self.sums = self.sums.to(sums.device) + sums
+
+    def merge(self, other: Errors) -> None:
+        """Add all that ``other``, of the same quantities, has seen."""
+        assert self.names == other.names, "errors of different quantities"
+        self.sums = self.sums + other.sums.to(self.sums.device)
+        self.maxima = torch.maximum(self.maxima, other.maxima.to(self.maxima.device))
+
+    @property
+    def names(self) -> list[str]:
+        """The keys of :meth:`compute`; those that are not ``extended`` come first."""
+        names = [name for quantity in self._whole for name in quantity.metrics]
+        if self._extended:
+            names += [quantity.maximum for quantity in self._whole]
+        return names + [name for parts in self._parts for part in parts for name in part.all_names]
 
     def compute(self) -> dict[str, float]:
         """Name to error in the units of the targets; NaN where no label was seen.
 
         The one synchronisation of the device.
         """
-        errors: dict[str, float] = {}
-        for quantity, row in zip(self._quantities, self.sums.tolist(), strict=True):
-            squares, absolutes, count = row
-            errors[f"{quantity.name} RMSE"] = (squares / count) ** 0.5 if count else float("nan")
-            errors[f"{quantity.name} MAE"] = absolutes / count if count else float("nan")
-        return errors
+        found: dict[str, float] = {}
+        maxima = self.maxima.tolist() or [0.0] * len(self._quantities)
+        rows = zip(self._quantities, self.sums.tolist(), maxima, strict=True)
+        for quantity, (squares, absolutes, count), worst in rows:
+            mean = absolutes / count if count else float("nan")
+            if quantity.division == COSINE:
+                found[quantity.name] = mean
+                continue
+            root = (squares / count) ** 0.5 if count else float("nan")
+            found.update(zip(quantity.metrics, (root, mean), strict=True))
+            found[quantity.maximum] = worst if count else float("nan")
+        return {name: found[name] for name in self.names}
 
     def counts(self) -> dict[str, int]:
-        """Quantity (``"forces"``, without ``RMSE``) to the number of components seen."""
+        """Quantity (``"forces"``, without ``RMSE``) to the number of components seen.
+
+        Of a cosine, the number of atoms.
+        """
         counted = self.sums[:, 2].tolist()
         return {q.name: int(n) for q, n in zip(self._quantities, counted, strict=True)}
 
+    def _tallies(
+        self,
+        found: list[Residual | None],
+        predictions: Mapping[str, Target],
+        labels: Mapping[str, Target],
+        types: Tensor,
+    ) -> list[Tally]:
+        """What is kept of elements, components and cosines, in the order of the quantities."""
+        tallies = []
+        for quantity, parts, one in zip(self._whole, self._parts, found, strict=True):
+            if one is None:
+                zeros = self.sums.new_zeros(len(parts), 3, device=types.device)
+                tallies.append(Tally(zeros, zeros[:, 0]))
+                continue
+            divisions = {part.division for part in parts}
+            if ELEMENTS in divisions:
+                tallies.append(by_element(one, types, self._n_types))
+            if COMPONENTS in divisions:
+                tallies.append(by_component(one))
+            if COSINE in divisions:
+                predicted = part_of("forces", predictions[quantity.target])
+                true = part_of("forces", labels[quantity.target])
+                assert predicted is not None
+                assert true is not None
+                tallies.append(cosine(predicted, true))
+        return tallies
 
-def names(dataset_info: DatasetInfo, *, totals: bool = False) -> list[str]:
+
+def names(dataset_info: DatasetInfo, *, totals: bool = False, extended: bool = False) -> list[str]:
     """The keys of :meth:`Errors.compute`, in their order."""
-    return list(Errors(dataset_info, totals=totals).compute())
+    return Errors(dataset_info, totals=totals, extended=extended).names
 
 
-def units(dataset_info: DatasetInfo) -> dict[str, str]:
+def units(dataset_info: DatasetInfo, *, extended: bool = False) -> dict[str, str]:
     """Name of every error to the unit that :func:`display` shows it in (eV shown as meV).
 
-    An unknown unit is ``""``; a force or stress in an unknown length unit is per ``length``.
+    An unknown unit is ``""``, as that of a cosine; a force or stress in an unknown length unit
+    is per ``length``.
     """
-    return {name: shown(unit)[0] for name, unit in _units(dataset_info).items()}
+    raw = _units(dataset_info)
+    return {
+        name: shown(raw[name])[0] for name in names(dataset_info, totals=True, extended=extended)
+    }
 
 
 def display(dataset_info: DatasetInfo, errors: Mapping[str, float]) -> list[Metric]:
@@ -136,66 +219,10 @@ def display(dataset_info: DatasetInfo, errors: Mapping[str, float]) -> list[Metr
     return rows
 
 
-def _quantities(info: DatasetInfo, totals: bool) -> list[_Quantity]:
-    length = _LENGTHS.get(info.length_unit.lower(), info.length_unit) or "length"
-    quantities = []
-    for name, target in info.targets.items():
-        prefix = "" if name == "energy" else f"{name} "
-        if target.is_energy:
-            quantities.append(_Quantity(name, name, "per atom", _per(target.unit, "atom")))
-        else:
-            quantities.append(_Quantity(name, name, "values", target.unit))
-        if target.is_energy and totals:
-            quantities.append(_Quantity(f"{name} total", name, "values", target.unit))
-        if target.has_forces:
-            unit = _per(target.unit, length)
-            quantities.append(_Quantity(f"{prefix}forces", name, "forces", unit))
-        if target.has_strain and target.strain_name == "virial":
-            unit = _per(target.unit, "atom")
-            quantities.append(_Quantity(f"{prefix}virial", name, "virial", unit))
-        elif target.has_strain:
-            unit = _per(target.unit, f"{length}³")
-            quantities.append(_Quantity(f"{prefix}stress", name, "stress", unit))
-    return quantities
-
-
-def _sums(
-    part: str, prediction: Target, label: Target, n_atoms: Tensor, volumes: Tensor
-) -> list[Tensor] | None:
-    """0-d float64: squares, absolute values and count; None where a side lacks the part."""
-    predicted, true = _of(part, prediction), _of(part, label)
-    if predicted is None or true is None:
-        return None
-    assert predicted.shape == true.shape, f"{part}: {predicted.shape} against {true.shape}"
-    error, counted = predicted.double() - true, true.isfinite()
-    if part in ("per atom", "virial", "stress"):
-        size = volumes if part == "stress" else n_atoms
-        size = size.reshape(-1, *[1] * (error.dim() - 1))
-        error = error / size
-        if part == "stress":
-            counted = counted & size.isfinite() & (size > 0)
-    error = torch.where(counted, error, 0.0).flatten()
-    absolutes = torch.linalg.vector_norm(error, ord=1)
-    return [torch.dot(error, error), absolutes, counted.sum(dtype=torch.float64)]
-
-
-def _of(part: str, target: Target) -> Tensor | None:
-    if part == "forces":
-        return target.forces
-    return target.strain if part in ("stress", "virial") else target.values
-
-
 def _units(info: DatasetInfo) -> dict[str, str]:
-    """Name of every error, totals included, to its unit before display conversion."""
+    """Name of every error, totals and extended ones too, to its unit before conversion."""
     return {
-        f"{quantity.name} {kind}": quantity.unit
-        for quantity in _quantities(info, totals=True)
-        for kind in ("RMSE", "MAE")
+        name: quantity.unit
+        for quantity in quantities(info, totals=True, extended=True)
+        for name in quantity.all_names
     }
-
-
-_LENGTHS = {"angstrom": "Å", "ang": "Å", "a": "Å"}
-
-
-def _per(unit: str, other: str) -> str:
-    return f"{unit}/{other}" if unit else ""

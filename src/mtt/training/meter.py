@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Sums over batches; :meth:`compute` equals a computation over one batch of everything."""
+    """Sums over batches; :meth:`compute` equals a computation over one batch of everything.
 
-    def __init__(self, loss: Loss, info: DatasetInfo, device: torch.device) -> None:
+    :param extended: count the extended errors too, see :class:`mtt.evaluation.Errors`.
+    """
+
+    def __init__(
+        self, loss: Loss, info: DatasetInfo, device: torch.device, extended: bool = False
+    ) -> None:
         self._loss = loss
-        self._errors = Errors(info)
+        self._errors = Errors(info, extended=extended)
         # totals and counts of the terms; the last row: norms of the gradient, number of them
         self._sums = torch.zeros(len(loss.terms) + 1, 2, dtype=torch.float64, device=device)
 
@@ -38,7 +43,14 @@ class Meter:
         values = [*terms, *([] if norm is None else [TermValue(norm, 1.0)])]
         numbers = [_number(number, self._sums) for value in values for number in value]
         self._sums[: len(values)] += torch.stack(numbers).view(-1, 2)
-        self._errors.update(predictions, batch.targets, batch.n_atoms, batch.volumes)
+        self._errors.update(
+            predictions, batch.targets, batch.n_atoms, batch.volumes, types=batch.graph.types
+        )
+
+    def merge(self, other: Meter) -> None:
+        """Count all that ``other`` has counted; it has the same loss, targets and device."""
+        self._sums += other._sums
+        self._errors.merge(other._errors)
 
     def compute(self) -> dict[str, float]:
         """``loss``, mean ``gradient norm`` (NaN without any), and the errors of all targets.
@@ -54,13 +66,19 @@ class Meter:
         }
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The sums, to go on with in another process."""
-        return {"loss": self._sums.clone(), "errors": self._errors.sums.clone()}
+        """The sums and maxima, to go on with in another process."""
+        return {
+            "loss": self._sums.clone(),
+            "errors": self._errors.sums.clone(),
+            "maxima": self._errors.maxima.clone(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from the sums of :meth:`state_dict`."""
+        """Go on from :meth:`state_dict` of a meter with the same loss, targets and extent."""
+        assert state["errors"].shape == self._errors.sums.shape, "errors of different quantities"
         self._sums.copy_(state["loss"])
         self._errors.sums = state["errors"].clone()
+        self._errors.maxima = state["maxima"].clone()
 
 
 def _number(number: Tensor | float, like: Tensor) -> Tensor:

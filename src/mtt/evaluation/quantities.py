@@ -1,0 +1,121 @@
+"""What is scored: the lines of an error table, their names and units.
+
+====================  =====================================  ==========================
+name                  error of                               counted
+====================  =====================================  ==========================
+``energy``            energy / number of atoms               structures
+``energy total``      energy                                 structures
+``forces``            force components                       3 per atom
+``stress``            strain derivative / volume             9 per periodic structure
+``virial``            strain derivative / number of atoms    9 per structure
+====================  =====================================  ==========================
+
+These are the names of the target called ``energy``. Derivatives of another target carry its
+name (``mtt::E2 forces``); targets that are no energy of a structure are scored as they are.
+Extended, parts of these are scored as well:
+
+====================  ======================================================================
+``forces C``          atoms of one element; of per-atom targets likewise
+``forces x``          one Cartesian component
+``stress xy``         the components xy and yx (``xx`` alone on the diagonal)
+``forces cosine``     cosine of the angle between predicted and reference force of each atom
+====================  ======================================================================
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ase.data import chemical_symbols
+
+from mtt.data.info import DatasetInfo
+
+WHOLE, ELEMENTS, COMPONENTS, COSINE = "whole", "elements", "components", "cosine"
+
+AXES = ("x", "y", "z")
+VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
+
+
+class Quantity(NamedTuple):
+    """One quantity of which components are counted; one line of accumulated sums.
+
+    :param part: ``"values"``, ``"per atom"``, ``"forces"``, ``"stress"`` or ``"virial"``.
+    :param unit: of the errors, before display conversion.
+    :param division: which part of a whole quantity this is, or ``WHOLE``.
+    """
+
+    name: str
+    target: str
+    part: str
+    unit: str
+    division: str = WHOLE
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of its metrics, the maximum left out."""
+        if self.division == COSINE:
+            return (self.name,)
+        return f"{self.name} RMSE", f"{self.name} MAE"
+
+    @property
+    def maximum(self) -> str:
+        """Name of its maximum absolute error; a cosine has none."""
+        return "" if self.division == COSINE else f"{self.name} MaxAE"
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of all its metrics."""
+        return (*self.metrics, self.maximum) if self.maximum else self.metrics
+
+
+def quantities(info: DatasetInfo, *, totals: bool, extended: bool) -> list[Quantity]:
+    """The whole quantities first; ``extended``: then, of each one, its :func:`parts_of`."""
+    whole = _whole(info, totals)
+    if not extended:
+        return whole
+    return whole + [part for quantity in whole for part in parts_of(quantity, info)]
+
+
+def parts_of(quantity: Quantity, info: DatasetInfo) -> list[Quantity]:
+    """Elements, components and the cosine of a whole quantity, in this order."""
+    parts = []
+    if quantity.part == "forces" or info.targets[quantity.target].per_atom:
+        symbols = [chemical_symbols[z] for z in info.atomic_types]
+        parts += [_part(quantity, symbol, ELEMENTS) for symbol in symbols]
+    axes = {"forces": AXES, "stress": VOIGT, "virial": VOIGT}.get(quantity.part, ())
+    parts += [_part(quantity, axis, COMPONENTS) for axis in axes]
+    if quantity.part == "forces":
+        parts.append(_part(quantity, "cosine", COSINE)._replace(unit=""))
+    return parts
+
+
+def _part(whole: Quantity, name: str, division: str) -> Quantity:
+    return whole._replace(name=f"{whole.name} {name}", division=division)
+
+
+def _whole(info: DatasetInfo, totals: bool) -> list[Quantity]:
+    length = _LENGTHS.get(info.length_unit.lower(), info.length_unit) or "length"
+    found = []
+    for name, target in info.targets.items():
+        prefix = "" if name == "energy" else f"{name} "
+        if target.is_energy:
+            found.append(Quantity(name, name, "per atom", _per(target.unit, "atom")))
+        else:
+            found.append(Quantity(name, name, "values", target.unit))
+        if target.is_energy and totals:
+            found.append(Quantity(f"{name} total", name, "values", target.unit))
+        if target.has_forces:
+            found.append(Quantity(f"{prefix}forces", name, "forces", _per(target.unit, length)))
+        if target.has_strain and target.strain_name == "virial":
+            found.append(Quantity(f"{prefix}virial", name, "virial", _per(target.unit, "atom")))
+        elif target.has_strain:
+            unit = _per(target.unit, f"{length}³")
+            found.append(Quantity(f"{prefix}stress", name, "stress", unit))
+    return found
+
+
+_LENGTHS = {"angstrom": "Å", "ang": "Å", "a": "Å"}
+
+
+def _per(unit: str, other: str) -> str:
+    return f"{unit}/{other}" if unit else ""
