@@ -29,6 +29,9 @@ from mtt.cli import arguments, render
     help="Structures per batch.",
 )
 @click.option("--check-consistency", is_flag=True, help="Have metatomic check every call.")
+@click.option(
+    "--extended", is_flag=True, help="Errors of elements and components, angles, largest errors."
+)
 @arguments.architectures
 def command(
     model: Path,
@@ -36,6 +39,7 @@ def command(
     output: Path,
     batch_size: int,
     check_consistency: bool,
+    extended: bool,
     architectures: tuple[Path, ...],
 ) -> None:
     """Predict the structures of OPTIONS with MODEL (.pt or .ckpt), and score them.
@@ -51,6 +55,7 @@ def command(
         output=output,
         batch_size=batch_size,
         check_consistency=check_consistency,
+        extended=extended,
         architectures=architectures,
     )
     render.evaluation(sets)

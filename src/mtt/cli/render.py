@@ -149,11 +149,14 @@ def statistics(name: str, values: Statistics) -> None:
 def errors(name: str, report: Report) -> None:
     """Errors of predictions: one row per quantity."""
     done(f"errors on {name}:")
-    rows = [
-        [row.quantity, number(row.rmse), number(row.mae), row.unit or "-", str(row.count)]
-        for row in report.rows
-    ]
-    table(["", "RMSE", "MAE", "unit", "labels"], rows)
+    extended = any(row.maximum is not None for row in report.rows)
+    rows = []
+    for row in report.rows:
+        values = [row.rmse, row.mae, *([] if row.maximum is None else [row.maximum])]
+        rows.append([row.quantity, *map(number, values), row.unit or "-", str(row.count)])
+    table(["", "RMSE", "MAE", *(["largest"] if extended else []), "unit", "labels"], rows)
+    for name, value in report.cosines.items():
+        done(f"mean {name}: {value:.6g} (1 - {1 - value:.3g})")
 
 
 def evaluation(sets: Sequence[EvaluatedSet]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from metatomic.torch import AtomisticModel
+from torch import Tensor
 
 from mtt.data import Dataset
 from mtt.data.info import DatasetInfo
 from mtt.evaluation.metrics import Errors, display
 from mtt.evaluation.outputs import targets_for
-from mtt.evaluation.predict import predict
+from mtt.evaluation.predict import Prediction, predict
 from mtt.evaluation.writer import Writer
 from mtt.interface import ModelInterface
 
@@ -44,6 +46,7 @@ class Row:
     mae: float
     unit: str  # as shown: meV where the data are in eV
     count: int  # labelled components
+    maximum: float | None = None  # largest absolute error; None unless extended
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class Report:
     :param errors: name (``"forces RMSE"``) to error in the units of the data set, for what
         has labels.
     :param rows: the same as a table, in the units that are shown.
+    :param cosines: quantity to mean cosine, which has no place in the table; only extended.
     """
 
     errors: dict[str, float]
     rows: tuple[Row, ...]
     timing: Timing
+    cosines: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(
@@ -69,16 +74,18 @@ def evaluate(
     device: torch.device | str = "cpu",
     check_consistency: bool = False,
     warm_up: int = 0,
+    extended: bool = False,
 ) -> Report:
     """Predict all of ``dataset``, score it against its labels, and write the predictions.
 
     :param output: an ``.xyz`` file for the predictions, see :class:`mtt.evaluation.Writer`.
+    :param extended: find the extended errors too, see :class:`mtt.evaluation.Errors`.
     :raises ConfigError: ``output`` cannot be written; found before anything is predicted.
     :raises DataError: an element or a target that the model does not know.
 
     The other parameters are those of :func:`mtt.evaluation.predict`.
     """
-    errors = Errors(dataset.info, totals=True)
+    errors = Errors(dataset.info, totals=True, extended=extended)
     seconds = 0.0
     with ExitStack() as stack:
         writer = None
@@ -94,33 +101,45 @@ def evaluate(
         ):
             seconds += prediction.seconds
             errors.update(
-                prediction.targets, prediction.labels, prediction.n_atoms, prediction.volumes
+                prediction.targets,
+                prediction.labels,
+                prediction.n_atoms,
+                prediction.volumes,
+                types=_types(dataset, prediction) if extended else None,
             )
             if writer is not None:
                 writer.write(prediction)
     timing = Timing(seconds, len(dataset), int(dataset.n_atoms.sum()))
-    return Report(labelled(errors), tuple(error_rows(dataset.info, errors)), timing)
+    found = labelled(errors)
+    cosines = {name: value for name, value in found.items() if name.endswith(" cosine")}
+    return Report(found, tuple(error_rows(dataset.info, errors)), timing, cosines)
+
+
+def _types(dataset: Dataset, prediction: Prediction) -> Tensor:
+    """[n_atoms] int64 of a batch, index into the elements of the data set."""
+    elements = torch.tensor(dataset.info.atomic_types)
+    types = torch.searchsorted(elements, dataset.select(prediction.index.cpu()).types)
+    return types.to(prediction.n_atoms.device)
 
 
 def labelled(errors: Errors) -> dict[str, float]:
     """Name to error, of the quantities that have labels."""
     counts = errors.counts()
     return {
-        name: value for name, value in errors.compute().items() if counts[name.rpartition(" ")[0]]
+        name: value
+        for name, value in errors.compute().items()
+        if counts[name if name in counts else name.rpartition(" ")[0]]
     }
 
 
 def error_rows(info: DatasetInfo, errors: Errors) -> list[Row]:
     """A table of ``errors`` for the targets of ``info``; without quantities that lack labels."""
     shown = {metric.name: metric for metric in display(info, labelled(errors))}
-    return [
-        Row(
-            quantity,
-            shown[f"{quantity} RMSE"].value,
-            shown[f"{quantity} MAE"].value,
-            shown[f"{quantity} RMSE"].unit,
-            count,
-        )
-        for quantity, count in errors.counts().items()
-        if count
-    ]
+    rows = []
+    for quantity, count in errors.counts().items():
+        if f"{quantity} RMSE" in shown:
+            root, worst = shown[f"{quantity} RMSE"], shown.get(f"{quantity} MaxAE")
+            maximum = None if worst is None else worst.value
+            mean = shown[f"{quantity} MAE"].value
+            rows.append(Row(quantity, root.value, mean, root.unit, count, maximum))
+    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mtt.data.info import DatasetInfo
 from mtt.evaluation.metrics import display, names, units
@@ -12,23 +12,35 @@ class Record:
     """Makes the row of an epoch: errors in the units that they are shown in.
 
     :param log_mae: mean absolute errors too, not only the root mean squared ones.
+    :param extended: the extended errors too.
+    :param validation_names: sets that have columns of their own, ``validation bulk loss``,
+        after those of all validation structures.
     """
 
-    def __init__(self, info: DatasetInfo, log_mae: bool) -> None:
+    def __init__(
+        self,
+        info: DatasetInfo,
+        log_mae: bool,
+        extended: bool = False,
+        validation_names: Sequence[str] = (),
+    ) -> None:
         self._info = info
-        self._errors = [name for name in names(info) if log_mae or not name.endswith(" MAE")]
+        self._validation_names = tuple(validation_names)
+        shown = units(info, extended=extended)
+        self._errors = {
+            name: shown[name]
+            for name in names(info, extended=extended)
+            if log_mae or not name.endswith(" MAE")
+        }
 
     @property
     def units(self) -> dict[str, str]:
         """Name to unit of every column, in order."""
-        shown = units(self._info)
-        errors = {"loss": ""} | {name: shown[name] for name in self._errors}
-        return (
-            {"epoch": "", "learning rate": "", "gradient norm": ""}
-            | {f"training {name}": unit for name, unit in errors.items()}
-            | {f"validation {name}": unit for name, unit in errors.items()}
-            | {"seconds": "s"}
-        )
+        metrics = {"loss": ""} | self._errors
+        columns = {"epoch": "", "learning rate": "", "gradient norm": ""}
+        for part in ("training", *self._validation_parts()):
+            columns |= {f"{part} {name}": unit for name, unit in metrics.items()}
+        return columns | {"seconds": "s"}
 
     def row(
         self,
@@ -38,17 +50,30 @@ class Record:
         validation: Mapping[str, float],
         seconds: float,
     ) -> dict[str, float]:
-        """The numbers of one epoch, by the names of :attr:`units`."""
+        """The numbers of one epoch, by the names of :attr:`units`.
+
+        :param training: metrics of :meth:`mtt.training.meter.Meter.compute`.
+        :param validation: metrics of :meth:`mtt.training.validation.Validation.run`.
+        """
         row: dict[str, float] = {
             "epoch": epoch,
             "learning rate": learning_rate,
             "gradient norm": training["gradient norm"],
         }
-        for prefix, metrics in (("training", training), ("validation", validation)):
-            row[f"{prefix} loss"] = metrics["loss"]
-            errors = {name: metrics[name] for name in self._errors}
-            row.update(
-                {f"{prefix} {metric.name}": metric.value for metric in display(self._info, errors)}
-            )
+        row |= self._columns("training", training)
+        for part in self._validation_parts():
+            prefix = part.removeprefix("validation").lstrip()
+            row |= self._columns(part, validation, f"{prefix} " if prefix else "")
         row["seconds"] = seconds
         return row
+
+    def _validation_parts(self) -> Iterable[str]:
+        return ("validation", *(f"validation {name}" for name in self._validation_names))
+
+    def _columns(
+        self, part: str, metrics: Mapping[str, float], prefix: str = ""
+    ) -> dict[str, float]:
+        """Loss and errors of one part of the data, under its name."""
+        errors = {name: metrics[f"{prefix}{name}"] for name in self._errors}
+        shown = {f"{part} {each.name}": each.value for each in display(self._info, errors)}
+        return {f"{part} loss": metrics[f"{prefix}loss"]} | shown

@@ -80,8 +80,8 @@ class MLIPTrainer(TrainerInterface):
         """
         assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
         training, validation = _one(train_datasets, "training"), _one(val_datasets, "validation")
-        make_loss(self.hypers, model.dataset_info, model.scales, training, validation)
-        BestRule(self.hypers, model.dataset_info)
+        loss = make_loss(self.hypers, model.dataset_info, model.scales, training, validation)
+        BestRule(self.hypers, model.dataset_info, loss)
         check_given(self.hypers, model.dataset_info)
         self._loader(model, training, shuffle=True).n_batches(0)
         self._loader(model, validation, shuffle=False)
@@ -167,7 +167,7 @@ class MLIPTrainer(TrainerInterface):
         batches = self._loader(model, training, shuffle=True)
         steps_per_epoch = batches.n_batches(0)
         loss = make_loss(hypers, info, model.scales, training, validation)
-        best_rule = BestRule(hypers, info)
+        best_rule = BestRule(hypers, info, loss)
         optimizer = make_optimizer(model, hypers)
         self._restore(optimizer, best_rule, model.device)
         self._follow(f"{self.run.seed} {len(training)} {steps_per_epoch} {loss.terms}")

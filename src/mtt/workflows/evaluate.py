@@ -39,6 +39,7 @@ def evaluate(
     batch_size: int = 1,
     device: str = "cpu",
     check_consistency: bool = False,
+    extended: bool = False,
     architectures: Sequence[str | Path] = (),
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
@@ -49,6 +50,7 @@ def evaluate(
         list of them.
     :param output: an ``.xyz`` file for the predictions; several data sets are numbered.
     :param check_consistency: have metatomic check everything that goes in and comes out.
+    :param extended: errors of elements and components, angles and largest errors too.
     :return: errors and timing of every data set, in their order.
     :raises MttError: the model, the options, the data or the output cannot be used.
     """
@@ -62,7 +64,7 @@ def evaluate(
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures)
     read = [read_dataset(one) for one in datasets]
-    names = [one.systems.read_from for one in datasets]
+    names = [one.name or one.systems.read_from for one in datasets]
     return [
         EvaluatedSet(
             name,
@@ -74,6 +76,7 @@ def evaluate(
                 device=device,
                 check_consistency=check_consistency,
                 warm_up=min(3, len(dataset) // batch_size),
+                extended=extended,
             ),
             path,
         )
@@ -82,10 +85,25 @@ def evaluate(
 
 
 def score(
-    model: ModelInterface, parts: Mapping[str, Sequence[Dataset]], batch_size: int, device: str
+    model: ModelInterface,
+    parts: Mapping[str, Sequence[Dataset]],
+    batch_size: int,
+    device: str,
+    extended: bool = False,
 ) -> dict[str, Report]:
-    """Errors of ``model`` on the parts of a run, by name."""
+    """Errors of ``model`` on the parts of a run, by name.
+
+    Of several validation or test sets, also those of each one that has a name:
+    ``validation``, ``validation bulk``, ``validation surfaces``.
+    """
+    scored: dict[str, Dataset] = {}
+    for part, sets in parts.items():
+        scored[part] = merge(sets)
+        if part != "training" and len(sets) > 1:
+            scored |= {f"{part} {one.name}": one for one in sets if one.name}
     return {
-        name: evaluate_dataset(model, merge(sets), batch_size=batch_size, device=device)
-        for name, sets in parts.items()
+        name: evaluate_dataset(
+            model, dataset, batch_size=batch_size, device=device, extended=extended
+        )
+        for name, dataset in scored.items()
     }

@@ -1,0 +1,123 @@
+"""Scoring a model on the validation sets: all of them as one, and each by its name.
+
+The metrics of all structures have plain names (``loss``, ``forces RMSE``); those of the set
+``bulk`` alone are called ``bulk loss``, ``bulk forces RMSE``. Every structure is predicted
+once: the sums of the sets, merged, are those of all sets in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from mtt.data.combine import merge
+from mtt.data.info import DatasetInfo
+from mtt.errors import ConfigError, Problem
+from mtt.evaluation.metrics import names
+from mtt.training.loss import Loss
+from mtt.training.meter import Meter
+
+if TYPE_CHECKING:
+    from mtt.data import Dataset, Loader
+    from mtt.mlip import MLIPModel
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation sets and how they are scored; holds nothing that changes.
+
+    :param sets: name and batches of each set, not shuffled; sets without a name (``""``) are
+        part of the whole and have no metrics of their own.
+    :param loss: as the loss is judged by, whatever the epoch.
+    :param info: the targets of the model.
+    :param extended: find the extended errors too.
+    """
+
+    sets: Sequence[tuple[str, Loader]]
+    loss: Loss
+    info: DatasetInfo
+    extended: bool = False
+
+    def run(self, model: MLIPModel, interrupted: Callable[[], None]) -> dict[str, float]:
+        """Loss and errors of ``model``, by the names of :func:`metric_names`.
+
+        The model is put into evaluation mode; no weight, buffer or gradient of it changes.
+
+        :param interrupted: called after every batch; what it raises ends the validation.
+        """
+        model.eval()
+        whole = self._meter(model)
+        prefixed: dict[str, float] = {}
+        for name, loader in self.sets:
+            meter = self._meter(model)
+            self._score(model, loader, meter, interrupted)
+            whole.merge(meter)
+            if name:
+                found = meter.compute()
+                prefixed |= {f"{name} {metric}": found[metric] for metric in self._metrics}
+        found = whole.compute()
+        return {metric: found[metric] for metric in self._metrics} | prefixed
+
+    def _score(
+        self, model: MLIPModel, loader: Loader, meter: Meter, interrupted: Callable[[], None]
+    ) -> None:
+        differentiated = any(target.gradients for target in self.info.targets.values())
+        for batch in loader.epoch():
+            with torch.set_grad_enabled(differentiated):
+                predictions = model.predict_targets(batch.graph, create_graph=False)
+            with torch.no_grad():
+                terms = self.loss(predictions, batch)
+            meter.add(terms, predictions, batch)
+            interrupted()
+
+    def _meter(self, model: MLIPModel) -> Meter:
+        return Meter(self.loss, self.info, model.device, self.extended)
+
+    @property
+    def _metrics(self) -> list[str]:
+        return metric_names(self.info, self.extended)
+
+
+def metric_names(
+    info: DatasetInfo, extended: bool = False, validation_names: Sequence[str] = ()
+) -> list[str]:
+    """The keys of :meth:`Validation.run`: those of all structures, then those of each set.
+
+    :raises ConfigError: two metrics would share a name: two sets do, or a set and a target are
+        called so that they cannot be told apart.
+    """
+    plain = ["loss", *names(info, extended=extended)]
+    known, problems = list(plain), []
+    for name in validation_names:
+        own = [f"{name} {metric}" for metric in plain]
+        taken = [metric for metric in own if metric in known]
+        if taken:
+            what = f"{taken[0]!r} would be the name of two metrics"
+            hint = f"the name {name!r} of a set is taken; give it another one"
+            problems.append(Problem(what, "validation_set", hint))
+        known += own
+    if problems:
+        raise ConfigError.collect(problems)
+    return known
+
+
+def named(datasets: Sequence[Dataset]) -> list[tuple[str, Dataset]]:
+    """Data sets by name, each with the targets of all, as :class:`Validation` takes them.
+
+    A set alone has no name: its metrics are those of the whole. Empty sets are left out.
+
+    :raises DataError: units of length, or the nature of a target, differ.
+    """
+    kept = [dataset for dataset in datasets if len(dataset)]
+    if len(kept) < 2:
+        return [("", dataset) for dataset in kept]
+    merged = merge(kept)
+    ends = np.cumsum([len(dataset) for dataset in kept])
+    return [
+        (dataset.name, merged.select(np.arange(end - len(dataset), end)))
+        for dataset, end in zip(kept, ends, strict=True)
+    ]
