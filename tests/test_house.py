@@ -40,6 +40,7 @@ FOREIGN_METHODS = {  # documented by torch, click and PyYAML, whose classes ask 
 BROAD_EXCEPTS = {  # path: reason
     "src/mtt/cli/main.py": "the outermost frame: writes the report of a bug, exit code 70",
     "src/mtt/training/events.py": "a failing logger is reported and switched off, as promised",
+    "src/mtt/workflows/remote.py": "a failing copy is tried again and reported, as promised",
 }
 
 

@@ -1,12 +1,11 @@
-"""The files and lines of a run."""
+"""The files of a run."""
 
 import csv
 import json
-import logging
 
 import pytest
 
-from mtt.training.loggers import CsvLogger, HistoryLogger, LineLogger
+from mtt.training.loggers import CsvLogger, HistoryLogger
 
 UNITS = {
     "epoch": "",
@@ -92,22 +91,19 @@ def test_csv_leaves_cells_empty_that_the_run_before_a_restart_did_not_report(tmp
     assert lines[2].split(",")[5] == ""
 
 
-def test_the_console_shows_pairs_with_units_and_significant_digits(caplog):
-    logger = LineLogger()
-    with caplog.at_level(logging.INFO, "mtt"):
-        start(logger)
-        epoch(logger, 3, is_best=True)
-    assert caplog.messages[-1] == (
-        "epoch  3/12  loss 0.5 | 1  energy 12 | 0.00012 meV/atom  lr 0.0001  0.2 s  best"
-    )
+def test_a_kill_between_history_and_checkpoint_leaves_no_epoch_twice(
+    make_trainer, make_model, train, restart, history, tmp_path
+):
+    def kill(category, values, epoch):
+        if category == "epoch" and epoch == 3:  # the history has epoch 3, last.ckpt epoch 2
+            raise KeyboardInterrupt
 
-
-@pytest.mark.parametrize(("first", "shown"), [(0, [1, 5, 10, 12]), (6, [7, 10, 12])])
-def test_the_console_shows_every_log_interval_and_both_ends(caplog, first, shown):
-    logger = LineLogger()
-    with caplog.at_level(logging.INFO, "mtt"):
-        start(logger, epoch=first, log_interval=5)
-        for number in range(first + 1, 13):
-            epoch(logger, number)
-    lines = [message for message in caplog.messages if "/12" in message]
-    assert [int(line.split("/")[0].split()[1]) for line in lines] == shown
+    with pytest.raises(KeyboardInterrupt):
+        train(make_trainer(tmp_path, [kill]), make_model())
+    assert [line["epoch"] for line in history(tmp_path / "history.jsonl")] == [1, 2, 3]
+    model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", make_trainer(tmp_path))
+    train(trainer, model)
+    text = (tmp_path / "history.jsonl").read_text(encoding="utf-8")
+    assert [strict(line)["epoch"] for line in text.splitlines()] == [1, 2, 3, 4]
+    with open(tmp_path / "train.csv", encoding="utf-8", newline="") as file:
+        assert [cells[0] for cells in csv.reader(file)][2:] == ["1", "2", "3", "4"]

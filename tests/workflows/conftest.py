@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from mtt.interface import Listener
 from mtt.workflows.folder import RunFolder
+from mtt.workflows.listeners import make_events
 from mtt.workflows.provenance import provenance
 from mtt.workflows.restart import run_folder
 from mtt.workflows.train import begin, describe, prepare, run
@@ -41,7 +43,8 @@ def fit() -> Fit:
         folder = run_folder(plan.restart)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)
-        run(plan, start, folder, origin, listeners)
+        with closing(make_events(plan.options, folder.path, listeners)) as events:
+            run(plan, start, folder, origin, events)
         return folder
 
     return fit

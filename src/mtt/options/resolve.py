@@ -17,7 +17,7 @@ from mtt.options.peers import training_notice
 from mtt.options.places import Fault, KeyPath
 from mtt.options.raw import RawOptions
 from mtt.options.validate import TRAINING, validate
-from mtt.options.values import Options, Part, TargetOptions
+from mtt.options.values import LOGGERS, Options, Part, TargetOptions
 from mtt.options.vocabulary import check_schema
 
 _SECTION: KeyPath = ("architecture",)
@@ -74,9 +74,18 @@ def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
         training_set=training,
         validation_set=validation,
         test_set=test,
+        loggers=LOGGERS if base.get("loggers") is None else tuple(base["loggers"]),
+        tensorboard=_settings(base.get("tensorboard")),
+        wandb=_settings(base.get("wandb")),
+        remote=base.get("remote"),
         source=raw.source,
         notices=tuple(str(problem) for problem in raw.places.problems(notices)),
     )
+
+
+def _settings(value: bool | dict[str, Any] | None) -> dict[str, Any] | None:
+    """None where it is off: false, null, or an empty mapping."""
+    return {} if value is True else value or None
 
 
 class _Section:
@@ -161,7 +170,7 @@ class _Section:
         self.faults += [_with_peers(fault) for fault in found if fault.path not in wrong]
 
     def _expand_loss(self, training: dict[str, Any]) -> None:
-        """Put ``training["loss"]`` in its internal form, where there is one to expand."""
+        """Put the loss, and those of stages, in the internal form, where there is one."""
         loss = training.get("loss")
         ours = "loss" in self.platform
         if loss is None and not ours:
@@ -170,6 +179,12 @@ class _Section:
             return
         expander = LossExpander(self.targets, TYPES if ours else None)
         training["loss"] = expander.expand({} if loss is None else loss, _LOSS)
+        stages = training.get("stages") if ours else None
+        for i, stage in enumerate(stages if isinstance(stages, list) else []):
+            path = (*_TRAINING, "stages", i, "loss")
+            wrong = any(fault.path[:5] == path for fault in self.faults)
+            if isinstance(stage, dict) and "loss" in stage and not wrong:
+                stage["loss"] = expander.expand(stage["loss"], path, training["loss"])
         self.faults += expander.faults
 
 

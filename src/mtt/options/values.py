@@ -9,6 +9,8 @@ from mtt.options.interpolate import escape
 from mtt.options.write import to_yaml
 
 GRADIENTS = ("forces", "stress", "virial")
+LOGGERS = ("line", "csv", "history")
+"""What writes a training down unless the options say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,17 @@ class DatasetOptions:
     """One data set.
 
     :param indices: structures to use, in this order; None: all.
+    :param weight: of all structures in the loss, or the key of a number per structure in the
+        file; None: 1, or what a packed data set holds.
+    :param name: what its errors are reported under where there are several; may be empty.
     """
 
     systems: SystemsOptions
     targets: dict[str, TargetOptions] = field(default_factory=dict)
     extra_data: dict[str, TargetOptions] = field(default_factory=dict)
     indices: list[int] | None = None
+    weight: float | str | None = None
+    name: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written in an options file."""
@@ -95,6 +102,8 @@ class DatasetOptions:
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
             **({"extra_data": extra} if extra else {}),
             **({"indices": self.indices} if self.indices is not None else {}),
+            **({"weight": self.weight} if self.weight is not None else {}),
+            **({"name": self.name} if self.name else {}),
         }
 
 
@@ -119,6 +128,10 @@ class Options:
     :param print_stats: True, False or ``"auto"`` (less than a million structures).
     :param architecture: ``name``, ``atomic_types`` (ascending, or None), ``model``,
         ``training``; the loss in its internal form.
+    :param loggers: names of console and file loggers, also of entry points.
+    :param tensorboard: ``log_dir`` or nothing; None where it is off.
+    :param wandb: arguments of ``wandb.init``; None where it is off.
+    :param remote: URL that gets a copy of the run's files, or None.
     :param source: the file as the user named it, empty for a dict.
     :param notices: what to tell the user, deprecated names above all.
     """
@@ -132,6 +145,10 @@ class Options:
     training_set: list[DatasetOptions]
     validation_set: Part
     test_set: Part
+    loggers: tuple[str, ...] = LOGGERS
+    tensorboard: dict[str, Any] | None = None
+    wandb: dict[str, Any] | None = None
+    remote: str | None = None
     source: str = field(default="", compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)
 
@@ -143,6 +160,10 @@ class Options:
             "seed": self.seed,
             "print_stats": self.print_stats,
             "final_eval": self.final_eval,
+            "loggers": list(self.loggers),
+            "tensorboard": _switch(self.tensorboard),
+            "wandb": _switch(self.wandb),
+            "remote": self.remote,
             "architecture": self.architecture,
             "training_set": _part(self.training_set),
             "validation_set": _part(self.validation_set),
@@ -152,6 +173,11 @@ class Options:
     def to_yaml(self) -> str:
         """An options file that gives these options again, fully spelled out."""
         return to_yaml(escape(self.to_dict()))
+
+
+def _switch(settings: dict[str, Any] | None) -> dict[str, Any] | bool:
+    # an empty mapping is how metatrain writes "off"
+    return settings or settings is not None
 
 
 def _part(part: Part) -> Any:

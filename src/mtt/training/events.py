@@ -1,19 +1,27 @@
 """Telling listeners what happens in a run.
 
-==============  ================================================================  =============
-category        values                                                            epoch
-==============  ================================================================  =============
-``run_start``   ``num_epochs``, ``n_batches``, ``log_interval``, ``history``      completed
-                (rows of the epochs before a restart), ``units``
-``progress``    ``batch`` (done), ``n_batches``                                   running
-``epoch``       ``metrics`` (name to number), ``units`` (name to unit),           just done
-                ``is_best``
-``best``        ``metric``, ``value``                                             just done
-``checkpoint``  ``path``                                                          completed
-``evaluation``  of the workflow: ``dataset``, ``metrics`` (rows with units)       of the model
-``end``         ``best_epoch``, ``best_metric`` (its value), ``metric`` (its      completed
-                name)
-==============  ================================================================  =============
+===============  ===============================================================  =============
+category         values                                                           epoch
+===============  ===============================================================  =============
+``statistics``   of the workflow: ``dataset`` (its name), ``statistics``          0
+``run_start``    ``num_epochs``, ``n_batches``, ``log_interval``, ``history``     completed
+                 (rows of the epochs before a restart), ``units``
+``progress``     ``batch`` (done), ``n_batches``                                  running
+``train``        ``metrics`` of the training (name to number), ``units`` (name    just done
+                 to unit)
+``validation``   ``metrics`` and ``units`` of the validation                      just done
+``system``       ``metrics`` and ``units``: seconds, structures and atoms per     just done
+                 second, memory
+``checkpoint``   ``path`` of a file that is whole, and replaced but never         completed
+                 written into
+``best``         ``metric``, ``value``                                            just done
+``epoch``        ``metrics`` and ``units`` of the whole row, ``is_best``          just done
+``end``          ``best_epoch``, ``best_metric`` (its value), ``metric`` (its     completed
+                 name)
+``evaluation``   of the workflow, for each part of the data: ``part``             of the model
+                 (``"test"``), ``dataset`` (its name), ``report``
+``test``         of the workflow: ``metrics`` and ``units`` on the test set       of the model
+===============  ===============================================================  =============
 
 Epochs count from 1: epoch 3 is the third one.
 """
@@ -21,7 +29,7 @@ Epochs count from 1: epoch 3 is the third one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -29,15 +37,23 @@ from mtt.interface import Listener
 
 logger = logging.getLogger(__name__)
 
+PARTS = {"train": "training ", "validation": "validation "}
+"""Category to the beginning of its columns in the row of an epoch."""
+
 
 class Events:
     """Calls every listener; one that raises is reported and switched off."""
 
     def __init__(self, listeners: Iterable[Listener] = ()) -> None:
-        self._listeners: list[Listener] = list(listeners)
+        self._all: tuple[Listener, ...] = tuple(listeners)
+        self._listeners: list[Listener] = list(self._all)
 
     def __call__(self, category: str, epoch: int, **values: Any) -> None:
-        shared = MappingProxyType(values)
+        self.tell(category, values, epoch)
+
+    def tell(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+        """Pass an event on; a listener itself, so that these can listen to those."""
+        shared = MappingProxyType(dict(values))
         for listener in tuple(self._listeners):
             try:
                 listener(category, shared, epoch)
@@ -47,10 +63,47 @@ class Events:
                 logger.error(
                     "the listener %s failed at event %r of epoch %d (%s: %s); "
                     "it is switched off, the training goes on",
-                    getattr(listener, "__qualname__", type(listener).__qualname__),
+                    _name(listener),
                     category,
                     epoch,
                     type(error).__name__,
                     error,
                     exc_info=error,
                 )
+
+    def measured(
+        self,
+        epoch: int,
+        row: Mapping[str, float],
+        units: Mapping[str, str],
+        system: Mapping[str, float],
+        system_units: Mapping[str, str],
+    ) -> None:
+        """Tell ``train``, ``validation`` and ``system`` of the row of an epoch."""
+        for category, prefix in PARTS.items():
+            names = [name for name in row if name.startswith(prefix)]
+            metrics = {name.removeprefix(prefix): row[name] for name in names}
+            shown = {name.removeprefix(prefix): units[name] for name in names}
+            self(category, epoch, metrics=metrics, units=shown)
+        self("system", epoch, metrics=dict(system), units=dict(system_units))
+
+    def close(self) -> None:
+        """Close the listeners that have a ``close``, in their order, also those switched off."""
+        for listener in self._all:
+            close = getattr(listener, "close", None)
+            if close is None:
+                continue
+            try:
+                close()
+            except Exception as error:
+                logger.error(
+                    "the listener %s could not be closed (%s: %s)",
+                    _name(listener),
+                    type(error).__name__,
+                    error,
+                    exc_info=error,
+                )
+
+
+def _name(listener: Listener) -> str:
+    return str(getattr(listener, "__qualname__", type(listener).__qualname__))

@@ -6,6 +6,7 @@ import logging
 import random
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +16,15 @@ import torch
 
 from mtt import registry
 from mtt.data import merge
-from mtt.data.statistics import statistics
 from mtt.evaluation import Report
 from mtt.exporting import check_path, export_model
 from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
+from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
-from mtt.workflows.folder import PROVENANCE, RunFolder, check_writable
+from mtt.workflows.folder import RunFolder, check_writable
+from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.machine import choose_device, choose_dtype
 from mtt.workflows.provenance import complete, fingerprint, provenance
@@ -34,11 +36,10 @@ from mtt.workflows.restart import (
     with_its_seed,
 )
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
+from mtt.workflows.telling import describe, tell_data, tell_model
 
 log = logging.getLogger(__name__)
 
-# below this many structures statistics cost less than anybody notices
-_MANY = 1_000_000
 # structures per batch when a trained model is scored; memory stays that of a training step
 _SCORE_BATCH = 16
 
@@ -82,21 +83,23 @@ def train(
         all of them are checked.
     """
     plan = prepare(options, Path(output), restart, overrides, architectures, dry_run)
-    tell_data(plan, listeners)
+    tell_data(plan, Events(listeners))
     start = begin(plan)
     with plan.raw.locating(("architecture", "training")):
         start.trainer.check(start.model, plan.data.training, plan.data.validation)
-    tell_model(plan, start)
     if dry_run:
+        tell_model(plan, start)
         log.info("the options, the data and the model are in order; nothing was trained")
         return TrainResult()
     folder = run_folder(plan.restart)
     with folder.logging():
+        tell_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)
-        run(plan, start, folder, origin, listeners)
-        export_best(plan, folder)
-        reports = evaluate_best(plan, folder, listeners)
+        with closing(make_events(plan.options, folder.path, listeners)) as events:
+            run(plan, start, folder, origin, events)
+            export_best(plan, folder)
+            reports = evaluate_best(plan, folder, events)
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
 
 
@@ -131,6 +134,7 @@ def prepare(
         if notice:
             log.warning("%s", notice)
     with raw.locating():
+        check_listeners(resolved)
         device = choose_device(resolved.device, architecture.model)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
     if output.suffix != ".pt":
@@ -166,14 +170,15 @@ def run(
     start: Start,
     folder: RunFolder,
     origin: Mapping[str, Any],
-    listeners: Sequence[Listener],
+    events: Events,
 ) -> None:
     """Train, and write the checkpoint that holds the outcome."""
     start.trainer.run = Run(
         seed=plan.options.seed,
         architecture=plan.architecture.name,
         directory=folder.path,
-        listeners=listeners,
+        listeners=(*start.trainer.run.listeners, events.tell),
+        own_loggers=False,
         provenance=origin,
     )
     folder.checkpoints.mkdir(exist_ok=True)
@@ -208,9 +213,7 @@ def export_best(plan: Plan, folder: RunFolder) -> None:
         log.info("wrote %s", target)
 
 
-def evaluate_best(
-    plan: Plan, folder: RunFolder, listeners: Sequence[Listener]
-) -> dict[str, Report]:
+def evaluate_best(plan: Plan, folder: RunFolder, events: Events) -> dict[str, Report]:
     """Errors of the best weights on all parts of the data; none where ``final_eval`` is off."""
     if not plan.options.final_eval:
         return {}
@@ -218,59 +221,22 @@ def evaluate_best(
         folder.checkpoint, plan.folders, name=plan.architecture.name
     )
     model = model_from(checkpoint, architecture, "export")
-    reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device))
+    extended = bool(plan.options.architecture["training"].get("extended_metrics"))
+    reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device), extended)
     epoch = checkpoint.get("best_epoch") or 0
     for part, report in reports.items():
         for row in report.rows:
             # listeners show the table; the line is for train.log
             numbers = (part, row.quantity, row.rmse, row.mae, row.unit)
             log.debug("%s %s: RMSE %.4g, MAE %.4g %s", *numbers)
-        for listener in listeners:
-            listener("evaluation", {"dataset": f"the {part} set", "report": report}, epoch)
+        events("evaluation", epoch, part=part, dataset=f"the {part} set", report=report)
+    if "test" in reports:
+        rows = reports["test"].rows
+        metrics = {f"{row.quantity} RMSE": row.rmse for row in rows}
+        metrics |= {f"{row.quantity} MAE": row.mae for row in rows}
+        units = {f"{row.quantity} {kind}": row.unit for row in rows for kind in ("RMSE", "MAE")}
+        events("test", epoch, metrics=metrics, units=units)
     return reports
-
-
-# ------------------------------------------------------------------------- what is told
-
-
-def tell_data(plan: Plan, listeners: Sequence[Listener]) -> None:
-    """Statistics of the data, and what the user should know about them."""
-    for notice in plan.data.notices:
-        log.warning("%s", notice)
-    if not plan.data.info.length_unit:
-        log.warning(
-            "systems have no length_unit: engines will take the exported model's lengths as theirs"
-        )
-    parts = plan.data.parts()
-    n_structures = sum(len(one) for sets in parts.values() for one in sets)
-    wish = plan.options.print_stats
-    if wish is True or (wish == "auto" and n_structures < _MANY):
-        for name, sets in parts.items():
-            values = {"dataset": f"{name} set", "statistics": statistics(merge(sets))}
-            for listener in listeners:
-                listener("statistics", values, 0)
-
-
-def tell_model(plan: Plan, start: Start) -> None:
-    """What is about to be trained, and on what."""
-    log.info(
-        "%s with %d parameters, %s, on %s; seed %d",
-        plan.architecture.name,
-        sum(weights.numel() for weights in start.model.parameters()),
-        str(plan.dtype).removeprefix("torch."),
-        plan.device,
-        plan.options.seed,
-    )
-
-
-def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
-    """Write down what the run is made of, and say what its files will be."""
-    folder.options.write_text(plan.options.to_yaml(), encoding="utf-8")
-    folder.write_indices(plan.data.indices)
-    folder.write_json("dataset_info.json", plan.data.info.to_dict())
-    folder.write_json(PROVENANCE, origin)
-    log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)
-    log.info("exported model: %s, checkpoint: %s", plan.output, plan.output.with_suffix(".ckpt"))
 
 
 # ------------------------------------------------------------------------- small steps

@@ -8,8 +8,19 @@ from mtt.interface import Listener
 from mtt.training.loggers.csv import CsvLogger
 from mtt.training.loggers.history import HistoryLogger
 from mtt.training.loggers.line import LineLogger
+from mtt.training.loggers.table import TableLogger
+from mtt.training.loggers.tensorboard import TensorBoardLogger
+from mtt.training.loggers.wandb import WandbLogger
 
-__all__ = ["CsvLogger", "HistoryLogger", "LineLogger", "default_loggers"]
+__all__ = [
+    "CsvLogger",
+    "HistoryLogger",
+    "LineLogger",
+    "TableLogger",
+    "TensorBoardLogger",
+    "WandbLogger",
+    "default_loggers",
+]
 
 
 def default_loggers(folder: Path | None) -> list[Listener]:

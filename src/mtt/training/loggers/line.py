@@ -6,55 +6,36 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from mtt.training.events import PARTS
+from mtt.training.loggers.shown import Shown, number
+
 logger = logging.getLogger(__name__)
 
-TRAINING, VALIDATION = "training ", "validation "
+TRAINING = PARTS["train"]
 
 
 class LineLogger:
     """Logs every ``log_interval``-th epoch, the first of the run and the last one."""
 
     def __init__(self) -> None:
-        self._num_epochs = 0
-        self._interval = 1
-        self._first: int | None = None
+        self._shown = Shown()
 
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
         if category == "run_start":
-            self._num_epochs, self._interval = (
-                values["num_epochs"],
-                values["log_interval"],
-            )
-            self._first = epoch + 1
-            logger.info(
-                "epochs %d to %d of %d batches each; training | validation, errors are RMSE",
-                epoch + 1,
-                self._num_epochs,
-                values["n_batches"],
-            )
-        elif category == "epoch" and self._is_shown(epoch):
+            self._shown.start(values, epoch)
+        elif category == "epoch" and self._shown(epoch):
             logger.info("%s", self._line(values, epoch))
         elif category == "end":
-            logger.info(
-                "best epoch: %s (%s %.4g on the validation set)",
-                values["best_epoch"],
-                values["metric"],
-                values["best_metric"],
-            )
-
-    def _is_shown(self, epoch: int) -> bool:
-        return epoch % self._interval == 0 or epoch in (self._first, self._num_epochs)
+            self._shown.end(values)
 
     def _line(self, values: Mapping[str, Any], epoch: int) -> str:
         metrics, units = values["metrics"], values["units"]
-        width = len(str(self._num_epochs))
-        parts = [f"epoch {epoch:{width}d}/{self._num_epochs}"]
-        for name, value in metrics.items():
-            other = metrics.get(VALIDATION + name.removeprefix(TRAINING))
-            if name.startswith(TRAINING) and other is not None:
-                pair = f"{value:.4g} | {other:.4g}"
-                short = name.removeprefix(TRAINING).removesuffix(" RMSE")
-                parts.append(f"{short} {pair} {units[name]}".rstrip())
+        num_epochs = self._shown.num_epochs
+        parts = [f"epoch {epoch:{len(str(num_epochs))}d}/{num_epochs}"]
+        for name in (name for name in metrics if name.startswith(TRAINING)):
+            quantity = name.removeprefix(TRAINING)
+            numbers = " | ".join(number(metrics[part + quantity]) for part in self._shown.parts)
+            parts.append(f"{quantity.removesuffix(' RMSE')} {numbers} {units[name]}".rstrip())
         parts.append(f"lr {metrics['learning rate']:.2g}")
         parts.append(f"{metrics['seconds']:.1f} s")
         return "  ".join(parts) + ("  best" if values["is_best"] else "")

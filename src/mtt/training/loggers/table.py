@@ -1,0 +1,60 @@
+"""A table that grows by one aligned row per epoch, through Python's logging."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtt.training.events import PARTS
+from mtt.training.loggers.shown import Shown, number
+
+logger = logging.getLogger(__name__)
+
+WIDTH = len("-1.234e-05")  # the longest number of four digits
+
+
+class TableLogger:
+    """Logs every metric of every ``log_interval``-th epoch, below a header with the units.
+
+    The header stands in three lines: training or validation, the quantity, its unit.
+    """
+
+    def __init__(self) -> None:
+        self._shown = Shown()
+        self._units: dict[str, str] = {}
+        self._widths: list[int] = []
+
+    def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+        if category == "run_start":
+            self._shown.start(values, epoch)
+            self._header(values["units"])
+        elif category == "epoch" and self._shown(epoch):
+            if values["units"] != self._units:
+                self._header(values["units"])
+            cells = [number(values["metrics"][name]) for name in self._units]
+            logger.info("%s%s", self._line(cells), "  best" if values["is_best"] else "")
+        elif category == "end":
+            self._shown.end(values)
+
+    def _header(self, units: Mapping[str, str]) -> None:
+        self._units = dict(units)
+        parts = [_part(name) for name in units]
+        lines = [
+            [part.strip() for part in parts],
+            [name.removeprefix(part) for name, part in zip(units, parts, strict=True)],
+            list(units.values()),
+        ]
+        self._widths = [max(WIDTH, *map(len, cells)) for cells in zip(*lines, strict=True)]
+        self._widths[0] = max(map(len, next(zip(*lines, strict=True))))
+        for line in lines:
+            logger.info("%s", self._line(line).rstrip())
+        logger.info("%s", "  ".join("-" * width for width in self._widths))
+
+    def _line(self, cells: Sequence[str]) -> str:
+        pairs = zip(cells, self._widths, strict=True)
+        return "  ".join(f"{cell:>{width}}" for cell, width in pairs)
+
+
+def _part(name: str) -> str:
+    return next((part for part in PARTS.values() if name.startswith(part)), "")

@@ -1,0 +1,60 @@
+"""What a training says before it begins: its data, its model, its files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mtt.data import merge
+from mtt.data.statistics import statistics
+from mtt.training.events import Events
+from mtt.workflows.folder import PROVENANCE, RunFolder
+
+if TYPE_CHECKING:
+    from mtt.workflows.start import Start
+    from mtt.workflows.train import Plan
+
+log = logging.getLogger(__name__)
+
+# below this many structures statistics cost less than anybody notices
+_MANY = 1_000_000
+
+
+def tell_data(plan: Plan, events: Events) -> None:
+    """Statistics of the data, and what the user should know about them."""
+    for notice in plan.data.notices:
+        log.warning("%s", notice)
+    if not plan.data.info.length_unit:
+        log.warning(
+            "systems have no length_unit: engines will take the exported model's lengths as theirs"
+        )
+    parts = plan.data.parts()
+    n_structures = sum(len(one) for sets in parts.values() for one in sets)
+    wish = plan.options.print_stats
+    if wish is True or (wish == "auto" and n_structures < _MANY):
+        for name, sets in parts.items():
+            events("statistics", 0, dataset=f"{name} set", statistics=statistics(merge(sets)))
+
+
+def tell_model(plan: Plan, start: Start) -> None:
+    """What is about to be trained, and on what."""
+    log.info(
+        "%s with %d parameters, %s, on %s; seed %d",
+        plan.architecture.name,
+        sum(weights.numel() for weights in start.model.parameters()),
+        str(plan.dtype).removeprefix("torch."),
+        plan.device,
+        plan.options.seed,
+    )
+    log.debug("the model:\n%s", start.model)
+
+
+def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
+    """Write down what the run is made of, and say what its files will be."""
+    folder.options.write_text(plan.options.to_yaml(), encoding="utf-8")
+    folder.write_indices(plan.data.indices)
+    folder.write_json("dataset_info.json", plan.data.info.to_dict())
+    folder.write_json(PROVENANCE, origin)
+    log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)
+    log.info("exported model: %s, checkpoint: %s", plan.output, plan.output.with_suffix(".ckpt"))

@@ -1,0 +1,90 @@
+"""The lines that a user watches."""
+
+import logging
+
+import pytest
+
+from mtt.training.loggers import LineLogger, TableLogger
+
+UNITS = {
+    "epoch": "",
+    "learning rate": "",
+    "training loss": "",
+    "training energy RMSE": "meV/atom",
+    "validation loss": "",
+    "validation energy RMSE": "meV/atom",
+    "validation mse_bulk loss": "",
+    "validation mse_bulk energy RMSE": "meV/atom",
+    "seconds": "s",
+}
+
+
+def row(epoch, loss=0.5):
+    numbers = [epoch, 1e-4, loss, 12.3456, 2 * loss, 1.2e-4, 123456.0, 1.2345e-7, 0.25]
+    return dict(zip(UNITS, numbers, strict=True))
+
+
+def start(logger, epoch=0, log_interval=1, units=UNITS):
+    values = {"num_epochs": 12, "n_batches": 3, "log_interval": log_interval, "history": ()}
+    logger("run_start", {**values, "units": units}, epoch)
+
+
+def epoch(logger, number, is_best=False, units=UNITS):
+    metrics = {name: value for name, value in row(number).items() if name in units}
+    logger("epoch", {"metrics": metrics, "units": units, "is_best": is_best}, number)
+
+
+def test_a_line_shows_every_part_with_units_and_significant_digits(caplog):
+    logger = LineLogger()
+    with caplog.at_level(logging.INFO, "mtt"):
+        start(logger)
+        epoch(logger, 3, is_best=True)
+        logger("end", {"best_epoch": 3, "metric": "loss", "best_metric": 1.2e-4}, 12)
+    assert caplog.messages == [
+        "epochs 1 to 12 of 3 batches each; training | validation | validation mse_bulk, "
+        "errors are RMSE",
+        "epoch  3/12  loss 0.5 | 1 | 1.235e+05  energy 12.35 | 0.00012 | 1.235e-07 meV/atom  "
+        "lr 0.0001  0.2 s  best",
+        "best epoch: 3 (loss 0.00012 on the validation set)",
+    ]
+
+
+def test_a_table_shows_every_metric_with_units_and_significant_digits(caplog):
+    units = {name: unit for name, unit in UNITS.items() if "mse_bulk" not in name}
+    logger = TableLogger()
+    with caplog.at_level(logging.INFO, "mtt"):
+        start(logger, units=units)
+        epoch(logger, 1, units=units)
+        epoch(logger, 2, is_best=True, units=units)
+    assert "\n".join(caplog.messages[1:]) == (
+        """\
+                        training     training  validation   validation
+epoch  learning rate        loss  energy RMSE        loss  energy RMSE     seconds
+                                     meV/atom                 meV/atom           s
+-----  -------------  ----------  -----------  ----------  -----------  ----------
+    1         0.0001         0.5        12.35           1      0.00012        0.25
+    2         0.0001         0.5        12.35           1      0.00012        0.25  best"""
+    )
+
+
+def test_a_table_says_anew_what_its_columns_are_when_they_change(caplog):
+    few = {name: unit for name, unit in UNITS.items() if "mse_bulk" not in name}
+    logger = TableLogger()
+    with caplog.at_level(logging.INFO, "mtt"):
+        start(logger, units=few)
+        epoch(logger, 1, units=few)
+        epoch(logger, 2)
+    assert "1.235e+05" in caplog.messages[-1]
+    assert sum("energy RMSE" in line for line in caplog.messages) == 2
+
+
+@pytest.mark.parametrize("kind", [LineLogger, TableLogger])
+@pytest.mark.parametrize(("first", "shown"), [(0, [1, 5, 10, 12]), (6, [7, 10, 12])])
+def test_the_console_shows_every_log_interval_and_both_ends(caplog, kind, first, shown):
+    logger = kind()
+    with caplog.at_level(logging.INFO, "mtt"):
+        start(logger, epoch=first, log_interval=5)
+        for number in range(first + 1, 13):
+            epoch(logger, number)
+    rows = [line.removeprefix("epoch ") for line in caplog.messages if "12.35" in line]
+    assert [int(line.replace("/", " ").split()[0]) for line in rows] == shown
