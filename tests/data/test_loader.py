@@ -259,7 +259,7 @@ def test_batches_on_a_gpu_are_the_same_whether_the_data_fit_or_not(
 def test_data_stay_on_the_host_unless_they_leave_most_of_a_gpu_free(full_info):
     sizes = {"n_atoms": 10, "n_structures": 2, "n_pairs": 30}
     per_atom = 1 + 24 + 24 + 8  # numbers, positions, forces, one scalar per atom
-    per_structure = 72 + 3 + 8 + 8 + 72 + 16 + 8
+    per_structure = 72 + 3 + 8 + 8 + 8 + 72 + 16 + 8
     needed = 10 * per_atom + 2 * per_structure + 30 * 14
     assert fits(full_info, **sizes, free=4 * needed)
     assert not fits(full_info, **sizes, free=4 * needed - 1)

@@ -154,8 +154,8 @@ def test_a_description_that_is_none_is_told(packed, text, message):
 
 
 def test_a_newer_format_is_told(packed):
-    rewrite(packed, format_version=2)
-    with pytest.raises(DataError, match="format version 2, this mtt reads up to 1; update mtt"):
+    rewrite(packed, format_version=3)
+    with pytest.raises(DataError, match="format version 3, this mtt reads up to 2; update mtt"):
         Dataset.open(packed)
 
 

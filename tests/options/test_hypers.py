@@ -25,7 +25,7 @@ Writer = Callable[[str], Path]
         ("{enrgy: mae}", "loss.enrgy: not a target of the training set; did you mean 'energy'?"),
         ("{energy: {wieght: 1}}", "loss.energy.wieght: unknown key; did you mean 'weight'?"),
         ("{energy: {weight: -1}}", "loss.energy.weight: must be at least 0, got -1"),
-        ("{energy: {weight: .inf}}", "loss.energy.weight: expected a number, got inf"),
+        ("{energy: {weight: .inf}}", "loss.energy.weight: expected a number or a mapping, got inf"),
         ("{energy: {reduction: max}}", "reduction: expected one of 'mean', 'sum'"),
         ("{energy: {forces: {delta: 0}}}", "loss.energy.forces.delta: must be above 0, got 0"),
         ("{energy: {gradients: {position: mse}}}", "did you mean 'positions'?"),

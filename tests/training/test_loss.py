@@ -1,8 +1,5 @@
 """Losses against numpy, and labels that are missing."""
 
-import json
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,6 @@ import torch
 from mtt import Graph, Target
 from mtt.data import Batch
 from mtt.training.loss import Loss, Term
-from mtt.training.weights import WeightSchedule
 
 N_ATOMS = np.array([2, 3, 1])
 OWNER = np.repeat(np.arange(3), N_ATOMS)
@@ -293,49 +289,3 @@ def test_terms_of_weight_zero_take_no_part_in_the_sum(numbers):
     whole, _ = parts_of(numbers)
     assert loss.active == [1]
     assert len(loss.weighted(loss(*whole))) == 1
-
-
-STEPS = WeightSchedule.of({0: 1.0, 100: 25.0})
-RAMP = WeightSchedule.of({0: 1.0, 10: 3.0, 110: 0.0, "interpolation": "linear"})
-
-
-@pytest.mark.parametrize(("epoch", "weight"), [(0, 1.0), (99, 1.0), (100, 25.0), (101, 25.0)])
-def test_weights_of_a_schedule_are_absolute_from_their_epoch_on(epoch, weight):
-    assert STEPS.at(epoch) == weight
-
-
-@pytest.mark.parametrize(
-    ("epoch", "weight"), [(0, 1.0), (5, 2.0), (10, 3.0), (60, 1.5), (110, 0.0), (1000, 0.0)]
-)
-def test_linear_schedules_are_straight_lines(epoch, weight):
-    assert RAMP.at(epoch) == pytest.approx(weight, rel=1e-15)
-
-
-def test_the_loss_of_an_epoch_is_a_pure_function_of_the_epoch():
-    loss = Loss([term_of("values", schedule=STEPS), term_of("forces", weight=3.0)])
-    assert loss.at(0) is loss
-    assert [term.weight for term in loss.at(100).terms] == [25.0, 3.0]
-    assert loss.at(100).at(99).terms == loss.at(99).terms == loss.terms
-    assert loss.final().terms == loss.at(100).terms
-    constant = Loss([term_of("values")])
-    assert constant.at(7) is constant.final() is constant
-
-
-def test_terms_enter_and_leave_with_their_weights():
-    loss = Loss([term_of("values", schedule=RAMP), term_of("forces")])
-    assert loss.at(109).active == [0, 1]
-    assert loss.at(110).active == [1]
-
-
-def test_losses_are_comparable_where_their_values_are():
-    terms = [term_of("values", per_atom=True), term_of("forces", "mae", weight=2.0)]
-    one = Loss(terms).identity
-    assert json.loads(one)[1]["weight"] == 2.0
-    assert Loss([*terms, term_of("strain", weight=0.0)]).identity == one
-    assert Loss([replace(terms[0], complete=True), replace(terms[1], delta=3.0)]).identity == one
-    for change in ({"weight": 2.5}, {"type": "mse"}, {"reduction": "sum"}, {"scale": 2.0}):
-        assert Loss([terms[0], replace(terms[1], **change)]).identity != one
-    huber = replace(terms[1], type="huber")
-    assert Loss([huber]).identity != Loss([replace(huber, delta=3.0)]).identity
-    scheduled = Loss([term_of("values", schedule=STEPS)])
-    assert scheduled.identity != scheduled.final().identity

@@ -76,13 +76,21 @@ class Gather:
 
     :param lookup: [256] int64 on that device, atomic number to index of the model's types.
     :param dtype: network precision. Vectors are formed in float64 and then cast.
+    :param weighted: whether any structure has a weight other than 1.
     """
 
     def __init__(
-        self, columns: Columns, pairs: Pairs, info: DatasetInfo, lookup: Tensor, dtype: torch.dtype
+        self,
+        columns: Columns,
+        pairs: Pairs,
+        info: DatasetInfo,
+        lookup: Tensor,
+        dtype: torch.dtype,
+        *,
+        weighted: bool = False,
     ) -> None:
         self.rows, self.pairs, self.info = columns.rows, pairs, info
-        self.lookup, self.dtype = lookup, dtype
+        self.lookup, self.dtype, self.weighted = lookup, dtype, weighted
         self.first_atom, self.n_atoms = columns.offsets[:-1], columns.n_atoms
         self.first_pair, self.n_pairs = pairs.offsets[:-1], pairs.n_pairs
 
@@ -124,6 +132,7 @@ class Gather:
             n_atoms=torch.from_numpy(n_atoms).to(self.lookup.device),
             index=torch.from_numpy(index).to(self.lookup.device),
             volumes=self.rows["volumes"].index_select(0, rows),
+            weights=self.rows["weights"].index_select(0, rows) if self.weighted else None,
         )
         atoms, pairs = np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
         return batch, Cuts(sizes.tolist(), atoms.tolist(), pairs.tolist())
@@ -204,7 +213,8 @@ def cut(batch: Batch, cuts: Cuts, info: DatasetInfo) -> list[Batch]:
     counts = batch.n_atoms.split(cuts.structures)
     indices = batch.index.split(cuts.structures)
     volumes = batch.volumes.split(cuts.structures)
-    return list(map(Batch, graphs, targets, counts, indices, volumes))
+    weights = _split(batch.weights, cuts.structures)
+    return list(map(Batch, graphs, targets, counts, indices, volumes, weights))
 
 
 def _split(tensor: Tensor | None, sizes: list[int]) -> tuple[Tensor, ...] | list[None]:

@@ -65,6 +65,7 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         "cells": cells,
         "pbc": np.stack([frame.pbc for frame in frames]),
         "volumes": np.abs(np.linalg.det(cells)),
+        "weights": np.array([frame.weight for frame in frames], dtype=np.float64),
     }
     for name, target in info.targets.items():
         labels = [frame.labels.get(name) for frame in frames]

@@ -10,6 +10,7 @@ from a file, or :class:`Pieces` of several of them.
 ``cells``           [n, 3, 3] float64            as read: also along axes that are not periodic
 ``pbc``             [n, 3] bool
 ``volumes``         [n] float64                  of ``cells``; 0 without a cell
+``weights``         [n] float64                  of the structures in the loss
 ``values:NAME``     [n or N, p] float64          labels, NaN where missing; ``extra:NAME`` alike
 ``forces:NAME``     [N, 3] float64
 ``strain:NAME``     [n, 3, 3] float64
@@ -55,6 +56,7 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
         "cells": Spec("float64", (3, 3), False),
         "pbc": Spec("bool", (3,), False),
         "volumes": Spec("float64", (), False),
+        "weights": Spec("float64", (), False),
     }
     for name, target in info.targets.items():
         specs[f"values:{name}"] = _values(target)

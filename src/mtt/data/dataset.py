@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ class Dataset:
     :param info: units, elements and targets.
     :param structures: [n] rows of ``columns`` that belong to the data set; None: all.
     :param notices: what the user should know about the data, in sentences.
+    :param name: what its errors are reported under where there are several data sets; views
+        have it too.
     """
 
     def __init__(
@@ -44,17 +47,25 @@ class Dataset:
         info: DatasetInfo,
         structures: NDArray[np.int64] | None = None,
         notices: Sequence[str] = (),
+        name: str = "",
     ) -> None:
         self.columns, self.info, self.notices = columns, info, tuple(notices)
+        self.name = name
         self.structures = np.arange(len(columns)) if structures is None else structures
         self.requested: list[NeighborListOptions] = []
 
     @classmethod
     def from_frames(
-        cls, frames: Iterable[Frame], info: DatasetInfo, notices: Sequence[str] = ()
+        cls,
+        frames: Iterable[Frame],
+        info: DatasetInfo,
+        notices: Sequence[str] = (),
+        *,
+        name: str = "",
     ) -> Dataset:
         """A data set in memory."""
-        return cls(columns_in_memory(blocks_of_frames(frames, info), info), info, None, notices)
+        columns = columns_in_memory(blocks_of_frames(frames, info), info)
+        return cls(columns, info, None, notices, name)
 
     @classmethod
     def from_atoms(
@@ -63,18 +74,21 @@ class Dataset:
         targets: Mapping[str, Any],
         *,
         length_unit: str = "angstrom",
+        name: str = "",
+        weight: float | str | None = None,
     ) -> Dataset:
         """A data set in memory, from structures with labels as ASE's readers give them.
 
         :param targets: as in the options: ``{"energy": {"key": "energy", "unit": "eV"}}``, or
             :class:`mtt.options.TargetOptions` instead of the inner dicts.
+        :param weight: of all structures in the loss, or the key of a number per structure.
         :raises DataError: collects all mistakes in the data.
         :raises ConfigError: collects all mistakes in ``targets``.
         """
         frames, info, notices = frames_from_atoms(
-            atoms, _spelled_out(targets, length_unit), length_unit=length_unit
+            atoms, _spelled_out(targets, length_unit), length_unit=length_unit, weight=weight
         )
-        return cls.from_frames(frames, info, notices)
+        return cls.from_frames(frames, info, notices, name=name)
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -100,7 +114,8 @@ class Dataset:
         chosen = np.asarray(indices, dtype=np.int64).reshape(-1)
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(self)):
             raise IndexError(f"the data set has {len(self)} structures")
-        view = Dataset(self.columns, self.info, self.structures[chosen], self.notices)
+        rows = self.structures[chosen]
+        view = Dataset(self.columns, self.info, rows, self.notices, self.name)
         view.requested = list(self.requested)
         return view
 
@@ -118,7 +133,16 @@ class Dataset:
                     where=str(self.columns.folder or ""),
                     hint=did_you_mean(target, known),
                 )
-        view = Dataset(self.columns, info, self.structures, self.notices)
+        view = Dataset(self.columns, info, self.structures, self.notices, self.name)
+        view.requested = list(self.requested)
+        return view
+
+    def weighted(self, weight: float) -> Dataset:
+        """A view in which every structure has this weight in the loss."""
+        assert 0 <= weight < float("inf"), weight
+        weights = torch.tensor(weight, dtype=torch.float64).expand(len(self.columns))
+        columns = replace(self.columns, rows={**self.columns.rows, "weights": weights})
+        view = Dataset(columns, self.info, self.structures, self.notices, self.name)
         view.requested = list(self.requested)
         return view
 
@@ -138,6 +162,11 @@ class Dataset:
     def volumes(self) -> Tensor:
         """[n] float64, of the cells as given; 0 without a cell."""
         return self._take("volumes")
+
+    @property
+    def weights(self) -> Tensor:
+        """[n] float64, of the structures in the loss; 1 unless the options say otherwise."""
+        return self._take("weights")
 
     def target(self, name: str) -> Target:
         """All labels of the target ``name``, in float64; NaN where one is missing."""

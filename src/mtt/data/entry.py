@@ -21,7 +21,8 @@ def read_dataset(options: DatasetOptions) -> Dataset:
     """Read files into memory, or open a packed data set if ``options`` name its folder.
 
     Of a packed data set, targets are known by their names; ``key`` and ``reader`` are not
-    needed, and units that the options leave out are those of the data set.
+    needed, and units that the options leave out are those of the data set. So are weights: a
+    number replaces them, a key asks for those that are stored.
 
     :raises DataError: collects all mistakes in the data.
     """
@@ -29,7 +30,7 @@ def read_dataset(options: DatasetOptions) -> Dataset:
     if is_packed(folder):
         return _open(folder, options)
     frames, info, notices = read_frames(options)
-    return Dataset.from_frames(frames, info, notices)
+    return Dataset.from_frames(frames, info, notices, name=options.name)
 
 
 def _open(folder: Path, options: DatasetOptions) -> Dataset:
@@ -49,12 +50,18 @@ def _open(folder: Path, options: DatasetOptions) -> Dataset:
         for name, target in options.extra_data.items()
     }
     chosen = _chosen(options.indices, len(stored), folder, problems)
+    if isinstance(options.weight, float):
+        stored = stored.weighted(options.weight)
+    elif options.weight is not None and not (stored.weights != 1).any():
+        what = f"{options.weight!r} is asked for, but all weights are 1 in the packed data set"
+        hint = "name the key when packing, in a YAML file with the data set's options"
+        problems.append(Problem(what, f"{folder} weight", hint))
     if problems:
         raise DataError.collect(problems)
     dataset = stored.keep_targets(replace(stored.info, targets=targets, extra_data=extra))
     if chosen is not None:
         dataset = dataset.select(chosen).keep_targets(_found_types(dataset.info, dataset, chosen))
-    dataset.notices = tuple(notices)
+    dataset.notices, dataset.name = tuple(notices), options.name
     return dataset
 
 

@@ -34,6 +34,7 @@ class Frame(NamedTuple):
     labels: dict[str, FrameLabels]
     extra: dict[str, Float]  # extra_data, each shaped as FrameLabels.values
     source: str  # "train.xyz, frame 12", frames counted from 0
+    weight: float = 1.0  # in the loss, finite and not negative
 
 
 class FrameSet(NamedTuple):

@@ -36,7 +36,10 @@ def numbers_in(value: Any) -> Float:
 def _parse(text: str) -> Float:
     if text.startswith("_JSON "):
         return np.array(json.loads(text[6:]), dtype=np.float64)
-    numbers = [float(word) for word in re.split(r"[\s,]+", text.strip())]
+    words = re.split(r"[\s,]+", text.strip())
+    if len(words) > 1 and set(words) <= {"T", "F"}:  # a mask, as ASE writes it
+        return np.array([float(word == "T") for word in words])
+    numbers = [float(word) for word in words]
     return np.array(numbers[0] if len(numbers) == 1 else numbers)
 
 

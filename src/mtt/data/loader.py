@@ -63,6 +63,7 @@ class Loader:
         _check_sizes(dataset, self._n_atoms, batching)
         lookup = _lookup(dataset, atomic_types)
 
+        weighted = bool((dataset.weights != 1).any())
         columns, pairs = dataset.columns, dataset.pairs(cutoff)
         self._structures = dataset.structures
         self._n_pairs = pairs.n_pairs[self._structures]
@@ -72,7 +73,7 @@ class Loader:
             self._structures = np.arange(len(dataset))
             lookup = lookup.to(self.device)
         self._columns = columns
-        self._gather = Gather(columns, pairs, dataset.info, lookup, dtype)
+        self._gather = Gather(columns, pairs, dataset.info, lookup, dtype, weighted=weighted)
         on_host = _ROWS_MAPPED if columns.mapped else _ROWS_CPU
         self._rows = on_host if lookup.device.type == "cpu" else _ROWS_GPU
         on_way = not staged and self.device.type != "cpu"

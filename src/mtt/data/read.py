@@ -14,8 +14,10 @@ from mtt.data.findings import Findings
 from mtt.data.frames import Frame, FrameSet
 from mtt.data.info import DatasetInfo
 from mtt.data.labels import Labels, Source, target_info
+from mtt.data.masks import apply_mask
 from mtt.data.raw import RawFrame, from_ase
 from mtt.data.units import check_units
+from mtt.data.weights import structure_weights
 from mtt.errors import DataError, Problem
 from mtt.options.values import DatasetOptions, TargetOptions
 
@@ -44,7 +46,9 @@ def read_frames(options: DatasetOptions) -> FrameSet:
         return known[id(frames)]
 
     length_unit = options.systems.length_unit
-    frame_set = _read(chosen, source, options.targets, options.extra_data, length_unit)
+    frame_set = _read(
+        chosen, source, options.targets, options.extra_data, length_unit, options.weight
+    )
     return frame_set._replace(notices=(*notices, *frame_set.notices))
 
 
@@ -53,15 +57,17 @@ def frames_from_atoms(
     targets: Mapping[str, TargetOptions],
     extra_data: Mapping[str, TargetOptions] | None = None,
     length_unit: str = "angstrom",
+    weight: float | str | None = None,
 ) -> FrameSet:
     """As :func:`read_frames`, from structures in memory; ``read_from`` is not looked at.
 
+    :param weight: of all structures in the loss, or the key of a number in ``info``.
     :raises DataError: as :func:`read_frames`; frames are numbered as in ``atoms``.
     """
     systems = [from_ase(one, "atoms", number) for number, one in enumerate(atoms)]
     if not systems:
         raise DataError("no structures", where="atoms")
-    return _read(systems, lambda *_: systems, targets, extra_data or {}, length_unit)
+    return _read(systems, lambda *_: systems, targets, extra_data or {}, length_unit, weight)
 
 
 def _read(
@@ -70,6 +76,7 @@ def _read(
     targets: Mapping[str, TargetOptions],
     extra_data: Mapping[str, TargetOptions],
     length_unit: str,
+    weight: float | str | None,
 ) -> FrameSet:
     findings = Findings()
     check_units(length_unit, targets, findings)
@@ -77,6 +84,10 @@ def _read(
     labels = Labels(systems, source, findings)
     found = {name: labels.target(name, target) for name, target in targets.items()}
     extra = {name: labels.values(f"extra_data.{name}", item) for name, item in extra_data.items()}
+    for name in found:
+        if f"{name}_mask" in extra and not findings:
+            apply_mask(name, found[name][0], extra[f"{name}_mask"], systems, findings)
+    weights = structure_weights(systems, weight, findings)
     findings.raise_if_any()
     info = DatasetInfo(
         length_unit=length_unit,
@@ -93,6 +104,7 @@ def _read(
             labels={name: rows[i] for name, (rows, _) in found.items()},
             extra={name: rows[i] for name, rows in extra.items()},
             source=system.source,
+            weight=weights[i],
         )
         for i, system in enumerate(systems)
     ]

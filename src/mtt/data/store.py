@@ -25,7 +25,8 @@ from mtt.data.neighbors import PairBlock, Pairs, joined, pair_blocks, pairs_in_m
 from mtt.errors import DataError
 
 DATASET, PAIRS = "an mtt data set", "mtt neighbour lists"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 is without weights of structures: all are 1
+PAIRS_VERSION = 1
 
 
 def is_packed(path: Path) -> bool:
@@ -81,7 +82,9 @@ def read_columns(folder: Path) -> tuple[Columns, DatasetInfo]:
     offsets = np.array(stored.arrays["offsets"])
     if offsets[0] != 0 or offsets[-1] != sizes[1] or (np.diff(offsets) < 0).any():
         raise _damaged(folder, "its offsets are not those of its atoms")
-    rows = {name: torch.from_numpy(stored.arrays[name]) for name in layout(info)}
+    names = [name for name in layout(info) if name in stored.arrays]
+    rows = {name: torch.from_numpy(stored.arrays[name]) for name in names}
+    rows.setdefault("weights", torch.ones((), dtype=torch.float64).expand(sizes[0]))
     sources = Sources(stored.arrays["source_text"], stored.arrays["source_ends"])
     return Columns(offsets, rows, sources, folder=folder, maps=stored.maps), info
 
@@ -145,14 +148,14 @@ def _write_pairs(blocks: Iterable[PairBlock], cutoff: float, folder: Path) -> No
             n_pairs = int(ends[-1])
         writer.header = {
             "format": PAIRS,
-            "format_version": FORMAT_VERSION,
+            "format_version": PAIRS_VERSION,
             "cutoff": cutoff,
             "shifted": shifted,
         }
 
 
 def _read_pairs(folder: Path, n_structures: int) -> Pairs:
-    stored = read_arrays(folder, PAIRS, FORMAT_VERSION)
+    stored = read_arrays(folder, PAIRS, PAIRS_VERSION)
     offsets = np.array(stored.arrays["offsets"])
     lengths = {len(stored.arrays[name]) for name in ("centers", "neighbors", "shifts")}
     if len(offsets) != n_structures + 1 or lengths != {int(offsets[-1])}:
@@ -178,7 +181,10 @@ def _check_columns(
         "offsets": ("int64", (n_structures + 1,)),
         "source_ends": ("int64", (n_structures,)),
     }
-    for name, spec in layout(info).items():
+    specs = layout(info)
+    if stored.header["format_version"] == 1:
+        specs.pop("weights")
+    for name, spec in specs.items():
         expected[name] = (spec.dtype, (n_atoms if spec.per_atom else n_structures, *spec.tail))
     for name, (dtype, shape) in expected.items():
         array: NDArray[Any] | None = stored.arrays.get(name)

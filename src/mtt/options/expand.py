@@ -7,6 +7,7 @@ from typing import Any
 
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.places import Fault, KeyPath
+from mtt.options.set_names import all_named, name_faults
 from mtt.options.values import (
     GRADIENTS,
     DatasetOptions,
@@ -36,9 +37,12 @@ class Expander:
 
     def datasets(self, value: Any, path: KeyPath) -> list[DatasetOptions]:
         """A data set, a list of them, or a file."""
+        written = {path: value}
         if isinstance(value, list):
-            return [self.dataset(item, (*path, i)) for i, item in enumerate(value)]
-        return [self.dataset(value, path)]
+            written = {(*path, i): item for i, item in enumerate(value)}
+        read = {here: self.dataset(item, here) for here, item in written.items()}
+        self.faults += name_faults(read)
+        return list(read.values())
 
     def part(self, value: Any, path: KeyPath) -> Part:
         """A validation or test set."""
@@ -49,7 +53,7 @@ class Expander:
             if indices is None:
                 self.faults.append(Fault((*path, "indices"), "no indices are given"))
             return IndexSplit(indices or [])
-        return self.datasets(value, path)
+        return all_named(self.datasets(value, path))
 
     def dataset(self, value: Any, path: KeyPath) -> DatasetOptions:
         """One data set; a file name alone stands for its structures and energies."""
@@ -64,6 +68,8 @@ class Expander:
                 for name, item in (value.get("extra_data") or {}).items()
             },
             indices=self._indices(value.get("indices"), (*path, "indices")),
+            weight=_weight(value.get("weight")),
+            name=value.get("name") or "",
         )
 
     def _systems(self, value: Any, path: KeyPath) -> SystemsOptions:
@@ -215,3 +221,9 @@ class Expander:
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))
+
+
+def _weight(value: Any) -> float | str | None:
+    """A number, or the key of one; ``{key: ...}`` is the long form of the latter."""
+    value = value["key"] if isinstance(value, dict) else value
+    return value if value is None or isinstance(value, str) else float(value)

@@ -10,16 +10,35 @@ from mtt.options.peers import loss_notice
 from mtt.options.places import Fault, KeyPath
 from mtt.options.validate import validate
 from mtt.options.values import TargetOptions
+from mtt.options.weights import plain_weight, weight_faults
 
-TYPES = ("mse", "mae", "huber")
+TYPES = ("mse", "mae", "huber", "huber_forces")
+ALIASES = {"masked_mse": "mse", "masked_mae": "mae", "masked_huber": "huber"}
+"""metatrain's names of losses that leave missing labels out, as all losses here do."""
+
+FORCES_ONLY = "huber_forces is for forces"
+USE_HUBER = "write {energy: {type: huber, forces: huber_forces}}"
 _SHORT = {"forces": "positions", "stress": "strain", "virial": "strain"}
-_ENTRY = {
+_ENTRY: dict[str, Any] = {
     "type": ["string", "object"],
     "properties": {
         "type": {"type": "string"},
-        "weight": {"type": "number", "minimum": 0, "x-not-available": {}},
-        "reduction": {"enum": ["mean", "sum"], "x-not-available": {"none": "unreduced losses"}},
+        "weight": {"type": ["number", "object"], "minimum": 0},
+        "reduction": {
+            "enum": ["mean", "sum", "structure_mean"],
+            "x-not-available": {"none": "unreduced losses"},
+        },
         "delta": {"type": "number", "exclusiveMinimum": 0},
+    },
+}
+
+
+_FOREIGN: dict[str, Any] = {  # what trainers that are not the platform's may rely on
+    "type": _ENTRY["type"],
+    "properties": {
+        **_ENTRY["properties"],
+        "weight": {"type": "number", "minimum": 0},
+        "reduction": {"enum": ["mean", "sum"]},
     },
 }
 
@@ -36,14 +55,19 @@ class LossExpander:
         self.types = types
         self.faults: list[Fault] = []
 
-    def expand(self, loss: Any, path: KeyPath) -> dict[str, Any]:
+    def expand(
+        self, loss: Any, path: KeyPath, below: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The internal form ``{target: {type, weight, reduction, gradients: {...}}}``.
 
         A text is the type of everything; a type given for one target does not hold for its
         gradients (metatrain's rule). Left out: mse with weight 1.
+
+        :param below: a loss in its internal form, that of the whole training below that of a
+            stage: a mapping by target leaves standing what it does not mention.
         """
         if isinstance(loss, str):
-            self._check_type(loss, path)
+            loss = self._type(loss, path, "values")
             return {name: self._uniform(loss, target) for name, target in self.targets.items()}
         if not isinstance(loss, dict):
             self.faults.append(Fault(path, "expected the name of a loss, or a mapping by target"))
@@ -59,7 +83,9 @@ class LossExpander:
                     Fault((*path, written), "not a target of the training set", hint)
                 )
         return {
-            name: self._target(*entries.get(name, ({}, (*path, name))), target)
+            name: self._target(
+                *entries.get(name, ({}, (*path, name))), target, (below or {}).get(name, {})
+            )
             for name, target in self.targets.items()
         }
 
@@ -67,8 +93,10 @@ class LossExpander:
         gradients = {name: _filled({"type": kind}) for name in _gradients(target)}
         return {**_filled({"type": kind}), "gradients": gradients}
 
-    def _target(self, entry: Any, path: KeyPath, target: TargetOptions) -> dict[str, Any]:
-        term = self._term(entry, path)
+    def _target(
+        self, entry: Any, path: KeyPath, target: TargetOptions, below: dict[str, Any]
+    ) -> dict[str, Any]:
+        term = self._term(entry, path, "values")
         written = term.pop("gradients", None) or {}
         if not isinstance(written, dict):
             self.faults.append(Fault((*path, "gradients"), "expected a mapping"))
@@ -86,24 +114,34 @@ class LossExpander:
                 hint = did_you_mean(name, known) or "the target has no such gradient; leave it out"
                 self.faults.append(Fault(place, "no such gradient", hint))
         gradients = {
-            name: _filled(self._term(*given.get(name, ({}, (*path, "gradients", name)))))
+            name: _filled(
+                self._term(*given.get(name, ({}, (*path, "gradients", name))), name),
+                below.get("gradients", {}).get(name, {}),
+            )
             for name in known
         }
-        return {**_filled(term), "gradients": gradients}
+        return {**_filled(term, below), "gradients": gradients}
 
-    def _term(self, entry: Any, path: KeyPath) -> dict[str, Any]:
+    def _term(self, entry: Any, path: KeyPath, part: str) -> dict[str, Any]:
         """One term as a mapping, checked."""
         if entry is None:
             return {}
-        wrong = validate(entry, _ENTRY, path)
+        wrong = validate(entry, _ENTRY if self.types else _FOREIGN, path)
         self.faults.extend(wrong)
         if isinstance(entry, str):
-            self._check_type(entry, path)
-            return {"type": entry}
+            return {"type": self._type(entry, path, part)}
         if wrong or not isinstance(entry, dict):
             return {}
-        if "type" in entry and not self._check_type(entry["type"], (*path, "type")):
-            return {}  # its keys are not known either
+        entry = dict(entry)
+        if "weight" in entry:
+            wrong = weight_faults(entry["weight"], (*path, "weight"))
+            self.faults += wrong
+            entry["weight"] = 1.0 if wrong else plain_weight(entry["weight"])
+        if "type" in entry:
+            n_faults = len(self.faults)
+            entry["type"] = self._type(entry["type"], (*path, "type"), part)
+            if len(self.faults) > n_faults:
+                return {}  # its keys are not known either
         known = {"type", "weight", "reduction", "delta", "gradients", *_SHORT}
         for key in entry if self.types else ():
             if key == "sliding_factor":
@@ -111,15 +149,20 @@ class LossExpander:
                 self.faults.append(Fault((*path, key), what, "leave it out"))
             elif key not in known:
                 self.faults.append(Fault((*path, key), "unknown key", did_you_mean(key, known)))
-        return dict(entry)
+        return entry
 
-    def _check_type(self, kind: str, path: KeyPath) -> bool:
-        if self.types is None or kind in self.types:
-            return True
-        what = loss_notice(kind) or f"unknown loss {kind!r}"
-        hint = did_you_mean(kind, self.types) or f"losses: {', '.join(self.types)}"
-        self.faults.append(Fault(path, what, hint))
-        return False
+    def _type(self, kind: str, path: KeyPath, part: str) -> str:
+        """``kind`` by its own name, checked."""
+        if self.types is None:
+            return kind
+        kind = ALIASES.get(kind, kind)
+        if kind not in self.types:
+            what = loss_notice(kind) or f"unknown loss {kind!r}"
+            hint = did_you_mean(kind, self.types) or f"losses: {', '.join(self.types)}"
+            self.faults.append(Fault(path, what, hint))
+        elif kind == "huber_forces" and part != "positions":
+            self.faults.append(Fault(path, FORCES_ONLY, USE_HUBER))
+        return kind
 
 
 def _gradients(target: TargetOptions) -> tuple[str, ...]:
@@ -128,9 +171,12 @@ def _gradients(target: TargetOptions) -> tuple[str, ...]:
     return ("positions",) * bool(target.forces) + ("strain",) * bool(strain)
 
 
-def _filled(term: dict[str, Any]) -> dict[str, Any]:
-    filled = {"type": "mse", "weight": 1.0, "reduction": "mean", **term}
-    filled["weight"] = float(filled["weight"])
-    if filled["type"] == "huber":
+def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[str, Any]:
+    """``term`` over ``below`` over the defaults."""
+    kept = {key: value for key, value in (below or {}).items() if key != "gradients"}
+    filled = {"type": "mse", "weight": 1.0, "reduction": "mean", **kept, **term}
+    if filled["type"] in ("huber", "huber_forces"):
         filled.setdefault("delta", 1.0)
+    elif "delta" not in term:
+        filled.pop("delta", None)
     return filled
