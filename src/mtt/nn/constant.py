@@ -26,5 +26,16 @@ class Constant(torch.nn.Module):
     def forward(self) -> Tensor:
         return self.values
 
+    def times(self, x: Tensor) -> Tensor:
+        """x @ values in the precision of the values, also where autocast is on.
+
+        Expansions that cancel, such as those of radial functions, would lose all digits.
+        """
+        if not torch.jit.is_scripting():  # noqa: SIM102  TorchScript reads one without `and`
+            if torch.is_autocast_enabled(x.device.type):
+                with torch.autocast(x.device.type, enabled=False):
+                    return x.to(self.values.dtype) @ self.values
+        return x @ self.values
+
     def extra_repr(self) -> str:
         return f"shape={list(self.values.shape)}"

@@ -51,15 +51,15 @@ class LaplacianEigenstates(torch.nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """[n, Σ n_per_l] from distances [n]; columns are ordered by l, then n."""
-        return torch.cos(self._angle(r)[:, None] * self.degrees()) @ self.coefficients()
+        return self.coefficients.times(torch.cos(self._angle(r)[:, None] * self.degrees()))
 
     def with_derivative(self, r: Tensor) -> Tuple[Tensor, Tensor]:
         """R and dR/dr, both [n, Σ n_per_l]."""
         angle = self._angle(r)[:, None]
         angles = angle * self.degrees()
-        values = torch.cos(angles) @ self.coefficients()
+        values = self.coefficients.times(torch.cos(angles))
         # T_k' = k sin(k θ) / sin θ
-        slopes = torch.sin(angles) @ self.slope_coefficients()
+        slopes = self.slope_coefficients.times(torch.sin(angles))
         return values, slopes / torch.sin(angle)
 
     def _angle(self, r: Tensor) -> Tensor:

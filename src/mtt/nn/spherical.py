@@ -54,7 +54,7 @@ class SphericalHarmonics(torch.nn.Module):
         """
         below = harmonics[:, : self.l_max**2]
         outer = direction[:, :, None] * below[:, None, :]
-        return outer.flatten(1) @ self.gradient()
+        return self.gradient.times(outer.flatten(1))
 
     def pullback(self, harmonics: Tensor, cotangent: Tensor) -> Tensor:
         """Gradient [n, 3] of Σ cotangent · solid harmonics; the transpose of :meth:`tangent`."""
@@ -75,7 +75,7 @@ class _Coupling(torch.nn.Module):
 
     def forward(self, units: Tensor, below: Tensor) -> Tensor:
         outer = units[:, :, None] * below[:, None, :]
-        return outer.flatten(1) @ self.matrix()
+        return self.matrix.times(outer.flatten(1))
 
 
 def coupling_matrix(l: int) -> Tensor:
