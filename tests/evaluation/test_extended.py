@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_any_batches_and_any_missing_labels_give_the_errors_of_one_batch(
 ) -> None:
     data = structures(seed, missing=missing)
     ends = [0, *sorted(cuts), 6]
-    batches = [order[i:j] for i, j in zip(ends, ends[1:], strict=False)]
+    batches = [order[i:j] for i, j in pairwise(ends)]
     found = scored(data, batches).compute()
     assert found == pytest.approx(of_numpy(data), rel=1e-10, nan_ok=True)
     assert found == pytest.approx(in_one(data).compute(), rel=1e-12, nan_ok=True)
@@ -262,5 +263,5 @@ def test_a_cosine_has_no_unit_and_parts_have_that_of_the_whole() -> None:
     assert shown["forces cosine"] == ""
     assert shown["forces C MaxAE"] == shown["forces RMSE"] == "meV/Å"
     assert shown["stress xy MAE"] == "meV/Å³"
-    values = {metric.name: metric.value for metric in display(INFO, {name: 0.5 for name in shown})}
+    values = {metric.name: metric.value for metric in display(INFO, dict.fromkeys(shown, 0.5))}
     assert (values["forces cosine"], values["forces x RMSE"]) == (0.5, 500.0)
