@@ -17,10 +17,10 @@ _turn = threading.Lock()
 
 
 @contextmanager
-def build(seed: int, dtype: torch.dtype) -> Iterator[None]:
+def building(seed: int, dtype: torch.dtype) -> Iterator[None]:
     """Within the block, new tensors have ``dtype`` and random numbers follow from ``seed``.
 
-    ``with build(seed=1, dtype=torch.float32): model = Model(hypers, info)`` gives the same
+    ``with building(seed=1, dtype=torch.float32): model = Model(hypers, info)`` gives the same
     weights every time. Afterwards, also after an error, torch's default dtype and the global
     generators of torch, numpy and Python are what they were (CUDA's too, where it is in use
     when the block begins). A block within a block has no effect: the outermost one decides.
