@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,15 @@ def test_weights_of_data_sets_that_make_no_sense_are_refused(
     data = "training_set:\n  systems: a.xyz\n  targets: {energy: {}}\n"
     text = options_file("mse", f"{data}  weight: {weight}\nvalidation_set: 0.1\n")
     assert any(message in line for line in refused(text)), refused(text)
+
+
+def test_the_options_of_the_documentation_are_read(read: Reader, root: Path, toy: Any) -> None:
+    page = (root / "docs" / "src" / "losses.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(snippets) == 7
+    for snippet in snippets:
+        if snippet.startswith("training_set"):
+            read(options_file("mse", snippet))
+        else:
+            training = "".join(f"    {line}\n" for line in snippet.splitlines())
+            read(f"architecture:\n  name: soap_bpnn\n  training:\n{training}{DATA}")
