@@ -15,7 +15,7 @@ from mtt.training.checkpoints import Checkpoints
 from mtt.training.events import Events
 from mtt.training.meter import Meter
 from mtt.training.record import Record
-from mtt.training.schedules import WarmupCosine
+from mtt.training.schedules import Schedule
 from mtt.training.signals import StopFlag, TrainingInterrupted
 from mtt.training.state import Best, TrainingState
 from mtt.training.step import Step, StepResult
@@ -36,7 +36,7 @@ class Fit:
     training: Loader
     validation: Loader
     step: Step
-    schedule: WarmupCosine
+    schedule: Schedule
     best_rule: BestRule
     record: Record
     events: Events

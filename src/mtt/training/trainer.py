@@ -28,7 +28,7 @@ from mtt.training.hypers import SECTION, check_hypers, default_hypers
 from mtt.training.loggers import default_loggers
 from mtt.training.optimizers import make_optimizer, restore_optimizer
 from mtt.training.record import Record
-from mtt.training.schedules import WarmupCosine
+from mtt.training.schedules import make_schedule
 from mtt.training.signals import StopFlag, watch_signals
 from mtt.training.state import TrainingState, restore_rng, rng_state
 from mtt.training.step import Step
@@ -179,10 +179,8 @@ class MLIPTrainer(TrainerInterface):
             training=batches,
             validation=self._loader(model, validation, shuffle=False),
             step=Step(model, loss, optimizer, hypers["grad_clip_norm"]),
-            schedule=WarmupCosine(
-                peak=hypers["learning_rate"],
-                total=hypers["num_epochs"] * steps_per_epoch,
-                warmup_fraction=hypers["warmup_fraction"],
+            schedule=make_schedule(
+                hypers, hypers["num_epochs"] * steps_per_epoch, steps_per_epoch
             ),
             best_rule=best_rule,
             record=Record(info, hypers["log_mae"]),

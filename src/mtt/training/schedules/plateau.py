@@ -1,0 +1,107 @@
+"""A learning rate that falls when the validation no longer gets better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mtt.training.hypers import SECTION
+from mtt.training.named import check_name
+from mtt.training.schedules.base import Schedule, Warmup
+from mtt.training.schedules.curves import Constant
+
+
+class Plateau(Schedule):
+    """``factor`` times the learning rate after ``patience`` validations without progress.
+
+    As torch's ``ReduceLROnPlateau`` with a relative threshold. A validation that is not finite
+    counts as a repetition of the last finite one, that is as no progress; before the first
+    finite one nothing is counted. Validations during the warm-up count.
+
+    :param metric: name in the mapping that :meth:`observe` gets.
+    :param mode: ``min`` where less is better, ``max`` where more is.
+    :param threshold: progress is a change by more than this part of the best value.
+    :param cooldown: validations after a fall that are not counted.
+    :param min_lr: the learning rate after the warm-up is never lower.
+    """
+
+    def __init__(
+        self,
+        peak: float,
+        warmup: Warmup,
+        *,
+        metric: str,
+        mode: str,
+        factor: float,
+        patience: int,
+        threshold: float,
+        cooldown: int,
+        min_lr: float,
+    ) -> None:
+        super().__init__(peak, warmup, Constant())
+        self.metric = metric
+        self.mode = mode
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self._best: float | None = None
+        self._falls = self._bad = self._resting = 0
+
+    def __call__(self, step: int) -> float:
+        """Learning rate of ``step``, after the validations that were observed so far."""
+        reduced = super().__call__(step) * self.factor**self._falls
+        if step < self.warmup.steps:
+            return reduced
+        return max(reduced, min(self.min_lr, self.peak))
+
+    def check_metrics(self, known: Iterable[str]) -> None:
+        """Whether ``metric`` is one of ``known``.
+
+        :raises ConfigError: it is not.
+        """
+        check_name(self.metric, known, "metric", f"{SECTION}.scheduler.metric")
+
+    def observe(self, metrics: Mapping[str, float]) -> None:
+        """Count a validation, and lower the rate where patience has come to its end."""
+        value = metrics[self.metric]
+        if self._best is None and not math.isfinite(value):
+            return
+        if math.isfinite(value) and self._improves(value):
+            self._best, self._bad = value, 0
+        else:
+            self._bad += 1
+        if self._resting:
+            self._resting -= 1
+            self._bad = 0
+        if self._bad > self.patience:
+            self._falls += 1
+            self._bad, self._resting = 0, self.cooldown
+
+    def state_dict(self) -> dict[str, Any]:
+        """Best value, falls so far, and the counters."""
+        return {
+            "metric": self.metric,
+            "best": self._best,
+            "falls": self._falls,
+            "bad": self._bad,
+            "resting": self._resting,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`state_dict`; with another metric the best value starts anew."""
+        if "falls" not in state:
+            return
+        self._falls, self._bad, self._resting = state["falls"], state["bad"], state["resting"]
+        self._best = state["best"]
+        if state["metric"] != self.metric:
+            self._best, self._bad = None, 0
+
+    def _improves(self, value: float) -> bool:
+        if self._best is None:
+            return True
+        if self.mode == "min":
+            return value < self._best * (1.0 - self.threshold)
+        return value > self._best * (1.0 + self.threshold)
