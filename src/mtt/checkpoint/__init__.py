@@ -1,5 +1,6 @@
 """Checkpoints: safe to read, whole when written, and upgraded when old."""
 
+from mtt.checkpoint.archive import read_archive, write_archive
 from mtt.checkpoint.describe import describe
 from mtt.checkpoint.metadata import merge_metadata, metadata_from_dict, metadata_to_dict
 from mtt.checkpoint.read import peek, read, verify
@@ -17,9 +18,11 @@ __all__ = [
     "newest_valid",
     "peek",
     "read",
+    "read_archive",
     "upgrade",
     "upgrade_steps",
     "verify",
     "write",
+    "write_archive",
     "write_last",
 ]

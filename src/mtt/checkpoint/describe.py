@@ -1,4 +1,4 @@
-"""What a checkpoint or an exported model is, as plain values for `mtt show`."""
+"""What a checkpoint, an archive or an exported model is, as plain values for `mtt show`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ import torch
 from metatomic.torch import load_atomistic_model, read_model_metadata
 
 from mtt.checkpoint import format as keys
-from mtt.checkpoint.kinds import check_path, is_exported, refuse_unless_zip
+from mtt.checkpoint.archive import read_archive
+from mtt.checkpoint.kinds import check_path, is_archive, is_exported, refuse_unless_zip
 from mtt.checkpoint.metadata import metadata_to_dict
 from mtt.checkpoint.read import peek, verify_archive
 from mtt.errors import CheckpointError
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What stands in ``path``, a checkpoint or an exported model, as JSON has it.
+    """What stands in ``path``, a checkpoint, an archive or an exported model, as JSON has it.
 
-    Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"`` or ``"exported model"``)
-    and ``problem``, None for a sound file. Of a damaged one, what can still be trusted is
-    told. Of an exported model, ``capabilities`` need its TorchScript program to be loaded;
-    where that fails (an extension that is not installed) they are None and ``problem`` says so.
+    Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"``, ``"archive"`` or
+    ``"exported model"``) and ``problem``, None for a sound file. Of a damaged one, what can
+    still be trusted is told. Of an exported model, ``capabilities`` need its TorchScript program
+    to be loaded; where that fails (an extension that is not installed) they are None and
+    ``problem`` says so.
 
-    :raises CheckpointError: the file is missing, or neither of the two.
+    :raises CheckpointError: the file is missing, or none of the three.
     """
     path = check_path(path)
     with open(path, "rb") as file:
@@ -37,16 +39,24 @@ def describe(path: str | Path) -> dict[str, Any]:
         except CheckpointError as error:
             problem = error.problems[0].what
             names = _names(path)
-    exported = is_exported(names)
+    kind = _kind(names)
     head = {
         "file": str(path),
         "bytes": path.stat().st_size,
-        "kind": "exported model" if exported else "checkpoint",
+        "kind": kind,
         "problem": problem,
     }
     if problem is not None:
-        return head | ({} if exported else _what_is_left(path))
-    return head | (_exported(path, names) if exported else _checkpoint(peek(path)))
+        return head | (_what_is_left(path) if kind == "checkpoint" else {})
+    if kind == "exported model":
+        return head | _exported(path, names)
+    return head | _checkpoint(read_archive(path) if kind == "archive" else peek(path))
+
+
+def _kind(names: list[str]) -> str:
+    if is_archive(names):
+        return "archive"
+    return "exported model" if is_exported(names) else "checkpoint"
 
 
 def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +65,7 @@ def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
     told = {
         "architecture": content.get(keys.ARCHITECTURE),
         "mtt_version": content.get(keys.MTT_VERSION),
-        "format_version": content.get(keys.FORMAT),
+        "format_version": content.get(keys.FORMAT, content.get(keys.ARCHIVE)),
         "model_version": content.get(keys.MODEL_VERSION),
         "trainer_version": content.get(keys.TRAINER_VERSION),
         "epoch": int(epoch) if epoch >= 0 else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ FORMAT_VERSION = 1
 
 FORMAT = "format_version"
 MTT_VERSION = "mtt_version"
+ARCHIVE = "archive_version"  # there in what was read from a light archive
 ARCHITECTURE = "architecture_name"
 MODEL_VERSION = "model_ckpt_version"
 TRAINER_VERSION = "trainer_ckpt_version"
@@ -76,16 +77,26 @@ def foreign_values(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, _name(kind)
 
 
-def first_difference(written: Any, read: Any, path: str = "") -> str | None:
-    """Where ``read`` is not what was ``written``, or None; tensors by dtype and shape.
+def _same_kind(written: torch.Tensor, read: torch.Tensor) -> bool:
+    return written.dtype == read.dtype and written.shape == read.shape
 
-    The values of tensors are left to the checksums of the file.
+
+def first_difference(
+    written: Any,
+    read: Any,
+    path: str = "",
+    *,
+    same: Callable[[torch.Tensor, torch.Tensor], bool] = _same_kind,
+) -> str | None:
+    """Where ``read`` is not what was ``written``, or None.
+
+    :param same: whether two tensors are equal; by default in dtype and shape, where the
+        values are left to the checksums of the file.
     """
+    if isinstance(written, torch.Tensor) and isinstance(read, torch.Tensor):
+        return None if same(written, read) else path
     if type(written) is not type(read):
         return path
-    if isinstance(written, torch.Tensor):
-        same = written.dtype == read.dtype and written.shape == read.shape
-        return None if same else path
     if isinstance(written, Mapping):
         if list(written) != list(read):
             return path
@@ -95,9 +106,8 @@ def first_difference(written: Any, read: Any, path: str = "") -> str | None:
             return path
         pairs = ((f"{path}[{i}]", *both) for i, both in enumerate(zip(written, read, strict=True)))
     else:  # a NaN differs from itself
-        same = written == read or str(written) == str(read)
-        return None if same else path
-    differences = (first_difference(old, new, place) for place, old, new in pairs)
+        return None if written == read or str(written) == str(read) else path
+    differences = (first_difference(old, new, place, same=same) for place, old, new in pairs)
     return next((place for place in differences if place is not None), None)
 
 

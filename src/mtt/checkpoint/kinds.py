@@ -9,6 +9,9 @@ from typing import IO
 
 from mtt.errors import CheckpointError, did_you_mean
 
+DESCRIPTION = "model.json"
+"""Member of a light archive: everything but the values of tensors."""
+
 _ZIP = b"PK\x03\x04"
 _MAGIC = (
     (
@@ -63,6 +66,11 @@ def refuse_unless_zip(file: IO[bytes], path: Path) -> None:
 def is_exported(names: Sequence[str]) -> bool:
     """Whether an archive with these ``names`` is a TorchScript program."""
     return any(name.endswith("/constants.pkl") for name in names)
+
+
+def is_archive(names: Sequence[str]) -> bool:
+    """Whether a zip file with these ``names`` is a light archive."""
+    return DESCRIPTION in names
 
 
 def _what(head: bytes, path: Path) -> str:

@@ -19,10 +19,10 @@ from mtt.checkpoint.format import (
     MODEL_VERSION,
     MTT_VERSION,
 )
-from mtt.checkpoint.kinds import check_path, is_exported, refuse_unless_zip
+from mtt.checkpoint.kinds import check_path, is_archive, is_exported, refuse_unless_zip
 from mtt.errors import CheckpointError
 
-_ZIP_ERRORS = (
+ZIP_ERRORS: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -54,6 +54,12 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
                     where=str(path),
                     hint="`mtt eval` wants it; to train on or export again, give the .ckpt file",
                 )
+            if is_archive(names):
+                raise CheckpointError(
+                    "this is the archive of a model, not a checkpoint of its training",
+                    where=str(path),
+                    hint="give the .ckpt file that it was exported from",
+                )
             _find_pickle(names, path)
             checkpoint = _load(file, path)
     except OSError as error:
@@ -73,7 +79,7 @@ def peek(path: str | Path) -> dict[str, Any]:
             with _archive(file, path) as archive:
                 archive.read(_find_pickle(archive.namelist(), path))  # checks its CRC
         return _check_dict(_load(path, path), path)
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise _damage(path, str(error)) from error
 
 
@@ -101,7 +107,7 @@ def verify_archive(file: IO[bytes], path: Path) -> list[str]:
     with _archive(file, path) as archive:
         try:
             wrong = archive.testzip()
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             raise _damage(path, str(error)) from error
         if wrong is not None:
             raise _damage(path, f"the checksum of {wrong!r} is wrong")
@@ -112,7 +118,7 @@ def _archive(file: IO[bytes], path: Path) -> zipfile.ZipFile:
     file.seek(0)
     try:
         return zipfile.ZipFile(file)
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         size = path.stat().st_size
         raise CheckpointError(
             f"is damaged: cut short after {size:,} bytes, or its table of contents is broken",

@@ -16,7 +16,7 @@ from mtt.cli import arguments, render
     "--output",
     type=click.Path(path_type=Path),
     help="Exported model [default: the checkpoint's name with .pt]; a name that ends in "
-    ".ckpt rewrites the checkpoint, for its metadata.",
+    ".zip makes a light archive, one in .ckpt rewrites the checkpoint, for its metadata.",
 )
 @click.option(
     "-m",
@@ -37,7 +37,11 @@ def command(
     dtype: str | None,
     architectures: tuple[Path, ...],
 ) -> None:
-    """Export CHECKPOINT for ASE, LAMMPS, i-PI and every other metatomic engine."""
+    """Export CHECKPOINT for ASE, LAMMPS, i-PI and every other metatomic engine.
+
+    With -o model.zip the model is kept as JSON and plain bytes, which hold no program;
+    CHECKPOINT may be such an archive.
+    """
     from mtt.workflows.export import export
 
     path = export(checkpoint, output, metadata=metadata, dtype=dtype, architectures=architectures)

@@ -22,8 +22,8 @@ BUG = 70  # sysexits.h: EX_SOFTWARE
 COMMANDS = {
     "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
     "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
-    "export": ("mtt.cli.export", "Export a checkpoint for simulation engines."),
-    "show": ("mtt.cli.show", "Say what a checkpoint or an exported model is."),
+    "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
+    "show": ("mtt.cli.show", "Say what a checkpoint, an archive or an exported model is."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
     "data": ("mtt.cli.data", "Statistics of data files; packing of large data sets."),
 }

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
-import secrets
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +13,7 @@ from metatomic.torch import AtomisticModel, ModelMetadata
 
 from mtt.checkpoint import merge_metadata
 from mtt.errors import ArchitectureError, CheckpointError, Problem
+from mtt.exporting.files import check_path, take_name, temporary
 from mtt.exporting.verify import verify
 from mtt.interface import ModelInterface
 
@@ -49,54 +46,22 @@ def export_model(
     """
     target = Path(path)
     check_path(target)
-    _check_weights(model)
+    check_weights(model)
     # an author's export() may change the module it is called on
     reference = copy.deepcopy(model).to("cpu").eval()
-    with _temporary(target) as temporary:
+    with temporary(target) as file:
         exported = _exported(copy.deepcopy(reference), metadata, dtype)
-        _save(exported, temporary, type(model).__name__)
-        verify(reference, exported, temporary, verify_on, where=str(target))
-        _sync(temporary)
-        os.replace(temporary, target)
-        _sync(target.parent)
+        _save(exported, file, type(model).__name__)
+        verify(reference, exported, file, verify_on, where=str(target))
+        take_name(file, target)
     return target
 
 
-def check_path(path: str | Path) -> None:
-    """Whether an exported model can be written to ``path``.
+def check_weights(model: ModelInterface) -> None:
+    """Refuse a model whose weights are not finite.
 
-    :raises CheckpointError: it cannot, with the reason.
+    :raises CheckpointError: naming all of them.
     """
-    path = Path(path)
-    if path.suffix == ".zip":
-        raise CheckpointError(
-            "the light archive is not available yet", where=str(path), hint="export to a .pt file"
-        )
-    if path.suffix != ".pt":
-        raise CheckpointError("an exported model is a .pt file", where=str(path))
-    if path.is_dir():
-        raise CheckpointError("is a folder", where=str(path))
-    with _temporary(path):
-        pass
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A new file beside ``path``, with the user's usual permissions; gone at the end."""
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.pt")
-    try:
-        temporary.open("xb").close()
-    except OSError as error:
-        hint = "" if path.parent.is_dir() else f"there is no folder {path.parent}"
-        what = f"cannot be written: {error.strerror}"
-        raise CheckpointError(what, where=str(path), hint=hint) from error
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _check_weights(model: ModelInterface) -> None:
     # a buffer may well be infinite (a mask), but nothing is ever meant to be NaN
     problems = [
         Problem(f"{name} holds values that are not finite", type(model).__name__)
@@ -144,12 +109,3 @@ def _save(exported: AtomisticModel, path: Path, name: str) -> None:
             f"{name} cannot be exported: TorchScript refuses it: {error.__cause__ or error}",
             hint="its forward may use what TorchScript can compile only",
         ) from error
-
-
-def _sync(path: Path) -> None:
-    """Onto the disk: the content of a file, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

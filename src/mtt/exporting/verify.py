@@ -72,14 +72,33 @@ def verify(
     cutoff = max((options.cutoff for options in lists), default=4.0)
     atoms = trial_atoms(exported.capabilities().atomic_types, cutoff, dataset)
     structures = [structure(one, lists) for one in atoms]
-    energies = [name for name, info in model.dataset_info.targets.items() if info.is_energy]
-    found = run_probe(path, structures, list(model.supported_outputs()), energies)
+    found = run_probe(path, structures, list(model.supported_outputs()), _energies(model))
     door = getattr(torch, exported.capabilities().dtype)
+    problems = differences(
+        predict(model, structures, lists, door),
+        found,
+        tolerance_of(model, door),
+        torch.finfo(door).eps,
+    )
+    if problems:
+        what = "the exported model, loaded in a fresh process, is not the model: "
+        hint = "nothing was written; its forward does something else once compiled"
+        raise ArchitectureError(what + "; ".join(problems), where=where or str(path), hint=hint)
+
+
+def predict(
+    model: ModelInterface,
+    structures: Sequence[Structure],
+    lists: list[NeighborListOptions],
+    door: torch.dtype,
+) -> dict[str, Reference]:
+    """What ``model`` itself predicts: every output, and the derivatives of every energy.
+
+    :param door: dtype of the structures that a model with a ``forward`` of its own gets.
+    """
     if isinstance(model, MLIPModel):
-        expected = _training_code(model, structures, lists)
-    else:
-        expected = _forward(model, structures, lists, energies, door)
-    _compare(expected, found, _tolerance(model, door), torch.finfo(door).eps, where or str(path))
+        return _training_code(model, structures, lists)
+    return _forward(model, structures, lists, _energies(model), door)
 
 
 def run_probe(
@@ -156,30 +175,33 @@ def _magnitude(values: Tensor) -> float:
     return float(values.abs().amax()) if values.numel() else 0.0
 
 
-def _tolerance(model: ModelInterface, door: torch.dtype) -> float:
+def tolerance_of(model: ModelInterface, door: torch.dtype) -> float:
+    """Of :data:`TOLERANCES`, for the lower of the two precisions."""
     floating = [p.dtype for p in model.parameters() if p.is_floating_point()]
     precisions = [door, model.dtype] if isinstance(model, MLIPModel) else [door, *floating]
     return max(TOLERANCES.get(dtype, HALF_TOLERANCE) for dtype in precisions)
 
 
-def _compare(
-    expected: dict[str, Reference], found: Results, tolerance: float, eps: float, where: str
-) -> None:
+def _energies(model: ModelInterface) -> list[str]:
+    return [name for name, info in model.dataset_info.targets.items() if info.is_energy]
+
+
+def differences(
+    expected: dict[str, Reference], found: Results, tolerance: float, eps: float
+) -> list[str]:
+    """What of ``found`` is missing, not finite, or further from ``expected`` than accepted."""
     problems = []
-    for name, reference in expected.items():
+    for name, wanted in expected.items():
         values = found.get(name)
-        if values is None or values.shape != reference.values.shape:
+        if values is None or values.shape != wanted.values.shape:
             problems.append(f"{name} is missing or has another shape")
         elif not bool(torch.isfinite(values).all()):
             problems.append(f"{name} is not finite for some trial structure")
         else:
             # what a total loses when it passes the door counts besides
-            accepted = tolerance * max(reference.magnitude, _FLOOR)
-            accepted += 8 * eps * _magnitude(reference.values)
-            difference = _magnitude(values - reference.values)
+            accepted = tolerance * max(wanted.magnitude, _FLOOR)
+            accepted += 8 * eps * _magnitude(wanted.values)
+            difference = _magnitude(values - wanted.values)
             if difference > accepted:
                 problems.append(f"{name} differs by {difference:.3g} (accepted: {accepted:.1g})")
-    if problems:
-        what = "the exported model, loaded in a fresh process, is not the model: "
-        hint = "nothing was written; its forward does something else once compiled"
-        raise ArchitectureError(what + "; ".join(problems), where=where, hint=hint)
+    return problems

@@ -1,4 +1,4 @@
-"""A checkpoint becomes a file that simulation engines run."""
+"""A checkpoint becomes a file that simulation engines run, or one that keeps its model."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 import torch
 
+from mtt.checkpoint.format import BEST_EPOCH, BEST_METRIC
 from mtt.errors import ConfigError
-from mtt.exporting import export_model, read_metadata, rewrite_metadata
+from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
 from mtt.workflows.folder import check_writable
 from mtt.workflows.load import is_exported, load_checkpoint, model_from
+from mtt.workflows.provenance import stored_provenance
 
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+_RECORD = (BEST_EPOCH, BEST_METRIC)
 
 
 def export(
@@ -23,10 +26,12 @@ def export(
     dtype: str | None = None,
     architectures: Sequence[str | Path] = (),
 ) -> Path:
-    """Export the best weights of ``checkpoint``, verified in a fresh process.
+    """Export the best weights of ``checkpoint``, verified.
 
+    :param checkpoint: a checkpoint, or a light archive.
     :param output: the exported model (``.pt``; default: the checkpoint's name with that
-        suffix), or a ``.ckpt``, which gets the checkpoint with new ``metadata``.
+        suffix), a light archive (``.zip``), or a ``.ckpt``, which gets the checkpoint with new
+        ``metadata``.
     :param metadata: YAML file with fields of metatomic's ``ModelMetadata``.
     :param dtype: ``"float32"`` or ``"float64"``, the precision that engines see.
     :param architectures: folders of architectures outside of the package.
@@ -52,7 +57,17 @@ def export(
                 hint="give --metadata, or a name that ends in .pt",
             )
         return rewrite_metadata(source, target, given)
+    if target.suffix == ".zip" and dtype is not None:
+        raise ConfigError(
+            "an archive keeps the precision of its model",
+            where=str(target),
+            hint="leave --dtype out, or export to a .pt file",
+        )
     contents, architecture = load_checkpoint(source, architectures)
     model = model_from(contents, architecture, "export")
+    if target.suffix == ".zip":
+        record = {key: contents[key] for key in _RECORD if key in contents}
+        record["provenance"] = stored_provenance(source, contents)
+        return export_archive(model, target, given, architecture=architecture.name, record=record)
     precision = None if dtype is None else _PRECISIONS[dtype]
     return export_model(model, target, metadata=given, dtype=precision)

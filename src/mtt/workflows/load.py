@@ -1,4 +1,4 @@
-"""Any model that mtt wrote: checkpoints and exported files."""
+"""Any model that mtt wrote: checkpoints, light archives and exported files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtt import registry
-from mtt.checkpoint import read, upgrade
+from mtt.checkpoint import kinds, read, read_archive, upgrade
+from mtt.checkpoint.format import ARCHIVE
+from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
 from mtt.interface import Context, ModelInterface
 
@@ -25,21 +27,35 @@ def load_checkpoint(
 ) -> tuple[dict[str, Any], registry.Architecture]:
     """A checkpoint, upgraded to today's version, and the architecture that wrote it.
 
+    A light archive is one too, of a single set of weights and without a trainer's part.
+
     :param name: the architecture to assume where the file does not say.
     :param trainer: whether the trainer's part is needed too, for a restart.
     :raises CheckpointError: damaged, unsafe, not a checkpoint, or too new.
     :raises ArchitectureError: its architecture is not found.
     """
-    checkpoint = read(path, architecture=name)
+    light = kinds.is_archive(_names(path))
+    if light and trainer:
+        raise CheckpointError(
+            "this is the archive of a model; it holds no training to go on with",
+            where=str(path),
+            hint="restart from a .ckpt file, or fine-tune: "
+            "architecture.training.finetune.read_from",
+        )
+    checkpoint = read_archive(path) if light else read(path, architecture=name)
     found = registry.find(checkpoint["architecture_name"], architectures, where=str(path))
     architecture = found.load()
-    return upgrade(checkpoint, architecture, trainer=trainer, where=str(path)), architecture
+    upgraded = upgrade(checkpoint, architecture, trainer=trainer, where=str(path))
+    # a step of an upgrade may build the checkpoint anew
+    return upgraded | ({ARCHIVE: checkpoint[ARCHIVE]} if light else {}), architecture
 
 
 def model_from(
     checkpoint: dict[str, Any], architecture: registry.Architecture, context: Context
 ) -> ModelInterface:
     """The model in an upgraded ``checkpoint``."""
+    if ARCHIVE in checkpoint:  # its one set of weights; only checkpoints of trainings hold two
+        context = "restart"
     model: ModelInterface = architecture.model.load_checkpoint(checkpoint, context)
     return model
 
@@ -47,12 +63,12 @@ def model_from(
 def load_model(
     path: str | Path, *, architectures: Sequence[str | Path] = ()
 ) -> ModelInterface | AtomisticModel:
-    """A trained model: the best weights of a ``.ckpt``, or an exported ``.pt``.
+    """A trained model: the best weights of a ``.ckpt``, a ``.zip``, or an exported ``.pt``.
 
     An exported model is a TorchScript program: load only files that you trust.
 
     :param architectures: folders of architectures outside of the package.
-    :raises CheckpointError: the file is damaged, or neither of the two.
+    :raises CheckpointError: the file is damaged, or none of the three.
     """
     if is_exported(path):
         return load_exported(path)
@@ -62,8 +78,13 @@ def load_model(
 
 def is_exported(path: str | Path) -> bool:
     """Whether the file is a TorchScript archive (by content, not by name)."""
+    return kinds.is_exported(_names(path))
+
+
+def _names(path: str | Path) -> list[str]:
+    """Members of a zip file; none of what is no zip file or damaged, which reading tells."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+            return archive.namelist()
     except (OSError, zipfile.BadZipFile):
-        return False
+        return []
