@@ -33,7 +33,8 @@ class EMA:
         self._live: list[Tensor] = list(model.parameters())
         self._copied: list[Tensor] = list(self._model.parameters())
         self._averages = [
-            p.float() if p.dtype in (torch.float16, torch.bfloat16) else p for p in self._copied
+            p.detach().float() if p.dtype in (torch.float16, torch.bfloat16) else p
+            for p in self._copied
         ]
         self._rounded = any(a is not p for a, p in zip(self._averages, self._copied, strict=True))
         self._buffers = [
