@@ -96,6 +96,20 @@ def test_eval_scores_and_writes_predictions(
     assert frames[0].get_potential_energy() == pytest.approx(-309.7, abs=1.0)
 
 
+def test_eval_shows_elements_angles_and_largest_errors_where_asked_for(
+    mtt: Mtt, write: Write, data: dict[str, Any], trained: Path
+) -> None:
+    write({**data, "name": "ethanol"}, "eval.yaml")
+    done = mtt("eval", trained / "model.pt", "eval.yaml", "-b", "7", "--extended")
+    assert (done.code, done.err) == (0, "")
+    assert "errors on ethanol:" in done.out
+    assert "largest" in done.out
+    assert "forces C " in done.out
+    assert "mean forces cosine: " in done.out
+    plain = mtt("eval", trained / "model.pt", "eval.yaml", "-b", "7").out
+    assert not any(word in plain for word in ("largest", "forces C ", "cosine"))
+
+
 def test_eval_of_both_files_agrees_and_needs_no_labels(
     mtt: Mtt, write: Write, data: dict[str, Any], trained: Path
 ) -> None:

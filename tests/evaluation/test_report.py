@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtt import MLIPModel, TargetInfo
+from mtt import MLIPModel, ModelInterface, TargetInfo
 from mtt.data import Dataset
 from mtt.errors import ConfigError
 from mtt.evaluation import evaluate, predict
@@ -84,3 +85,43 @@ def test_a_path_that_cannot_be_written_is_found_before_predicting(
     with pytest.raises(ConfigError, match="there is no folder"):
         evaluate(model, dataset, output=tmp_path / "nowhere" / "out.xyz")
     assert not seen
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10])
+def test_an_extended_report_is_numpys_whatever_the_batch_size(
+    model: MLIPModel, dataset: Dataset, batch_size: int
+) -> None:
+    report = evaluate(model, dataset, batch_size=batch_size, extended=True)
+    (whole,) = predict(model, dataset, batch_size=10)
+    found, label = whole.targets["energy"].forces.numpy(), dataset.target("energy").forces.numpy()
+    error, numbers = found - label, dataset.types.numpy()
+    rows = {row.quantity: row for row in report.rows}
+    for symbol, number in {"H": 1, "C": 6, "O": 8}.items():
+        part, row = error[numbers == number], rows[f"forces {symbol}"]
+        assert (row.count, row.unit) == (part.size, "meV/Å")
+        assert row.rmse == pytest.approx(1e3 * np.sqrt(np.mean(part**2)), rel=1e-10)
+        assert row.mae == pytest.approx(1e3 * np.mean(np.abs(part)), rel=1e-10)
+        assert row.maximum == pytest.approx(1e3 * np.max(np.abs(part)), rel=1e-10)
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(label, axis=1)
+    # the lone atom has no predicted force: perpendicular
+    cosines = np.divide((found * label).sum(1), lengths, out=np.zeros(29), where=lengths > 0)
+    assert report.cosines["forces cosine"] == pytest.approx(cosines.mean(), rel=1e-8)
+    assert report.cosines["forces cosine"] == report.errors["forces cosine"]
+
+
+def test_an_extended_report_leaves_the_other_rows_as_they_are(
+    model: MLIPModel, dataset: Dataset
+) -> None:
+    plain = evaluate(model, dataset)
+    extended = evaluate(model, dataset, extended=True)
+    rows = {row.quantity: dataclasses.replace(row, maximum=None) for row in extended.rows}
+    assert [rows[row.quantity] for row in plain.rows] == list(plain.rows)
+    assert plain.cosines == {}
+
+
+def test_an_extended_report_of_an_authors_model_has_the_elements_too(
+    authors_model: ModelInterface, make_dataset: Callable[..., Dataset]
+) -> None:
+    report = evaluate(authors_model, make_dataset(), batch_size=2, extended=True)
+    counts = {row.quantity: row.count for row in report.rows}
+    assert counts["forces"] == sum(counts[f"forces {symbol}"] for symbol in ("H", "C", "O"))

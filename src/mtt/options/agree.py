@@ -10,7 +10,7 @@ from mtt.options.values import DatasetOptions, IndexSplit, Part
 
 
 def check_together(sets: dict[str, Part | None], add: Callable[[KeyPath, str, str], None]) -> None:
-    """What data sets must agree on: names, units, lengths of lists, fractions.
+    """What data sets must agree on: targets, units, fractions.
 
     :param sets: ``training_set``, ``validation_set``, ``test_set``; None where one has faults.
     :param add: called with path, mistake and hint.
@@ -28,9 +28,6 @@ def check_together(sets: dict[str, Part | None], add: Callable[[KeyPath, str, st
             hint = "write indices inside each data set"
             add((name, "indices"), f"there are {len(training)} training sets", hint)
         if isinstance(part, list):
-            if len(part) != len(training):
-                what = f"{len(part)} data sets for {len(training)} training sets"
-                add((name,), what, "give one for each, in the same order")
             for index, dataset in enumerate(part):
                 for target in dataset.targets:
                     if target not in known:
