@@ -33,6 +33,7 @@ from mtt.cli import arguments, render
     help="Set an option, for example -r architecture.training.num_epochs=10.",
 )
 @click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
+@click.option("--debug", is_flag=True, help="Show the model and all debug messages.")
 @arguments.architectures
 def command(
     options: Path,
@@ -40,11 +41,14 @@ def command(
     restart: str | None,
     overrides: tuple[str, ...],
     dry_run: bool,
+    debug: bool,
     architectures: tuple[Path, ...],
 ) -> None:
     """Train a model as OPTIONS (a YAML file) says, export it, and evaluate it."""
     from mtt.workflows.train import train
 
+    if debug:
+        render.setup(debug)
     with render.training_display() as listener:
         train(
             options,
