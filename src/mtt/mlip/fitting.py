@@ -40,7 +40,7 @@ def fit_weights(
         values = dataset.target(name).values
         if name in offset:
             values = values - offset[name]
-        counts = _counts(dataset, target, info.atomic_types)
+        counts = counts_of(dataset, target, info.atomic_types)
         weights[name] = fit_composition(counts, values, info.atomic_types)
     return weights
 
@@ -118,7 +118,7 @@ def _typical(
     labels = dataset.target(name)
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
         return labels.forces
-    counts = _counts(dataset, target, info.atomic_types)
+    counts = counts_of(dataset, target, info.atomic_types)
     residual = labels.values - counts @ weights
     return residual if target.per_atom else residual / dataset.n_atoms[:, None]
 
@@ -130,7 +130,8 @@ def _root_mean_square(values: Tensor) -> float:
     return scale if scale > 1e-10 else 1.0
 
 
-def _counts(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
+def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
+    """[n, n_types] float64, atoms of each element in each sample of ``target``."""
     if not target.per_atom:
         return dataset.composition(atomic_types)
     numbers = torch.as_tensor(list(atomic_types))

@@ -172,7 +172,7 @@ class MLIPModel(Served, Stored):
             ``fixed_scaling_weights``.
         """
         given = hypers.get("atomic_baseline") or {}
-        offset = self._zbl_energies(dataset)
+        offset = self.offset_energies(dataset)
         weights = fit_weights(dataset, self.dataset_info, given, offset)
         scales = fit_scales(dataset, self.dataset_info, weights, hypers)
         columns = torch.cat([weights[name] for name in self.target_names], dim=1)
@@ -180,7 +180,8 @@ class MLIPModel(Served, Stored):
         ordered = [scales[name] for name in self.target_names]
         self.scale.values.copy_(torch.tensor(ordered, dtype=torch.float64))
 
-    def _zbl_energies(self, dataset: "Dataset") -> Dict[str, Tensor]:
+    def offset_energies(self, dataset: "Dataset") -> Dict[str, Tensor]:
+        """What other baselines give for a data set, per energy target [n, 1] float64."""
         if self.zbl is None:
             return {}
         types = self.dataset_info.atomic_types

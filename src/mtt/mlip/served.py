@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
+from mtt.mlip.adapters import merge_adapters
 from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
 
 
@@ -91,4 +92,5 @@ class Served(ModelInterface):
             dtype=str(dtype).removeprefix("torch."),
         )
         model = copy.deepcopy(self).to("cpu").eval()
+        merge_adapters(model)
         return AtomisticModel(model, self.metadata if metadata is None else metadata, capabilities)

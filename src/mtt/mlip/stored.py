@@ -10,12 +10,15 @@ import torch
 
 from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
 from mtt.data.info import DatasetInfo
-from mtt.interface import Context, ModelInterface
+from mtt.interface import Context
+from mtt.mlip.adapters import merge_adapters
 from mtt.mlip.steps import folder_steps
 from mtt.mlip.support import check_restart, check_targets
+from mtt.mlip.trainable import restore_finetuning
+from mtt.mlip.tunable import Tunable
 
 
-class Stored(ModelInterface):
+class Stored(Tunable):
     """The part of the contract that is about checkpoints."""
 
     __supported_targets__: ClassVar[Sequence[str]]
@@ -37,7 +40,7 @@ class Stored(ModelInterface):
 
     def get_checkpoint(self) -> dict[str, Any]:
         """The model in tensors and plain types; see ``mtt.checkpoint`` for the keys."""
-        return {
+        checkpoint = {
             "model_ckpt_version": self.__checkpoint_version__,
             "metadata": metadata_to_dict(self.metadata),
             "dataset_info": self.dataset_info.to_dict(),
@@ -46,15 +49,32 @@ class Stored(ModelInterface):
             "model_state_dict": {k: v.detach().clone() for k, v in self.state_dict().items()},
             "best_model_state_dict": None,
         }
+        # only where there is something to say: other checkpoints stay what they were
+        if self.finetuning is not None:
+            checkpoint["finetuning"] = copy.deepcopy(self.finetuning)
+        if self.element_history is not None:
+            checkpoint["element_history"] = copy.deepcopy(self.element_history)
+        return checkpoint
 
     @classmethod
     def load_checkpoint(cls, checkpoint: dict[str, Any], context: Context) -> Self:
-        """The model in ``checkpoint``: latest weights to restart, the best ones otherwise."""
+        """The model in ``checkpoint``: latest weights to restart, the best ones otherwise.
+
+        To restart it has the low-rank corrections and the frozen weights of a fine-tuning;
+        otherwise the corrections are merged into plain weights.
+        """
         model = cls(checkpoint["model_hypers"], DatasetInfo.from_dict(checkpoint["dataset_info"]))
         model.metadata = metadata_from_dict(checkpoint["metadata"])
+        if checkpoint.get("element_history") is not None:
+            model.remember_elements(checkpoint["element_history"])
+        if checkpoint.get("finetuning") is not None:
+            restore_finetuning(model, checkpoint["finetuning"])
         model.to(getattr(torch, checkpoint["model_dtype"]))
         latest, best = checkpoint["model_state_dict"], checkpoint["best_model_state_dict"]
         model.load_state_dict(latest if context == "restart" or best is None else best)
+        if context != "restart" and model.finetuning is not None:
+            merge_adapters(model)
+            model.finetuning = None
         return model
 
     @classmethod

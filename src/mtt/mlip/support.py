@@ -9,6 +9,8 @@ from ase.data import chemical_symbols
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, Problem
 
+_TUNE = "fine-tune it to these data: architecture.training.finetune.read_from"
+
 
 def target_kind(target: TargetInfo) -> str:
     """How ``__supported_targets__`` names this kind of target."""
@@ -50,34 +52,45 @@ def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:
 
     :raises ArchitectureError: elements, targets or units that the model does not know.
     """
+    problems = restart_problems(known, wanted)
+    if problems:
+        raise ArchitectureError.collect(problems)
+
+
+def restart_problems(known: DatasetInfo, wanted: DatasetInfo) -> list[Problem]:
+    """Elements, targets and units of ``wanted`` that a model of ``known`` does not know."""
     problems = []
     elements = sorted(set(wanted.atomic_types) - set(known.atomic_types))
     if elements:
         problems.append(
             Problem(
-                f"the model does not know {_symbols(elements)}",
-                hint=f"it was made for {_symbols(known.atomic_types)}; train a new model",
+                f"the model does not know {symbols(elements)}",
+                hint=f"it was made for {symbols(known.atomic_types)}; {_TUNE}",
             )
         )
+    problems += [
+        Problem(f"the model has no target {name!r}", hint=f"it has: {_names(known)}; {_TUNE}")
+        for name in wanted.targets
+        if name not in known.targets
+    ]
+    return problems + unit_problems(known, wanted)
+
+
+def unit_problems(known: DatasetInfo, wanted: DatasetInfo) -> list[Problem]:
+    """Where data and model mean different things by the same name."""
+    problems = []
     if wanted.length_unit and known.length_unit and wanted.length_unit != known.length_unit:
         problems.append(
             Problem(f"lengths are in {wanted.length_unit}, the model's in {known.length_unit}")
         )
     for name, target in wanted.targets.items():
-        problems += _target_problems(name, target, known)
-    if problems:
-        raise ArchitectureError.collect(problems)
+        if name in known.targets:
+            problems += target_problems(name, target, known.targets[name])
+    return problems
 
 
-def _symbols(atomic_types: Sequence[int]) -> str:
-    return ", ".join(chemical_symbols[z] for z in atomic_types)
-
-
-def _target_problems(name: str, target: TargetInfo, known: DatasetInfo) -> list[Problem]:
-    if name not in known.targets:
-        hint = f"it has: {', '.join(known.targets)}; new targets are not available yet"
-        return [Problem(f"the model has no target {name!r}", hint=hint)]
-    own = known.targets[name]
+def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Problem]:
+    """Where ``target`` of the data is another quantity than the model's ``own``."""
     return [
         Problem(f"{name}: {key} is {new!r} in the data and {old!r} in the model")
         for key, new, old in (
@@ -88,3 +101,12 @@ def _target_problems(name: str, target: TargetInfo, known: DatasetInfo) -> list[
         )
         if new != old
     ]
+
+
+def symbols(atomic_types: Sequence[int]) -> str:
+    """The elements in words, for a message."""
+    return ", ".join(chemical_symbols[z] for z in atomic_types)
+
+
+def _names(info: DatasetInfo) -> str:
+    return ", ".join(info.targets)

@@ -9,7 +9,13 @@ from mtt.nn.cutoff import SmoothCutoff
 from mtt.nn.neighborhoods import Neighborhoods, lay_out, neighborhoods
 from mtt.nn.radial import LaplacianEigenstates
 from mtt.nn.soap import SoapPowerSpectrum
-from mtt.nn.species import SpeciesLinear, SpeciesNormLinear, SpeciesOrder, sort_by_species
+from mtt.nn.species import (
+    SpeciesLinear,
+    SpeciesNormLinear,
+    SpeciesOrder,
+    sort_by_species,
+    with_known_species,
+)
 from mtt.nn.spherical import SphericalHarmonics
 
 __all__ = [
@@ -25,4 +31,5 @@ __all__ = [
     "lay_out",
     "neighborhoods",
     "sort_by_species",
+    "with_known_species",
 ]

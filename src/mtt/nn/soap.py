@@ -52,10 +52,10 @@ class SoapPowerSpectrum(torch.nn.Module):
         kinds = lay_out(types[:, None], layout, fill=0.0)[:, 0]
         one_hot = torch.nn.functional.one_hot(kinds, self.n_types).to(vectors.dtype)
         if torch.jit.is_scripting():
-            spectrum = self.power_spectrum(table, one_hot, layout.n_rows)
-        else:
-            spectrum = PowerSpectrum.apply(table, one_hot, layout.n_rows, self)
-        return spectrum
+            return self.power_spectrum(table, one_hot, layout.n_rows)
+        # geometry keeps the precision of the vectors, whatever mixed precision is on
+        with torch.autocast(vectors.device.type, enabled=False):
+            return PowerSpectrum.apply(table, one_hot, layout.n_rows, self)
 
     def power_spectrum(self, table: Tensor, one_hot: Tensor, n_rows: int) -> Tensor:
         """The formula in plain operations, differentiable to any order.
@@ -69,6 +69,24 @@ class SoapPowerSpectrum(torch.nn.Module):
         radial = self.radial(r) * self.cutoff(r)[:, None]
         densities = self.densities(harmonics, self.by_type(radial, one_hot), n_rows)
         return torch.cat([torch.bmm(c.mT, c).flatten(1) for c in densities], dim=1)
+
+    def features_of(self, types: List[int]) -> Tensor:
+        """Where the features of pairs of ``types`` stand, in the order of fewer elements.
+
+        The spectrum of ``len(types)`` elements is ``spectrum[:, features_of(types)]`` of
+        surroundings that hold no others.
+
+        :param types: indices of elements, ascending.
+        :return: [n] int64.
+        """
+        kept: List[Tensor] = []
+        first = 0
+        for n, k in zip(self.radial.n_per_l, self.k_per_l, strict=True):
+            columns = torch.arange(n)[:, None] * self.n_types + torch.tensor(types)
+            columns = columns.flatten()  # ns
+            kept.append((first + columns[:, None] * k + columns).flatten())
+            first += k * k
+        return torch.cat(kept)
 
     def by_type(self, radial: Tensor, one_hot: Tensor) -> Tensor:
         """Columns (l, n) to (l, n, s), zero but for the element of the neighbour."""

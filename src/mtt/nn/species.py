@@ -6,6 +6,8 @@ from typing import List, NamedTuple
 import torch
 from torch import Tensor
 
+from mtt.nn.constant import Constant
+
 
 class SpeciesOrder(NamedTuple):
     """Atoms grouped by type."""
@@ -54,7 +56,8 @@ class SpeciesNormLinear(torch.nn.Module):
 
     y = W_t (gain_t (x - mean x) / σ(x) + shift_t), σ² = var x + 1e-5. The gain is multiplied
     into the weights, which are shorter than the rows of x, and the mean is subtracted
-    after the product.
+    after the product. Mean and variance are over all features, or over those that
+    :meth:`normalise_over` names.
     """
 
     def __init__(self, n_types: int, in_features: int, out_features: int) -> None:
@@ -62,21 +65,45 @@ class SpeciesNormLinear(torch.nn.Module):
         self.linear = SpeciesLinear(n_types, in_features, out_features)
         self.gain = torch.nn.Parameter(torch.ones(n_types, in_features))
         self.shift = torch.nn.Parameter(torch.zeros(n_types, in_features))
+        self.counted = Constant(torch.zeros(0, in_features))
+
+    def normalise_over(self, counted: Tensor) -> None:
+        """Take mean and variance over some features only, for each element.
+
+        :param counted: [n_types, in_features] bool, at least one for each element.
+        """
+        weights = counted.to(torch.float64)
+        self.counted = Constant(weights / weights.sum(dim=1, keepdim=True))
 
     def forward(self, x: Tensor, counts: List[int]) -> Tensor:
         """[n, out_features] from [n, in_features], ``counts[t]`` rows of type t."""
         weight = self.linear.weight * self.gain[:, None, :]
         offset = torch.bmm(self.linear.weight, self.shift[:, :, None])[:, :, 0]
-        # sums, scaled as [n, 1]: the derivative of a mean divides the whole array
-        share = 1 / x.shape[1]
-        mean = x.sum(dim=1, keepdim=True) * share
-        variance = x.square().sum(dim=1, keepdim=True) * share - mean.square()
+        counted = self.counted()
+        if counted.shape[0] > 0:
+            mean = grouped_linear(x, counted[:, None, :], counts)
+            square = grouped_linear(x.square(), counted[:, None, :], counts)
+        else:
+            # sums, scaled as [n, 1]: the derivative of a mean divides the whole array
+            share = 1 / x.shape[1]
+            mean = x.sum(dim=1, keepdim=True) * share
+            square = x.square().sum(dim=1, keepdim=True) * share
+        variance = square - mean.square()
         inverse = torch.rsqrt(variance.clamp(min=0.0) + 1e-5)
         centred = grouped_linear(x, weight, counts) - mean * expand_rows(weight.sum(2), counts)
         return centred * inverse + expand_rows(offset, counts)
 
     def extra_repr(self) -> str:
-        return f"normalised over {self.gain.shape[1]}"
+        counted = self.counted()
+        if counted.shape[0] == 0:
+            return f"normalised over {self.gain.shape[1]}"
+        numbers = ", ".join(str(int(n)) for n in (counted > 0).sum(dim=1))
+        return f"normalised over {numbers} of {self.gain.shape[1]}"
+
+
+def with_known_species(fresh: Tensor, known: Tensor, places: List[int]) -> Tensor:
+    """Weights [n_types, ...] of more elements: ``known`` at ``places``, the others ``fresh``."""
+    return fresh.index_copy(0, torch.tensor(places, device=fresh.device), known.to(fresh.dtype))
 
 
 def grouped_linear(x: Tensor, weight: Tensor, counts: List[int]) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from mtt.errors import ConfigError, Problem
+from mtt.mlip.finetune_options import finetune_problems
 
 SECTION = "architecture.training"
 """Where the options stand in ``options.yaml``; for messages."""
@@ -39,13 +40,9 @@ def check_hypers(hypers: Mapping[str, Any]) -> None:
 
     :raises ConfigError: one problem for each option that is not available.
     """
-    finetune = hypers["finetune"]
     unavailable = {
         "distributed": hypers["distributed"] and "training on several devices",
         "log_separate_blocks": hypers["log_separate_blocks"] and "metrics of separate blocks",
-        "finetune.method": finetune["method"] != "full" and f"method {finetune['method']!r}",
-        "finetune.config": finetune.get("config") and "a configuration of method 'full'",
-        "finetune.inherit_heads": finetune.get("inherit_heads") and "inheriting heads",
     }
     problems = [
         Problem(
@@ -56,5 +53,6 @@ def check_hypers(hypers: Mapping[str, Any]) -> None:
         for key, what in unavailable.items()
         if what
     ]
+    problems += finetune_problems(hypers["finetune"])
     if problems:
         raise ConfigError.collect(problems)

@@ -12,6 +12,7 @@ import torch
 
 from mtt._version import __version__
 from mtt.checkpoint import read, write
+from mtt.data.columns import layout
 from mtt.workflows.data import Data
 from mtt.workflows.folder import PROVENANCE, root_of
 
@@ -31,14 +32,24 @@ def provenance(start: Mapping[str, Any], seed: int, data: Data) -> dict[str, Any
 
 
 def fingerprint(data: Data) -> str:
-    """SHA-256 of what is trained and validated on: elements and values, in their order."""
+    """SHA-256 of what is trained and validated on: structures and labels, in their order."""
     digest = hashlib.sha256()
     for one in [*data.training, *data.validation]:
         digest.update(one.n_atoms.numpy().tobytes())
-        digest.update(one.types.numpy().tobytes())
-        for name in one.info.targets:
-            digest.update(one.target(name).values.numpy().tobytes())
+        # what a structure counts in the loss is an option, as the loss itself
+        specs = {name: spec for name, spec in layout(one.info).items() if name != "weights"}
+        for chunk in one.columns.chunks(one.structures):
+            for name, spec in specs.items():
+                digest.update(name.encode())
+                rows = one.columns.take(name, chunk, per_atom=spec.per_atom)
+                digest.update(rows.numpy().tobytes())
     return digest.hexdigest()
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:

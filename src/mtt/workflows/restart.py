@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtt.checkpoint import find_latest_run, newest_valid
-from mtt.errors import CheckpointError
+from mtt.data import DatasetInfo
+from mtt.errors import CheckpointError, Problem
+from mtt.mlip.support import restart_problems
 from mtt.options import Options, RawOptions
 from mtt.registry import Architecture
 from mtt.workflows.folder import OPTIONS, OUTPUTS, RunFolder, new_folder, root_of
@@ -88,19 +90,26 @@ def with_its_seed(options: Options, raw: RawOptions, restart: Restart) -> Option
     return options
 
 
-def check_same_data(restart: Restart, fingerprint: str) -> None:
-    """Refuse to go on with other training or validation structures.
+def check_same_data(restart: Restart, fingerprint: str, info: DatasetInfo) -> None:
+    """Refuse to go on with other training or validation structures, or other labels.
 
-    :raises CheckpointError: the data differ from those of the run.
+    :raises CheckpointError: the data differ from those of the run; elements and targets that
+        are new are named.
     """
     known = restart.provenance.get("data")
-    if known is not None and known != fingerprint:
-        raise CheckpointError(
-            "the training or validation data are not those of the run",
-            where=str(restart.path),
-            hint="put the files and the split back, or fine-tune: "
-            "architecture.training.finetune.read_from",
-        )
+    if known is None or known == fingerprint:
+        return
+    problems = []
+    stored = restart.checkpoint.get("dataset_info")
+    if isinstance(stored, Mapping):
+        problems = restart_problems(DatasetInfo.from_dict(stored), info)
+    what = "the training or validation data are not those of the run"
+    hint = (
+        "put the files and the split back, or fine-tune: architecture.training.finetune.read_from"
+    )
+    problems.append(Problem(what, hint=hint))
+    where = str(restart.path)
+    raise CheckpointError.collect([problem._replace(where=where) for problem in problems])
 
 
 def run_folder(restart: Restart | None) -> RunFolder:

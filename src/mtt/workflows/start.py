@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtt.data import DatasetInfo
-from mtt.errors import CheckpointError, MttError, Problem
-from mtt.interface import Context, ModelInterface, TrainerInterface
+import torch
+
+from mtt.data import DatasetInfo, merge
+from mtt.errors import CheckpointError, ConfigError, MttError, Problem
+from mtt.interface import ModelInterface, TrainerInterface
+from mtt.mlip import MLIPModel
+from mtt.mlip.finetune_options import SECTION, asked
+from mtt.mlip.finetuning import fine_tune
 from mtt.registry import Architecture
+from mtt.workflows.data import Data
 from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.provenance import file_hash, stored_provenance
 from mtt.workflows.restart import Restart
+from mtt.workflows.step_zero import compare_at_step_zero
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +47,85 @@ def new_model(architecture: Architecture, hypers: Mapping[str, Any], info: Datas
 def fine_tuned(
     architecture: Architecture,
     hypers: Mapping[str, Any],
-    info: DatasetInfo,
-    path: str,
+    data: Data,
+    dtype: torch.dtype,
     architectures: Sequence[str | Path],
 ) -> Start:
-    """The best weights of another run, with a new optimizer and schedule."""
+    """The best weights of another run, with a new optimizer and schedule.
+
+    :raises MttError: the source does not fit the options or the data; predictions of the
+        model differ from the source's and nobody knows why.
+    """
+    finetune = hypers["training"]["finetune"]
+    path = finetune["read_from"]
     checkpoint, origin = load_checkpoint(path, architectures, name=architecture.name)
     _check_architecture(origin, architecture, path)
-    model = _model(checkpoint, architecture, "finetune", hypers, info, path)
     best = checkpoint.get("best_epoch")
     log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
-    provenance = {"start": "finetune", "from": str(path), "of": checkpoint.get("provenance")}
-    return Start(model, architecture.trainer(hypers["training"]), provenance)
+    source = model_from(checkpoint, architecture, "finetune")
+    _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
+    with _located(path):
+        made = _made(source, checkpoint, architecture, hypers, data)
+    notes = [*made.notes, *_cast(source, dtype)]
+    found = compare_at_step_zero(source, made.aligned, made.counterparts, data.training, notes)
+    provenance = {
+        "start": "finetune",
+        **asked(finetune),
+        "source": {
+            "path": str(path),
+            "sha256": file_hash(path),
+            "epoch": best if best is not None else checkpoint.get("epoch"),
+            "provenance": stored_provenance(Path(path), checkpoint),
+        },
+        "step_0": found,
+    }
+    return Start(made.model, architecture.trainer(hypers["training"]), provenance)
+
+
+class _Made(NamedTuple):
+    """What :class:`mtt.mlip.finetuning.FineTuned` is, for any architecture."""
+
+    model: ModelInterface
+    aligned: ModelInterface
+    counterparts: dict[str, str]
+    notes: list[str]
+
+
+def _made(
+    source: ModelInterface,
+    checkpoint: dict[str, Any],
+    architecture: Architecture,
+    hypers: Mapping[str, Any],
+    data: Data,
+) -> _Made:
+    if isinstance(source, MLIPModel):
+        dataset = merge(data.training)
+        return _Made(*fine_tune(source, hypers["model"], data.info, dataset, hypers["training"]))
+    finetune = hypers["training"]["finetune"]
+    different = {k: v for k, v in asked(finetune).items() if v and v != "full"}
+    if different:
+        problem = f"{architecture.name} is trained in full: it does not build on MLIPModel"
+        raise ConfigError.collect(
+            [Problem(problem, f"{SECTION}.{key}", "leave it out") for key in different]
+        )
+    # restart() may change what it is called on
+    model = model_from(checkpoint, architecture, "finetune").restart(data.info)
+    shared = [name for name in data.info.targets if name in source.dataset_info.targets]
+    return _Made(model, copy.deepcopy(model), {name: name for name in shared}, [])
+
+
+def _renewed(source: ModelInterface, info: DatasetInfo) -> set[str]:
+    """Options of the model that may differ: those of targets that come or go."""
+    options = source.__target_hypers__ if isinstance(source, MLIPModel) else ()
+    changed = set(source.dataset_info.targets) ^ set(info.targets)
+    return {f"architecture.model.{option}.{name}" for option in options for name in changed}
+
+
+def _cast(source: ModelInterface, dtype: torch.dtype) -> list[str]:
+    if not isinstance(source, MLIPModel) or source.dtype == dtype:
+        return []
+    names = [str(one).removeprefix("torch.") for one in (source.dtype, dtype)]
+    return [f"weights are rounded from {names[0]} to {names[1]} after this comparison"]
 
 
 def restarted(
@@ -57,9 +134,35 @@ def restarted(
     """The run of a checkpoint, to go on where it stopped."""
     checkpoint, path = restart.checkpoint, restart.path
     _check_architecture(restart.architecture, architecture, path)
-    model = _model(checkpoint, architecture, "restart", hypers, info, path)
+    _check_finetuning(restart, hypers["training"].get("finetune") or {})
+    model = model_from(checkpoint, architecture, "restart")
+    _check_hypers(model, hypers["model"], path)
+    with _located(path):
+        model = model.restart(info)
     trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
     return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
+
+
+def _check_finetuning(restart: Restart, finetune: Mapping[str, Any]) -> None:
+    """A run that was fine-tuned goes on to be, in the same way."""
+    known = restart.provenance
+    if known.get("start") != "finetune":
+        return
+    rows = _differences(asked(known), asked(finetune), SECTION)
+    if not finetune.get("read_from"):
+        rows.append((f"{SECTION}.read_from", known["source"]["path"], None))
+    if rows:
+        hint = "put it back, or fine-tune this checkpoint instead of restarting it"
+        raise CheckpointError.collect(
+            [
+                Problem(
+                    f"{key} is {new!r} in the options and {old!r} in the run",
+                    str(restart.path),
+                    hint,
+                )
+                for key, old, new in rows
+            ]
+        )
 
 
 def _check_architecture(origin: Architecture, architecture: Architecture, path: str | Path) -> None:
@@ -71,30 +174,33 @@ def _check_architecture(origin: Architecture, architecture: Architecture, path: 
         )
 
 
-def _model(
-    checkpoint: dict[str, Any],
-    architecture: Architecture,
-    context: Context,
-    hypers: Mapping[str, Any],
-    info: DatasetInfo,
+def _check_hypers(
+    model: ModelInterface,
+    wanted: Mapping[str, Any],
     path: str | Path,
-) -> ModelInterface:
-    """The model in ``checkpoint``; refused if its options or its data are others."""
-    model = model_from(checkpoint, architecture, context)
-    differences = list(_differences(model.hypers, hypers["model"], "architecture.model"))
-    if differences:
-        raise CheckpointError.collect(
-            [
-                Problem(
-                    f"{key} is {new!r} in the options and {old!r} in the checkpoint",
-                    where=str(path),
-                    hint="a trained model keeps its options; train a new one to change them",
-                )
-                for key, old, new in differences
-            ]
+    free: Collection[str] = (),
+) -> None:
+    """Refuse options of the model that are not the checkpoint's, but for the keys ``free``."""
+    rows = _differences(model.hypers, wanted, "architecture.model")
+    problems = [
+        Problem(
+            f"{key} is {new!r} in the options and {old!r} in the checkpoint",
+            where=str(path),
+            hint="a trained model keeps its options, fine-tuned or restarted; put it back, or "
+            "train a new model",
         )
+        for key, old, new in rows
+        if key not in free
+    ]
+    if problems:
+        raise CheckpointError.collect(problems)
+
+
+@contextmanager
+def _located(path: str | Path) -> Iterator[None]:
+    """Errors without a place are about the checkpoint."""
     try:
-        return model.restart(info)
+        yield
     except MttError as error:
         found = [one if one.where else one._replace(where=str(path)) for one in error.problems]
         raise type(error).collect(found) from error

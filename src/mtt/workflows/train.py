@@ -148,7 +148,7 @@ def prepare(
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     if going_on is not None:
-        check_same_data(going_on, fingerprint(data))
+        check_same_data(going_on, fingerprint(data), data.info)
     return Plan(raw, resolved, architecture, data, going_on, device, dtype, output, folders)
 
 
@@ -158,10 +158,9 @@ def begin(plan: Plan) -> Start:
     seed_everything(plan.options.seed)
     if plan.restart is not None:
         return restarted(plan.restart, plan.architecture, hypers, info)
-    source = (hypers["training"].get("finetune") or {}).get("read_from")
-    if source:
-        return fine_tuned(plan.architecture, hypers, info, source, plan.folders)
     with plan.raw.locating():
+        if (hypers["training"].get("finetune") or {}).get("read_from"):
+            return fine_tuned(plan.architecture, hypers, plan.data, plan.dtype, plan.folders)
         return new_model(plan.architecture, hypers, info)
 
 

@@ -15,6 +15,7 @@ from mtt.nn import (
     SpeciesNormLinear,
     neighborhoods,
     sort_by_species,
+    with_known_species,
 )
 
 
@@ -31,6 +32,7 @@ class SoapBPNN(MLIPModel):
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
     __supported_targets__ = ("energy", "scalar", "scalar per atom")
+    __target_hypers__ = ("heads",)
     __default_metadata__ = ModelMetadata(
         name="SOAP-BPNN",
         references={
@@ -89,6 +91,39 @@ class SoapBPNN(MLIPModel):
         for name in self.target_names:
             results[name] = results[name].index_select(0, order.row_of_atom)
         return results
+
+    def head_modules(self) -> Dict[str, List[str]]:
+        """The head of each target; without hidden layers the targets share one layer."""
+        return {self.target_names[i]: [f"heads.{i}"] for i in range(len(self.heads))}
+
+    def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
+        """All weights are separate for each element, those of the first layer by its neighbours'.
+
+        Features with a neighbour of a new element count for nothing at first where the atom
+        itself is of a known one.
+        """
+        fresh = self.state_dict()[name]
+        if name.startswith("first."):
+            columns = self.soap.features_of(places).to(fresh.device)
+            rows = fresh[places]
+            if name.endswith("weight"):
+                rows = torch.zeros_like(rows)
+            known = rows.index_copy(-1, columns, known.to(fresh.dtype))
+        return with_known_species(fresh, known, places)
+
+    def remember_elements(self, history: List[List[int]]) -> None:
+        """Each element is normalised over the features that there were when it came."""
+        super().remember_elements(history)
+        if not isinstance(self.first, SpeciesNormLinear):
+            return
+        types = [int(z) for z in self.dataset_info.atomic_types]
+        counted = torch.ones(self.n_types, self.soap.n_features, dtype=torch.bool)
+        for elements in reversed(history):
+            places = [types.index(z) for z in elements]
+            seen = torch.zeros(self.soap.n_features, dtype=torch.bool)
+            seen[self.soap.features_of(places)] = True
+            counted[places] = seen
+        self.first.normalise_over(counted)
 
 
 class Head(torch.nn.Module):
