@@ -151,6 +151,14 @@ def test_structures_in_memory_take_weights_too(h2: Callable[..., ase.Atoms]) -> 
     assert Dataset.from_atoms(atoms, targets, weight=3.0).weights.tolist() == [3.0, 3.0]
 
 
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_weights_of_frames_are_checked_too(make_frames, full_info, weight: float) -> None:
+    frames = make_frames(3)
+    frames[1] = frames[1]._replace(weight=weight)
+    with pytest.raises(DataError, match=f"seed 0, frame 1: the weight {weight:g} is not a finite"):
+        Dataset.from_frames(frames, full_info)
+
+
 @pytest.fixture
 def masked(file, h2, energy_options: Make) -> Callable[..., DatasetOptions]:
     """Two values per structure, with a mask of them."""

@@ -177,6 +177,16 @@ def test_a_data_set_has_a_weight_or_a_key_of_weights(
     assert one.weight == value
 
 
+def test_validation_sets_have_weights_of_their_own(read: Reader, refused: Refused) -> None:
+    data = "{systems: a.xyz, targets: {energy: {}}, weight: %s}"
+    text = f"training_set: {data % '2.0'}\nvalidation_set: {data % 'w'}\n"
+    options = read(options_file("mse", text))
+    assert isinstance(options.validation_set, list)
+    assert [options.training_set[0].weight, options.validation_set[0].weight] == [2.0, "w"]
+    told = refused(options_file("mse", "training_set: a.xyz\nvalidation_set: {weight: 2.0}\n"))
+    assert "validation_set.systems: missing key; 'weight' needs it" in "\n".join(told)
+
+
 @pytest.mark.parametrize(
     ("weight", "message"),
     [

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mtt.data.columns import CHUNK, Columns, Sources, layout
 from mtt.data.frames import Frame
 from mtt.data.info import DatasetInfo
+from mtt.errors import DataError
 
 
 class Block(NamedTuple):
@@ -65,7 +66,7 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         "cells": cells,
         "pbc": np.stack([frame.pbc for frame in frames]),
         "volumes": np.abs(np.linalg.det(cells)),
-        "weights": np.array([frame.weight for frame in frames], dtype=np.float64),
+        "weights": _weights(frames),
     }
     for name, target in info.targets.items():
         labels = [frame.labels.get(name) for frame in frames]
@@ -83,6 +84,15 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         per_atom = n_atoms if extra.per_atom else None
         columns[f"extra:{name}"] = _stack(values, per_atom, (extra.properties,))
     return Block(n_atoms, columns, [frame.source for frame in frames])
+
+
+def _weights(frames: Sequence[Frame]) -> NDArray[np.float64]:
+    weights = np.array([frame.weight for frame in frames], dtype=np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        what = f"the weight {weights[wrong[0]]:g} is not a finite number that is at least 0"
+        raise DataError(what, where=frames[wrong[0]].source)
+    return weights
 
 
 def _stack(

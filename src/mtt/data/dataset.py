@@ -63,7 +63,10 @@ class Dataset:
         *,
         name: str = "",
     ) -> Dataset:
-        """A data set in memory."""
+        """A data set in memory.
+
+        :raises DataError: the weight of a frame is negative or not finite.
+        """
         columns = columns_in_memory(blocks_of_frames(frames, info), info)
         return cls(columns, info, None, notices, name)
 

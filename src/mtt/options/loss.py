@@ -38,7 +38,7 @@ _FOREIGN: dict[str, Any] = {  # what trainers that are not the platform's may re
     "properties": {
         **_ENTRY["properties"],
         "weight": {"type": "number", "minimum": 0},
-        "reduction": {"enum": ["mean", "sum"]},
+        "reduction": {**_ENTRY["properties"]["reduction"], "enum": ["mean", "sum"]},
     },
 }
 

@@ -257,5 +257,5 @@ def _reduced(total: Tensor, count: Tensor | float, reduction: str) -> Tensor:
     if reduction == "sum":
         return total
     if isinstance(count, Tensor):
-        return total / count.clamp(min=1.0)
+        return total / count.clamp(min=1)
     return total / max(count, 1.0)
