@@ -54,12 +54,6 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
                     where=str(path),
                     hint="`mtt eval` wants it; to train on or export again, give the .ckpt file",
                 )
-            if is_archive(names):
-                raise CheckpointError(
-                    "this is the archive of a model, not a checkpoint of its training",
-                    where=str(path),
-                    hint="give the .ckpt file that it was exported from",
-                )
             _find_pickle(names, path)
             checkpoint = _load(file, path)
     except OSError as error:
@@ -131,6 +125,12 @@ def _find_pickle(names: list[str], path: Path) -> str:
     for name in names:
         if name.count("/") == 1 and name.endswith("/data.pkl"):
             return name
+    if is_archive(names):
+        raise CheckpointError(
+            "this is the archive of a model, not a checkpoint of its training",
+            where=str(path),
+            hint="give the .ckpt file that it was exported from",
+        )
     raise CheckpointError("is a zip archive, but holds no checkpoint", where=str(path))
 
 
