@@ -4,6 +4,7 @@ Constants of a block follow the dtype of the model without losing precision; sum
 neighbours are matrix products, so that results do not depend on the order of threads.
 """
 
+from mtt.nn.build import building
 from mtt.nn.constant import Constant
 from mtt.nn.cutoff import SmoothCutoff
 from mtt.nn.neighborhoods import Neighborhoods, lay_out, neighborhoods
@@ -28,6 +29,7 @@ __all__ = [
     "SpeciesNormLinear",
     "SpeciesOrder",
     "SphericalHarmonics",
+    "building",
     "lay_out",
     "neighborhoods",
     "sort_by_species",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -64,27 +64,29 @@ def tf32(wanted: bool, device: torch.device) -> Iterator[None]:
         return
     # torch's annotations do not know these
     backends = cast("Any", torch.backends)
-    matmul, cudnn = backends.cuda.matmul, backends.cudnn
-    places = (matmul, backends.mkldnn.matmul, cudnn.conv, cudnn.rnn)
+    cudnn = backends.cudnn
+    places = (backends.cuda.matmul, backends.mkldnn.matmul, cudnn.conv, cudnn.rnn)
     before = [place.fp32_precision for place in places]
-    older = _older_setting(before[0])
-    # torch's older interface is kept in agreement, which raises when read otherwise
-    matmul.allow_tf32 = wanted
+    # torch has an older interface to the same, which cannot be read where the two disagree
+    matmul = _or(torch.get_float32_matmul_precision, "highest" if before[0] == "tf32" else "high")
+    convolutions = _or(lambda: cudnn.allow_tf32, before[2] != "tf32")
+    torch.set_float32_matmul_precision("high" if wanted else "highest")
+    cudnn.allow_tf32 = wanted
     cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = "tf32" if wanted else "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(older)
+        torch.set_float32_matmul_precision(matmul)
+        cudnn.allow_tf32 = convolutions
         for place, value in zip(places, before, strict=True):
             place.fp32_precision = value
 
 
-def _older_setting(newer: str) -> str:
-    """``torch.get_float32_matmul_precision()``, which cannot be read where it disagrees."""
+def _or(read: Callable[[], Any], otherwise: Any) -> Any:
     try:
-        return torch.get_float32_matmul_precision()
+        return read()
     except RuntimeError:
-        return "highest" if newer == "tf32" else "high"
+        return otherwise
 
 
 def _amp_problem(amp: str, device: torch.device, dtype: torch.dtype) -> Problem | None:
