@@ -265,3 +265,20 @@ def test_a_cosine_has_no_unit_and_parts_have_that_of_the_whole() -> None:
     assert shown["stress xy MAE"] == "meV/Å³"
     values = {metric.name: metric.value for metric in display(INFO, dict.fromkeys(shown, 0.5))}
     assert (values["forces cosine"], values["forces x RMSE"]) == (0.5, 500.0)
+
+
+def test_an_update_never_waits_for_the_device() -> None:
+    """Tensors without data: whoever looks at a number, as a synchronisation does, fails."""
+    data = structures(10)
+
+    def meta(targets: dict[str, Target]) -> dict[str, Target]:
+        return {
+            name: Target(*(None if part is None else part.to("meta") for part in target))
+            for name, target in targets.items()
+        }
+
+    errors = Errors(INFO, totals=True, extended=True)
+    sizes = (each.to("meta") for each in (data.n_atoms, data.volumes))
+    errors.update(meta(data.predictions), meta(data.labels), *sizes, types=data.types.to("meta"))
+    assert errors.sums.is_meta
+    assert errors.maxima.is_meta
