@@ -117,10 +117,7 @@ class Dataset:
         chosen = np.asarray(indices, dtype=np.int64).reshape(-1)
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(self)):
             raise IndexError(f"the data set has {len(self)} structures")
-        rows = self.structures[chosen]
-        view = Dataset(self.columns, self.info, rows, self.notices, self.name)
-        view.requested = list(self.requested)
-        return view
+        return self._view(self.columns, self.info, self.structures[chosen])
 
     def keep_targets(self, info: DatasetInfo) -> Dataset:
         """A view with the targets and extra data of ``info`` alone.
@@ -136,16 +133,17 @@ class Dataset:
                     where=str(self.columns.folder or ""),
                     hint=did_you_mean(target, known),
                 )
-        view = Dataset(self.columns, info, self.structures, self.notices, self.name)
-        view.requested = list(self.requested)
-        return view
+        return self._view(self.columns, info, self.structures)
 
     def weighted(self, weight: float) -> Dataset:
         """A view in which every structure has this weight in the loss."""
         assert 0 <= weight < float("inf"), weight
         weights = torch.tensor(weight, dtype=torch.float64).expand(len(self.columns))
         columns = replace(self.columns, rows={**self.columns.rows, "weights": weights})
-        view = Dataset(columns, self.info, self.structures, self.notices, self.name)
+        return self._view(columns, self.info, self.structures)
+
+    def _view(self, columns: Columns, info: DatasetInfo, structures: NDArray[np.int64]) -> Dataset:
+        view = Dataset(columns, info, structures, self.notices, self.name)
         view.requested = list(self.requested)
         return view
 
