@@ -57,6 +57,7 @@ def test_logging_options_mean_the_same_when_they_are_written_out(
         ("loggers: [line, line]", "loggers"),
         ("tensorboard: {logdir: runs}", "unknown key; did you mean 'log_dir'?"),
         ("wandb: water", "expected true or false, a mapping or null, got the text 'water'"),
+        ("wandb: {mode: ofline}", "did you mean 'offline'?"),
         ("remote: 3", "expected text or null, got 3"),
     ],
 )

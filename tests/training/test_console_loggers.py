@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from mtt.training.loggers import LineLogger, TableLogger
+from mtt.training.loggers.shown import number
 
 UNITS = {
     "epoch": "",
@@ -88,3 +89,17 @@ def test_the_console_shows_every_log_interval_and_both_ends(caplog, kind, first,
             epoch(logger, number)
     rows = [line.removeprefix("epoch ") for line in caplog.messages if "12.35" in line]
     assert [int(line.replace("/", " ").split()[0]) for line in rows] == shown
+
+
+def test_errors_that_are_shown_are_roots_of_the_mean_over_the_whole_set(
+    caplog, make_trainer, make_model, make_batch, train, validation
+):
+    with caplog.at_level(logging.INFO, "mtt"):
+        # batches of unequal size: the mean of their errors would be another number
+        model = train(make_trainer(num_epochs=1, batch_size=4), make_model())
+    batch = make_batch(validation, model.eval())
+    predicted = model.predict_targets(batch.graph, create_graph=False)["energy"]
+    wrong = predicted.forces.detach() - batch.targets["energy"].forces
+    rmse = number(1e3 * wrong.square().mean().sqrt().item())  # meV
+    (line,) = (line for line in caplog.messages if line.startswith("epoch 1/1"))
+    assert f"| {rmse} " in line[line.index("forces") :]

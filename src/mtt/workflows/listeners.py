@@ -131,6 +131,8 @@ def _remote_problems(url: str) -> list[Problem]:
         fsspec.core.url_to_fs(url)
     except ImportError as error:  # the package of this kind of storage
         return [Problem(str(error), "remote", "install the package that it names")]
+    except OSError as error:
+        return [Problem(f"cannot be reached ({error})", "remote", "check the URL and the line")]
     except ValueError as error:
         protocol = url.partition("://")[0]
         hint = did_you_mean(protocol, fsspec.available_protocols())

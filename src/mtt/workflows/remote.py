@@ -116,9 +116,20 @@ class RemoteCopy:
                 if self._seen.get(name) != mark:
                     changed.append((mark, name, path))
         for mark, name, path in sorted(changed):
-            with contextlib.suppress(FileNotFoundError):
-                self._enqueue(name, self._snapshot(path))
-                self._seen[name] = mark
+            try:
+                snapshot = self._snapshot(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                logger.warning(
+                    "%s cannot be copied to %s now (%s); it is tried again later",
+                    path,
+                    self._url,
+                    error,
+                )
+                continue
+            self._seen[name] = mark
+            self._enqueue(name, snapshot)
 
     def _snapshot(self, path: Path) -> Path:
         self._count += 1

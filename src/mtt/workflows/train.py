@@ -96,7 +96,8 @@ def train(
         tell_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)
-        with closing(make_events(plan.options, folder.path, listeners)) as events:
+        attached = [*start.trainer.run.listeners, *listeners]
+        with closing(make_events(plan.options, folder.path, attached)) as events:
             run(plan, start, folder, origin, events)
             export_best(plan, folder)
             reports = evaluate_best(plan, folder, events)
@@ -176,7 +177,7 @@ def run(
         seed=plan.options.seed,
         architecture=plan.architecture.name,
         directory=folder.path,
-        listeners=(*start.trainer.run.listeners, events.tell),
+        listeners=(events.tell,),
         own_loggers=False,
         provenance=origin,
     )

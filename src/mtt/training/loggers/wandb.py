@@ -46,7 +46,7 @@ class WandbLogger:
         }
         try:
             self._run = wandb.init(**arguments)
-        except wandb.errors.Error as error:
+        except (wandb.errors.Error, ValueError) as error:  # the latter of a wrong argument
             raise TrainingError(
                 f"Weights & Biases does not start ({error})",
                 where="wandb",
