@@ -9,6 +9,7 @@ import torch
 from metatomic.torch import NeighborListOptions
 
 from mtt.data import Dataset, DatasetInfo, TargetInfo, merge
+from mtt.data.combine import with_targets_of
 from mtt.errors import DataError
 
 
@@ -112,3 +113,20 @@ def test_data_sets_that_disagree_are_refused_with_all_reasons(make_frames, full_
         "energy: unit is 'eV' in one data set and 'meV' in another",
         "mtt::weight: is a target in one data set and extra data in another",
     ]
+
+
+def test_targets_of_others_come_without_labels(datasets):
+    first, second = datasets
+    second = second.select([4, 1])
+    second.name = "held out"
+    view = with_targets_of(second, first.info)
+    assert view.info.targets["energy"].gradients == ("positions", "strain")
+    assert (view.name, len(view), view.source(0)) == ("held out", 2, second.source(0))
+    assert torch.equal(view.target("energy").forces, second.target("energy").forces)
+    assert view.target("energy").strain.isnan().all()
+    assert list(view.info.targets) == ["energy", "mtt::two/numbers"]
+    assert view.info.atomic_types == second.info.atomic_types
+
+
+def test_a_data_set_that_has_all_targets_stays_as_it_is(datasets):
+    assert with_targets_of(datasets[0], datasets[1].info.with_targets({})) is datasets[0]

@@ -27,13 +27,13 @@ def score(make_model):
 
     def run(datasets, batch_size=2, extended=True, interrupted=go_on, model=None, **hypers):
         model = model or make_model(dropout=0.5).to(torch.float64)
-        merged = merge(datasets)
-        loss = make_loss({**default_hypers(), **hypers}, model.dataset_info, model.scales, merged)
+        labels = [dataset for _, dataset in named(datasets, model.dataset_info)]
+        loss = make_loss({**default_hypers(), **hypers}, model.dataset_info, model.scales, *labels)
         sets = [
             (name, Loader(dataset, model.dataset_info.atomic_types, cutoff=model.list_cutoff(),
                           dtype=model.dtype, batching=Batching(structures=batch_size),
                           shuffle=False))
-            for name, dataset in named(datasets)
+            for name, dataset in named(datasets, model.dataset_info)
         ]  # fmt: skip
         return Validation(sets, loss, model.dataset_info, extended).run(model, interrupted)
 
@@ -97,9 +97,9 @@ def test_a_set_without_a_name_counts_in_the_whole_alone(score, bulk, surface):
 
 
 def test_an_empty_set_is_left_out(bulk, surface):
-    sets = named([bulk.select([]), bulk, surface])
+    sets = named([bulk.select([]), bulk, surface], INFO)
     assert [(name, len(one)) for name, one in sets] == [("bulk", 7), ("surface", 3)]
-    assert named([bulk, surface.select([])]) == [("", bulk)]
+    assert named([bulk, surface.select([])], INFO) == [("", bulk)]
 
 
 def test_sets_with_different_labels_have_errors_where_they_have_labels(make_model, score, frames):
@@ -110,6 +110,16 @@ def test_sets_with_different_labels_have_errors_where_they_have_labels(make_mode
     assert math.isnan(found["molecules stress RMSE"])
     assert found["stress RMSE"] == pytest.approx(found["bulk stress RMSE"], rel=1e-14)
     assert math.isfinite(found["molecules loss"])
+
+
+def test_a_set_without_labels_of_a_trained_target_is_scored_by_what_it_has(make_model, score, bulk):
+    model = make_model(info=STRESSED).to(torch.float64)
+    found = score([bulk], model=model)
+    assert math.isnan(found["stress RMSE"])
+    plain = make_model().to(torch.float64)
+    plain.load_state_dict(model.state_dict())
+    expected = score([bulk], model=plain)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-12)
 
 
 def crystal(frame):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mtt.data.blocks import blocks_of_columns, blocks_of_frames
-from mtt.data.columns import join
+from mtt.data.columns import join, layout
 from mtt.data.dataset import Dataset
 from mtt.data.frames import Frame
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
@@ -38,6 +38,21 @@ def merge(datasets: Sequence[Dataset]) -> Dataset:
     for dataset in datasets:
         merged.prepare(dataset.requested)
     return merged
+
+
+def with_targets_of(dataset: Dataset, info: DatasetInfo) -> Dataset:
+    """A view with the targets and gradients of ``info`` besides its own, their labels NaN."""
+    targets = dict(dataset.info.targets)
+    for name, target in info.targets.items():
+        own = targets.get(name, target)
+        targets[name] = replace(own, gradients=_gradients(own, target))
+    wanted = dataset.info.with_targets(targets)
+    if layout(wanted) == layout(dataset.info):
+        return dataset
+    columns = join([dataset.columns], [dataset.info], wanted)
+    view = Dataset(columns, wanted, dataset.structures, dataset.notices, dataset.name)
+    view.prepare(dataset.requested)
+    return view
 
 
 def merge_infos(infos: Sequence[DatasetInfo]) -> DatasetInfo:
@@ -105,14 +120,14 @@ def _merge_target(
                 Problem(f"{field} is {ours!r} in one data set and {theirs!r} in another", name)
             )
     named = one if one.has_strain or not other.has_strain else other
-    gradients = tuple(
-        gradient
-        for gradient in (POSITIONS, STRAIN)
-        if gradient in one.gradients or gradient in other.gradients
-    )
     return replace(
         one,
-        gradients=gradients,
+        gradients=_gradients(one, other),
         strain_name=named.strain_name,
         description=one.description or other.description,
     )
+
+
+def _gradients(one: TargetInfo, other: TargetInfo) -> tuple[str, ...]:
+    known = {*one.gradients, *other.gradients}
+    return tuple(gradient for gradient in (POSITIONS, STRAIN) if gradient in known)

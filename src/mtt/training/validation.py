@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mtt.data.combine import merge
+from mtt.data.combine import merge, with_targets_of
 from mtt.data.info import DatasetInfo
 from mtt.errors import ConfigError, Problem
 from mtt.evaluation.metrics import names
@@ -41,6 +41,11 @@ class Validation:
     loss: Loss
     info: DatasetInfo
     extended: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Sets that have metrics of their own."""
+        return [name for name, _ in self.sets if name]
 
     def run(self, model: MLIPModel, interrupted: Callable[[], None]) -> dict[str, float]:
         """Loss and errors of ``model``, by the names of :func:`metric_names`.
@@ -105,17 +110,19 @@ def metric_names(
     return known
 
 
-def named(datasets: Sequence[Dataset]) -> list[tuple[str, Dataset]]:
-    """Data sets by name, each with the targets of all, as :class:`Validation` takes them.
+def named(datasets: Sequence[Dataset], info: DatasetInfo) -> list[tuple[str, Dataset]]:
+    """Data sets by name, as :class:`Validation` takes them.
 
-    A set alone has no name: its metrics are those of the whole. Empty sets are left out.
+    Each one has the targets of ``info`` and of all the others, NaN where it has no labels. A
+    set alone has no name: its metrics are those of the whole. Empty sets are left out.
 
+    :param info: the targets of the model.
     :raises DataError: units of length, or the nature of a target, differ.
     """
     kept = [dataset for dataset in datasets if len(dataset)]
     if len(kept) < 2:
-        return [("", dataset) for dataset in kept]
-    merged = merge(kept)
+        return [("", with_targets_of(dataset, info)) for dataset in kept]
+    merged = with_targets_of(merge(kept), info)
     ends = np.cumsum([len(dataset) for dataset in kept])
     return [
         (dataset.name, merged.select(np.arange(end - len(dataset), end)))
