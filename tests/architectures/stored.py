@@ -1,9 +1,10 @@
-"""Writes the stored checkpoint of soap_bpnn's present versions, with its predictions.
+"""Writes the stored checkpoint and archive of soap_bpnn's present versions, and predictions.
 
     python tests/architectures/stored.py
 
 A file that exists is not touched: what has been released stays as it is. Raise
-``__checkpoint_version__``, write the upgrade step, and then run this.
+``__checkpoint_version__``, write the upgrade step, and then run this. The archive is exported from
+the checkpoint; it has the version of its own format besides.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import ase
 import torch
 from ase.calculators.morse import MorsePotential
 
-from mtt import registry
+from mtt import export, load_model, registry
 from mtt.checkpoint import read
+from mtt.checkpoint.archive import ARCHIVE_VERSION
 from mtt.data import Dataset
-from mtt.interface import Run
+from mtt.interface import ModelInterface, Run
 from mtt.options.overrides import deep_merge
 from mtt.testing import predictions, systems
 
@@ -38,6 +40,11 @@ TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}
 def path_of(model_version: int, trainer_version: int) -> Path:
     """Where the checkpoint of these versions lies; its predictions lie beside, as JSON."""
     return FOLDER / f"{NAME}-model-{model_version}-trainer-{trainer_version}.ckpt"
+
+
+def archive_of(archive_version: int, model_version: int) -> Path:
+    """Where the archive of these versions lies."""
+    return FOLDER / f"{NAME}-archive-{archive_version}-model-{model_version}.zip"
 
 
 def structures() -> list[ase.Atoms]:
@@ -82,26 +89,49 @@ def loss() -> dict[str, Any]:
 def predicted(path: Path) -> dict[str, Any]:
     """What the latest and the best weights predict for :func:`structures`, as plain numbers."""
     architecture = registry.find(NAME).load()
-    found = {}
-    for context in ("restart", "export"):
-        model = architecture.model.load_checkpoint(read(path), context)
-        found[context] = [
-            {part: getattr(one["energy"], part).tolist() for part in ("values", "forces", "strain")}
-            for one in predictions(model, structures())
-        ]
-    return found
+    return {
+        context: numbers(architecture.model.load_checkpoint(read(path), context))
+        for context in ("restart", "export")
+    }
 
 
-def main() -> None:
-    """Write the checkpoint and its predictions, if there is none of these versions."""
+def numbers(model: ModelInterface) -> list[dict[str, Any]]:
+    """What ``model`` predicts for :func:`structures`."""
+    return [
+        {part: getattr(one["energy"], part).tolist() for part in ("values", "forces", "strain")}
+        for one in predictions(model, structures())
+    ]
+
+
+def write_checkpoint() -> Path | None:
+    """A checkpoint of the present versions and its predictions; None if there is one."""
     with tempfile.TemporaryDirectory() as folder:
         made = trained(Path(folder))
         checkpoint = read(made)
         path = path_of(checkpoint["model_ckpt_version"], checkpoint["trainer_ckpt_version"])
         if path.exists():
-            raise SystemExit(f"{path.name} exists; raise __checkpoint_version__ first")
+            return None
         path.write_bytes(made.read_bytes())
     path.with_suffix(".json").write_text(json.dumps(predicted(path)) + "\n")
+    return path
+
+
+def write_archive() -> Path | None:
+    """An archive of the present versions and its predictions; None if there is one."""
+    model = registry.find(NAME).load().model
+    path = archive_of(ARCHIVE_VERSION, model.__checkpoint_version__)
+    if path.exists():
+        return None
+    source = max(FOLDER.glob(f"{NAME}-model-{model.__checkpoint_version__}-trainer-*.ckpt"))
+    export(source, path)
+    path.with_suffix(".json").write_text(json.dumps(numbers(load_model(path))) + "\n")
+    return path
+
+
+def main() -> None:
+    """Write what there is not yet of these versions."""
+    if not [path for path in (write_checkpoint(), write_archive()) if path is not None]:
+        raise SystemExit("both exist; raise __checkpoint_version__ first")
 
 
 if __name__ == "__main__":

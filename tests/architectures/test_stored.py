@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 import torch
 
-from mtt import registry
-from mtt.checkpoint import read, upgrade
+from mtt import export, load_model, registry
+from mtt.checkpoint import read, read_archive, upgrade
+from mtt.checkpoint.archive import ARCHIVE_VERSION
 from mtt.testing import predictions
 
 HERE = Path(__file__).parent
 STORED = sorted((HERE.parent / "resources" / "checkpoints").glob("*.ckpt"))
+
+ARCHIVES = sorted((HERE.parent / "resources" / "checkpoints").glob("*.zip"))
 
 # options get new defaults without a new version; where the weights come from is free text
 FREE = {"train_hypers", "provenance"}
@@ -28,9 +32,10 @@ def stored() -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(HERE / "stored.py")))
 
 
-def test_there_are_stored_checkpoints() -> None:
+def test_there_are_stored_checkpoints_and_archives() -> None:
     assert STORED
-    assert all(path.stat().st_size < 50_000 for path in STORED)
+    assert ARCHIVES
+    assert all(path.stat().st_size < 50_000 for path in [*STORED, *ARCHIVES])
 
 
 @pytest.mark.parametrize("context", ["restart", "finetune", "export"])
@@ -44,11 +49,22 @@ def test_a_stored_checkpoint_predicts_what_it_predicted(path, context, stored) -
     numbers = json.loads(path.with_suffix(".json").read_text())
     wanted = numbers["restart" if context == "restart" else "export"]
     assert numbers["restart"] != numbers["export"], "the best weights are not the latest"
-    found = predictions(model, stored.structures())
-    for one, numbers_of_one in zip(found, wanted, strict=True):
-        for part, values in numbers_of_one.items():
-            expected = torch.tensor(values, dtype=torch.float64)
-            torch.testing.assert_close(getattr(one["energy"], part), expected, rtol=0.0, atol=1e-10)
+    assert_predicts(model, wanted, stored)
+
+
+@pytest.mark.parametrize("path", ARCHIVES, ids=[path.stem for path in ARCHIVES])
+def test_a_stored_archive_predicts_what_it_predicted(path, stored) -> None:
+    assert_predicts(load_model(path), json.loads(path.with_suffix(".json").read_text()), stored)
+
+
+def test_the_format_of_an_archive_does_not_change_without_a_new_version(stored, tmp_path) -> None:
+    version = registry.find(stored.NAME).load().model.__checkpoint_version__
+    path = stored.archive_of(ARCHIVE_VERSION, version)
+    assert path in ARCHIVES, f"write {path.name}: python tests/architectures/stored.py"
+    today = export(path, tmp_path / "today.zip")
+    assert dict(structure(read_archive(today))) == dict(structure(read_archive(path)))
+    members = [dict(contents(one)) for one in (path, today)]
+    assert members[0] == members[1], "raise ARCHIVE_VERSION, and run tests/architectures/stored.py"
 
 
 def test_the_format_does_not_change_without_a_new_version(stored, tmp_path) -> None:
@@ -66,6 +82,25 @@ def test_the_structure_tells_a_new_key_and_a_new_type() -> None:
     assert dict(structure(before)) != dict(structure({**before, "a": {"b": [1, "2"]}}))
     assert dict(structure(before)) != dict(structure({**before, "a": {"b": [1], "c": 1}}))
     assert dict(structure(before)) != dict(structure({**before, "w": torch.zeros(4)}))
+
+
+def assert_predicts(model: Any, wanted: list[dict[str, Any]], stored: SimpleNamespace) -> None:
+    found = predictions(model, stored.structures())
+    for one, numbers in zip(found, wanted, strict=True):
+        for part, values in numbers.items():
+            expected = torch.tensor(values, dtype=torch.float64)
+            torch.testing.assert_close(getattr(one["energy"], part), expected, rtol=0.0, atol=1e-10)
+
+
+def contents(archive: Path) -> Iterator[tuple[str, Any]]:
+    """Members of an archive; of ``model.json`` all but the version of its writer."""
+    with zipfile.ZipFile(archive) as file:
+        for name in file.namelist():
+            text = file.read(name)
+            if name == "model.json":
+                yield name, {**json.loads(text), "mtt_version": None}
+            else:
+                yield name, text
 
 
 def structure(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

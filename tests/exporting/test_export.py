@@ -121,7 +121,10 @@ def test_a_folder_that_takes_no_files_is_found_before_the_work(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("model.zip", "is a .pt file; an archive is made of a checkpoint: mtt export model.ckpt -o"),
+        (
+            "model.zip",
+            "is a .pt file; an archive is made of a checkpoint: mtt export model.ckpt -o",
+        ),
         ("model.onnx", "an exported model is a .pt file"),
     ],
 )
