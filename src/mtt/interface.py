@@ -80,6 +80,14 @@ class ModelInterface(torch.nn.Module, ABC):
         self.dataset_info = dataset_info
         self.metadata = self.__default_metadata__ if metadata is None else metadata
 
+    @classmethod
+    def platform_hypers(cls) -> Dict[str, Any]:
+        """Model options of the platform, below the folder's own; empty but for its own models.
+
+        They are validated as ``mtt:model``, and stand in ``hypers`` where they are set.
+        """
+        return {}
+
     def extra_repr(self) -> str:
         """The options that the model is built from."""
         return ", ".join(f"{key}={value!r}" for key, value in self.hypers.items())

@@ -1,1 +1,1 @@
-"""What is added to the network, physics first: composition energies, ZBL repulsion."""
+"""What is added to the network, physics first: composition energies, ZBL repulsion, a prior."""

@@ -4,10 +4,10 @@ from typing import List
 
 import torch
 from ase.data import covalent_radii
-from metatomic.torch import unit_conversion_factor
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
+from mtt.baselines.units import factor
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph
 
@@ -19,7 +19,7 @@ SCREENING_POWER = 0.23
 SCREENING_WEIGHTS = (0.02817, 0.28022, 0.50986, 0.18175)
 SCREENING_RATES = (0.20162, 0.40290, 0.94229, 3.19980)
 
-_SPELLINGS = {"\u00c5": "angstrom", "\u212b": "angstrom", "Ha": "hartree"}
+_WHO, _HINT = "the ZBL repulsion", "write it in the options, or set zbl: false"
 
 
 class ZBL(torch.nn.Module):
@@ -41,8 +41,8 @@ class ZBL(torch.nn.Module):
         self.atomic_types = [int(z) for z in atomic_types]
         self.length_unit = length_unit
         self.energy_unit = energy_unit
-        self.length = _factor(length_unit, "angstrom")
-        self.energy = 1 / _factor(energy_unit, "eV")
+        self.length = factor(length_unit, "angstrom", _WHO, _HINT)
+        self.energy = 1 / factor(energy_unit, "eV", _WHO, _HINT)
         radii = torch.tensor([_radius(z) for z in self.atomic_types], dtype=torch.float64)
         self.cutoff = 2 * float(radii.max()) / self.length
         """Longest distance at which atoms repel each other, in ``length_unit``."""
@@ -98,21 +98,7 @@ def _radius(z: int) -> float:
     """Covalent radius in Å; beyond curium ASE tabulates a round 2 Å."""
     if not 0 < z < len(covalent_radii):
         raise ArchitectureError(
-            f"the ZBL repulsion knows no covalent radius of atomic number {z}",
+            f"{_WHO} knows no covalent radius of atomic number {z}",
             hint="set zbl: false",
         )
     return float(covalent_radii[z])
-
-
-def _factor(unit: str, ours: str) -> float:
-    """How many of ``ours`` one ``unit`` is."""
-    hint = "write it in the options, or set zbl: false"
-    kind = "length_unit" if ours == "angstrom" else "unit of the energy"
-    if not unit:
-        raise ArchitectureError(f"the ZBL repulsion needs the {kind}, and none is given", hint=hint)
-    try:
-        return float(unit_conversion_factor(_SPELLINGS.get(unit, unit), ours))
-    except (ValueError, RuntimeError) as error:
-        raise ArchitectureError(
-            f"the ZBL repulsion cannot convert the {kind} {unit!r} to {ours}: {error}", hint=hint
-        ) from error

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from mtt.baselines.composition import fit_composition, fixed_composition
+from mtt.baselines.prior import Prior
 from mtt.baselines.zbl import ZBL
 from mtt.data import Batching, Loader
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.errors import ConfigError, did_you_mean
+from mtt.errors import ArchitectureError, ConfigError, did_you_mean
+from mtt.graph import Target
+from mtt.mlip.derivatives import forces, pair_gradient
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -46,7 +49,11 @@ def fit_weights(
 
 
 def fit_scales(
-    dataset: Dataset, info: DatasetInfo, weights: Mapping[str, Tensor], hypers: Mapping[str, Any]
+    dataset: Dataset,
+    info: DatasetInfo,
+    weights: Mapping[str, Tensor],
+    hypers: Mapping[str, Any],
+    offsets: Mapping[str, Target],
 ) -> dict[str, float]:
     """The size of what the network has to learn, one number per target.
 
@@ -54,16 +61,20 @@ def fit_scales(
     convention of NequIP and MACE: a network of order one then has forces of order one), else
     of the values without their composition baseline, per atom for values of structures.
 
+    :param offsets: other baselines already in the model, taken off first.
+
     :raises ConfigError: ``fixed_scaling_weights`` names no target of the data.
     """
     fixed: Mapping[str, Any] = hypers.get("fixed_scaling_weights") or {}
     _check_names("fixed_scaling_weights", fixed, info)
     scales = {}
-    for name, target in info.targets.items():
+    for name in info.targets:
         if name in fixed:
             scales[name] = _fixed_scale(name, fixed[name])
         elif hypers.get("scale_targets", True):
-            scales[name] = _root_mean_square(_typical(dataset, name, target, info, weights[name]))
+            scales[name] = _root_mean_square(
+                _typical(dataset, name, info, weights[name], offsets.get(name))
+            )
         else:
             scales[name] = 1.0
     return scales
@@ -92,8 +103,29 @@ def make_zbl(hypers: Mapping[str, Any], info: DatasetInfo) -> ZBL | None:
     return ZBL(list(info.atomic_types), info.length_unit, energies[0].unit)
 
 
-def zbl_energies(zbl: ZBL, dataset: Dataset, atomic_types: Sequence[int], cutoff: float) -> Tensor:
-    """ZBL energy of every structure, [n, 1] float64."""
+def make_prior(hypers: Mapping[str, Any], info: DatasetInfo) -> Prior | None:
+    """The prior, where the model's option ``prior`` describes one.
+
+    :raises ArchitectureError: there is no energy that it could be part of.
+    """
+    if not hypers.get("prior"):
+        return None
+    energies = [target for target in info.targets.values() if target.is_energy]
+    if not energies:
+        raise ArchitectureError(
+            "a prior needs a target that is an energy", where="architecture.model.prior"
+        )
+    types = [int(z) for z in info.atomic_types]
+    return Prior(hypers["prior"], types, info.length_unit, energies[0].unit)
+
+
+def offset_of(
+    baselines: Sequence[torch.nn.Module],
+    dataset: Dataset,
+    atomic_types: Sequence[int],
+    cutoff: float,
+) -> Target:
+    """Energy of every structure [n, 1] and forces [N, 3], both float64, by all ``baselines``."""
     loader = Loader(
         dataset,
         atomic_types,
@@ -103,23 +135,28 @@ def zbl_energies(zbl: ZBL, dataset: Dataset, atomic_types: Sequence[int], cutoff
         shuffle=False,
         cutoff=cutoff,
     )
-    energies = []
+    parts = []
     for batch in loader.epoch(0):
-        graph = batch.graph
-        with torch.no_grad():
-            atomic = zbl(graph).to("cpu", torch.float64)
-        energies.append(atomic.new_zeros(graph.n_systems).index_add(0, graph.system, atomic))
-    return torch.cat(energies)[:, None]
+        graph = batch.graph._replace(vectors=batch.graph.vectors.requires_grad_(True))
+        atomic = torch.stack([baseline(graph) for baseline in baselines]).sum(0)
+        energies = atomic.new_zeros(graph.n_systems).index_add(0, graph.system, atomic)
+        gradient = pair_gradient(energies, graph, create_graph=False)
+        parts.append((energies.detach()[:, None], forces(gradient, graph)))
+    energy, force = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Target(energy, force)
 
 
 def _typical(
-    dataset: Dataset, name: str, target: TargetInfo, info: DatasetInfo, weights: Tensor
+    dataset: Dataset, name: str, info: DatasetInfo, weights: Tensor, offset: Target | None
 ) -> Tensor:
-    labels = dataset.target(name)
+    target, labels = info.targets[name], dataset.target(name)
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
-        return labels.forces
+        if offset is None:
+            return labels.forces
+        assert offset.forces is not None, "offsets come with their forces"
+        return labels.forces - offset.forces
     counts = counts_of(dataset, target, info.atomic_types)
-    residual = labels.values - counts @ weights
+    residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
     return residual if target.per_atom else residual / dataset.n_atoms[:, None]
 
 

@@ -7,10 +7,11 @@ from metatomic.torch import ModelMetadata
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
+from mtt.baselines.prior import start_values
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
 from mtt.mlip.derivatives import detached, forces, pair_gradient, strain
-from mtt.mlip.fitting import fit_scales, fit_weights, make_zbl, zbl_energies
+from mtt.mlip.fitting import fit_scales, fit_weights, make_prior, make_zbl, offset_of
 from mtt.mlip.served import Served
 from mtt.mlip.stored import Stored
 from mtt.mlip.support import check_targets
@@ -30,13 +31,17 @@ class MLIPModel(Served, Stored):
       target of ``dataset_info``; values of structures are summed over their atoms.
 
     Both return the network's own numbers, in the network's precision. This class multiplies
-    them by the scale of the target and adds the baselines (composition, ZBL) in float64.
+    them by the scale of the target and adds the baselines (composition, ZBL, a prior) in float64.
 
     :raises ArchitectureError: the data hold a target that ``__supported_targets__`` lacks.
     """
 
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
     """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
+
+    __no_weight_decay__: ClassVar[Sequence[str]] = ()
+    """Names of parameters (``*`` for any text) that weight decay does not act on, besides
+    biases, normalisations and priors."""
 
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
 
@@ -62,6 +67,7 @@ class MLIPModel(Served, Stored):
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), sum(widths)))
         self.scale = ExactTable(torch.ones(len(targets)))
         self.zbl = make_zbl(hypers, dataset_info)
+        self.prior = make_prior(hypers, dataset_info)
         index = torch.full([max(dataset_info.atomic_types) + 1], -1, dtype=torch.long)
         index[list(dataset_info.atomic_types)] = torch.arange(len(dataset_info.atomic_types))
         self.register_buffer("type_index", index, persistent=False)
@@ -100,14 +106,24 @@ class MLIPModel(Served, Stored):
             repulsion = self.zbl(graph).to(torch.float64)[:, None]
             for name in self.energy_names:
                 values[name] = values[name] + repulsion
+        if self.prior is not None:
+            classical = self.prior(graph)[:, None]
+            for name in self.energy_names:
+                values[name] = values[name] + classical
         return values
 
     def list_cutoff(self) -> float:
-        """Radius that the neighbour list must have: the network's, or the ZBL baseline's."""
+        """Radius that the neighbour list must have: the network's, or that of a baseline."""
         cutoff = float(self.cutoff)
         if self.zbl is not None:
             cutoff = max(cutoff, float(self.zbl.cutoff))
+        if self.prior is not None:
+            cutoff = max(cutoff, float(self.prior.cutoff))
         return cutoff
+
+    def baseline_range(self) -> float:
+        """How far the energy of an atom sees by its baselines: the prior, along its bonds."""
+        return 0.0 if self.prior is None else float(self.prior.reach)
 
     def within_cutoff(self, graph: Graph) -> Graph:
         """``graph`` with the pairs that the network may see."""
@@ -165,25 +181,36 @@ class MLIPModel(Served, Stored):
         """The scale of each target, in its unit (of its forces, where it has some)."""
         return dict(zip(self.target_names, self.scale.values.tolist(), strict=True))
 
+    @classmethod
+    def platform_hypers(cls) -> Dict[str, Any]:
+        """Options of every model on this class, whatever the schema of its folder says."""
+        return {"prior": None}
+
     def fit_baselines(self, dataset: "Dataset", hypers: Mapping[str, Any]) -> None:
-        """Fit composition weights (least squares, float64) and scales to a training set.
+        """Take the start values of the prior, composition weights and scales from ``dataset``.
+
+        Composition weights are fitted by least squares to what ZBL and prior leave over.
 
         :param hypers: training options: ``atomic_baseline``, ``scale_targets``,
             ``fixed_scaling_weights``.
         """
+        if self.prior is not None:
+            start_values(self.prior, dataset)
         given = hypers.get("atomic_baseline") or {}
-        offset = self.offset_energies(dataset)
+        offsets = self.offsets(dataset)
+        offset = {name: target.values for name, target in offsets.items()}
         weights = fit_weights(dataset, self.dataset_info, given, offset)
-        scales = fit_scales(dataset, self.dataset_info, weights, hypers)
+        scales = fit_scales(dataset, self.dataset_info, weights, hypers, offsets)
         columns = torch.cat([weights[name] for name in self.target_names], dim=1)
         self.composition.values.copy_(columns)
         ordered = [scales[name] for name in self.target_names]
         self.scale.values.copy_(torch.tensor(ordered, dtype=torch.float64))
 
-    def offset_energies(self, dataset: "Dataset") -> Dict[str, Tensor]:
-        """What other baselines give for a data set, per energy target [n, 1] float64."""
-        if self.zbl is None:
+    def offsets(self, dataset: "Dataset") -> Dict[str, Target]:
+        """What ZBL and prior give for a data set, per energy target; nothing without them."""
+        baselines = [part for part in (self.zbl, self.prior) if part is not None]
+        if not baselines:
             return {}
         types = self.dataset_info.atomic_types
-        energies = zbl_energies(self.zbl, dataset, types, self.list_cutoff())
-        return dict.fromkeys(self.energy_names, energies)
+        offset = offset_of(baselines, dataset, types, self.list_cutoff())
+        return dict.fromkeys(self.energy_names, offset)

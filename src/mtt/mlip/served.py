@@ -32,6 +32,10 @@ class Served(ModelInterface):
         """Radius that the neighbour list must have."""
         raise AssertionError("MLIPModel implements it")
 
+    def baseline_range(self) -> float:
+        """How far the energy of an atom sees by its baselines."""
+        raise AssertionError("MLIPModel implements it")
+
     def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target [n_atoms, properties] float64."""
         raise AssertionError("MLIPModel implements it")
@@ -86,7 +90,7 @@ class Served(ModelInterface):
         capabilities = ModelCapabilities(
             outputs=self.supported_outputs(),
             atomic_types=list(self.dataset_info.atomic_types),
-            interaction_range=self.interaction_range(),
+            interaction_range=max(self.interaction_range(), self.baseline_range()),
             length_unit=self.dataset_info.length_unit,
             supported_devices=self.__supported_devices__,
             dtype=str(dtype).removeprefix("torch."),

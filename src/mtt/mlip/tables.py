@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from mtt.baselines.composition import fit_composition
+from mtt.graph import Target
 from mtt.mlip.fitting import check_given, counts_of, fit_scales, fit_weights
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import symbols
@@ -65,7 +66,7 @@ class Tables:
                     self._fit_new_elements(dataset, name, offset)
             new = symbols([info.atomic_types[i] for i in self._new])
             notes.append(f"the baselines of {new} are fitted to the training set")
-        return notes + self._fit_scales(dataset, training, fresh, scales)
+        return notes + self._fit_scales(dataset, training, fresh, scales, offsets)
 
     def _fit_scales(
         self,
@@ -73,13 +74,16 @@ class Tables:
         training: Mapping[str, Any],
         fresh: list[str],
         given: Mapping[str, Any],
+        offsets: Mapping[str, Target],
     ) -> list[str]:
         model, info = self._model, self._model.dataset_info
         names = [name for name in model.target_names if name in fresh or name in given]
         weights = {name: model.composition.values[:, columns(model, name)] for name in names}
         some = info.with_targets({name: info.targets[name] for name in names})
         own = {name: given[name] for name in names if name in given}
-        found = fit_scales(dataset, some, weights, {**training, "fixed_scaling_weights": own})
+        found = fit_scales(
+            dataset, some, weights, {**training, "fixed_scaling_weights": own}, offsets
+        )
         for name, scale in found.items():
             model.scale.values[model.target_names.index(name)] = scale
         return [

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtt.errors import ConfigError
+from mtt.errors import ConfigError, did_you_mean
 from mtt.options.interpolate import Interpolator
 from mtt.options.loss import TYPES, LossExpander
 from mtt.options.names import ATOMIC_NUMBERS
@@ -16,12 +16,13 @@ from mtt.options.overrides import deep_merge
 from mtt.options.peers import training_notice
 from mtt.options.places import Fault, KeyPath
 from mtt.options.raw import RawOptions
-from mtt.options.validate import TRAINING, validate
+from mtt.options.validate import MODEL, TRAINING, validate
 from mtt.options.values import LOGGERS, Options, Part, TargetOptions
 from mtt.options.vocabulary import check_schema
 
 _SECTION: KeyPath = ("architecture",)
 _TRAINING: KeyPath = ("architecture", "training")
+_MODEL: KeyPath = ("architecture", "model")
 _LOSS: KeyPath = ("architecture", "training", "loss")
 
 
@@ -45,8 +46,8 @@ class ArchitectureLike(Protocol):
 def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
     """Lay ``raw`` over the defaults and validate the whole.
 
-    Precedence: training defaults of the platform (trainers built on ``MLIPTrainer``), the
-    folder's ``default-hypers.yaml``, the file, overrides.
+    Precedence: defaults of the platform (``MLIPModel``, ``MLIPTrainer``), the folder's
+    ``default-hypers.yaml``, the file, overrides.
 
     :raises ConfigError: everything that is wrong with the options, each with its line.
     :raises ArchitectureError: the architecture's schema is wrong itself.
@@ -95,6 +96,7 @@ class _Section:
         self.raw = raw
         self.architecture = architecture
         self.platform = copy.deepcopy(architecture.trainer.platform_hypers())
+        self.shared = copy.deepcopy(architecture.model.platform_hypers())
         self.targets = _training_targets(raw.sets["training_set"])
         self.faults: list[Fault] = []
         self.notices: list[Fault] = []
@@ -107,7 +109,9 @@ class _Section:
         modernize = Modernizer(training, self.targets)
         own = modernize(self._mapping(written, "training"), _TRAINING)
         merged = {
-            "model": deep_merge(folder.get("model") or {}, self._mapping(written, "model")),
+            "model": deep_merge(
+                deep_merge(self.shared, folder.get("model") or {}), self._mapping(written, "model")
+            ),
             "training": deep_merge(training, own),
         }
         self.faults += modernize.faults
@@ -119,6 +123,12 @@ class _Section:
         }
         self._validate(hypers, set(training))
         self._expand_loss(hypers["training"])
+        # what is not set is not stored: models and checkpoints know only what they use
+        hypers["model"] = {
+            key: value
+            for key, value in hypers["model"].items()
+            if key not in self.shared or value != self.shared[key]
+        }
         return hypers
 
     def _mapping(self, written: dict[str, Any], key: str) -> dict[str, Any]:
@@ -153,6 +163,8 @@ class _Section:
         return sorted(numbers)
 
     def _validate(self, hypers: dict[str, Any], known: set[str]) -> None:
+        shared = {key: hypers["model"][key] for key in self.shared}
+        hypers = {**hypers, "model": {k: v for k, v in hypers["model"].items() if k not in shared}}
         schema = self.architecture.schema
         if schema is not None:
             source = str(self.architecture.folder / "schema-hypers.json")
@@ -166,8 +178,21 @@ class _Section:
             found = validate(values, {"$ref": TRAINING}, _TRAINING)
         else:
             found = []
+        found += validate(shared, {"$ref": MODEL}, _MODEL)
         wrong = {fault.path for fault in self.faults}
-        self.faults += [_with_peers(fault) for fault in found if fault.path not in wrong]
+        self.faults += [self._explained(fault) for fault in found if fault.path not in wrong]
+
+    def _explained(self, fault: Fault) -> Fault:
+        """With what the folder's schema cannot know of an unknown key."""
+        if fault.what != "unknown key" or len(fault.path) != 3:
+            return fault
+        key = str(fault.path[2])
+        if fault.path[:2] == _MODEL:
+            hint = did_you_mean(key, self.shared)
+            return fault._replace(hint=hint) if hint else fault
+        # what metatrain has is "not available", not "unknown"
+        note = training_notice(key) if fault.path[:2] == _TRAINING else ""
+        return Fault(fault.path, note) if note else fault
 
     def _expand_loss(self, training: dict[str, Any]) -> None:
         """Put the loss, and those of stages, in the internal form, where there is one."""
@@ -186,14 +211,6 @@ class _Section:
             if isinstance(stage, dict) and "loss" in stage and not wrong:
                 stage["loss"] = expander.expand(stage["loss"], path, training["loss"])
         self.faults += expander.faults
-
-
-def _with_peers(fault: Fault) -> Fault:
-    """An unknown training option that metatrain has is "not available", not "unknown"."""
-    if len(fault.path) == 3 and fault.path[:2] == _TRAINING and fault.what == "unknown key":
-        note = training_notice(str(fault.path[2]))
-        return Fault(fault.path, note) if note else fault
-    return fault
 
 
 def _training_targets(part: Part | None) -> dict[str, TargetOptions]:

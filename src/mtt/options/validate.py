@@ -23,6 +23,9 @@ from mtt.options.words import expected, shown, spelling_hint
 TRAINING = "mtt:training"
 """The name by which a folder's schema refers to the platform's training options."""
 
+MODEL = "mtt:model"
+"""The name of the platform's model options, which folders need not refer to."""
+
 OPTIONS = "options.schema.json"
 """The schema of the whole options file; its name for the other schemas of this folder."""
 
@@ -58,14 +61,15 @@ def packaged(*parts: str) -> Any:
 
 @cache
 def packaged_schema(name: str) -> Any:
-    """``mtt:training``, or a schema of this folder; without ``$schema``: the root decides."""
-    parts = ("training", "schema-hypers.json") if name == TRAINING else ("options", name)
+    """The schema of that name, or of this folder; without ``$schema``: the root decides."""
+    rooms = {TRAINING: "training", MODEL: "mlip"}
+    parts = (rooms[name], "schema-hypers.json") if name in rooms else ("options", name)
     schema = packaged(*parts)
     return {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
 
 
 def _retrieve(uri: str) -> referencing.Resource[Any]:
-    if uri not in (TRAINING, OPTIONS):
+    if uri not in (TRAINING, MODEL, OPTIONS):
         raise referencing.exceptions.NoSuchResource(uri)
     return DRAFT202012.create_resource(packaged_schema(uri))
 

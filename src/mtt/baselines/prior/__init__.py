@@ -1,0 +1,6 @@
+"""A classical force field below the network, with its start values."""
+
+from mtt.baselines.prior.model import Prior
+from mtt.baselines.prior.start import start_values
+
+__all__ = ["Prior", "start_values"]

@@ -1,0 +1,232 @@
+"""Some parameters are fitted to the whole training set before the first epoch.
+
+L-BFGS with a line search by the strong Wolfe conditions (Nocedal and Wright, Numerical
+Optimization, 2nd ed., algorithms 7.5 and 3.5), as torch has it. It converges in a few dozen steps
+where parameters are few and the loss is nearly quadratic in them: those of a prior.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from mtt.errors import ConfigError, Problem, TrainingError, did_you_mean
+from mtt.training.hypers import SECTION
+from mtt.training.loss import Loss
+
+if TYPE_CHECKING:
+    from mtt.data import Loader
+    from mtt.mlip import MLIPModel
+
+log = logging.getLogger(__name__)
+
+WHERE = f"{SECTION}.prefit.parameters"
+
+
+@dataclass(frozen=True)
+class PrefitReport:
+    """What a pre-fit did.
+
+    :param parameters: names of what was fitted; none where nothing could be.
+    :param steps: steps of L-BFGS.
+    :param evaluations: passes over the training set, those of the line searches included.
+    :param losses: loss at the start and after every step.
+    :param gradient_norm: largest component of the gradient, by absolute value, at the end.
+    :param converged: it is not above the tolerance.
+    """
+
+    parameters: tuple[str, ...] = ()
+    steps: int = 0
+    evaluations: int = 0
+    losses: tuple[float, ...] = ()
+    gradient_norm: float = 0.0
+    converged: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """In plain types, for the provenance of the weights; losses but the first and last."""
+        values = {key: value for key, value in asdict(self).items() if key != "losses"}
+        ends = {"loss_before": self.losses[0], "loss_after": self.losses[-1]} if self.losses else {}
+        return {**values, "parameters": list(self.parameters), **ends}
+
+
+def check_patterns(model: MLIPModel, patterns: Sequence[str]) -> None:
+    """Whether every pattern is of a parameter.
+
+    :raises ConfigError: one problem for each that is not.
+    """
+    known = [name for name, _ in model.named_parameters()]
+    groups = sorted({f"{name.partition('.')[0]}.*" for name in known})
+    problems = [
+        Problem(
+            f"no parameter of the model is called {pattern!r}",
+            where=WHERE,
+            hint=did_you_mean(pattern, [*groups, *known]) or f"there are {', '.join(groups)}",
+        )
+        for pattern in patterns
+        if not any(fnmatchcase(name, pattern) for name in known)
+    ]
+    if problems:
+        raise ConfigError.collect(problems)
+
+
+def prefit(
+    model: MLIPModel,
+    loader: Loader,
+    loss: Loss,
+    patterns: Sequence[str],
+    *,
+    max_steps: int = 200,
+    tolerance: float = 1e-6,
+) -> PrefitReport:
+    """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``patterns`` name.
+
+    Nothing else changes: other weights, buffers, ``.grad``, modes and the state of random
+    numbers are what they were. Dropout and mixed precision are off, gradients are not clipped.
+    Batches are summed up one by one and terms divided by what all of them count, so that their
+    size decides memory alone.
+
+    :param loader: every structure once, in an order that stays: ``shuffle=False``.
+    :param loss: with the weights of the first epoch.
+    :param patterns: names of parameters, with ``*`` for any text.
+    :param tolerance: converged where no component of the gradient is larger.
+    :raises ConfigError: a pattern of no parameter.
+    :raises TrainingError: the loss or its gradient is not finite; the values are the old ones.
+    """
+    check_patterns(model, patterns)
+    chosen = {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+    if not chosen:
+        log.warning("prefit is left out: %s can not be trained", ", ".join(patterns))
+        return PrefitReport()
+    with _undisturbed(model, list(chosen.values())):
+        report = _Fit(model, loader, loss, chosen).run(max_steps, tolerance)
+    _tell(report, max_steps)
+    return report
+
+
+def _tell(report: PrefitReport, max_steps: int) -> None:
+    first, last = report.losses[0], report.losses[-1]
+    values = (report.steps, first, last, report.gradient_norm)
+    if report.converged:
+        log.info("prefit: converged in %d steps, loss %.6g to %.6g, gradient %.2g", *values)
+    else:
+        why = "max_steps" if report.steps == max_steps else "no step lowers the loss further"
+        log.warning(
+            "prefit: NOT converged after %d steps, loss %.6g to %.6g, gradient %.2g (%s)",
+            *values,
+            why,
+        )
+
+
+class _Fit:
+    """The fit of ``chosen``, from their present values."""
+
+    def __init__(
+        self, model: MLIPModel, loader: Loader, loss: Loss, chosen: dict[str, Parameter]
+    ) -> None:
+        self.model, self.loader, self.loss = model, loader, loss
+        self.names, self.parameters = tuple(chosen), list(chosen.values())
+        self.counts: list[Tensor | float] = [0.0] * len(loss.terms)
+        for batch in loader.epoch(0):
+            counts = zip(self.counts, loss.counts(batch), strict=True)
+            self.counts = [sum_ + count for sum_, count in counts]
+        self.evaluations = 0
+        self.seen: tuple[Tensor, float, list[Tensor]] | None = None
+
+    def run(self, max_steps: int, tolerance: float) -> PrefitReport:
+        """Step until it has converged, cannot go on, or may not."""
+        optimizer = torch.optim.LBFGS(
+            self.parameters,
+            max_iter=1,
+            tolerance_grad=tolerance,
+            tolerance_change=0.0,
+            history_size=max(10, min(100, self._flat().numel())),
+            line_search_fn="strong_wolfe",
+        )
+        losses = [self._evaluate()]
+        size = self._gradient_norm()
+        steps = 0
+        while size > tolerance and steps < max_steps:
+            before = self._flat()
+            optimizer.step(self._evaluate)
+            if torch.equal(self._flat(), before):
+                break
+            losses.append(self._evaluate())
+            size = self._gradient_norm()
+            steps += 1
+        return PrefitReport(
+            self.names, steps, self.evaluations, tuple(losses), size, size <= tolerance
+        )
+
+    def _evaluate(self) -> float:
+        """The loss of everything; leaves its gradient in ``.grad``. The last point is remembered.
+
+        :raises TrainingError: loss or gradient are not finite.
+        """
+        point = self._flat()
+        if self.seen is None or not torch.equal(self.seen[0], point):
+            self.evaluations += 1
+            total, gradients = 0.0, [torch.zeros_like(p) for p in self.parameters]
+            for batch in self.loader.epoch(0):
+                predictions = self.model.predict_targets(batch.graph, create_graph=True)
+                terms = self.loss.weighted(self.loss(predictions, batch), self.counts)
+                value = torch.stack([term.double() for term in terms]).sum()
+                parts = torch.autograd.grad(
+                    value, self.parameters, allow_unused=True, materialize_grads=True
+                )
+                torch._foreach_add_(gradients, list(parts))
+                total += float(value.detach())
+            if not (math.isfinite(total) and all(bool(g.isfinite().all()) for g in gradients)):
+                what = "loss" if not math.isfinite(total) else "gradient of the loss"
+                raise TrainingError(
+                    f"the {what} of the pre-fit is not finite; the parameters are as before",
+                    where=WHERE,
+                    hint="look at the start values of the parameters, and at the data",
+                )
+            self.seen = point, total, gradients
+        _, total, gradients = self.seen
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient.clone()
+        return total
+
+    def _flat(self) -> Tensor:
+        return torch.cat([p.detach().double().flatten() for p in self.parameters])
+
+    def _gradient_norm(self) -> float:
+        assert self.seen is not None
+        return max(float(gradient.abs().max()) for gradient in self.seen[2])
+
+
+@contextmanager
+def _undisturbed(model: MLIPModel, chosen: Sequence[Parameter]) -> Iterator[None]:
+    """Evaluation mode without mixed precision; all is put back, values too if the fit fails."""
+    training = {module: module.training for module in model.modules()}
+    autocast, model.autocast = model.autocast, None
+    values = [parameter.detach().clone() for parameter in chosen]
+    gradients = [parameter.grad for parameter in chosen]
+    model.eval()
+    try:
+        yield
+    except BaseException:
+        with torch.no_grad():
+            for parameter, value in zip(chosen, values, strict=True):
+                parameter.copy_(value)
+        raise
+    finally:
+        model.autocast = autocast
+        for module, mode in training.items():
+            module.training = mode
+        for parameter, gradient in zip(chosen, gradients, strict=True):
+            parameter.grad = gradient
