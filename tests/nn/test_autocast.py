@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from mtt.nn import LaplacianEigenstates, SoapPowerSpectrum, SphericalHarmonics, neighborhoods
+from mtt.nn import (
+    LaplacianEigenstates,
+    SoapPowerSpectrum,
+    SpeciesNormLinear,
+    SphericalHarmonics,
+    neighborhoods,
+)
 
 LOW = [torch.bfloat16, torch.float16]
 
@@ -42,3 +48,16 @@ def test_power_spectra_and_their_derivatives_keep_their_precision(surroundings, 
     for one, two in zip(derivatives(dtype), derivatives(None), strict=True):
         assert one.dtype == torch.float32
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("some", [False, True])
+@pytest.mark.parametrize("dtype", LOW)
+def test_normalisation_of_features_far_from_zero_keeps_its_size(dtype, some):
+    layer, x = SpeciesNormLinear(2, 64, 5), 1 + 0.05 * torch.randn(7, 64)
+    if some:
+        layer.normalise_over(torch.rand(2, 64) < 0.7)
+    expected = layer(x, [3, 4])
+    with torch.autocast("cpu", dtype):
+        found = layer(x, [3, 4])
+    # bfloat16 has 8 bits; the spread of the features is a twentieth of their mean
+    assert (found - expected).abs().max() < 0.02 * expected.std()

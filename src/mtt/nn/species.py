@@ -1,7 +1,7 @@
 """Layers with separate weights for every element, for atoms that are sorted by element."""
 
 import math
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -79,6 +79,26 @@ class SpeciesNormLinear(torch.nn.Module):
         """[n, out_features] from [n, in_features], ``counts[t]`` rows of type t."""
         weight = self.linear.weight * self.gain[:, None, :]
         offset = torch.bmm(self.linear.weight, self.shift[:, :, None])[:, :, 0]
+        if not torch.jit.is_scripting():  # noqa: SIM102  TorchScript reads one without `and`
+            if torch.is_autocast_enabled(x.device.type):
+                normalised = self.normalised(x, counts)
+                return grouped_linear(normalised, weight, counts) + expand_rows(offset, counts)
+        mean, inverse = self.moments(x, counts)
+        centred = grouped_linear(x, weight, counts) - mean * expand_rows(weight.sum(2), counts)
+        return centred * inverse + expand_rows(offset, counts)
+
+    def normalised(self, x: Tensor, counts: List[int]) -> Tensor:
+        """(x - mean x) / σ(x), in full precision also where autocast is on.
+
+        A product in 16 bits has no digits left for a mean to be subtracted.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.gain.dtype)
+            mean, inverse = self.moments(x, counts)
+            return (x - mean) * inverse
+
+    def moments(self, x: Tensor, counts: List[int]) -> Tuple[Tensor, Tensor]:
+        """mean x and 1 / σ(x), both [n, 1]."""
         counted = self.counted()
         if counted.shape[0] > 0:
             mean = grouped_linear(x, counted[:, None, :], counts)
@@ -89,9 +109,7 @@ class SpeciesNormLinear(torch.nn.Module):
             mean = x.sum(dim=1, keepdim=True) * share
             square = x.square().sum(dim=1, keepdim=True) * share
         variance = square - mean.square()
-        inverse = torch.rsqrt(variance.clamp(min=0.0) + 1e-5)
-        centred = grouped_linear(x, weight, counts) - mean * expand_rows(weight.sum(2), counts)
-        return centred * inverse + expand_rows(offset, counts)
+        return mean, torch.rsqrt(variance.clamp(min=0.0) + 1e-5)
 
     def extra_repr(self) -> str:
         counted = self.counted()
