@@ -43,11 +43,15 @@ class LowRank(torch.nn.Module):
 
 
 def linear_layers(model: torch.nn.Module) -> list[str]:
-    """Names of the layers that can be corrected: ``torch.nn.Linear`` and ``SpeciesLinear``."""
+    """Names of the layers that can be corrected: ``torch.nn.Linear`` and ``SpeciesLinear``.
+
+    Not those whose weights are computed from others by the architecture itself.
+    """
     return [
         name
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear | SpeciesLinear)
+        and not parametrize.is_parametrized(module)
     ]
 
 
@@ -71,14 +75,20 @@ def add_adapters(
 
 def merge_adapters(model: torch.nn.Module) -> None:
     """Put all corrections into plain weights, as if they had never been apart."""
-    for module in list(model.modules()):
-        corrected = parametrize.is_parametrized(module, WEIGHT)
-        if corrected and any(isinstance(one, LowRank) for one in corrections(module)):
-            parametrize.remove_parametrizations(module, WEIGHT, leave_parametrized=True)
+    for layer in list(model.modules()):
+        if not _is_corrected(layer):
+            continue
+        weight: Tensor = getattr(layer, WEIGHT)
+        # torch's own removal deletes a property of the class, which copies of a layer share:
+        # those would lose their weights
+        del layer.parametrizations
+        layer.__class__ = type(layer).__bases__[0]
+        layer.register_parameter(WEIGHT, torch.nn.Parameter(weight.detach()))
 
 
-def corrections(layer: torch.nn.Module) -> list[torch.nn.Module]:
-    """What is laid over the weights of ``layer``."""
+def _is_corrected(layer: torch.nn.Module) -> bool:
+    if not parametrize.is_parametrized(layer, WEIGHT):
+        return False
     container = layer.parametrizations
     assert isinstance(container, torch.nn.ModuleDict)
-    return list(container[WEIGHT].children())
+    return any(isinstance(child, LowRank) for child in container[WEIGHT].children())

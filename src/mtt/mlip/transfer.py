@@ -63,7 +63,7 @@ def transfer(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str
             problems.append(Problem(f"the source has no {origin} for {name}"))
             continue
         value = known[origin]
-        if grows and value.shape != tensor.shape:
+        if grows and value.shape != tensor.shape and name.split(".")[0] != "prior":
             value = model.extend_elements(name, value, places)
             done.extended.append(name)
         else:
