@@ -1,0 +1,124 @@
+"""The state of an optimizer, put back into a new one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from mtt.errors import TrainingError
+
+_OWN = ("params", "param_names", "shapes", "optimizer", "lr_factor", "l2", "matrices")
+_INTERCHANGEABLE = ({"adam", "adamw"},)
+_SHAPING = (
+    "amsgrad",
+    "ams_bound",
+    "precondition_1d",
+    "merge_dims",
+    "max_precondition_dim",
+    "precondition_frequency",
+    "shampoo_beta",
+)
+"""Options on which it depends what a state consists of, or which it holds itself."""
+
+
+def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Take moments and step counts from ``state``, but keep the options of ``optimizer``.
+
+    Parameters are matched by name, so that their groups may differ. Every number comes back
+    with the bits and the type that it was saved with.
+
+    :param state: a ``state_dict`` of what :func:`make_optimizer` made.
+    :raises TrainingError: ``state`` belongs to other parameters, or to another optimizer.
+    """
+    saved, own = state["param_groups"], optimizer.state_dict()["param_groups"]
+    _check_parameters(saved, own)
+    _check_kind(saved, own)
+    theirs = _by_name(saved)
+    entries: dict[Any, Any] = {}
+    for name, (index, _) in _by_name(own).items():
+        if theirs[name][0] in state["state"]:
+            entries[index] = state["state"][theirs[name][0]]
+    groups = []
+    for group in own:
+        source = theirs[group["param_names"][0]][1]
+        groups.append({**group, **_counters(optimizer, source)})
+    optimizer.load_state_dict({"state": entries, "param_groups": groups})
+    parameters = {
+        index: parameter
+        for group, old in zip(optimizer.param_groups, own, strict=True)
+        for index, parameter in zip(old["params"], group["params"], strict=True)
+    }
+    for index, entry in entries.items():
+        # torch gives every tensor the type of its parameter; some counters have another
+        loaded = optimizer.state[parameters[index]]
+        for key, value in entry.items():
+            loaded[key] = _placed(value, loaded[key])
+
+
+def _check_parameters(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> None:
+    if _shapes(saved) != _shapes(own):
+        raise TrainingError(
+            "the optimizer in the checkpoint belongs to other parameters than the model's",
+            hint="start from its weights with finetune.read_from instead of --restart",
+        )
+
+
+def _check_kind(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> None:
+    old, new = saved[0], own[0]
+    names = {old["optimizer"], new["optimizer"]}
+    same = len(names) == 1 or any(names <= kinds for kinds in _INTERCHANGEABLE)
+    changed = [key for key in _SHAPING if old.get(key) != new.get(key)]
+    if not same or changed:
+        what = f"was {old['optimizer']!r}, not {new['optimizer']!r}"
+        if same:
+            what = f"had another {' and '.join(changed)}"
+        raise TrainingError(
+            f"the optimizer in the checkpoint {what}",
+            hint="restart with the options it had, or start from its weights with "
+            "finetune.read_from",
+        )
+
+
+def _shapes(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Shape by name of parameter; empty for what :func:`make_optimizer` did not make."""
+    return {
+        name: list(shape)
+        for group in groups
+        for name, shape in zip(group.get("param_names", ()), group.get("shapes", ()), strict=True)
+    }
+
+
+def _by_name(
+    groups: Sequence[Mapping[str, Any]],
+) -> dict[str, tuple[int, Mapping[str, Any]]]:
+    """Index in the state, and group, by name of parameter."""
+    return {
+        name: (index, group)
+        for group in groups
+        for name, index in zip(group["param_names"], group["params"], strict=True)
+    }
+
+
+def _counters(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
+    """What a saved group holds besides options: torch's own count by parameter, not by group."""
+    if not type(optimizer).__module__.startswith("pytorch_optimizer"):
+        return {}
+    options = {*inspect.signature(type(optimizer)).parameters, *_OWN}
+    return {key: _copy(value) for key, value in group.items() if key not in options}
+
+
+def _copy(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _placed(value: Any, loaded: Any) -> Any:
+    """``value`` with its own bits and type, where torch has put it."""
+    if isinstance(value, Tensor):
+        return value.clone().to(loaded.device) if isinstance(loaded, Tensor) else value.clone()
+    if isinstance(value, list | tuple):
+        return type(value)(_placed(v, w) for v, w in zip(value, loaded, strict=True))
+    return value
