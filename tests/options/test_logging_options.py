@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +50,15 @@ def test_logging_options_mean_the_same_when_they_are_written_out(
     assert logging_of(options) == meaning
     assert resolve(load_options(options.to_dict()), toy) == options
     assert read(options.to_yaml()) == options
+
+
+def test_the_examples_of_the_page_are_valid(read: Reader, root: Path) -> None:
+    page = (root / "docs" / "src" / "logging.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(examples) == 4
+    assert read(examples[0] + REST) == read(REST)  # "these are the defaults"
+    for example in examples:
+        read(example + REST)
 
 
 @pytest.mark.parametrize(

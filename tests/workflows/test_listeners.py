@@ -171,7 +171,8 @@ def test_what_a_stopped_run_wrote_is_copied_too(tiny: dict[str, Any], here: Path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train({**tiny, "remote": f"file://{here}/there"}, listeners=[stop])
+        train({**tiny, "tensorboard": True, "remote": f"file://{here}/there"}, listeners=[stop])
+    assert any((here / "there").rglob("events.out.tfevents.*"))
     (history,) = (here / "there").rglob("history.jsonl")
     assert json.loads(history.read_text())["epoch"] == 1
     # the log of a run says what decides the behaviour of its model

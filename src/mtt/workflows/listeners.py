@@ -72,8 +72,8 @@ def make_events(options: Options, folder: Path, listeners: Sequence[Listener] = 
     made += listeners
     if options.remote is not None:
         # the last: what the others write is copied, their close comes first
-        url = "/".join([options.remote.rstrip("/"), *folder.resolve().parts[-2:]])
-        made.append(RemoteCopy(url, folder))
+        above = options.remote if options.remote.endswith("/") else f"{options.remote}/"
+        made.append(RemoteCopy(above + "/".join(folder.resolve().parts[-2:]), folder))
     return Events(made)
 
 
