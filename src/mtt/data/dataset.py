@@ -84,6 +84,7 @@ class Dataset:
 
         :param targets: as in the options: ``{"energy": {"key": "energy", "unit": "eV"}}``, or
             :class:`mtt.options.TargetOptions` instead of the inner dicts.
+        :param name: what its errors are reported under where there are several data sets.
         :param weight: of all structures in the loss, or the key of a number per structure.
         :raises DataError: collects all mistakes in the data.
         :raises ConfigError: collects all mistakes in ``targets``.

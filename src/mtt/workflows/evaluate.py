@@ -44,7 +44,7 @@ def evaluate(
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
 
-    :param model: a model, a ``.ckpt`` (its best weights) or an exported ``.pt``.
+    :param model: a model, a ``.ckpt`` (its best weights), a ``.zip`` or an exported ``.pt``.
     :param options: a YAML file, or its content: a data set as in the options of a training
         (``targets`` may be left out: then everything is predicted and nothing scored), or a
         list of them.
@@ -63,25 +63,21 @@ def evaluate(
         outputs = list(paths)
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures)
+    evaluated = []
     read = [read_dataset(one) for one in datasets]
-    names = [one.name or one.systems.read_from for one in datasets]
-    return [
-        EvaluatedSet(
-            name,
-            evaluate_dataset(
-                model,
-                dataset,
-                output=path,
-                batch_size=batch_size,
-                device=device,
-                check_consistency=check_consistency,
-                warm_up=min(3, len(dataset) // batch_size),
-                extended=extended,
-            ),
-            path,
+    for one, dataset, path in zip(datasets, read, outputs, strict=True):
+        report = evaluate_dataset(
+            model,
+            dataset,
+            output=path,
+            batch_size=batch_size,
+            device=device,
+            check_consistency=check_consistency,
+            warm_up=min(3, len(dataset) // batch_size),
+            extended=extended,
         )
-        for name, dataset, path in zip(names, read, outputs, strict=True)
-    ]
+        evaluated.append(EvaluatedSet(one.name or one.systems.read_from, report, path))
+    return evaluated
 
 
 def score(
