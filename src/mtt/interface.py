@@ -89,8 +89,10 @@ class ModelInterface(torch.nn.Module, ABC):
         return {}
 
     def extra_repr(self) -> str:
-        """The options that the model is built from."""
-        return ", ".join(f"{key}={value!r}" for key, value in self.hypers.items())
+        """What the model is built from: elements, targets, options."""
+        info = self.dataset_info
+        what = {"atomic_types": list(info.atomic_types), "targets": list(info.targets)}
+        return ", ".join(f"{key}={value!r}" for key, value in {**what, **self.hypers}.items())
 
     @abstractmethod
     def forward(

@@ -75,6 +75,10 @@ class MLIPModel(Served, Stored):
         self.register_buffer("precision", torch.zeros(0), persistent=False)
         self.autocast: Optional[torch.dtype] = None
 
+    def extra_repr(self) -> str:
+        unit = self.dataset_info.length_unit
+        return f"cutoff={self.cutoff} {unit}, {self.dtype}, {super().extra_repr()}"
+
     # ---------------------------------------------------------------- physics
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:

@@ -75,6 +75,9 @@ class Fourier(torch.nn.Module):
                 energy = energy + self.coefficients[row, self.order + n] * s
         return energy * self.tuples.known[row].to(energy.dtype)
 
+    def extra_repr(self) -> str:
+        return f"order={self.order}, chiral={self.chiral}"
+
 
 class Repulsion(torch.nn.Module):
     """ε (σ / r)^p S(r) of two atoms, by the rules of Lorentz and Berthelot.
