@@ -69,8 +69,8 @@ def fine_tune(
     wanted = _wanted(known, info)
     model = type(source)(copy.deepcopy(dict(hypers)), wanted)
     model.metadata = source.metadata
-    model.to(source.dtype)
     _remember(source, model)
+    model.to(source.dtype)
     done = transfer(source, model, counterparts)
     tables = Tables(source, model, counterparts)
     tables.carry_over()

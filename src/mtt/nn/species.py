@@ -73,7 +73,8 @@ class SpeciesNormLinear(torch.nn.Module):
         :param counted: [n_types, in_features] bool, at least one for each element.
         """
         weights = counted.to(torch.float64)
-        self.counted = Constant(weights / weights.sum(dim=1, keepdim=True))
+        shares = Constant(weights / weights.sum(dim=1, keepdim=True))
+        self.counted = shares.to(device=self.gain.device, dtype=self.gain.dtype)
 
     def forward(self, x: Tensor, counts: List[int]) -> Tensor:
         """[n, out_features] from [n, in_features], ``counts[t]`` rows of type t."""
