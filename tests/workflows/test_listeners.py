@@ -191,14 +191,16 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
         events("run_start", known, history=tuple(rows[:known]), units=units)
         for row in rows[known : known + 2]:
             events("epoch", row["epoch"], metrics=row, units=units, is_best=row["epoch"] == 3)
-        events("end", 3)
+        if known:  # the first run is stopped
+            events("end", 3)
         events("test", 3, metrics={"energy RMSE": 7.0}, units={"energy RMSE": "meV"})
         events.close()
     first, second = sorted((tmp_path / "wandb").glob("offline-run-*"))
     name = (tmp_path / "wandb.id").read_text()
     assert first.name.endswith(name)
     assert second.name.endswith(name)
-    history, summary, config = stored(first)
+    history, summary, config, failed = stored(first)
+    assert failed
     forces = "validation/forces RMSE [eV/Å]"
     assert [(row["_step"], row["training/loss"], row[forces]) for row in history] == [
         (1, 0.5, 2.0),
@@ -206,16 +208,17 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
     ]
     assert summary["test/energy RMSE [meV]"] == 7.0
     assert config["architecture"]["name"] == "soap_bpnn"
-    history, summary, _ = stored(second)
+    history, summary, _, failed = stored(second)
+    assert not failed
     assert [row["_step"] for row in history] == [3]
     assert summary["best/epoch"] == 3
 
 
-def stored(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
-    """History, summary and configuration in the file of an offline run."""
+def stored(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any], bool]:
+    """History, summary, configuration, and whether the run failed, from an offline run's file."""
     from wandb.proto import wandb_internal_pb2
 
-    history, summary, config = [], {}, {}
+    history, summary, config, exit_codes = [], {}, {}, []
 
     def values(items: Any) -> dict[str, Any]:
         return {item.key or item.nested_key[0]: json.loads(item.value_json) for item in items}
@@ -226,9 +229,12 @@ def stored(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str
         record.ParseFromString(data)
         if record.HasField("history"):
             history.append(values(record.history.item))
+        if record.HasField("exit"):
+            exit_codes.append(record.exit.exit_code)
         summary |= values(record.summary.update)
         config |= values(record.run.config.update)
-    return history, summary, config
+    (exit_code,) = exit_codes  # the file is complete
+    return history, summary, config, bool(exit_code)
 
 
 def records(data: bytes, block: int = 2**15) -> Iterator[bytes]:
