@@ -183,3 +183,15 @@ def test_an_archive_of_an_older_model_is_upgraded(bare: Path, here: Path) -> Non
 def same_weights(one: Any, other: Any) -> bool:
     pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
+
+
+def test_low_rank_corrections_are_merged_in_it(tiny: dict[str, Any], fit: Fit) -> None:
+    first = fit(tiny)
+    finetune = {"read_from": str(first.checkpoint), "method": "lora", "config": {"rank": 2}}
+    tiny["architecture"]["training"].update(num_epochs=1, finetune=finetune)
+    tuned = fit(tiny).checkpoint
+    kept = export(tuned, "tuned.zip")
+    names = read(first.checkpoint)["model_state_dict"].keys()
+    assert read_archive(kept)["model_state_dict"].keys() == names
+    assert read(tuned)["model_state_dict"].keys() != names
+    assert same_predictions(load_model(kept), load_model(tuned))
