@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -21,8 +22,14 @@ def peer_notice(name: str) -> str | None:
     return None
 
 
-def training_notice(key: str) -> str | None:
-    """What to say about a training option of metatrain that an architecture does not have."""
+def training_notice(key: str, known: Container[str] = ()) -> str | None:
+    """What to say about a training option of metatrain that an architecture does not have.
+
+    :param known: the platform's options that it has; where one of them does the same, it is told.
+    """
+    instead = _table()["renamed"].get(key)
+    if instead and instead.partition(":")[0] in known:
+        return f"not available under this name; use {instead}"
     note = _table()["training"].get(key)
     return f"not available yet: {note}" if note else None
 

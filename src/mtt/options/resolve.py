@@ -191,7 +191,7 @@ class _Section:
             hint = did_you_mean(key, self.shared)
             return fault._replace(hint=hint) if hint else fault
         # what metatrain has is "not available", not "unknown"
-        note = training_notice(key) if fault.path[:2] == _TRAINING else ""
+        note = training_notice(key, self.platform) if fault.path[:2] == _TRAINING else ""
         return Fault(fault.path, note) if note else fault
 
     def _expand_loss(self, training: dict[str, Any]) -> None:
