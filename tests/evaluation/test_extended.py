@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.evaluation.metrics import Errors, display, names, units
+from mtt.evaluation.quantities import is_extended
 from mtt.graph import Target
 
 ATOMIC_TYPES = (1, 6, 8)
@@ -265,6 +266,13 @@ def test_a_cosine_has_no_unit_and_parts_have_that_of_the_whole() -> None:
     assert shown["stress xy MAE"] == "meV/Å³"
     values = {metric.name: metric.value for metric in display(INFO, dict.fromkeys(shown, 0.5))}
     assert (values["forces cosine"], values["forces x RMSE"]) == (0.5, 500.0)
+
+
+def test_extended_metrics_are_known_by_their_names() -> None:
+    plain = names(INFO, totals=True)
+    extended = [name for name in names(INFO, totals=True, extended=True) if name not in plain]
+    assert all(map(is_extended, extended))
+    assert not any(is_extended(name) for name in [*plain, "loss", "mtt::E2 forces RMSE"])
 
 
 def test_an_update_never_waits_for_the_device() -> None:

@@ -50,6 +50,19 @@ def test_a_line_shows_every_part_with_units_and_significant_digits(caplog):
     ]
 
 
+def test_a_line_leaves_extended_metrics_out(caplog):
+    logger = LineLogger()
+    extended = {"training energy MaxAE": "meV/atom", "validation energy MaxAE": "meV/atom"}
+    lines = []
+    for units in (UNITS, {**UNITS, **extended}):
+        with caplog.at_level(logging.INFO, "mtt"):
+            start(logger, units=units)
+            metrics = row(3) | dict.fromkeys(extended, 0.5)
+            logger("epoch", {"metrics": metrics, "units": units, "is_best": False}, 3)
+        lines.append(caplog.messages[-1])
+    assert lines[0] == lines[1]
+
+
 def test_a_table_shows_every_metric_with_units_and_significant_digits(caplog):
     units = {name: unit for name, unit in UNITS.items() if "mse_bulk" not in name}
     logger = TableLogger()

@@ -68,6 +68,15 @@ class Quantity(NamedTuple):
         return (*self.metrics, self.maximum) if self.maximum else self.metrics
 
 
+def is_extended(metric: str) -> bool:
+    """Whether a metric is one of the extended ones, by its name (``forces C RMSE``).
+
+    Names of targets have no blanks, and none is called like an element or an axis.
+    """
+    *_, part, kind = ("", *metric.split())
+    return kind in ("MaxAE", COSINE) or part in {*AXES, *VOIGT, *chemical_symbols}
+
+
 def quantities(info: DatasetInfo, *, totals: bool, extended: bool) -> list[Quantity]:
     """The whole quantities first; ``extended``: then, of each one, its :func:`parts_of`."""
     whole = _whole(info, totals)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from mtt.evaluation.quantities import is_extended
 from mtt.training.events import PARTS
 from mtt.training.loggers.shown import Shown, number
 
@@ -15,7 +16,10 @@ TRAINING = PARTS["train"]
 
 
 class LineLogger:
-    """Logs every ``log_interval``-th epoch, the first of the run and the last one."""
+    """Logs every ``log_interval``-th epoch, the first of the run and the last one.
+
+    Extended metrics are left out: a line has no room for them.
+    """
 
     def __init__(self) -> None:
         self._shown = Shown()
@@ -32,8 +36,10 @@ class LineLogger:
         metrics, units = values["metrics"], values["units"]
         num_epochs = self._shown.num_epochs
         parts = [f"epoch {epoch:{len(str(num_epochs))}d}/{num_epochs}"]
-        for name in (name for name in metrics if name.startswith(TRAINING)):
+        for name in metrics:
             quantity = name.removeprefix(TRAINING)
+            if quantity == name or is_extended(quantity):
+                continue
             numbers = " | ".join(number(metrics[part + quantity]) for part in self._shown.parts)
             parts.append(f"{quantity.removesuffix(' RMSE')} {numbers} {units[name]}".rstrip())
         parts.append(f"lr {metrics['learning rate']:.2g}")
