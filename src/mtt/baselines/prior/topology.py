@@ -91,12 +91,13 @@ class Molecules(torch.nn.Module):
         seconds: List[Tensor] = [place[:0]]
         sizes: List[int] = torch.bincount(graph.system, minlength=graph.n_systems).tolist()
         lengths: List[int] = self.n_atoms.tolist()
+        n_bonds: List[int] = self.n_bonds.tolist()
         begin = 0
         for size in sizes:
             types = graph.types[begin : begin + size]
             which = self.molecule(types, lengths)
             if size > 0:
-                bonds = self.bonds.split(self.n_bonds.tolist())[which]
+                bonds = self.bonds.split(n_bonds)[which]
                 n = lengths[which]
                 place[begin : begin + size] = torch.arange(size, device=types.device) % n
                 copies = torch.arange(0, size, n, device=types.device)[:, None] + begin
