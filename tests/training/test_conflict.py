@@ -169,6 +169,6 @@ def test_a_gradient_that_is_not_finite_gives_nan_and_no_error(value):
 
 
 def test_more_parameters_than_are_taken_at_a_time():
-    gradients, weights = random_gradients(2, p=(1 << 18) + 5), weights_of(2)
+    gradients, weights = random_gradients(2, p=(1 << 17) + 5), weights_of(2)
     expected = torch.from_numpy(by_definition(gradients, weights))
     torch.testing.assert_close(conflict_free(gradients, weights), expected, rtol=1e-9, atol=1e-11)
