@@ -1,6 +1,11 @@
 """Sphinx configuration: ``sphinx-build -W -b html docs/src docs/build/html``."""
 
+import sys
+from pathlib import Path
+
 from mtt import __version__
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "extensions"))
 
 project = "mtt"
 author = "the mtt developers"
@@ -8,7 +13,7 @@ copyright = "2026, the mtt developers"
 release = __version__
 version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "option_tables", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 nitpicky = False
 

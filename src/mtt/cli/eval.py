@@ -42,7 +42,7 @@ def command(
     extended: bool,
     architectures: tuple[Path, ...],
 ) -> None:
-    """Predict the structures of OPTIONS with MODEL (.pt or .ckpt), and score them.
+    """Predict the structures of OPTIONS with MODEL (.pt, .ckpt or .zip), and score them.
 
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
