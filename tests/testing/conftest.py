@@ -53,6 +53,16 @@ class Tiny(MLIPModel):
             torch.nn.Linear(hypers["width"], 1),
         )
 
+    def head_modules(self):
+        return {name: ["network.2"] for name in self.target_names}
+
+    def extend_elements(self, name, known, places):
+        weight = self.state_dict()[name].clone()
+        columns = [4 * t + k for t in places for k in range(4)]
+        columns += [4 * self.n_types + t for t in places]
+        weight[:, columns] = known.to(weight.dtype)
+        return weight
+
     def smooth(self, r: Tensor) -> Tensor:
         return (1 - r / self.cutoff) ** 3
 

@@ -66,15 +66,9 @@ def fine_tune(
     if problems:
         raise ArchitectureError.collect(problems)
     counterparts = _counterparts(known, info, finetune.get("inherit_heads") or {})
-    wanted = _wanted(known, info)
-    model = type(source)(copy.deepcopy(dict(hypers)), wanted)
-    model.metadata = source.metadata
-    _remember(source, model)
-    model.to(source.dtype)
-    done = transfer(source, model, counterparts)
-    tables = Tables(source, model, counterparts)
-    tables.carry_over()
+    model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
     carried = model.composition.values.clone(), model.scale.values.clone()
+    tables = Tables(source, model, counterparts)
     notes = [*_notes(source, model, counterparts), *tables.fit(dataset, training)]
     choose_trainable(model, finetune, _parameters(model, done.fresh))
     _check_growth(model, source, done, finetune["method"])
@@ -82,6 +76,27 @@ def fine_tune(
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
+
+
+def carried_over(
+    source: MLIPModel,
+    hypers: Mapping[str, Any],
+    info: DatasetInfo,
+    counterparts: Mapping[str, str],
+) -> tuple[MLIPModel, Transfer]:
+    """A new model with all that ``source`` can give it: weights, baselines, scales.
+
+    :param info: its targets and elements; see :func:`wanted_info`.
+    :param counterparts: target to the target of ``source`` that it takes the head of.
+    :raises ArchitectureError: see :func:`mtt.mlip.transfer.transfer`.
+    """
+    model = type(source)(copy.deepcopy(dict(hypers)), info)
+    model.metadata = source.metadata
+    _remember(source, model)
+    model.to(source.dtype)
+    done = transfer(source, model, counterparts)
+    Tables(source, model, counterparts).carry_over()
+    return model, done
 
 
 def _counterparts(
@@ -111,7 +126,7 @@ def _counterparts(
     return {**own, **inherit}
 
 
-def _wanted(known: DatasetInfo, info: DatasetInfo) -> DatasetInfo:
+def wanted_info(known: DatasetInfo, info: DatasetInfo) -> DatasetInfo:
     """Targets of the data, those of the source first and in its order; elements of both."""
     order = [name for name in known.targets if name in info.targets]
     order += [name for name in info.targets if name not in known.targets]

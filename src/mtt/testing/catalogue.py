@@ -6,6 +6,7 @@ from mtt.testing import (
     checkpoints,
     derivatives,
     description,
+    finetuning,
     locality,
     scripting,
     smoothness,
@@ -39,6 +40,10 @@ CHECKS: tuple[Check, ...] = (
     Check("the trainer's checkpoint loads in every context", checkpoints.check_contexts),
     Check("a restart goes on with the same model", checkpoints.check_restart),
     Check("a restart refuses unknown elements and targets", checkpoints.check_restart_refuses),
+    Check("fine-tuning begins where its source ended", finetuning.check_carried_over),
+    Check("heads serve one target each", finetuning.check_heads),
+    Check("new elements leave the known ones alone", finetuning.check_elements),
+    Check("low-rank corrections begin as none and merge", finetuning.check_adapters),
 )
 
 NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)
