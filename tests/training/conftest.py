@@ -97,9 +97,9 @@ def validation(frames):
 def make_model():
     """A fresh model: the same weights for the same seed."""
 
-    def make(seed=0, dropout=0.0, info=INFO):
+    def make(seed=0, dropout=0.0, info=INFO, **hypers):
         torch.manual_seed(seed)
-        return PairNet({"width": 16, "dropout": dropout}, info)
+        return PairNet({"width": 16, "dropout": dropout, **hypers}, info)
 
     return make
 

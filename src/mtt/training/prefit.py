@@ -150,6 +150,7 @@ class _Fit:
         optimizer = torch.optim.LBFGS(
             self.parameters,
             max_iter=1,
+            max_eval=26,  # the line search gets what is left of it
             tolerance_grad=tolerance,
             tolerance_change=0.0,
             history_size=max(10, min(100, self._flat().numel())),
