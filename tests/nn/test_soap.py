@@ -138,3 +138,17 @@ def test_only_derivatives_by_weights_take_the_short_way(soap, inputs):
         torch.autograd.backward(gradient.square().sum(), inputs=[weights])
     assert not any("Curvature" in event.key for event in profile.key_averages())
     assert weights.grad is not None
+
+
+def test_fewer_elements_are_some_of_the_features(inputs):
+    """Surroundings that hold elements 0 and 2 of three alone, and the same as 0 and 1 of two."""
+    vectors, types, layout = inputs
+    two, three = (
+        SoapPowerSpectrum(3.0, 0.8, max_radial=2, max_angular=2, n_types=n).double() for n in (2, 3)
+    )
+    more = three(vectors, 2 * types, layout)
+    columns = three.features_of([0, 2])
+    torch.testing.assert_close(more[:, columns], two(vectors, types, layout))
+    others = torch.ones(three.n_features, dtype=torch.bool)
+    others[columns] = False
+    assert bool((more[:, others] == 0).all())

@@ -64,3 +64,23 @@ def test_torchscript_gives_the_same():
     layer = SpeciesNormLinear(2, 4, 2)
     x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     assert torch.equal(torch.jit.script(layer)(x, [0, 3]), layer(x, [0, 3]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_layer_normalises_over_the_features_that_are_named(dtype):
+    torch.manual_seed(0)
+    layer = SpeciesNormLinear(2, 6, 3)
+    counted = torch.tensor([[True, False, True, True, False, True], [True] * 6])
+    layer.normalise_over(counted)
+    layer.to(dtype)
+    with torch.no_grad():
+        layer.gain.uniform_(0.5, 2.0)
+        layer.shift.normal_()
+    x = torch.randn(5, 6, dtype=dtype)
+    for row, t in enumerate([0, 0, 1, 1, 1]):
+        seen = x[row, counted[t]]
+        scaled = (x[row] - seen.mean()) / torch.sqrt(seen.var(correction=0) + 1e-5)
+        wanted = layer.linear.weight[t] @ (layer.gain[t] * scaled + layer.shift[t])
+        torch.testing.assert_close(layer(x, [2, 3])[row], wanted)
+    assert "normalised over 4, 6 of 6" in repr(layer)
+    assert list(layer.state_dict()) == ["gain", "shift", "linear.weight"]
