@@ -39,16 +39,10 @@ def export(
     :raises CheckpointError: the checkpoint cannot be read, or the export differs from it.
     :raises ConfigError: the output or the metadata cannot be used.
     """
-    if dtype is not None and dtype not in _PRECISIONS:
-        raise ConfigError(f"no export in {dtype!r}", hint=f"one of {', '.join(_PRECISIONS)}")
     source = Path(checkpoint)
     target = Path(output) if output is not None else Path(source.with_suffix(".pt").name)
-    check_writable(target)
+    _check(source, target, dtype)
     given = None if metadata is None else read_metadata(metadata)
-    if is_exported(source):
-        raise ConfigError(
-            "this is an exported model already", where=str(source), hint="give its checkpoint"
-        )
     if target.suffix == ".ckpt":
         if given is None:
             raise ConfigError(
@@ -57,12 +51,6 @@ def export(
                 hint="give --metadata, or a name that ends in .pt",
             )
         return rewrite_metadata(source, target, given)
-    if target.suffix == ".zip" and dtype is not None:
-        raise ConfigError(
-            "an archive keeps the precision of its model",
-            where=str(target),
-            hint="leave --dtype out, or export to a .pt file",
-        )
     contents, architecture = load_checkpoint(source, architectures)
     model = model_from(contents, architecture, "export")
     if target.suffix == ".zip":
@@ -71,3 +59,20 @@ def export(
         return export_archive(model, target, given, architecture=architecture.name, record=record)
     precision = None if dtype is None else _PRECISIONS[dtype]
     return export_model(model, target, metadata=given, dtype=precision)
+
+
+def _check(source: Path, target: Path, dtype: str | None) -> None:
+    """Refuse, before any work, what cannot be exported like this."""
+    if dtype is not None and dtype not in _PRECISIONS:
+        raise ConfigError(f"no export in {dtype!r}", hint=f"one of {', '.join(_PRECISIONS)}")
+    if dtype is not None and target.suffix == ".zip":
+        raise ConfigError(
+            "an archive keeps the precision of its model",
+            where=str(target),
+            hint="leave --dtype out, or export to a .pt file",
+        )
+    check_writable(target)
+    if is_exported(source):
+        raise ConfigError(
+            "this is an exported model already", where=str(source), hint="give its checkpoint"
+        )
