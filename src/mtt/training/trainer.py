@@ -179,9 +179,7 @@ class MLIPTrainer(TrainerInterface):
             training=batches,
             validation=self._loader(model, validation, shuffle=False),
             step=Step(model, loss, optimizer, hypers["grad_clip_norm"]),
-            schedule=make_schedule(
-                hypers, hypers["num_epochs"] * steps_per_epoch, steps_per_epoch
-            ),
+            schedule=make_schedule(hypers, hypers["num_epochs"] * steps_per_epoch, steps_per_epoch),
             best_rule=best_rule,
             record=Record(info, hypers["log_mae"]),
             events=events,
