@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import torch
 
-from mtt.checkpoint import read, upgrade, write
+from mtt.checkpoint import read, read_archive, upgrade, write, write_archive
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError
 from mtt.interface import Context, ModelInterface, Run
@@ -22,14 +22,19 @@ TOLERANCE = 1e-12
 
 
 def check_plain_checkpoint(subject: Subject) -> None:
-    """``get_checkpoint()`` holds tensors and plain types only, and brings the model back."""
-    model = subject.model()
+    """``get_checkpoint()`` holds tensors and plain types only, and brings the model back.
+
+    From a checkpoint, and from a light archive.
+    """
+    content = subject.model().get_checkpoint() | {"architecture_name": subject.architecture.name}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.ckpt")
-        write(path, {**model.get_checkpoint(), "architecture_name": subject.architecture.name})
-        checkpoint = read(path)
+        path, archive = Path(folder, "model.ckpt"), Path(folder, "model.zip")
+        write(path, content)
+        write_archive(archive, content)
+        checkpoint, kept = read(path), read_archive(archive)
     _check_version(checkpoint, subject)
     _compare(subject, _load(subject, checkpoint, "restart"), "restart")
+    _compare(subject, _load(subject, kept, "restart"), "restart, from an archive")
 
 
 def check_contexts(subject: Subject) -> None:
