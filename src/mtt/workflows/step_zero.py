@@ -55,22 +55,7 @@ def compare_at_step_zero(
         why = "no head" if parts else "no structure of the training set with known elements only"
         log.info("step 0: nothing to compare with the source: there is %s", why)
         return found
-    before, after = _predictions(source, parts), _predictions(model, parts)
-    largest = max(int(part.n_atoms.max()) for part in parts)
-    problems = []
-    for name, old in counterparts.items():
-        target = model.dataset_info.targets[name]
-        floor = _size(model, name, target, largest)
-        for part in ("values", "forces", "strain"):
-            pairs = _pairs(before[old], after[name], part)
-            if not pairs:
-                continue
-            difference, size = _compare(pairs, floor if part == "values" else 0.0)
-            found["differences"][f"{name} {part}"] = difference
-            if not difference <= _tolerance(source) * size:  # also for NaN
-                problems.append(_problem(name, old, part, difference, size))
-    if problems:
-        raise TrainingError.collect(problems)
+    found["differences"] = _differences(source, model, counterparts, parts)
     log.info(
         "step 0: on %d structures the predictions of %s are those of the source; "
         "the largest difference is %.1e",
@@ -78,6 +63,34 @@ def compare_at_step_zero(
         ", ".join(counterparts),
         max(found["differences"].values()),
     )
+    return found
+
+
+def _differences(
+    source: ModelInterface,
+    model: ModelInterface,
+    counterparts: Mapping[str, str],
+    parts: Sequence[Dataset],
+) -> dict[str, float]:
+    """The largest difference of every part of every target.
+
+    :raises TrainingError: one is larger than rounding.
+    """
+    before, after = _predictions(source, parts), _predictions(model, parts)
+    largest = max(int(part.n_atoms.max()) for part in parts)
+    found, problems = {}, []
+    for name, old in counterparts.items():
+        floor = _size(model, name, model.dataset_info.targets[name], largest)
+        for part in ("values", "forces", "strain"):
+            pairs = _pairs(before[old], after[name], part)
+            if not pairs:
+                continue
+            difference, size = _compare(pairs, floor if part == "values" else 0.0)
+            found[f"{name} {part}"] = difference
+            if not difference <= _tolerance(source) * size:  # also for NaN
+                problems.append(_problem(name, old, part, difference, size))
+    if problems:
+        raise TrainingError.collect(problems)
     return found
 
 
