@@ -23,6 +23,7 @@ from mtt.exporting.files import check_path, take_name, temporary
 from mtt.exporting.structures import structure, trial_atoms
 from mtt.exporting.verify import differences, predict, tolerance_of
 from mtt.interface import ModelInterface
+from mtt.mlip import MLIPModel
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -83,7 +84,8 @@ def _verify(
 ) -> None:
     lists = model.requested_neighbor_lists()
     cutoff = max((options.cutoff for options in lists), default=4.0)
-    atoms = trial_atoms(model.dataset_info.atomic_types, cutoff, dataset)
+    examples = model.example_structures() if isinstance(model, MLIPModel) else []
+    atoms = trial_atoms(model.dataset_info.atomic_types, cutoff, dataset, examples)
     structures = [structure(one, lists) for one in atoms]
     floating = (p.dtype for p in model.parameters() if p.is_floating_point())
     dtype = next(floating, torch.float64)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def trial_atoms(
-    atomic_types: Sequence[int], cutoff: float, dataset: Dataset | None = None
+    atomic_types: Sequence[int],
+    cutoff: float,
+    dataset: Dataset | None = None,
+    examples: Sequence[ase.Atoms] = (),
 ) -> list[ase.Atoms]:
     """A few frames of ``dataset``, as they are and displaced, or random structures.
 
@@ -27,17 +30,19 @@ def trial_atoms(
     the ``cutoff``.
 
     :param cutoff: largest radius of the model's neighbour lists; lengths are in its unit.
+    :param examples: instead of random structures, for a model that takes no others.
     """
     generator = np.random.default_rng(0)
-    if dataset is None:
+    if dataset is not None:
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, 4).astype(int))
+        examples = [dataset.atoms(int(i)) for i in chosen]
+    elif not examples:
         periodic = ([False] * 3, [True, True, False], [True] * 3)
         return [_random_atoms(atomic_types, cutoff, pbc, generator) for pbc in periodic]
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, 4).astype(int))
-    frames = [dataset.atoms(int(i)) for i in chosen]
-    displaced = [frame.copy() for frame in frames]
+    displaced = [frame.copy() for frame in examples]
     for frame in displaced:
         frame.positions += generator.normal(0.0, 0.01 * cutoff, frame.positions.shape)
-    return [*frames, *displaced]
+    return [*examples, *displaced]
 
 
 def _random_atoms(

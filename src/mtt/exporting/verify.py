@@ -70,7 +70,8 @@ def verify(
         raise ArchitectureError(what, hint="exporting such models is not available yet")
     lists = exported.requested_neighbor_lists()
     cutoff = max((options.cutoff for options in lists), default=4.0)
-    atoms = trial_atoms(exported.capabilities().atomic_types, cutoff, dataset)
+    examples = model.example_structures() if isinstance(model, MLIPModel) else []
+    atoms = trial_atoms(exported.capabilities().atomic_types, cutoff, dataset, examples)
     structures = [structure(one, lists) for one in atoms]
     found = run_probe(path, structures, list(model.supported_outputs()), _energies(model))
     door = getattr(torch, exported.capabilities().dtype)

@@ -7,7 +7,7 @@ from metatomic.torch import ModelMetadata
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
-from mtt.baselines.prior import start_values
+from mtt.baselines.prior import Molecules, start_values
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
 from mtt.mlip.derivatives import detached, forces, pair_gradient, strain
@@ -18,6 +18,8 @@ from mtt.mlip.support import check_targets
 from mtt.mlip.systems import pairs_within
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from mtt.data import Dataset
 
 
@@ -168,6 +170,11 @@ class MLIPModel(Served, Stored):
         if not create_graph:
             return {name: detached(target) for name, target in predictions.items()}
         return predictions
+
+    def example_structures(self) -> "List[Atoms]":
+        """Structures to try the model on where any others might be refused; none if none are."""
+        topology = None if self.prior is None else self.prior.topology
+        return topology.examples() if isinstance(topology, Molecules) else []
 
     # --------------------------------------------------------------- training
 

@@ -33,7 +33,9 @@ class Tables:
         self._new = [i for i in range(n_types) if i not in self._places]
 
     def carry_over(self) -> None:
-        """Take what the source has; the rest stays zero, scales stay one."""
+        """Take what the source has; the rest stays zero, scales stay one, priors as given."""
+        if self._model.prior is not None and self._source.prior is not None:
+            self._model.prior.take(self._source.prior)
         for name, old in self._counterparts.items():
             column = self._source.composition.values[:, columns(self._source, old)]
             self._model.composition.values[self._places, columns(self._model, name)] = column

@@ -13,7 +13,7 @@ from mtt.mlip.support import symbols
 from mtt.mlip.trainable import is_within
 
 # tables that belong to targets and elements, not to the network; see mtt.mlip.finetuning
-TABLES = ("composition", "scale", "zbl")
+TABLES = ("composition", "scale", "zbl", "prior")
 
 
 @dataclass
@@ -63,7 +63,7 @@ def transfer(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str
             problems.append(Problem(f"the source has no {origin} for {name}"))
             continue
         value = known[origin]
-        if grows and value.shape != tensor.shape and name.split(".")[0] != "prior":
+        if grows and value.shape != tensor.shape:
             value = model.extend_elements(name, value, places)
             done.extended.append(name)
         else:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import kB
@@ -166,3 +167,25 @@ def test_all_tuples_of_many_elements_are_refused():
     option = {"topology": {"from": "connectivity"}, "dihedrals": "invert", "temperature": 1.0}
     with pytest.raises(ConfigError, match="30 elements have 810000 kinds of dihedrals; name"):
         Prior(option, list(range(1, 31)), "angstrom", "eV")
+
+
+def test_a_prior_of_more_elements_takes_what_another_has_learnt(hypers, water):
+    """As fine-tuning to new elements needs it."""
+    option = {
+        **hypers,
+        "topology": {"from": "data", "factor": 1.6},
+        "temperature": 300.0,
+        "bonds": "invert",
+    }
+    option |= {"repulsion": {"sigma": 2.0, "epsilon": 0.1, "cutoff": 4.0}}
+    source = Prior(option, TYPES, "angstrom", "eV")
+    start_values(source, water[0].select(range(20)))
+    with torch.no_grad():
+        source.repulsion.log_epsilon += 0.3
+    model = Prior(option, [1, 3, 6, 8], "angstrom", "eV")
+    model.take(source)
+    values, wanted = model.values(), source.values()
+    assert values["repulsion"]["epsilon"].pop("Li") == pytest.approx(0.1)
+    assert values == wanted
+    assert model.topology.n_atoms.tolist() == [3]
+    assert model.topology.types.tolist() == [3, 0, 0]

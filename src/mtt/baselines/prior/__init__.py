@@ -2,5 +2,6 @@
 
 from mtt.baselines.prior.model import Prior
 from mtt.baselines.prior.start import start_values
+from mtt.baselines.prior.topology import Molecules
 
-__all__ = ["Prior", "start_values"]
+__all__ = ["Molecules", "Prior", "start_values"]

@@ -25,7 +25,14 @@ from mtt.baselines.prior.geometry import (
     torsion,
 )
 from mtt.baselines.prior.options import name_of, with_defaults
-from mtt.baselines.prior.terms import angle_codes, bond_codes, dihedral_codes
+from mtt.baselines.prior.terms import (
+    Fourier,
+    Harmonic,
+    angle_codes,
+    bond_codes,
+    dihedral_codes,
+)
+from mtt.baselines.prior.topology import Molecules
 from mtt.baselines.units import factor
 from mtt.graph import Graph
 
@@ -204,6 +211,29 @@ class Prior(torch.nn.Module):
             epsilon = self.repulsion.log_epsilon.detach().exp().tolist()
             found["repulsion"] = {"epsilon": dict(zip(names, epsilon, strict=True))}
         return found
+
+    @torch.no_grad()
+    def take(self, source: "Prior") -> None:
+        """The parameters and molecules of ``source``, which may know fewer elements."""
+        for mine, theirs in zip(self._terms(), source._terms(), strict=True):
+            if mine is None or theirs is None:
+                continue
+            rows = {name: i for i, name in enumerate(theirs.tuples.names)}
+            there = dict(theirs.named_parameters())
+            for i, name in enumerate(mine.tuples.names):
+                if name in rows:
+                    mine.tuples.known[i] = theirs.tuples.known[rows[name]]
+                    for key, values in mine.named_parameters():
+                        values[i] = there[key][rows[name]]
+        if self.repulsion is not None and source.repulsion is not None:
+            for i, z in enumerate(source.atomic_types):
+                known = source.repulsion.log_epsilon[i]
+                self.repulsion.log_epsilon[self.atomic_types.index(z)] = known
+        if isinstance(self.topology, Molecules) and isinstance(source.topology, Molecules):
+            self.topology.take(source.topology)
+
+    def _terms(self) -> "List[Harmonic | Fourier | None]":
+        return [self.bonds, self.angles, self.dihedrals]
 
     def extra_repr(self) -> str:
         return f"{self.atomic_types}, exclude={self.exclude}, cutoff={self.cutoff:.4g}"

@@ -2,7 +2,9 @@
 
 from typing import Any, List
 
+import numpy as np
 import torch
+from ase import Atoms
 from ase.data import chemical_symbols
 from torch import Tensor
 
@@ -80,6 +82,14 @@ class Molecules(torch.nn.Module):
         self.n_bonds = torch.tensor([len(bonds[i]) for i in order], device=device)
         self.types, self.bonds = joined(types), joined(bonds).reshape(-1, 2)
 
+    def take(self, source: "Molecules") -> None:
+        """The molecules of ``source``, which may know fewer elements."""
+        place = torch.tensor([self.atomic_types.index(z) for z in source.atomic_types])
+        device = self.types.device
+        self.n_atoms, self.n_bonds = source.n_atoms.to(device), source.n_bonds.to(device)
+        self.types = place.to(device)[source.types.to(device)]
+        self.bonds = source.bonds.to(device)
+
     def forward(self, graph: Graph) -> Tensor:
         """[E] ascending indices of the bonds among the pairs, both directions of each.
 
@@ -150,6 +160,25 @@ class Molecules(torch.nn.Module):
             graph, graph.neighbors[found], graph.centers[found], -vectors[found], self.tolerance
         )
         return torch.unique(torch.cat([found, back]))
+
+    def examples(self) -> List[Atoms]:
+        """Each of the molecules with bonds of about half of ``longest_bond``; not a real shape."""
+        found = []
+        begin = np.cumsum([0, *self.n_atoms.tolist()])
+        bonds = self.bonds.cpu().split(self.n_bonds.tolist())
+        random = np.random.default_rng(0)
+        for i, n in enumerate(self.n_atoms.tolist()):
+            types = self.types[begin[i] : begin[i + 1]].tolist()
+            at = self.longest_bond * random.uniform(-1, 1, (n, 3)) * n ** (1 / 3)
+            first, second = bonds[i].numpy().T
+            for _ in range(500):  # pull bonded atoms to that distance
+                apart = at[second] - at[first]
+                r = np.linalg.norm(apart, axis=1, keepdims=True)
+                shift = 0.2 * apart * (1 - 0.5 * self.longest_bond / r)
+                np.add.at(at, first, shift)
+                np.add.at(at, second, -shift)
+            found.append(Atoms([self.atomic_types[t] for t in types], at))
+        return found
 
     def symbols(self, types: Tensor) -> str:
         """Elements of a structure, or their number where it is exported."""
