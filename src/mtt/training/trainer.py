@@ -169,7 +169,7 @@ class MLIPTrainer(TrainerInterface):
         loss = make_loss(hypers, info, model.scales, training, validation)
         best_rule = BestRule(hypers, info, loss)
         optimizer = make_optimizer(model, hypers)
-        self._restore(optimizer, best_rule, model.device)
+        self._restore(optimizer, best_rule, model)
         self._follow(f"{self.run.seed} {len(training)} {steps_per_epoch} {loss.terms}")
         self._optimizer = optimizer
         events = Events(self._listeners())
@@ -209,15 +209,16 @@ class MLIPTrainer(TrainerInterface):
             cutoff=model.list_cutoff(),
         )
 
-    def _restore(self, optimizer: Optimizer, rule: BestRule, device: torch.device) -> None:
+    def _restore(self, optimizer: Optimizer, rule: BestRule, model: MLIPModel) -> None:
         state = self._state
         if not state.has_begun:
             torch.manual_seed(self.run.seed)
             return
         if state.optimizer is not None:
-            restore_optimizer(optimizer, state.optimizer)
+            trained = [name for name, p in model.named_parameters() if p.requires_grad]
+            restore_optimizer(optimizer, state.optimizer, trained)
         if state.rng is not None:
-            restore_rng(state.rng, device)
+            restore_rng(state.rng, model.device)
         state.optimizer = state.rng = None
         if state.best is not None and not rule.comparable(state.best):
             logger.warning(
