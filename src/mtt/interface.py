@@ -177,6 +177,8 @@ class TrainerInterface(ABC):
     def check(  # noqa: B027 - not every trainer has something to refuse
         self,
         model: ModelInterface,
+        dtype: torch.dtype,
+        devices: List[torch.device],
         train_datasets: List[Dataset],
         val_datasets: List[Dataset],
     ) -> None:

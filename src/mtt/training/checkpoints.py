@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,28 @@ from mtt.training.events import Events
 
 logger = logging.getLogger(__name__)
 
-BEST = "best.ckpt"
+BEST, LAST = "best.ckpt", "last.ckpt"
+_EPOCH = re.compile(r"epoch_(\d+)\.ckpt").fullmatch
 
 
 class Checkpoints:
     """Writes checkpoints into ``folder``.
 
     :param contents: the checkpoint as of now.
+    :param keep: how many ``epoch_N.ckpt`` are kept, the newest ones; None: all.
     """
 
     def __init__(
-        self, folder: Path, contents: Callable[[], dict[str, Any]], events: Events
+        self,
+        folder: Path,
+        contents: Callable[[], dict[str, Any]],
+        events: Events,
+        keep: int | None = None,
     ) -> None:
         self._folder = folder
         self._contents = contents
         self._events = events
+        self._keep = keep
 
     def save_best(self, epoch: int) -> None:
         """Write ``best.ckpt``, the moment it is best."""
@@ -36,7 +44,13 @@ class Checkpoints:
 
     def save_epoch(self, epoch: int) -> None:
         """Write ``last.ckpt``, and keep it as ``epoch_N.ckpt``."""
-        self._attempt(lambda: self._write_epoch(epoch), epoch)
+        if self._attempt(self._write_last, epoch) and self._keep != 0:
+            self._attempt(lambda: self._keep_epoch(epoch), epoch)
+            self._prune()
+
+    def save_within(self, epoch: int) -> None:
+        """Write ``last.ckpt`` within an epoch; another will follow."""
+        self._attempt(self._write_last, epoch)
 
     def save_last(self, epoch: int) -> None:
         """Write ``last.ckpt``; there is no later attempt.
@@ -46,14 +60,15 @@ class Checkpoints:
         path = self._write_last()
         self._events("checkpoint", epoch, path=str(path))
 
-    def _attempt(self, save: Callable[[], Path], epoch: int) -> None:
+    def _attempt(self, save: Callable[[], Path], epoch: int) -> bool:
         try:
             path = save()
         except (CheckpointError, OSError) as error:
             # the training is worth more than this file; the next save tries again
             logger.error("checkpoint not saved, the training goes on: %s", error)
-        else:
-            self._events("checkpoint", epoch, path=str(path))
+            return False
+        self._events("checkpoint", epoch, path=str(path))
+        return True
 
     def _write_best(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -64,13 +79,21 @@ class Checkpoints:
         self._folder.mkdir(parents=True, exist_ok=True)
         return write_last(self._folder, self._contents())
 
-    def _write_epoch(self, epoch: int) -> Path:
-        last = self._write_last()
+    def _keep_epoch(self, epoch: int) -> Path:
+        """Keep ``last.ckpt`` under the name of its epoch."""
         kept = self._folder / f"epoch_{epoch}.ckpt"
         try:
             # last.ckpt is replaced, never written into: a second name costs nothing
             kept.unlink(missing_ok=True)
-            os.link(last, kept)
+            os.link(self._folder / LAST, kept)
         except OSError:  # a file system without hard links
             write(kept, self._contents())
-        return last
+        return kept
+
+    def _prune(self) -> None:
+        """Delete the oldest epochs where more than ``keep`` are there."""
+        if self._keep is None:
+            return
+        found = {int(m[1]): path for path in self._folder.iterdir() if (m := _EPOCH(path.name))}
+        for epoch in sorted(found)[: -self._keep]:
+            found[epoch].unlink(missing_ok=True)

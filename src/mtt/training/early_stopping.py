@@ -27,15 +27,21 @@ class EarlyStopping:
         self.best = math.inf
         self.count = 0
 
+    @property
+    def stopped(self) -> bool:
+        """Whether an epoch has been told to be the last one."""
+        return self.count >= self.patience
+
     def observe(self, epoch: int, value: float) -> str:
         """Why the training must end after ``epoch`` (from 1), or an empty string."""
         if not math.isfinite(value):
+            self.count = self.patience
             return f"the validation of epoch {epoch} is {value}"
         if value + self.min_delta < self.best:
             self.best, self.count = value, 0
         elif epoch >= self.first_epoch:
             self.count += 1
-        if self.count < self.patience:
+        if not self.stopped:
             return ""
         return f"no progress in {self.count} epochs (best value {self.best:.6g})"
 

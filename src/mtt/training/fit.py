@@ -1,11 +1,12 @@
-"""The story of a training: epochs of steps, each validated, written down and saved."""
+"""The story of a training: stages of epochs of steps, each epoch validated and written down."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
@@ -14,179 +15,243 @@ from mtt.training.best import BestRule
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.events import Events
 from mtt.training.meter import Meter
+from mtt.training.plan import StagePlan
 from mtt.training.record import Record
-from mtt.training.schedules import Schedule
+from mtt.training.rng import restore_rng
 from mtt.training.signals import StopFlag, TrainingInterrupted
+from mtt.training.skipped import Skipped
+from mtt.training.stage import Stage
 from mtt.training.state import Best, TrainingState
-from mtt.training.step import Step, StepResult
+from mtt.training.system import SystemMeter
+from mtt.training.timing import Deadline, Due
+from mtt.training.validation import Validation
 
 if TYPE_CHECKING:
-    from mtt.data import Batch, Loader
+    from mtt.data import Batch
     from mtt.mlip import MLIPModel
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fit:
-    """Everything that a training needs, ready made; only ``state`` and the model change."""
+    """Everything that a training needs, ready made; only ``state`` and the model change.
+
+    :param make_stage: builds a stage afresh, with nothing restored.
+    :param stage: the one that runs.
+    """
 
     model: MLIPModel
     state: TrainingState
-    training: Loader
-    validation: Loader
-    step: Step
-    schedule: Schedule
+    plans: Sequence[StagePlan]
+    make_stage: Callable[[StagePlan], Stage]
+    validation: Validation
     best_rule: BestRule
     record: Record
     events: Events
     checkpoints: Checkpoints
     stop: StopFlag
-    num_epochs: int
-    steps_per_epoch: int  # as the schedule counts; batches by atoms can be more or fewer
+    deadline: Deadline
+    due: Due
+    follow: Callable[[Stage], None]
     log_interval: int
-    checkpoint_interval: int
+    checkpoint_interval: int | None
+    stage: Stage | None = None
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of all stages together."""
+        return sum(plan.num_epochs for plan in self.plans)
 
     def run(self) -> None:
-        """Train up to ``num_epochs``.
+        """Train through all stages.
 
-        :raises TrainingInterrupted: a signal came; ``last.ckpt`` is written.
+        :raises TrainingInterrupted: a signal came, or ``max_time`` is over; ``last.ckpt`` is
+            written.
         :raises TrainingError: no step of an epoch, or no validation at all, was finite.
         """
-        state = self.state
-        self.events(
-            "run_start",
-            state.epoch,
-            num_epochs=self.num_epochs,
-            n_batches=self.training.n_batches(state.epoch),
-            log_interval=self.log_interval,
-            history=tuple(state.history),
-            units=self.record.units,
-        )
-        while state.epoch < self.num_epochs:
-            self.run_epoch()
-            if state.epoch % self.checkpoint_interval == 0 and state.epoch < self.num_epochs:
-                self.checkpoints.save_epoch(state.epoch)
+        state, told = self.state, False
+        for plan in self.plans[max(state.stage, 0) :]:
+            stage = self.begin(plan)
+            if not told:
+                self._tell_start(stage)
+                told = True
+            while not stage.is_over(state.epoch - state.stage_start):
+                self.run_epoch(stage)
+                self._save_epoch()
         self.checkpoints.save_last(state.epoch)
         if state.best is None:
             raise TrainingError(
                 "the validation was never finite, so no epoch is best",
                 hint="look at train.csv; a lower learning_rate often helps",
             )
-        self.events(
-            "end",
-            state.epoch,
-            best_epoch=state.best.epoch,
-            best_metric=state.best.value,
-            metric=self.best_rule.metric,
-        )
+        best = state.best
+        values = {"best_epoch": best.epoch, "best_metric": best.value}
+        self.events("end", state.epoch, **values, metric=self.best_rule.metric)
 
-    def run_epoch(self) -> None:
+    def begin(self, plan: StagePlan) -> Stage:
+        """Build a stage: anew with its first weights, or where the checkpoint stopped in it."""
+        state = self.state
+        if plan.number > state.stage:
+            if plan.source == "best":
+                if state.best is None:
+                    raise TrainingError(
+                        f"{plan.name} cannot begin with the best weights: the validation was "
+                        "never finite",
+                        hint="look at train.csv; a lower learning_rate often helps",
+                    )
+                self.model.load_state_dict(state.best.weights)
+            state.begin_stage(plan.number, plan.name, plan.source)
+            if len(self.plans) > 1:
+                logger.info(
+                    "%s: %d epochs from the %s weights", plan.name, plan.num_epochs, plan.source
+                )
+        stage = self.make_stage(plan)
+        stage.load_state_dict(state.parts)
+        if "rng" in state.parts:
+            restore_rng(state.parts["rng"], self.model.device)
+        state.parts = {}
+        self.follow(stage)
+        self.stage = stage
+        return stage
+
+    def run_epoch(self, stage: Stage) -> None:
         """Train, validate, remember the best, write the history."""
         state, started = self.state, time.perf_counter()
-        meter = Meter(self.step.loss, self.model.dataset_info, self.model.device)
+        loss = stage.loss.at(state.epoch - state.stage_start)
+        meter = Meter(loss, self.validation.info, self.model.device, self.validation.extended)
         if state.meter:
             meter.load_state_dict(state.meter)
-        self.train(meter)
-        validation = self.validate(meter)
-        value = self.best_rule.value(validation)
-        learning_rate = self.schedule(self._position() - 1)
+        system = SystemMeter(self.model.device)
+        skipped = Skipped(stage, loss)
+        for batches in self._groups(stage):
+            self.take_step(stage, batches, meter, system, skipped)
+        skipped.check(state)
+        system.trained()
+        metrics = self.validation.run(stage.evaluated, lambda: self._heed(meter))
+        learning_rate = stage.schedule(self._position(stage) - 1)
+        progress = {"stage": float(state.stage + 1)}
+        progress |= {f"weight {term.name}": term.weight for term in loss.terms}
         state.close_epoch()
+        seconds = time.perf_counter() - started
         row = self.record.row(
-            state.epoch,
-            learning_rate,
-            meter.compute(),
-            validation,
-            time.perf_counter() - started,
+            state.epoch, learning_rate, meter.compute(), metrics, seconds, progress
         )
         state.history.append(row)
+        self.events.measured(
+            state.epoch, row, self.record.units, system.metrics(), SystemMeter.UNITS
+        )
+        self.judge(stage, metrics, row)
+
+    def take_step(
+        self,
+        stage: Stage,
+        batches: Sequence[Batch],
+        meter: Meter,
+        system: SystemMeter,
+        skipped: Skipped,
+    ) -> None:
+        """One optimizer step; and a checkpoint or the end, where either is due after it."""
+        state = self.state
+        result = stage.step(skipped.loss, batches, stage.schedule(self._position(stage)))
+        state.batch += len(batches)
+        for batch in batches:
+            system.add(batch)
+        if result.fault:
+            skipped.add(result, state)
+        else:
+            state.step += 1
+            state.epoch_steps += 1
+            stage.updated()
+            for i, seen in enumerate(result.seen):
+                meter.add(seen.terms, seen.predictions, seen.batch, None if i else result.norm)
+        n_batches = stage.training.n_batches(state.epoch)
+        self.events("progress", state.epoch + 1, batch=state.batch, n_batches=n_batches)
+        self._heed(meter)
+        if not result.fault and self.due(state.step):
+            state.meter = meter.state_dict()
+            self.checkpoints.save_within(state.epoch)
+
+    def judge(self, stage: Stage, metrics: dict[str, float], row: dict[str, float]) -> None:
+        """Whether the epoch is the best one, and whether the stage goes on."""
+        state = self.state
+        value = self.best_rule.value(metrics)
+        # before anything is saved: a checkpoint of this epoch knows what it led to
+        stage.schedule.observe(metrics)
+        reason = ""
+        if stage.early_stopping is not None:
+            reason = stage.early_stopping.observe(state.epoch - state.stage_start, value)
         is_best = self.best_rule.improves(value, state.best)
         if is_best:
-            state.best = Best(self.best_rule.identity, state.epoch, value, snapshot(self.model))
+            weights = snapshot(stage.evaluated)
+            state.best = Best(self.best_rule.identity, state.epoch, value, weights)
             self.checkpoints.save_best(state.epoch)
             self.events("best", state.epoch, metric=self.best_rule.metric, value=value)
         self.events(
-            "epoch",
-            state.epoch,
-            metrics=dict(row),
-            units=self.record.units,
-            is_best=is_best,
+            "epoch", state.epoch, metrics=dict(row), units=self.record.units, is_best=is_best
         )
+        if reason:
+            logger.info("%s ends early after epoch %d: %s", stage.plan.name, state.epoch, reason)
 
-    def train(self, meter: Meter) -> None:
-        """The batches of an epoch that are not done yet, one optimizer step each."""
-        state, epoch = self.state, self.state.epoch
-        n_batches = self.training.n_batches(epoch)
-        fault = ""
+    def _groups(self, stage: Stage) -> Iterator[list[Batch]]:
+        """The batches of the epoch that are not done yet, those of one step together."""
         self.model.train()
-        for batch in self.training.epoch(epoch, start=state.batch):
-            result = self.step(batch, self.schedule(self._position()))
-            state.batch += 1
-            if result.fault:
-                fault = self._skipped(result, batch)
-            else:
-                state.step += 1
-                state.epoch_steps += 1
-                meter.add(result.terms, result.predictions, batch, result.norm)
-            self.events("progress", epoch + 1, batch=state.batch, n_batches=n_batches)
-            if self.stop:
-                self._interrupt(meter)
-        if not state.epoch_steps:
-            raise TrainingError(
-                f"epoch {epoch + 1} had no step that could be taken: {fault or 'no batches'}",
-                hint="look at the data of these structures, or lower learning_rate",
-            )
+        group: list[Batch] = []
+        for batch in stage.training.epoch(self.state.epoch, start=self.state.batch):
+            group.append(batch)
+            if len(group) == stage.batches_per_step:
+                yield group
+                group = []
+        if group:
+            yield group
 
-    def validate(self, training: Meter) -> dict[str, float]:
-        """Loss and errors on the whole validation set; changes nothing.
-
-        :param training: what is lost if a signal comes meanwhile.
-        """
-        meter = Meter(self.step.loss, self.model.dataset_info, self.model.device)
-        self.model.eval()
-        differentiated = any(t.gradients for t in self.model.dataset_info.targets.values())
-        for batch in self.validation.epoch(0):
-            with torch.set_grad_enabled(differentiated):
-                predictions = self.model.predict_targets(batch.graph, create_graph=False)
-            terms = self.step.loss(predictions, batch)
-            meter.add(terms, predictions, batch)
-            if self.stop:
-                self._interrupt(training)
-        return meter.compute()
-
-    def _position(self) -> int:
+    def _position(self, stage: Stage) -> int:
         """Optimizer steps by the schedule's count, which batches of other sizes do not upset."""
         state = self.state
-        return state.epoch * self.steps_per_epoch + state.epoch_steps
+        return (state.epoch - state.stage_start) * stage.steps_per_epoch + state.epoch_steps
 
-    def _skipped(self, result: StepResult, batch: Batch) -> str:
-        """Say why there was no update, and for which structures."""
-        dataset, index = self.training.dataset, batch.index.tolist()
-        sources = "; ".join(dataset.source(i) for i in index[:5])
-        if len(index) > 5:
-            sources += f"; and {len(index) - 5} more"
-        where = f"epoch {self.state.epoch + 1}, step {self.state.step + 1}"
-        if result.fault == "no labels":
-            logger.info("%s: a batch without labels is skipped (%s)", where, sources)
-            return f"no labels in any batch ({sources})"
-        what = f"{self.step.explain(result)} is not finite (structures: {sources})"
-        logger.warning("%s: %s; the update is skipped", where, what)
-        return what
-
-    def _interrupt(self, meter: Meter) -> NoReturn:
-        """Save where we are, within the epoch, and leave."""
-        number = self.stop.signal
-        assert number is not None
+    def _tell_start(self, stage: Stage) -> None:
         state = self.state
+        self.events(
+            "run_start",
+            state.epoch,
+            num_epochs=self.num_epochs,
+            n_batches=stage.training.n_batches(state.epoch),
+            log_interval=self.log_interval,
+            history=tuple(state.history),
+            units=self.record.units,
+        )
+
+    def _save_epoch(self) -> None:
+        epoch, interval = self.state.epoch, self.checkpoint_interval
+        if interval is not None and epoch % interval == 0 and epoch < self.num_epochs:
+            self.checkpoints.save_epoch(epoch)
+
+    def _heed(self, meter: Meter) -> None:
+        """Save where we are, within the epoch, and leave, if somebody says so."""
+        state = self.state
+        if self.stop.signal is not None:
+            by, code = self.stop.signal.name, 128 + self.stop.signal.value
+        elif self.deadline.passed:
+            by, code = "max_time", MAX_TIME
+        else:
+            return
         state.meter = meter.state_dict()
         self.checkpoints.save_last(state.epoch)
+        self._leave(by, code)
+
+    def _leave(self, by: str, code: int) -> NoReturn:
         raise TrainingInterrupted(
-            f"stopped by {number.name} in epoch {state.epoch + 1} and saved",
-            exit_code=128 + number.value,
+            f"stopped by {by} in epoch {self.state.epoch + 1} and saved",
+            exit_code=code,
             hint="go on with --restart auto",
         )
 
 
-def snapshot(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+MAX_TIME = 143
+"""Exit code after ``max_time``: that of a run which its queue stopped in time."""
+
+
+def snapshot(model: torch.nn.Module) -> dict[str, Any]:
     """A deep copy of all weights and buffers, on the CPU."""
     return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}

@@ -15,6 +15,8 @@ class Record:
     :param extended: the extended errors too.
     :param validation_names: sets that have columns of their own, ``validation bulk loss``,
         after those of all validation structures.
+    :param progress: columns of their own for what the plan of the training says of an epoch:
+        its stage, the weights of the loss.
     """
 
     def __init__(
@@ -23,8 +25,10 @@ class Record:
         log_mae: bool,
         extended: bool = False,
         validation_names: Sequence[str] = (),
+        progress: Sequence[str] = (),
     ) -> None:
         self._info = info
+        self._progress = tuple(progress)
         self._validation_names = tuple(validation_names)
         shown = units(info, extended=extended)
         self._errors = {
@@ -38,6 +42,7 @@ class Record:
         """Name to unit of every column, in order."""
         metrics = {"loss": ""} | self._errors
         columns = {"epoch": "", "learning rate": "", "gradient norm": ""}
+        columns |= dict.fromkeys(self._progress, "")
         for part in ("training", *self._validation_parts()):
             columns |= {f"{part} {name}": unit for name, unit in metrics.items()}
         return columns | {"seconds": "s"}
@@ -49,17 +54,20 @@ class Record:
         training: Mapping[str, float],
         validation: Mapping[str, float],
         seconds: float,
+        progress: Mapping[str, float] | None = None,
     ) -> dict[str, float]:
         """The numbers of one epoch, by the names of :attr:`units`.
 
         :param training: metrics of :meth:`mtt.training.meter.Meter.compute`.
         :param validation: metrics of :meth:`mtt.training.validation.Validation.run`.
+        :param progress: values of the columns of that name.
         """
         row: dict[str, float] = {
             "epoch": epoch,
             "learning rate": learning_rate,
             "gradient norm": training["gradient norm"],
         }
+        row |= {name: (progress or {})[name] for name in self._progress}
         row |= self._columns("training", training)
         for part in self._validation_parts():
             prefix = part.removeprefix("validation").lstrip()

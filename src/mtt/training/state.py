@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from mtt.errors import CheckpointError
@@ -43,9 +41,11 @@ class TrainingState:
     :param meter: sums over the done batches of the running epoch.
     :param epoch_key: what the batches and terms of an epoch follow from; where it differs, a
         running epoch cannot be gone on with.
-    :param optimizer: its ``state_dict``, as of a loaded checkpoint; the living one is asked
-        when a checkpoint is written.
-    :param rng: see :func:`rng_state`; as of a loaded checkpoint.
+    :param stage: number of the stage that has begun, from 0; -1 before the first one.
+    :param stage_start: epochs that were completed when it began.
+    :param origin: what has become of the weights: pre-fit and stages, for the provenance.
+    :param parts: :meth:`Stage.state_dict` and ``rng``, as of a loaded checkpoint; the living
+        stage is asked when a checkpoint is written.
     """
 
     epoch: int = 0
@@ -56,8 +56,10 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
     meter: dict[str, Tensor] = field(default_factory=dict)
     epoch_key: str = ""
-    optimizer: dict[str, Any] | None = None
-    rng: dict[str, Any] | None = None
+    stage: int = -1
+    stage_start: int = 0
+    origin: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def has_begun(self) -> bool:
@@ -72,6 +74,13 @@ class TrainingState:
         """No batch of the running epoch is done."""
         self.batch = self.epoch_steps = 0
         self.meter = {}
+
+    def begin_stage(self, number: int, name: str, source: str) -> None:
+        """A stage begins, with nothing of the one before but the model and the best."""
+        self.stage, self.stage_start = number, self.epoch
+        self.parts = {}
+        where = {"name": name, "from": source, "epoch": self.epoch}
+        self.origin.setdefault("stages", []).append(where)
 
     def to_dict(self) -> dict[str, Any]:
         """Tensors and plain types; ``best`` has keys of its own in a checkpoint.
@@ -89,8 +98,10 @@ class TrainingState:
             "history": json.dumps(self.history),
             "meter": dict(self.meter),
             "epoch_key": self.epoch_key,
-            "optimizer": self.optimizer,
-            "rng": self.rng,
+            "stage": self.stage,
+            "stage_start": self.stage_start,
+            "origin": copy.deepcopy(self.origin),
+            "parts": self.parts,
         }
 
     @classmethod
@@ -123,42 +134,3 @@ class TrainingState:
             )
         history = json.loads(values.pop("history"))
         return cls(**values, history=history, best=best)
-
-
-def rng_state(device: torch.device) -> dict[str, Any]:
-    """States of the global generators of torch, ``device``, Python and numpy."""
-    version, internal, next_gauss = random.getstate()
-    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    state: dict[str, Any] = {
-        "torch": torch.get_rng_state(),
-        "python": {"version": version, "internal": torch.tensor(internal), "gauss": next_gauss},
-        "numpy": {
-            "kind": str(kind),
-            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
-            "position": int(position),
-            "has_gauss": int(has_gauss),
-            "gauss": float(gauss),
-        },
-    }
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def restore_rng(state: Mapping[str, Any], device: torch.device) -> None:
-    """Set the global generators to what :func:`rng_state` found."""
-    torch.set_rng_state(state["torch"])
-    python, numpy = state["python"], state["numpy"]
-    internal = tuple(python["internal"].tolist())
-    random.setstate((python["version"], internal, python["gauss"]))
-    np.random.set_state(
-        (
-            numpy["kind"],
-            numpy["keys"].numpy().astype(np.uint32),
-            numpy["position"],
-            numpy["has_gauss"],
-            numpy["gauss"],
-        )
-    )
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

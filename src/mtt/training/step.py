@@ -3,86 +3,178 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from mtt.graph import Target
 from mtt.mlip.derivatives import detached
+from mtt.training.gradients import Gradient, total
 from mtt.training.loss import Loss, TermValue
+from mtt.training.optimizers import needs_closure
 
 if TYPE_CHECKING:
     from mtt.data import Batch
     from mtt.mlip import MLIPModel
 
 
-class StepResult(NamedTuple):
-    """What a step did; nothing in it keeps the graph of the step alive.
+class Seen(NamedTuple):
+    """What a step saw of one batch; nothing in it keeps the graph of the step alive."""
 
-    :param fault: why the update was skipped: ``"not finite"``, ``"no labels"``, or ``""``.
+    batch: Batch
+    predictions: dict[str, Target]
+    terms: list[TermValue]
+
+
+class StepResult(NamedTuple):
+    """What a step did.
+
+    :param fault: why the update was skipped: ``"not finite"``, ``"overflow"`` (of the scaled
+        loss), ``"no labels"``, or ``""``.
     :param norm: 0-d, global norm of the gradient before clipping.
     """
 
-    predictions: dict[str, Target]
-    terms: list[TermValue]
+    seen: list[Seen]
     norm: Tensor
     fault: str
 
 
 class Step:
-    """zero_grad, forward, loss terms, combine, finite guard, clip, update; in this order.
+    """zero_grad, forward, loss terms, combine, unscale, finite guard, clip, update: in this order.
 
+    :param gradient: how the terms become one gradient.
     :param max_norm: the gradient is scaled down to this global norm; None leaves it alone.
+        Optimizers that evaluate the loss themselves (L-BFGS) are never clipped.
+    :param autocast: precision of the network's products in training; None: the weights'.
+    :param scaler: of the loss, where ``autocast`` is float16.
     """
 
     def __init__(
-        self, model: MLIPModel, loss: Loss, optimizer: Optimizer, max_norm: float | None
+        self,
+        model: MLIPModel,
+        optimizer: Optimizer,
+        gradient: Gradient,
+        max_norm: float | None,
+        autocast: torch.dtype | None = None,
+        scaler: GradScaler | None = None,
     ) -> None:
         self.model = model
-        self.loss = loss
         self.optimizer = optimizer
+        self.gradient = gradient
         self.max_norm = max_norm
+        self.autocast = autocast
+        self.scaler = scaler
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
-    def __call__(self, batch: Batch, learning_rate: float) -> StepResult:
-        """Learn from one batch. Synchronises the device once, in the finite guard."""
-        self.optimizer.zero_grad(set_to_none=True)
-        predictions = self.model.predict_targets(batch.graph, create_graph=True)
-        terms = self.loss(predictions, batch)
-        total = combine(self.loss.weighted(terms))
-        # by the weights alone: positions need no gradient of the loss
-        total.backward(inputs=self._parameters)
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norm = get_total_norm(gradients)
-        size, fault = self._judge(total.detach(), norm, terms)
+    def __call__(self, loss: Loss, batches: Sequence[Batch], learning_rate: float) -> StepResult:
+        """Learn from some batches, as from one that holds them all.
+
+        Synchronises the device once, in the finite guard.
+        """
+        value, seen = self._differentiate(loss, batches)
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
+        self._decay()
+        norm = get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        size, fault = self._judge(loss, value, norm, seen)
         if not fault:
-            if self.max_norm is not None and size > self.max_norm:
-                clip_grads_with_norm_(self._parameters, self.max_norm, norm)
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = learning_rate * group["lr_factor"]
+            self._update(loss, batches, size, norm)
+        if self.scaler is not None:
+            self.scaler.update()
+        return StepResult(seen, norm, fault)
+
+    def _differentiate(self, loss: Loss, batches: Sequence[Batch]) -> tuple[Tensor, list[Seen]]:
+        """Fill ``grad`` of all parameters; the loss, and what was seen of each batch."""
+        self.optimizer.zero_grad(set_to_none=True)
+        # one batch alone knows its own counts
+        counts = _pooled(loss, batches) if len(batches) > 1 else None
+        weights = [loss.terms[i].weight for i in loss.active]
+        values: list[Tensor] = []
+        seen = []
+        for batch in batches:
+            self.model.autocast = self.autocast
+            try:
+                predictions = self.model.predict_targets(batch.graph, create_graph=True)
+            finally:
+                self.model.autocast = None
+            terms = loss(predictions, batch)
+            weighted = loss.weighted(terms, counts)
+            self.gradient.add(weighted, weights, self._scaled)
+            values.append(total(weighted).detach())
+            seen.append(
+                Seen(
+                    batch,
+                    {name: detached(target) for name, target in predictions.items()},
+                    [TermValue(term.total.detach(), term.labelled) for term in terms],
+                )
+            )
+        self.gradient.finish()
+        return total(values), seen
+
+    def _scaled(self, value: Tensor) -> Tensor:
+        return value if self.scaler is None else self.scaler.scale(value)
+
+    def _decay(self) -> None:
+        """Weights in the gradient (L2), where a group asks for it; before it is clipped."""
+        for group in self.optimizer.param_groups:
+            if group["l2"]:
+                with_gradient = [p for p in group["params"] if p.grad is not None]
+                gradients = [p.grad for p in with_gradient if p.grad is not None]
+                torch._foreach_add_(
+                    gradients, [p.detach() for p in with_gradient], alpha=group["l2"]
+                )
+
+    def _update(self, loss: Loss, batches: Sequence[Batch], size: float, norm: Tensor) -> None:
+        if needs_closure(self.optimizer):
+
+            def closure() -> float:
+                value, _ = self._differentiate(loss, batches)
+                self._decay()
+                return float(value)
+
+            self.optimizer.step(closure)
+            return
+        if self.max_norm is not None and size > self.max_norm:
+            clip_grads_with_norm_(self._parameters, self.max_norm, norm)
+        if self.scaler is None:
             self.optimizer.step()
-        seen = {name: detached(target) for name, target in predictions.items()}
-        values = [TermValue(term.total.detach(), term.labelled) for term in terms]
-        return StepResult(seen, values, norm, fault)
+        else:
+            self.scaler.step(self.optimizer)
 
-    def _judge(self, total: Tensor, norm: Tensor, terms: list[TermValue]) -> tuple[float, str]:
+    def _judge(
+        self, loss: Loss, value: Tensor, norm: Tensor, seen: Sequence[Seen]
+    ) -> tuple[float, str]:
         """The norm as a number, and why there must be no update. Synchronises the device."""
-        found = [total.double(), norm.double()]
-        if not self.loss.complete:
-            found += [total.new_zeros((), dtype=torch.float64) + term.labelled for term in terms]
-        loss, size, *labelled = torch.stack(found).tolist()
-        if not (math.isfinite(loss) and math.isfinite(size)):
+        found = [value.double(), norm.double()]
+        if not loss.complete:
+            found += [
+                value.new_zeros((), dtype=torch.float64) + term.labelled
+                for one in seen
+                for term in (one.terms[i] for i in loss.active)
+            ]
+        number, size, *labelled = torch.stack(found).tolist()
+        if not math.isfinite(number):
             return size, "not finite"
+        if not math.isfinite(size):
+            scaled = self.scaler is not None and self.scaler.get_scale() > 1.0
+            return size, "overflow" if scaled else "not finite"
         # without labels Adam would still walk on, along its momentum
-        return size, "" if self.loss.complete or any(labelled) else "no labels"
+        return size, "" if loss.complete or any(labelled) else "no labels"
 
-    def explain(self, result: StepResult) -> str:
+    def explain(self, loss: Loss, result: StepResult) -> str:
         """Which loss terms, or which parameters' gradients, are not finite."""
-        named = zip(self.loss.terms, result.terms, strict=True)
-        terms = [term.name for term, value in named if not torch.isfinite(value.total)]
+        terms = [
+            term.name
+            for i, term in enumerate(loss.terms)
+            if not all(torch.isfinite(one.terms[i].total) for one in result.seen)
+        ]
         if terms:
             return f"the loss of {', '.join(terms)}"
         names = [
@@ -96,9 +188,6 @@ class Step:
         return f"the gradient of {', '.join(names[:3])}{more}"
 
 
-def combine(terms: list[Tensor]) -> Tensor:
-    """The sum of the weighted terms: one number, one backward pass."""
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def _pooled(loss: Loss, batches: Sequence[Batch]) -> list[Tensor | float]:
+    """How many components of each term are labelled in all batches together."""
+    return [sum(counts[1:], counts[0]) for counts in zip(*map(loss.counts, batches), strict=True)]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import logging
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from mtt.checkpoint import upgrade_steps, write
-from mtt.data import Batching, Dataset, Loader, merge
-from mtt.errors import ConfigError, TrainingError
+from mtt.data import Dataset
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
@@ -24,15 +23,16 @@ from mtt.training.checkpoints import Checkpoints
 from mtt.training.determinism import deterministic
 from mtt.training.events import Events
 from mtt.training.fit import Fit
-from mtt.training.hypers import SECTION, check_hypers, default_hypers
+from mtt.training.hypers import check_hypers, default_hypers
 from mtt.training.loggers import default_loggers
-from mtt.training.optimizers import make_optimizer, restore_optimizer
-from mtt.training.record import Record
-from mtt.training.schedules import make_schedule
+from mtt.training.parts import Parts, check_resumable, one_device
+from mtt.training.precision import check_precision, tf32
+from mtt.training.prefit import check_patterns, prefit
+from mtt.training.rng import rng_state
 from mtt.training.signals import StopFlag, watch_signals
-from mtt.training.state import TrainingState, restore_rng, rng_state
-from mtt.training.step import Step
-from mtt.training.terms import make_loss
+from mtt.training.stage import Stage
+from mtt.training.state import TrainingState
+from mtt.training.timing import Deadline, Due, parse_max_time
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class MLIPTrainer(TrainerInterface):
         super().__init__({**defaults, **hypers, "finetune": finetune})
         check_hypers(self.hypers)
         self._state = TrainingState()
-        self._optimizer: Optimizer | None = None
+        self._fit: Fit | None = None
 
     @classmethod
     def platform_hypers(cls) -> dict[str, Any]:
@@ -71,20 +71,25 @@ class MLIPTrainer(TrainerInterface):
     def check(
         self,
         model: ModelInterface,
+        dtype: torch.dtype,
+        devices: list[torch.device],
         train_datasets: list[Dataset],
         val_datasets: list[Dataset],
     ) -> None:
-        """Whether loss, metric, baselines and batches fit the data; see :meth:`train`.
+        """Whether all options fit the model, the data and the device; see :meth:`train`.
 
         :raises MttError: they do not.
         """
         assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
-        training, validation = _one(train_datasets, "training"), _one(val_datasets, "validation")
-        loss = make_loss(self.hypers, model.dataset_info, model.scales, training, validation)
-        BestRule(self.hypers, model.dataset_info, loss)
+        check_precision(self.hypers, one_device(devices), dtype)
+        parse_max_time(self.hypers["max_time"])
         check_given(self.hypers, model.dataset_info)
-        self._loader(model, training, shuffle=True).n_batches(0)
-        self._loader(model, validation, shuffle=False)
+        if self.hypers["prefit"] is not None:
+            check_patterns(model, self.hypers["prefit"]["parameters"])
+        parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+        for plan in parts.plans:
+            parts.make_stage(plan)
+        check_resumable(self._state, parts.plans)
 
     def train(
         self,
@@ -99,30 +104,36 @@ class MLIPTrainer(TrainerInterface):
 
         :raises ConfigError: options that do not fit the data.
         :raises TrainingError: nothing to train or to validate on, nothing finite.
-        :raises TrainingInterrupted: SIGTERM or SIGINT; everything is saved.
+        :raises TrainingInterrupted: SIGTERM, SIGINT or ``max_time``; everything is saved.
         """
         assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
-        training, validation = (
-            _one(train_datasets, "training"),
-            _one(val_datasets, "validation"),
-        )
-        device = _one_device(devices)
+        device = one_device(devices)
+        deadline = Deadline(parse_max_time(self.hypers["max_time"]))
+        check_precision(self.hypers, device, dtype)
         if self.hypers["num_workers"]:
             logger.info("num_workers is not used: batches are gathered without worker processes")
-        for dataset in (training, validation):
-            dataset.prepare(model.requested_neighbor_lists())
-        if not self._state.has_begun and not self.hypers["finetune"]["read_from"]:
-            model.fit_baselines(training, self.hypers)
+        parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+        fresh = not self._state.has_begun
+        if fresh and not self.hypers["finetune"]["read_from"]:
+            model.fit_baselines(parts.training, self.hypers)
         model.to(device=device, dtype=dtype)
-        with deterministic(self.hypers["deterministic"]), watch_signals() as stop:
-            fit = self._prepare(model, training, validation, Path(checkpoint_dir), stop)
-            if self._state.epoch >= fit.num_epochs:
+        with (
+            deterministic(self.hypers["deterministic"]),
+            tf32(self.hypers["tf32"], device),
+            watch_signals() as stop,
+            closing(Events(self._listeners())) as events,
+        ):
+            if fresh:
+                torch.manual_seed(self.run.seed)
+                self._prefit(parts)
+            self._fit = self._prepare(parts, Path(checkpoint_dir), events, stop, deadline)
+            if self._state.epoch >= self._fit.num_epochs:
                 logger.info(
                     "already trained for %d epochs (num_epochs: %d); nothing to do",
                     self._state.epoch,
-                    fit.num_epochs,
+                    self._fit.num_epochs,
                 )
-            fit.run()
+            self._fit.run()
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
         """Write the model, its best weights, and the state of the training.
@@ -154,84 +165,64 @@ class MLIPTrainer(TrainerInterface):
 
     # ------------------------------------------------------------------ preparation
 
+    def _prefit(self, parts: Parts) -> None:
+        options = self.hypers["prefit"]
+        if options is None:
+            return
+        given = {key: options[key] for key in ("max_steps", "tolerance") if key in options}
+        loader = parts.loader(parts.plans[0].hypers, parts.training, shuffle=False)
+        loss = parts.losses[0].at(0)
+        report = prefit(parts.model, loader, loss, options["parameters"], **given)
+        self._state.origin["prefit"] = report.to_dict()
+
     def _prepare(
-        self,
-        model: MLIPModel,
-        training: Dataset,
-        validation: Dataset,
-        folder: Path,
-        stop: StopFlag,
+        self, parts: Parts, folder: Path, events: Events, stop: StopFlag, deadline: Deadline
     ) -> Fit:
-        """Build what the options ask for, and put back what the checkpoint holds."""
-        hypers, info = self.hypers, model.dataset_info
-        batches = self._loader(model, training, shuffle=True)
-        steps_per_epoch = batches.n_batches(0)
-        loss = make_loss(hypers, info, model.scales, training, validation)
-        best_rule = BestRule(hypers, info, loss)
-        optimizer = make_optimizer(model, hypers)
-        self._restore(optimizer, best_rule, model)
-        self._follow(f"{self.run.seed} {len(training)} {steps_per_epoch} {loss.terms}")
-        self._optimizer = optimizer
-        events = Events(self._listeners())
+        """Build what the options ask for; its stages take what the checkpoint holds."""
+        hypers, model = self.hypers, parts.model
+        self._compare(parts.best_rule)
+        check_resumable(self._state, parts.plans)
         return Fit(
             model=model,
             state=self._state,
-            training=batches,
-            validation=self._loader(model, validation, shuffle=False),
-            step=Step(model, loss, optimizer, hypers["grad_clip_norm"]),
-            schedule=make_schedule(hypers, hypers["num_epochs"] * steps_per_epoch, steps_per_epoch),
-            best_rule=best_rule,
-            record=Record(info, hypers["log_mae"]),
+            plans=parts.plans,
+            make_stage=parts.make_stage,
+            validation=parts.validation,
+            best_rule=parts.best_rule,
+            record=parts.record,
             events=events,
-            checkpoints=Checkpoints(folder, lambda: self._checkpoint(model), events),
+            checkpoints=Checkpoints(
+                folder, lambda: self._checkpoint(model), events, hypers["keep_checkpoints"]
+            ),
             stop=stop,
-            num_epochs=hypers["num_epochs"],
-            steps_per_epoch=steps_per_epoch,
+            deadline=deadline,
+            due=Due(hypers["checkpoint_interval_steps"], hypers["checkpoint_interval_minutes"]),
+            follow=self._follow,
             log_interval=hypers["log_interval"],
             checkpoint_interval=hypers["checkpoint_interval"],
         )
 
-    def _loader(self, model: MLIPModel, dataset: Dataset, shuffle: bool) -> Loader:
-        atoms = self.hypers["max_atoms_per_batch"]
-        batching = Batching(
-            structures=self.hypers["batch_size"] if atoms is None else None,
-            atoms=atoms,
-            min_atoms=self.hypers["min_atoms_per_batch"] if shuffle else 0,
-        )
-        return Loader(
-            dataset,
-            model.dataset_info.atomic_types,
-            dtype=model.dtype,
-            device=model.device,
-            batching=batching,
-            shuffle=shuffle,
-            seed=self.run.seed,
-            cutoff=model.list_cutoff(),
-        )
-
-    def _restore(self, optimizer: Optimizer, rule: BestRule, model: MLIPModel) -> None:
-        state = self._state
-        if not state.has_begun:
-            torch.manual_seed(self.run.seed)
-            return
-        if state.optimizer is not None:
-            trained = [name for name, p in model.named_parameters() if p.requires_grad]
-            restore_optimizer(optimizer, state.optimizer, trained)
-        if state.rng is not None:
-            restore_rng(state.rng, model.device)
-        state.optimizer = state.rng = None
-        if state.best is not None and not rule.comparable(state.best):
+    def _compare(self, rule: BestRule) -> None:
+        """Forget the best epoch where it was chosen by another rule."""
+        best = self._state.best
+        if best is not None and not rule.comparable(best):
             logger.warning(
                 "epoch %d was best by %s; best_model_metric or loss have changed since, "
                 "so the search for the best starts anew",
-                state.best.epoch,
-                state.best.metric,
+                best.epoch,
+                best.metric,
             )
-            state.best = None
+            self._state.best = None
 
-    def _follow(self, epoch: str) -> None:
+    def _follow(self, stage: Stage) -> None:
         """Begin the running epoch anew where its batches or terms are not what they were."""
-        state, key = self._state, hashlib.sha256(epoch.encode()).hexdigest()
+        state, loader = self._state, stage.training
+        loss = stage.loss.at(state.epoch - state.stage_start)
+        epoch = (
+            f"{self.run.seed} {len(loader.dataset)} {loader.n_batches(0)} "
+            f"{stage.batches_per_step} {loss.terms} {self.hypers['extended_metrics']}"
+        )
+        key = hashlib.sha256(epoch.encode()).hexdigest()
         if state.batch and state.epoch_key != key:
             logger.warning(
                 "the data, the batches or the loss have changed since the stop in epoch %d; "
@@ -249,14 +240,14 @@ class MLIPTrainer(TrainerInterface):
         """The whole checkpoint as of now; its keys are documented in ``mtt.checkpoint``."""
         state, best = self._state, self._state.best
         stored = state.to_dict()
-        if self._optimizer is not None:
-            stored["optimizer"] = self._optimizer.state_dict()
-            stored["rng"] = rng_state(next(model.parameters()).device)
+        if self._fit is not None and self._fit.stage is not None:
+            rng = rng_state(next(model.parameters()).device)
+            stored["parts"] = {**self._fit.stage.state_dict(), "rng": rng}
         return {
             **model.get_checkpoint(),
             "architecture_name": self.run.architecture,
             "trainer_ckpt_version": self.__checkpoint_version__,
-            "provenance": copy.deepcopy(dict(self.run.provenance)),
+            "provenance": copy.deepcopy({**self.run.provenance, **state.origin}),
             "train_hypers": copy.deepcopy(self.hypers),
             "epoch": state.epoch,
             "best_epoch": None if best is None else best.epoch,
@@ -264,23 +255,3 @@ class MLIPTrainer(TrainerInterface):
             "best_model_state_dict": None if best is None else dict(best.weights),
             "trainer_state": stored,
         }
-
-
-def _one(datasets: list[Dataset], name: str) -> Dataset:
-    merged = merge(datasets) if len(datasets) > 1 else datasets[0] if datasets else None
-    if merged is None or not len(merged):
-        raise TrainingError(
-            f"there are no structures in the {name} set",
-            hint="the best epoch is chosen by the validation set" if name == "validation" else "",
-        )
-    return merged
-
-
-def _one_device(devices: list[torch.device]) -> torch.device:
-    if len(devices) != 1:
-        raise ConfigError(
-            f"training on {len(devices)} devices is not available yet",
-            where=f"{SECTION}.distributed",
-            hint="give one device",
-        )
-    return devices[0]

@@ -57,10 +57,10 @@ def evaluate(
     datasets = load_eval_options(options)
     outputs: list[Path | None] = [None] * len(datasets)
     if output is not None:
-        paths = output_paths(output, len(datasets))
-        for path in paths:
+        outputs = list(output_paths(output, len(datasets)))
+    for path in outputs:
+        if path is not None:
             check_writable(path)
-        outputs = list(paths)
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures)
     evaluated = []

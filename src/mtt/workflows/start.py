@@ -17,6 +17,7 @@ from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune_options import SECTION, asked
 from mtt.mlip.finetuning import fine_tune
+from mtt.nn import building
 from mtt.registry import Architecture
 from mtt.workflows.data import Data
 from mtt.workflows.load import load_checkpoint, model_from
@@ -38,9 +39,16 @@ class Start(NamedTuple):
     provenance: dict[str, Any]
 
 
-def new_model(architecture: Architecture, hypers: Mapping[str, Any], info: DatasetInfo) -> Start:
-    """A model with random weights."""
-    model = architecture.model(hypers["model"], info)
+def new_model(
+    architecture: Architecture,
+    hypers: Mapping[str, Any],
+    info: DatasetInfo,
+    dtype: torch.dtype,
+    seed: int,
+) -> Start:
+    """A model with random weights, which follow from ``seed`` alone."""
+    with building(seed, dtype):
+        model = architecture.model(hypers["model"], info)
     return Start(model, architecture.trainer(hypers["training"]), {"start": "new"})
 
 

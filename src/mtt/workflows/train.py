@@ -86,7 +86,9 @@ def train(
     tell_data(plan, Events(listeners))
     start = begin(plan)
     with plan.raw.locating(("architecture", "training")):
-        start.trainer.check(start.model, plan.data.training, plan.data.validation)
+        devices = [plan.device]
+        data = plan.data
+        start.trainer.check(start.model, plan.dtype, devices, data.training, data.validation)
     if dry_run:
         tell_model(plan, start)
         log.info("the options, the data and the model are in order; nothing was trained")
@@ -162,7 +164,7 @@ def begin(plan: Plan) -> Start:
     with plan.raw.locating():
         if (hypers["training"].get("finetune") or {}).get("read_from"):
             return fine_tuned(plan.architecture, hypers, plan.data, plan.dtype, plan.folders)
-        return new_model(plan.architecture, hypers, info)
+        return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
 
 
 def run(

@@ -1,0 +1,119 @@
+"""From options to the parts of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtt.data import Batching, Dataset, Loader
+from mtt.errors import ConfigError, Problem
+from mtt.mlip import MLIPModel
+from mtt.training.averages import Average, ScheduleFreeAverage
+from mtt.training.early_stopping import make_early_stopping
+from mtt.training.ema import EMA
+from mtt.training.gradients import ConflictFreeGradient, Gradient, SummedGradient
+from mtt.training.hypers import SECTION
+from mtt.training.loss import Loss
+from mtt.training.optimizers import averages, make_optimizer, needs_closure
+from mtt.training.plan import StagePlan
+from mtt.training.precision import AUTOCAST_DTYPES, make_scaler
+from mtt.training.schedules import make_schedule
+from mtt.training.stage import Stage
+from mtt.training.step import Step
+from mtt.training.terms import make_loss
+
+DECAY = 0.999
+"""Of the weights' average, where the options say no more than that there is one."""
+
+
+def make_loader(
+    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, seed: int, *, shuffle: bool
+) -> Loader:
+    """Batches of ``dataset`` for ``model``, on its device and in its precision."""
+    atoms = hypers["max_atoms_per_batch"]
+    return Loader(
+        dataset,
+        model.dataset_info.atomic_types,
+        dtype=model.dtype,
+        device=model.device,
+        batching=Batching(
+            structures=hypers["batch_size"] if atoms is None else None,
+            atoms=atoms,
+            min_atoms=hypers["min_atoms_per_batch"] if shuffle else 0,
+        ),
+        shuffle=shuffle,
+        seed=seed,
+        cutoff=model.list_cutoff(),
+    )
+
+
+def make_losses(
+    plans: Sequence[StagePlan], model: MLIPModel, datasets: Sequence[Dataset]
+) -> list[Loss]:
+    """The loss of every stage.
+
+    :raises ConfigError: it does not fit the targets.
+    """
+    info, scales = model.dataset_info, model.scales
+    return [make_loss(plan.hypers, info, scales, *datasets) for plan in plans]
+
+
+def make_stage(
+    plan: StagePlan, model: MLIPModel, training: Dataset, loss: Loss, seed: int
+) -> Stage:
+    """Everything that ``plan`` asks for, fresh.
+
+    :raises ConfigError: options that are wrong, or do not go together.
+    """
+    hypers = plan.hypers
+    loader = make_loader(hypers, model, training, seed, shuffle=True)
+    per_step: int = hypers["gradient_accumulation"]
+    steps_per_epoch = -(-loader.n_batches(0) // per_step)
+    optimizer = make_optimizer(model, hypers)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    config = hypers["gradient_combination"] == "config"
+    gradient: Gradient = ConflictFreeGradient(parameters) if config else SummedGradient(parameters)
+    _check_together(plan, closure=needs_closure(optimizer), averaging=averages(optimizer))
+    average: Average | None = None
+    if averages(optimizer):
+        average = ScheduleFreeAverage(model, optimizer)
+    elif hypers["ema"] is not False:
+        options = {} if hypers["ema"] is True else hypers["ema"]
+        average = EMA(model, options.get("decay", DECAY))
+    return Stage(
+        plan=plan,
+        model=model,
+        training=loader,
+        loss=loss,
+        step=Step(
+            model,
+            optimizer,
+            gradient,
+            hypers["grad_clip_norm"],
+            AUTOCAST_DTYPES[hypers["amp"]],
+            make_scaler(hypers["amp"], model.device),
+        ),
+        schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
+        average=average,
+        early_stopping=make_early_stopping(hypers["early_stopping"], plan.num_epochs),
+        batches_per_step=per_step,
+        steps_per_epoch=steps_per_epoch,
+    )
+
+
+def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
+    """Refuse techniques that clash, each with the reason."""
+    hypers, problems = plan.hypers, []
+    name = plan.name if hypers["stages"] else ""
+    where = f"{SECTION}.stages.{name}" if name else SECTION
+    if averaging and hypers["ema"] is not False:
+        what = "a schedule-free optimizer averages the weights itself"
+        problems.append(Problem(what, f"{where}.ema", "leave it out, or take another optimizer"))
+    if closure and hypers["gradient_combination"] == "config":
+        what = "the line search of L-BFGS needs the gradient of one function, which config is not"
+        problems.append(Problem(what, f"{where}.gradient_combination", "take sum"))
+    if closure and hypers["amp"] == "fp16":
+        what = "the line search of L-BFGS compares losses, which float16 is too coarse for"
+        problems.append(Problem(what, f"{where}.amp", "leave it out"))
+    if problems:
+        raise ConfigError.collect(problems)

@@ -1,0 +1,147 @@
+"""What all stages of a training share, from its options and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mtt.data import Dataset, Loader, merge
+from mtt.data.combine import with_targets_of
+from mtt.errors import ConfigError, TrainingError
+from mtt.mlip import MLIPModel
+from mtt.training.best import BestRule
+from mtt.training.build import make_loader, make_losses, make_stage
+from mtt.training.hypers import SECTION
+from mtt.training.loss import Loss
+from mtt.training.plan import StagePlan, stage_plans
+from mtt.training.record import Record
+from mtt.training.stage import Stage
+from mtt.training.state import TrainingState
+from mtt.training.validation import Validation, metric_names, named
+
+
+class Parts:
+    """Plans, data and losses of a training; the rest is built from them when it is needed.
+
+    The model may change its device and precision until then.
+
+    :raises ConfigError: options that are wrong, or do not fit the data.
+    :raises TrainingError: there is nothing to train or to validate on.
+    """
+
+    def __init__(
+        self,
+        hypers: Mapping[str, Any],
+        seed: int,
+        model: MLIPModel,
+        train_datasets: Sequence[Dataset],
+        val_datasets: Sequence[Dataset],
+    ) -> None:
+        self.hypers = hypers
+        self.model = model
+        self.plans = stage_plans(hypers)
+        self._seed = seed
+        info = model.dataset_info
+        kept = [dataset for dataset in train_datasets if len(dataset)]
+        self._validation_sets = named(val_datasets, info)
+        _check_there(kept, self._validation_sets)
+        self.training = with_targets_of(merge(kept) if len(kept) > 1 else kept[0], info)
+        for dataset in (self.training, *(each for _, each in self._validation_sets)):
+            dataset.prepare(model.requested_neighbor_lists())
+
+    @property
+    def losses(self) -> list[Loss]:
+        """The loss of every stage; in units of the model's scales as they are now."""
+        sets = [self.training, *(dataset for _, dataset in self._validation_sets)]
+        return make_losses(self.plans, self.model, sets)
+
+    @property
+    def judged(self) -> Loss:
+        """What epochs are compared by: the loss of the last stage with its final weights."""
+        return self.losses[-1].final()
+
+    @property
+    def validation(self) -> Validation:
+        """All validation sets, one structure after the other."""
+        loaders = [
+            (name, self.loader(self.hypers, dataset, shuffle=False))
+            for name, dataset in self._validation_sets
+        ]
+        extended = self.hypers["extended_metrics"]
+        return Validation(loaders, self.judged, self.model.dataset_info, extended)
+
+    @property
+    def best_rule(self) -> BestRule:
+        return BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
+
+    @property
+    def record(self) -> Record:
+        """Columns of the history; stages and weights where they are not the same always."""
+        hypers, losses = self.hypers, self.losses
+        progress = ["stage"] if len(self.plans) > 1 else []
+        weights = {
+            tuple((term.name, term.weight) for term in loss.terms)
+            for each in losses
+            for loss in (each.at(0), each.final())
+        }
+        if len(weights) > 1:
+            progress += [f"weight {term.name}" for term in losses[0].terms]
+        extended, log_mae = hypers["extended_metrics"], hypers["log_mae"]
+        return Record(self.model.dataset_info, log_mae, extended, self._names, progress)
+
+    @property
+    def _names(self) -> list[str]:
+        return [name for name, _ in self._validation_sets if name]
+
+    def loader(self, hypers: Mapping[str, Any], dataset: Dataset, *, shuffle: bool) -> Loader:
+        return make_loader(hypers, self.model, dataset, self._seed, shuffle=shuffle)
+
+    def make_stage(self, plan: StagePlan) -> Stage:
+        """The stage of ``plan``, fresh.
+
+        :raises ConfigError: options that are wrong, or do not go together.
+        """
+        loss = self.losses[plan.number]
+        stage = make_stage(plan, self.model, self.training, loss, self._seed)
+        known = metric_names(self.model.dataset_info, self.hypers["extended_metrics"], self._names)
+        stage.schedule.check_metrics(known)
+        return stage
+
+
+def check_resumable(state: TrainingState, plans: Sequence[StagePlan]) -> None:
+    """Whether the stage that a checkpoint stopped in is still there.
+
+    :raises ConfigError: it is not.
+    """
+    if state.stage >= len(plans):
+        raise ConfigError(
+            f"the checkpoint is in stage {state.stage + 1}, the options have {len(plans)}",
+            where=f"{SECTION}.stages",
+            hint="restart with the stages that the run began with",
+        )
+
+
+def one_device(devices: Sequence[torch.device]) -> torch.device:
+    """The device to train on.
+
+    :raises ConfigError: several of them.
+    """
+    if len(devices) != 1:
+        raise ConfigError(
+            f"training on {len(devices)} devices is not available yet",
+            where=f"{SECTION}.distributed",
+            hint="give one device",
+        )
+    return devices[0]
+
+
+def _check_there(training: Sequence[Dataset], validation: Sequence[tuple[str, Dataset]]) -> None:
+    if not training:
+        raise TrainingError("there are no structures in the training set")
+    if not validation:
+        raise TrainingError(
+            "there are no structures in the validation set",
+            hint="the best epoch is chosen by the validation set",
+        )
