@@ -1,6 +1,7 @@
 """A small real model, and molecules whose energies are known in closed form."""
 
 import json
+from dataclasses import replace
 
 import ase
 import numpy as np
@@ -14,6 +15,11 @@ from mtt.checkpoint import read
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.frames import Frame, FrameLabels
 from mtt.interface import Run
+from mtt.training import default_hypers
+from mtt.training.gradients import ConflictFreeGradient, SummedGradient
+from mtt.training.loss import Loss
+from mtt.training.step import Step
+from mtt.training.terms import make_loss
 
 INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy(forces=True)})
 
@@ -157,6 +163,25 @@ def make_batch():
             shuffle=False,
         )
         return next(loader.epoch())
+
+    return make
+
+
+@pytest.fixture
+def make_step(make_model, dataset):
+    """A step of a fresh model, and a loss; ``complete=False`` looks for missing labels."""
+
+    def make(max_norm=None, complete=True, optimizer=torch.optim.SGD, combination="sum", **hypers):
+        model = make_model().to(torch.float64)
+        sets = [dataset] if complete else []
+        loss = make_loss({**default_hypers(), **hypers}, INFO, model.scales, *sets)
+        if not complete:
+            loss = Loss([replace(term, complete=False) for term in loss.terms])
+        made = optimizer(model.parameters(), lr=1.0)
+        for group in made.param_groups:
+            group |= {"lr_factor": 1.0, "l2": 0.0}
+        kind = {"sum": SummedGradient, "config": ConflictFreeGradient}[combination]
+        return Step(model, made, kind(list(model.parameters())), max_norm), loss
 
     return make
 

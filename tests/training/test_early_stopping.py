@@ -66,7 +66,10 @@ def test_non_finite_validation_stops_with_a_message(value):
     stopping = EarlyStopping(patience=5)
     assert stopping.observe(1, 2.0) == ""
     assert stopping.observe(2, value) == f"the validation of epoch 2 is {value}"
-    assert stopping.state_dict() == {"best": 2.0, "count": 0}
+    assert stopping.stopped
+    again = EarlyStopping(patience=5)
+    again.load_state_dict(stopping.state_dict())
+    assert again.stopped and again.best == 2.0
 
 
 def test_the_reason_names_the_epochs_and_the_best_value():

@@ -31,7 +31,7 @@ def test_a_skipped_step_advances_neither_schedule_nor_optimizer(
         train(make_trainer(num_epochs=1), model)
     state = read(tmp_path / "checkpoints" / "last.ckpt")["trainer_state"]
     assert state["step"] == 4
-    assert state["optimizer"]["state"][0]["step"] == 4
+    assert state["parts"]["optimizer"]["state"][0]["step"] == 4
     assert all(np.isfinite(value) for value in json.loads(state["history"])[0].values())
     assert len(caplog.records) == 2
     message = caplog.messages[0]

@@ -1,33 +1,13 @@
 """The state of a training in a checkpoint."""
 
-import random
+import math
 
-import numpy as np
 import pytest
 import torch
 
-from mtt.checkpoint import read, write
 from mtt.errors import CheckpointError
 from mtt.training.determinism import deterministic
-from mtt.training.state import TrainingState, restore_rng, rng_state
-
-CPU = torch.device("cpu")
-
-
-def draw():
-    return torch.rand(3).tolist(), random.random(), np.random.rand(3).tolist()
-
-
-def test_random_generators_go_on_where_they_were_through_a_file(tmp_path):
-    np.random.randn()  # leaves a second Gaussian in store
-    random.gauss(0, 1)
-    contents = {"model_ckpt_version": 1, "architecture_name": "x", "rng": rng_state(CPU)}
-    write(tmp_path / "x.ckpt", contents)
-    expected, gauss = draw(), (np.random.randn(), random.gauss(0, 1))
-    draw()
-    restore_rng(read(tmp_path / "x.ckpt")["rng"], CPU)
-    assert draw() == expected
-    assert (np.random.randn(), random.gauss(0, 1)) == gauss
+from mtt.training.state import TrainingState
 
 
 def test_a_checkpoint_without_a_training_is_refused():
@@ -39,6 +19,28 @@ def test_a_state_of_a_newer_version_is_refused():
     state = {**TrainingState().to_dict(), "version": 99}
     with pytest.raises(CheckpointError, match="has version 99, this mtt reads up to 1"):
         TrainingState.from_checkpoint({"trainer_state": state})
+
+
+def test_the_history_comes_back_with_every_float():
+    row = {"epoch": 1, "loss": 0.1 + 0.2, "bulk loss": math.nan, "norm": math.inf}
+    stored = TrainingState(epoch=1, history=[row]).to_dict()
+    (back,) = TrainingState.from_checkpoint({"trainer_state": stored}).history
+    assert str(back) == str(row)
+
+
+def test_a_stage_begins_with_nothing_of_the_one_before():
+    state = TrainingState(epoch=7, parts={"optimizer": {}})
+    state.begin_stage(1, "fine", "best")
+    assert (state.stage, state.stage_start, state.parts) == (1, 7, {})
+    assert state.origin["stages"] == [{"name": "fine", "from": "best", "epoch": 7}]
+
+
+def test_what_is_stored_is_a_copy():
+    state = TrainingState()
+    state.begin_stage(0, "one", "last")
+    stored = state.to_dict()
+    state.begin_stage(1, "two", "last")
+    assert len(stored["origin"]["stages"]) == 1
 
 
 def test_deterministic_algorithms_end_with_the_block(monkeypatch):

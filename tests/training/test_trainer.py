@@ -11,6 +11,9 @@ from mtt.checkpoint import read
 from mtt.data import Dataset
 from mtt.errors import ConfigError, TrainingError
 
+MEASURED = ("train", "validation", "system", "epoch")
+"""Events of every epoch, in their order."""
+
 
 def test_a_training_learns_and_leaves_its_files(history, make_model, make_trainer, train, tmp_path):
     seen = []
@@ -38,7 +41,10 @@ def test_the_order_of_events_is_best_epoch_checkpoint(make_model, make_trainer, 
     seen = []
     train(make_trainer(listeners=[lambda c, v, e: seen.append((c, e))]), make_model())
     shown = [event for event in seen if event[0] not in ("progress", "checkpoint", "best")]
-    assert shown == [("run_start", 0), *(("epoch", i) for i in range(1, 5)), ("end", 4)]
+    epochs = [(kind, i) for i in range(1, 5) for kind in MEASURED]
+    assert shown == [("run_start", 0), *epochs, ("end", 4)]
+    for kind in ("best", "checkpoint"):
+        assert seen.index(("validation", 1)) < seen.index((kind, 1)) < seen.index(("epoch", 1))
     saved = seen.index(("checkpoint", 2), seen.index(("epoch", 2)))
     assert seen.index(("epoch", 2)) < saved < seen.index(("progress", 3))
 
@@ -99,7 +105,8 @@ def test_parameters_have_one_owner(make_model, make_trainer, train):
     owned = [id(p) for p in model.parameters()]
     train(trainer, model)
     assert [id(p) for p in model.parameters()] == owned
-    assert [id(p) for group in trainer._optimizer.param_groups for p in group["params"]] == owned
+    groups = trainer._fit.stage.step.optimizer.param_groups
+    assert [id(p) for group in groups for p in group["params"]] == owned
 
 
 @pytest.mark.parametrize("decay", [None, 0.1])
