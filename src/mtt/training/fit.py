@@ -111,13 +111,13 @@ class Fit:
         if "rng" in state.parts:
             restore_rng(state.parts["rng"], self.model.device)
         state.parts = {}
-        self.follow(stage)
         self.stage = stage
         return stage
 
     def run_epoch(self, stage: Stage) -> None:
         """Train, validate, remember the best, write the history."""
         state, started = self.state, time.perf_counter()
+        self.follow(stage)
         loss = stage.loss.at(state.epoch - state.stage_start)
         meter = Meter(loss, self.validation.info, self.model.device, self.validation.extended)
         if state.meter:

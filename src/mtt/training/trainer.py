@@ -213,13 +213,14 @@ class MLIPTrainer(TrainerInterface):
                 best.metric,
             )
             self._state.best = None
+            self._state.parts.pop("early_stopping", None)
 
     def _follow(self, stage: Stage) -> None:
         """Begin the running epoch anew where its batches or terms are not what they were."""
         state, loader = self._state, stage.training
         loss = stage.loss.at(state.epoch - state.stage_start)
         epoch = (
-            f"{self.run.seed} {len(loader.dataset)} {loader.n_batches(0)} "
+            f"{self.run.seed} {len(loader.dataset)} {loader.batching} "
             f"{stage.batches_per_step} {loss.terms} {self.hypers['extended_metrics']}"
         )
         key = hashlib.sha256(epoch.encode()).hexdigest()
