@@ -127,12 +127,39 @@ def make_trainer():
 def train(dataset, validation, tmp_path):
     """Train ``model`` on the molecules; checkpoints go to ``tmp_path / "checkpoints"``."""
 
-    def run(trainer, model, training=dataset, checkpoints=tmp_path / "checkpoints"):
-        cpu = [torch.device("cpu")]
-        trainer.train(model, torch.float64, cpu, [training], [validation], str(checkpoints))
+    def run(
+        trainer,
+        model,
+        training=dataset,
+        checkpoints=tmp_path / "checkpoints",
+        device="cpu",
+        dtype=torch.float64,
+    ):
+        devices = [torch.device(device)]
+        trainer.train(model, dtype, devices, [training], [validation], str(checkpoints))
         return model
 
     return run
+
+
+@pytest.fixture(params=["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def device(request):
+    """Every device of this machine, one after the other."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def terminate():
+    """A listener that sends SIGTERM once a batch of an epoch is done; both count from 1."""
+
+    def make(epoch, batch):
+        def listener(category, values, at):
+            if category == "progress" and (at, values["batch"]) == (epoch, batch):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return listener
+
+    return make
 
 
 @pytest.fixture
