@@ -25,6 +25,9 @@ REFUSED = [*OUTCOMES["refused"], *(path.stem for path in FILES.glob("no_architec
 NOT_HERE: dict[str, tuple[type[MttError], str]] = {
     "finetune": (CheckpointError, "no such file"),
     "finetune_in_full": (CheckpointError, "no such file"),
+    "finetune_by_lora": (CheckpointError, "a.ckpt: no such file"),
+    "finetune_heads": (CheckpointError, "a.ckpt: no such file"),
+    "finetune_inherited_heads": (CheckpointError, "a.ckpt: no such file"),
     "numbers": (ConfigError, "numbers.yaml:10 .*: no value for atomic number 6"),
     "fractions": (DataError, "fractions.yaml:4 validation_set: there are no structures"),
 }
@@ -57,7 +60,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, ethanol: Path, alloy: Path) -
         energy, forces = atoms.calc.results["energy"], atoms.calc.results["forces"]
         atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces, stress=np.zeros(6))
         atoms.info.update(dict.fromkeys(ENERGIES, energy))
-        atoms.info.update(total_charge=0.0, spin_multiplicity=1.0, REF_stress=np.zeros((3, 3)))
+        atoms.info.update(energy_mask=1, total_charge=0.0, spin_multiplicity=1.0, REF_stress=np.zeros((3, 3)))
         atoms.info["mtt::gap"] = generator.normal()
         atoms.arrays.update(F=forces, F_pbe=forces)
         atoms.arrays.update({name: generator.normal(size=len(atoms)) for name in PER_ATOM})
