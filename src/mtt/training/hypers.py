@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +20,11 @@ SECTION = "architecture.training"
 
 def default_hypers() -> dict[str, Any]:
     """A fresh copy of ``default-hypers.yaml``."""
+    return copy.deepcopy(_defaults())
+
+
+@cache
+def _defaults() -> dict[str, Any]:
     text = (files(__package__) / "default-hypers.yaml").read_text(encoding="utf-8")
     hypers: dict[str, Any] = yaml.safe_load(text)
     return hypers
