@@ -1,6 +1,8 @@
 """A small real model, and molecules whose energies are known in closed form."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import ase
@@ -138,6 +140,17 @@ def train(dataset, validation, tmp_path):
         devices = [torch.device(device)]
         trainer.train(model, dtype, devices, [training], [validation], str(checkpoints))
         return model
+
+    return run
+
+
+@pytest.fixture
+def check(dataset, validation):
+    """``Trainer.check`` on the molecules."""
+
+    def run(trainer, model, dtype=torch.float64):
+        cpu = [torch.device("cpu")]
+        trainer.check(model, dtype, cpu, [dataset], [validation])
 
     return run
 

@@ -18,19 +18,23 @@ TECHNIQUES = {
     "accumulation": {"gradient_accumulation": 2},
     "clip": {"grad_clip_norm": 0.3},
     "amp": {"amp": "bf16"},
-    "stages": {"stages": [{"num_epochs": 2}, {"num_epochs": 2, "from": "best", "batch_size": 3}]},
-    # only the first epoch is progress: each stage ends after its second one
+    "stages": {"stages": [{"num_epochs": 1}, {"num_epochs": 3, "from": "best", "batch_size": 3}]},
+    # only the first epoch of a stage is progress: it ends after the second one
     "early stopping": {"early_stopping": {"patience": 1, "min_delta": 1e9}},
 }
 """Options that nothing else sets, so that those of several techniques are a plain union."""
 
-FEW = {"num_epochs": 3, "batch_size": 4, "grad_clip_norm": None, "scheduler": "constant"}
+FEW = {
+    "num_epochs": 3,
+    "batch_size": 4,
+    "grad_clip_norm": None,
+    "scheduler": "constant",
+    "checkpoint_interval": None,
+}
 
 
 def subsets(*sizes):
-    return [
-        frozenset(each) for size in sizes for each in itertools.combinations(TECHNIQUES, size)
-    ]
+    return [frozenset(each) for size in sizes for each in itertools.combinations(TECHNIQUES, size)]
 
 
 def named(sets):
@@ -81,10 +85,16 @@ def start(checkpoint):
     return rows(checkpoint)[0]["validation loss"]
 
 
-def check(result, untrained, n_epochs):
+def batches(names):
+    """Of every epoch."""
+    n_epochs = 2 if "early stopping" in names else 3
+    return [4] + [6] * n_epochs if "stages" in names else [4] * n_epochs
+
+
+def check(result, names, untrained):
     """It has run to its end, is finite and has learnt; returns the row of the best epoch."""
     history = rows(result)
-    assert [row["epoch"] for row in history] == list(range(1, n_epochs + 1))
+    assert [row["epoch"] for row in history] == [i + 1 for i in range(len(batches(names)))]
     assert all(math.isfinite(value) for row in history for value in row.values())
     assert torch.isfinite(numbers(result)).all()
     best = history[result["best_epoch"] - 1]
@@ -97,17 +107,76 @@ def check(result, untrained, n_epochs):
 def test_every_combination_learns_and_its_best_weights_score_what_is_recorded(
     result, make_model, dataset, validation, names
 ):
-    untrained = start(result(learning_rate=1e-12))
-    n_epochs = 4 if "stages" in names else 2 if "early stopping" in names else 3
     checkpoint = result(names)
-    best = check(checkpoint, untrained, n_epochs)
+    best = check(checkpoint, names, start(result(learning_rate=1e-12)))
     model = make_model().to(torch.float32)
     model.load_state_dict(checkpoint["best_model_state_dict"])
     parts = Parts(checkpoint["train_hypers"], 0, model, [dataset], [validation])
-    found = parts.validation.run(model, lambda: None)
-    assert found["loss"] == best["validation loss"]
-    steps = 2 if "accumulation" in names else 4
-    # batches of 4 and then of 3 in the stages
-    second = 2 * (3 if "accumulation" in names else 6) if "stages" in names else 0
-    first = 2 if "stages" in names else n_epochs
-    assert checkpoint["trainer_state"]["step"] == first * steps + second
+    assert parts.validation.run(model, lambda: None)["loss"] == best["validation loss"]
+
+
+@pytest.mark.parametrize("names", **named(subsets(1, 2, 3)))
+def test_no_technique_of_a_combination_is_lost(result, names):
+    """Without any one of them the weights are others, and the number of steps is as asked."""
+    weights = numbers(result(names))
+    for name in names:
+        others = numbers(result(names - {name}))
+        assert not torch.equal(weights, others), name
+    per_step = 2 if "accumulation" in names else 1
+    steps = sum(n // per_step for n in batches(names))
+    assert result(names)["trainer_state"]["step"] == steps
+
+
+@pytest.mark.parametrize("names", **named([each | {"ema"} for each in subsets(0, 1, 2)]))
+def test_an_average_changes_no_step_of_any_combination(assert_equal, result, names):
+    """Until a stage begins with the best weights, which are averages."""
+    one, two = result(names), result(names - {"ema"})
+    for row in (first := rows(one)) + (second := rows(two)):
+        for name in [name for name in row if name.startswith(("validation", "seconds"))]:
+            del row[name]
+    n = 1 if "stages" in names else None
+    assert first[:n] == second[:n]
+    if "stages" not in names:
+        assert_equal(one["model_state_dict"], two["model_state_dict"])
+
+
+@pytest.mark.parametrize("names", **named(subsets(0, 1)))
+def test_a_fp16_run_learns_with_any_other_technique(result, names):
+    checkpoint = result(names, amp="fp16")
+    check(checkpoint, names, start(result(learning_rate=1e-12)))
+    assert checkpoint["trainer_state"]["parts"]["scaler"]["scale"] > 0
+
+
+@pytest.mark.parametrize(
+    ("clash", "message"),
+    [
+        ({"optimizer": "schedulefree_adamw", "ema": True}, "averages the weights itself"),
+        ({"optimizer": "lbfgs", "gradient_combination": "config"}, "gradient of one function"),
+        ({"optimizer": "lbfgs", "amp": "fp16"}, "float16 is too coarse"),
+    ],
+)
+def test_what_cannot_go_together_is_refused_with_the_reason(
+    make_model, train, clash, message, make_trainer
+):
+    for hypers in (clash, {"stages": [{"num_epochs": 1}, {"num_epochs": 1, **clash}]}):
+        with pytest.raises(ConfigError, match=message):
+            train(make_trainer(**hypers), make_model(), dtype=torch.float32)
+
+
+def test_mixed_precision_of_float64_is_refused(make_model, make_trainer, train):
+    with pytest.raises(ConfigError, match="mixed precision works on float32"):
+        train(make_trainer(amp="bf16"), make_model())
+
+
+@pytest.mark.parametrize("names", **named(subsets(0, 1, 2)))
+def test_every_pair_goes_on_bit_for_bit_after_a_stop(
+    assert_equal, result, make_model, make_trainer, train, restart, terminate, tmp_path, names
+):
+    straight = result(names)
+    stopped = make_trainer(listeners=[terminate(2, 2)], **options(names))
+    with pytest.raises(TrainingInterrupted):
+        train(stopped, make_model(), checkpoints=tmp_path / "stopped", dtype=torch.float32)
+    last = tmp_path / "stopped" / "last.ckpt"
+    model, resumed = restart(last, make_trainer(**options(names)))
+    train(resumed, model, checkpoints=last.parent, dtype=torch.float32)
+    assert_equal(read(last), straight)
