@@ -12,7 +12,14 @@ from mtt.registry import find
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs" / "src").glob("*.md"))
-TECHNIQUES = ["averaging", "conflict-free", "precision", "stopping"]
+TECHNIQUES = [
+    "accumulation",
+    "averaging",
+    "conflict-free",
+    "precision",
+    "stages",
+    "stopping",
+]
 
 
 def examples():
