@@ -176,6 +176,34 @@ def terminate():
 
 
 @pytest.fixture
+def listen():
+    """Set the listeners of a trainer."""
+
+    def to(trainer, *listeners):
+        trainer.run = replace(trainer.run, listeners=listeners)
+        return trainer
+
+    return to
+
+
+@pytest.fixture
+def last(tmp_path):
+    """The checkpoint ``last.ckpt``, or another one, of :func:`train`."""
+    return lambda name="last": read(tmp_path / "checkpoints" / f"{name}.ckpt")
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """The history in a checkpoint, without what depends on the clock."""
+
+    def of(checkpoint):
+        found = json.loads(checkpoint["trainer_state"]["history"])
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in found]
+
+    return of
+
+
+@pytest.fixture
 def restart():
     """Model and trainer from a checkpoint, as ``--restart`` makes them."""
 

@@ -13,11 +13,6 @@ TRAINED = ("network.0.weight", "network.0.bias", "network.3.weight", "network.3.
 
 
 @pytest.fixture
-def last(tmp_path):
-    return lambda: read(tmp_path / "checkpoints" / "last.ckpt")
-
-
-@pytest.fixture
 def validate(make_batch, validation):
     """The loss of the platform's defaults on the validation set, written out."""
 

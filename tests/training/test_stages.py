@@ -1,41 +1,17 @@
 """Trainings of several stages: fresh optimizers, one best, one count of epochs."""
 
-import json
 import logging
 from dataclasses import replace
 
 import pytest
 import torch
 
-from mtt.checkpoint import read
-from mtt.errors import ConfigError
-
 FIRST = {"name": "first", "num_epochs": 2, "optimizer": "adabelief"}
 SECOND = {"name": "second", "num_epochs": 3, "optimizer": "yogi", "learning_rate": 0.002}
 
 
-@pytest.fixture
-def last(tmp_path):
-    return lambda name="last": read(tmp_path / "checkpoints" / f"{name}.ckpt")
-
-
-@pytest.fixture
-def listen():
-    """Set the listeners of a trainer."""
-
-    def to(trainer, *listeners):
-        trainer.run = replace(trainer.run, listeners=listeners)
-        return trainer
-
-    return to
-
-
 def copied(model):
     return {name: value.detach().clone() for name, value in model.named_parameters()}
-
-
-def rows_of(checkpoint):
-    return json.loads(checkpoint["trainer_state"]["history"])
 
 
 def first_weights(model):
@@ -108,7 +84,7 @@ def test_the_gradient_of_a_stages_first_step_is_that_at_the_declared_weights(
 
 
 def test_a_stage_has_a_fresh_optimizer_and_schedule_and_the_epochs_go_on(
-    make_model, make_trainer, train, listen, last
+    make_model, make_trainer, train, listen, last, rows
 ):
     """AdaBelief, then Yogi."""
     types, rates, starts = [], [], []
@@ -138,9 +114,9 @@ def test_a_stage_has_a_fresh_optimizer_and_schedule_and_the_epochs_go_on(
         1,
         2,
     )
-    rows = rows_of(checkpoint)
-    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
-    assert [row["stage"] for row in rows] == [1, 1, 2, 2, 2]
+    found = rows(checkpoint)
+    assert [row["epoch"] for row in found] == [1, 2, 3, 4, 5]
+    assert [row["stage"] for row in found] == [1, 1, 2, 2, 2]
     (group,) = {g["optimizer"] for g in state["parts"]["optimizer"]["param_groups"]}
     assert group == "yogi"
 
@@ -153,7 +129,7 @@ def test_a_second_stage_of_the_same_optimizer_has_no_moments_of_the_first(
     assert {float(one["step"]) for one in moments.values()} == {6.0}
 
 
-def test_best_is_one_record_of_all_stages(make_model, make_trainer, train, listen, last):
+def test_best_is_one_record_of_all_stages(make_model, make_trainer, train, listen, last, rows):
     """A second stage that ruins everything changes neither value nor weights of the best."""
     bests = {}
     trainer = make_trainer(
@@ -174,8 +150,8 @@ def test_best_is_one_record_of_all_stages(make_model, make_trainer, train, liste
     value, weights = bests[max(bests)]
     assert checkpoint["best_metric"] == value
     assert all(torch.equal(weights[k], v) for k, v in checkpoint["best_model_state_dict"].items())
-    rows = rows_of(checkpoint)
-    assert rows[-1]["validation loss"] > 10 * rows[2]["validation loss"]
+    found = rows(checkpoint)
+    assert found[-1]["validation loss"] > 10 * found[2]["validation loss"]
     assert last("best")["epoch"] == max(bests)
 
 
@@ -184,7 +160,9 @@ def test_a_later_stage_replaces_the_best_where_it_is_better(make_model, make_tra
     assert last()["best_epoch"] > 1
 
 
-def test_stages_of_other_losses_are_judged_by_the_last_one(make_model, make_trainer, train, last):
+def test_stages_of_other_losses_are_judged_by_the_last_one(
+    make_model, make_trainer, train, last, rows
+):
     """So that their epochs can be compared: the best is one record."""
 
     def loss(energy, forces):
@@ -193,12 +171,12 @@ def test_stages_of_other_losses_are_judged_by_the_last_one(make_model, make_trai
     stages = [{"num_epochs": 2, "loss": loss(0.0, 1.0)}, {"num_epochs": 2, "loss": loss(3.0, 1.0)}]
     trainer = make_trainer(stages=stages, learning_rate=1e-300, optimizer="sgd")
     train(trainer, make_model())
-    rows = rows_of(last())
+    found = rows(last())
     # the weights never move
-    assert len({row["validation loss"] for row in rows}) == 1
-    assert [row["weight energy"] for row in rows] == [0.0, 0.0, 3.0, 3.0]
-    assert [row["weight energy forces"] for row in rows] == [1.0] * 4
-    assert rows[0]["training loss"] < rows[2]["training loss"]
+    assert len({row["validation loss"] for row in found}) == 1
+    assert [row["weight energy"] for row in found] == [0.0, 0.0, 3.0, 3.0]
+    assert [row["weight energy forces"] for row in found] == [1.0] * 4
+    assert found[0]["training loss"] < found[2]["training loss"]
 
 
 @pytest.mark.parametrize("ema", [False, True])
@@ -236,22 +214,24 @@ def test_parameters_stay_the_same_objects_through_prefit_stages_and_a_restart(
 
 
 def test_without_stages_or_changing_weights_the_history_has_no_such_columns(
-    make_model, make_trainer, train, last
+    make_model, make_trainer, train, last, rows
 ):
     train(make_trainer(num_epochs=1), make_model())
-    (row,) = rows_of(last())
+    (row,) = rows(last())
     assert "stage" not in row
     assert not [name for name in row if name.startswith("weight")]
 
 
-def test_stages_of_one_loss_have_no_columns_of_weights(make_model, make_trainer, train, last):
+def test_stages_of_one_loss_have_no_columns_of_weights(make_model, make_trainer, train, last, rows):
     train(make_trainer(stages=[{"num_epochs": 1}, {"num_epochs": 1}]), make_model())
-    rows = rows_of(last())
-    assert [row["stage"] for row in rows] == [1, 2]
-    assert not [name for name in rows[0] if name.startswith("weight")]
+    found = rows(last())
+    assert [row["stage"] for row in found] == [1, 2]
+    assert not [name for name in found[0] if name.startswith("weight")]
 
 
-def test_early_stopping_ends_its_own_stage_alone(make_model, make_trainer, train, last, caplog):
+def test_early_stopping_ends_its_own_stage_alone(
+    make_model, make_trainer, train, last, caplog, rows
+):
     trainer = make_trainer(
         optimizer="sgd",
         stages=[
@@ -268,7 +248,7 @@ def test_early_stopping_ends_its_own_stage_alone(make_model, make_trainer, train
     with caplog.at_level(logging.INFO, "mtt"):
         train(trainer, make_model())
     checkpoint = last()
-    assert [row["stage"] for row in rows_of(checkpoint)] == [1, 1, 1, 2, 2]
+    assert [row["stage"] for row in rows(checkpoint)] == [1, 1, 1, 2, 2]
     assert "flat ends early after epoch 3: no progress in 2 epochs" in caplog.text
     assert checkpoint["trainer_state"]["stage_start"] == 3
 
@@ -289,79 +269,3 @@ def test_the_provenance_tells_prefit_and_stages(make_model, make_trainer, train,
         {"name": "stage_2", "from": "best", "epoch": 1},
     ]
     assert last("best")["provenance"]["stages"][0] == told["stages"][0]
-
-
-def test_a_restart_with_fewer_stages_is_refused(
-    make_model, make_trainer, train, check, restart, tmp_path
-):
-    train(make_trainer(stages=[{"num_epochs": 1}, {"num_epochs": 1}]), make_model())
-    path = tmp_path / "checkpoints" / "last.ckpt"
-    before = path.read_bytes()
-    for options in ({"num_epochs": 5}, {"stages": [{"num_epochs": 5}]}):
-        model, trainer = restart(path, make_trainer(**options))
-        for use in (check, train):
-            with pytest.raises(ConfigError, match="is in stage 2, the options have 1"):
-                use(trainer, model)
-    assert path.read_bytes() == before
-
-
-def test_a_restart_may_add_a_stage(make_model, make_trainer, train, restart, last, tmp_path):
-    stages = [{"num_epochs": 1}, {"num_epochs": 1}]
-    train(make_trainer(stages=stages), make_model())
-    more = [*stages, {"num_epochs": 2, "from": "best", "optimizer": "sgd"}]
-    model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", make_trainer(stages=more))
-    train(trainer, model)
-    checkpoint = last()
-    assert [row["stage"] for row in rows_of(checkpoint)] == [1, 2, 3, 3]
-    assert [one["name"] for one in checkpoint["provenance"]["stages"]] == [
-        "stage_1",
-        "stage_2",
-        "stage_3",
-    ]
-
-
-@pytest.mark.parametrize("batch", [1, 6])
-def test_a_run_that_is_stopped_in_its_second_stage_ends_bit_for_bit_the_same(
-    assert_equal, make_model, make_trainer, train, listen, terminate, restart, tmp_path, batch
-):
-    options = {"stages": [FIRST, {**SECOND, "from": "best", "ema": True}]}
-    straight = train(make_trainer(**options), make_model(dropout=0.2))
-    folder = tmp_path / "stopped"
-    with pytest.raises(Exception, match="stopped by SIGTERM in epoch 3"):
-        train(
-            listen(make_trainer(**options), terminate(3, batch)),
-            make_model(dropout=0.2),
-            checkpoints=folder,
-        )
-    torch.rand(5)
-    model, trainer = restart(folder / "last.ckpt", make_trainer(**options))
-    train(trainer, model, checkpoints=folder)
-    assert_equal(dict(straight.state_dict()), dict(model.state_dict()))
-    one, two = (read(path / "last.ckpt") for path in (tmp_path / "checkpoints", folder))
-    for checkpoint in (one, two):
-        for row in (rows := rows_of(checkpoint)):
-            del row["seconds"]
-        checkpoint["trainer_state"]["history"] = json.dumps(rows)
-    assert_equal(one, two)
-
-
-def test_a_run_that_is_stopped_between_two_stages_ends_bit_for_bit_the_same(
-    assert_equal, make_model, make_trainer, train, listen, restart, tmp_path
-):
-    class Kill(BaseException):
-        pass
-
-    def kill(category, values, epoch):
-        if category == "progress" and epoch == 3:
-            raise Kill
-
-    options = {"stages": [FIRST, {**SECOND, "from": "best"}], "checkpoint_interval": 1}
-    straight = train(make_trainer(**options), make_model(dropout=0.2))
-    folder = tmp_path / "killed"
-    with pytest.raises(Kill):
-        train(listen(make_trainer(**options), kill), make_model(dropout=0.2), checkpoints=folder)
-    assert read(folder / "last.ckpt")["epoch"] == 2
-    torch.rand(5)
-    model, trainer = restart(folder / "last.ckpt", make_trainer(**options))
-    train(trainer, model, checkpoints=folder)
-    assert_equal(dict(straight.state_dict()), dict(model.state_dict()))
