@@ -70,7 +70,7 @@ class Fit:
             written.
         :raises TrainingError: no step of an epoch, or no validation at all, was finite.
         """
-        state, told = self.state, False
+        state, told, start = self.state, False, self.state.epoch
         for plan in self.plans[max(state.stage, 0) :]:
             stage = self.begin(plan)
             if not told:
@@ -79,6 +79,8 @@ class Fit:
             while not stage.is_over(state.epoch - state.stage_start):
                 self.run_epoch(stage)
                 self._save_epoch()
+        if state.epoch == start < self.num_epochs:
+            logger.info("already ended early, after epoch %d; nothing to do", start)
         self.checkpoints.save_last(state.epoch)
         if state.best is None:
             raise TrainingError(

@@ -81,12 +81,9 @@ class Parts:
         """Columns of the history; stages and weights where they are not the same always."""
         hypers, losses = self.hypers, self.losses
         progress = ["stage"] if len(self.plans) > 1 else []
-        weights = {
-            tuple((term.name, term.weight) for term in loss.terms)
-            for each in losses
-            for loss in (each.at(0), each.final())
-        }
-        if len(weights) > 1:
+        weights = {frozenset((term.name, term.weight) for term in loss.terms) for loss in losses}
+        scheduled = any(term.schedule is not None for loss in losses for term in loss.terms)
+        if len(weights) > 1 or scheduled:
             progress += [f"weight {term.name}" for term in losses[0].terms]
         extended, log_mae = hypers["extended_metrics"], hypers["log_mae"]
         return Record(self.model.dataset_info, log_mae, extended, self._names, progress)
