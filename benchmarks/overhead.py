@@ -7,8 +7,8 @@ batches of 10 and the same 50 validation structures, energies and forces, soap_b
 defaults in float32:
 
 engine  what ``mtt train`` does: gathering the batches in a new order, the loss of the options,
-        the check for finite numbers, clipping, errors of training and validation, train.csv,
-        history.jsonl, the line of the epoch, best.ckpt
+        the check for finite numbers, clipping, the moving average of the weights, errors of
+        training and validation, train.csv, history.jsonl, the line of the epoch, best.ckpt
 bare    on batches made beforehand: forward, the gradient for the forces, a mean squared error,
         backward, one call of the same optimizer; for validation forward and forces alone
 
@@ -39,6 +39,7 @@ from mtt.data import Batch, Batching, Loader, merge
 from mtt.interface import Run
 from mtt.mlip import MLIPModel
 from mtt.training.checkpoints import Checkpoints
+from mtt.training.ema import EMA
 from mtt.training.events import Events
 from mtt.training.loss import Loss
 from mtt.training.meter import Meter
@@ -101,6 +102,7 @@ def clocks(clock: Clock) -> Iterator[None]:
         ("loss", Loss, "__call__"),
         ("norm, clipping", mtt.training.step, "get_total_norm"),
         ("norm, clipping", mtt.training.step, "clip_grads_with_norm_"),
+        ("moving average", EMA, "update"),
         ("errors", Meter, "add"),
         ("errors", Meter, "compute"),
         ("checkpoints", Checkpoints, "save_best"),
@@ -167,7 +169,7 @@ class Measurement:
 def measure(path: Path, rounds: int) -> Measurement:
     """Train ``rounds`` epochs of each kind, in an empty folder."""
     n_epochs = SKIPPED + rounds + 1 + CLOCKED
-    options = setting.options(path, {"num_epochs": n_epochs})
+    options = setting.options(path, {"num_epochs": n_epochs, "ema": True})
     plan = prepare(options, Path("model.pt"), None, (), (), False)
     start = begin(plan)
     assert isinstance(start.model, MLIPModel)

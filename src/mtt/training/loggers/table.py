@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtt.evaluation.quantities import is_extended
 from mtt.training.events import PARTS
 from mtt.training.loggers.shown import Shown, number
 
@@ -15,13 +16,15 @@ WIDTH = len("-1.234e-05")  # the longest number of four digits
 
 
 class TableLogger:
-    """Logs every metric of every ``log_interval``-th epoch, below a header with the units.
+    """Logs every ``log_interval``-th epoch, below a header with the units.
 
-    The header stands in three lines: training or validation, the quantity, its unit.
+    Extended metrics are left out: they would make lines that no terminal can show. The header
+    stands in three lines: training or validation, the quantity, its unit.
     """
 
     def __init__(self) -> None:
         self._shown = Shown()
+        self._known: dict[str, str] = {}
         self._units: dict[str, str] = {}
         self._widths: list[int] = []
 
@@ -30,7 +33,7 @@ class TableLogger:
             self._shown.start(values, epoch)
             self._header(values["units"])
         elif category == "epoch" and self._shown(epoch):
-            if values["units"] != self._units:
+            if values["units"] != self._known:
                 self._header(values["units"])
             cells = [number(values["metrics"][name]) for name in self._units]
             logger.info("%s%s", self._line(cells), "  best" if values["is_best"] else "")
@@ -38,7 +41,13 @@ class TableLogger:
             self._shown.end(values)
 
     def _header(self, units: Mapping[str, str]) -> None:
-        self._units = dict(units)
+        self._known = dict(units)
+        self._units = {
+            name: unit
+            for name, unit in units.items()
+            if not is_extended(name.removeprefix(_part(name)))
+        }
+        units = self._units
         parts = [_part(name) for name in units]
         lines = [
             [part.strip() for part in parts],
