@@ -4,7 +4,9 @@ import copy
 import json
 import logging
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,6 +54,104 @@ def test_a_killed_run_goes_on_bit_for_bit(
         assert_equal(read(tmp_path / "straight" / name), read(tmp_path / "killed" / name))
     lines = [history(tmp_path / run / "history.jsonl") for run in ("straight", "killed")]
     assert without_times(lines[0]) == without_times(lines[1])
+
+
+EVERYTHING = {
+    "ema": {"decay": 0.9},
+    "gradient_combination": "config",
+    "gradient_accumulation": 2,
+    "scheduler": {"name": "plateau", "patience": 0, "factor": 0.5, "threshold": 0.5},
+    "early_stopping": {"patience": 2, "min_delta": 0.1},
+    "stages": [
+        {"num_epochs": 2},
+        {"num_epochs": 3, "from": "best", "batch_size": 3, "learning_rate": 0.001},
+    ],
+}
+BETWEEN = {"num_epochs": 2, "batch_size": 4, "deterministic": True}
+RUNS = {
+    "shuffle, dropout and warm-up": {"warmup_fraction": 0.8, "num_epochs": 3},
+    "everything in two stages": EVERYTHING,
+    "fp16": {"amp": "fp16", "ema": True},
+    "lbfgs": {"optimizer": "lbfgs", "num_epochs": 1},
+    "muon after a pre-fit": {
+        "optimizer": "muon",
+        "prefit": {"parameters": ["network.3.*"], "max_steps": 3},
+    },
+    "schedule-free": {"optimizer": "schedulefree_adamw", "warmup_fraction": 0.5},
+}
+"""Options of short runs; what they have in common is in ``BETWEEN``."""
+
+
+@pytest.fixture(params=RUNS)
+def run(request, make_model, make_trainer, train, restart, device, tmp_path):
+    """``run(folder, *listeners)`` trains, from the checkpoint in the folder if there is one."""
+    options = {**BETWEEN, **RUNS[request.param], "checkpoint_interval": 1}
+    dtype = torch.float32 if "amp" in options else torch.float64
+
+    def fit(folder, *listeners, source="last.ckpt", **others):
+        trainer = make_trainer(listeners=listeners, **options, **others)
+        model = make_model(dropout=0.2)
+        if (folder / source).exists():
+            torch.rand(17, device=device)  # another process has other random numbers
+            model, trainer = restart(folder / source, trainer)
+        train(trainer, model, checkpoints=folder, device=device, dtype=dtype)
+        end = read(folder / "last.ckpt")
+        for group in end["trainer_state"]["parts"]["optimizer"]["param_groups"]:
+            del group["lr"]  # that of the file, where there was no further step to set it
+        return end
+
+    return fit
+
+
+def test_a_run_that_stops_after_every_single_step_passes_through_the_same_states(
+    assert_equal, run, tmp_path
+):
+    """As one that is never stopped, at every step: so it may be stopped at any of them."""
+    states = {}
+
+    def keep(category, values, epoch):
+        if category == "checkpoint":
+            state = read(values["path"])
+            states.setdefault((state["epoch"], state["trainer_state"]["batch"]), state)
+
+    straight = run(tmp_path / "straight", keep, checkpoint_interval_steps=1)
+    seen = []
+
+    def stop(category, values, epoch):
+        if category == "progress":
+            seen.append((epoch - 1, values["batch"]))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    last = tmp_path / "stopped" / "last.ckpt"
+    for _ in range(100):
+        try:
+            final = run(last.parent, stop, checkpoint_interval_steps=1)
+            break
+        except TrainingInterrupted:
+            if seen[-1] in states:
+                assert_equal(read(last), states[seen[-1]])
+    assert_equal(final, straight)
+    within = {at for at in states if at[1]}
+    assert len(seen) == len(set(seen)) >= len(within) >= 4
+    assert within <= set(seen)
+
+
+def test_a_run_goes_on_from_every_epoch_and_every_best_one_to_the_same_end(
+    assert_equal, run, tmp_path
+):
+    kept = []
+
+    def keep(category, values, epoch):
+        path = Path(values.get("path", ""))
+        if category == "checkpoint" and path.name != "last.ckpt":
+            kept.append(tmp_path / f"from {len(kept)}" / path.name)
+            kept[-1].parent.mkdir()
+            shutil.copy(path, kept[-1])
+
+    straight = run(tmp_path / "straight", keep)
+    assert "best.ckpt" in {path.name for path in kept}
+    for path in kept:
+        assert_equal(run(path.parent, source=path.name), straight)
 
 
 def test_without_the_random_state_a_resumed_run_differs(
@@ -170,14 +270,10 @@ def test_fine_tuning_starts_from_the_best_weights_with_fresh_counters(
 
 
 def test_a_stopped_epoch_begins_anew_when_its_batches_are_others(
-    make_model, make_trainer, train, restart, tmp_path, caplog
+    make_model, make_trainer, train, restart, terminate, tmp_path, caplog
 ):
-    def stop(category, values, epoch):
-        if category == "progress" and (epoch, values["batch"]) == (2, 3):
-            os.kill(os.getpid(), signal.SIGTERM)
-
     with pytest.raises(TrainingInterrupted):
-        train(make_trainer(listeners=[stop]), make_model())
+        train(make_trainer(listeners=[terminate(2, 3)]), make_model())
     last = tmp_path / "checkpoints" / "last.ckpt"
     seen = []
     listener = [lambda c, v, e: c == "progress" and seen.append((e, v["batch"], v["n_batches"]))]
