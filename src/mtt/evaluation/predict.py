@@ -57,7 +57,8 @@ def predict(
     of them or not. An ``MLIPModel`` runs the code that it is trained with; other models take
     metatomic's systems. Where units differ, values are in those of the data set.
 
-    :param model: moved to ``device`` and put into evaluation mode.
+    :param model: moved to ``device``; in evaluation mode until the last batch, and then in that
+        which it was in.
     :param check_consistency: metatomic's checks of everything that goes in and comes out.
     :param warm_up: batches to run before the first one counts; TorchScript compiles then.
     :raises DataError: an element or a target that the model does not know; before the first
@@ -68,7 +69,8 @@ def predict(
     if isinstance(model, ModelInterface) and (convert or check_consistency):
         # metatomic converts and checks; an author's export() may change what it is called on
         model = copy.deepcopy(model).export()
-    model.to(device).eval()
+    model.to(device)
+    run: Callable[[], Iterator[Prediction]]
     if isinstance(model, MLIPModel):
         run = partial(_with_graphs, model, dataset, list(targets), batch_size)
     else:
@@ -76,12 +78,20 @@ def predict(
         call = caller(model, targets, dataset.info.length_unit, check_consistency)
         dtype, device = precision(model), torch.device(device)
         run = partial(_with_systems, call, dataset, targets, batch_size, dtype, device)
-    return _warmed_up(run, warm_up)
+    return _warmed_up(run, warm_up, model)
 
 
-def _warmed_up(run: Callable[[], Iterator[Prediction]], warm_up: int) -> Iterator[Prediction]:
-    deque(islice(run(), warm_up), maxlen=0)
-    yield from run()
+def _warmed_up(
+    run: Callable[[], Iterator[Prediction]], warm_up: int, model: torch.nn.Module
+) -> Iterator[Prediction]:
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        deque(islice(run(), warm_up), maxlen=0)
+        yield from run()
+    finally:
+        for module in training:
+            module.training = True
 
 
 def _with_graphs(

@@ -71,8 +71,10 @@ def export_archive(
 
 def _rebuilt(model: type[ModelInterface], path: Path) -> ModelInterface:
     try:
-        # the one set of weights that get_checkpoint() knows is the latest
-        rebuilt = model.load_checkpoint(read_archive(path), "restart")
+        # the random numbers of the process are not drawn from
+        with torch.random.fork_rng(devices=[]):
+            # the one set of weights that get_checkpoint() knows is the latest
+            rebuilt = model.load_checkpoint(read_archive(path), "restart")
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         what = f"{model.__name__} does not come back from its get_checkpoint()"
         raise ArchitectureError(f"{what}: {type(error).__name__}: {error}") from error

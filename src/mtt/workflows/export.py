@@ -11,7 +11,7 @@ from mtt.checkpoint.format import BEST_EPOCH, BEST_METRIC
 from mtt.errors import ConfigError
 from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
 from mtt.workflows.folder import check_writable
-from mtt.workflows.load import is_exported, load_checkpoint, model_from
+from mtt.workflows.load import is_exported, load_checkpoint, model_from, tell_weights
 from mtt.workflows.provenance import stored_provenance
 
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -52,6 +52,7 @@ def export(
             )
         return rewrite_metadata(source, target, given)
     contents, architecture = load_checkpoint(source, architectures)
+    tell_weights(source, contents)
     model = model_from(contents, architecture, "export")
     if target.suffix == ".zip":
         record = {key: contents[key] for key in _RECORD if key in contents}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from mtt import registry
 from mtt.checkpoint import kinds, read, read_archive, upgrade
@@ -16,6 +19,8 @@ from mtt.interface import Context, ModelInterface
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
+
+log = logging.getLogger(__name__)
 
 
 def load_checkpoint(
@@ -53,10 +58,12 @@ def load_checkpoint(
 def model_from(
     checkpoint: dict[str, Any], architecture: registry.Architecture, context: Context
 ) -> ModelInterface:
-    """The model in an upgraded ``checkpoint``."""
+    """The model in an upgraded ``checkpoint``; no random number of the process is drawn."""
     if ARCHIVE in checkpoint:  # its one set of weights; only checkpoints of trainings hold two
         context = "restart"
-    model: ModelInterface = architecture.model.load_checkpoint(checkpoint, context)
+    # first weights are drawn before those of the checkpoint take their place
+    with torch.random.fork_rng(devices=[]):
+        model: ModelInterface = architecture.model.load_checkpoint(checkpoint, context)
     return model
 
 
@@ -73,7 +80,19 @@ def load_model(
     if is_exported(path):
         return load_exported(path)
     checkpoint, architecture = load_checkpoint(path, architectures)
+    tell_weights(path, checkpoint)
     return model_from(checkpoint, architecture, "export")
+
+
+def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
+    """Say which weights of ``checkpoint`` are taken, where there is a choice."""
+    best = checkpoint.get("best_epoch")
+    if best is None:
+        log.info("%s: the latest weights; it names none as the best", path)
+        return
+    metric = (checkpoint.get("train_hypers") or {}).get("best_model_metric")
+    value = f" ({metric} {checkpoint['best_metric']:.6g})" if metric else ""
+    log.info("%s: the best weights, of epoch %s%s", path, best, value)
 
 
 def is_exported(path: str | Path) -> bool:
