@@ -131,7 +131,8 @@ class Fit:
         skipped.check(state)
         system.trained()
         metrics = self.validation.run(stage.evaluated, lambda: self._heed(meter))
-        learning_rate = stage.schedule(self._position(stage) - 1)
+        # of the last step; in an epoch of overflows alone, of the one that is yet to come
+        learning_rate = stage.schedule(max(0, self._position(stage) - 1))
         progress = {"stage": float(state.stage + 1)}
         progress |= {f"weight {term.name}": term.weight for term in loss.terms}
         state.close_epoch()
