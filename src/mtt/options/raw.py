@@ -7,6 +7,7 @@ and the architecture needs its name from here.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,10 +83,11 @@ class RawOptions:
             raise type(error).collect([*self.problems, *found]) from error
 
     def _located(self, problem: Problem, path: KeyPath) -> Problem:
-        keys: KeyPath = tuple(problem.where.split("."))
+        found = re.findall(r"\[(\d+)\]|([^.\[]+)", problem.where)
+        keys: KeyPath = tuple(int(index) if index else name for index, name in found)
         if not problem.where:
             return problem._replace(where=self.places.where(path))
-        if keys[0] in self.written:
+        if keys and keys[0] in self.written:
             return problem._replace(where=self.places.where(keys))
         return problem
 

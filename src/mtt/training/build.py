@@ -104,8 +104,7 @@ def make_stage(
 def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
     """Refuse techniques that clash, each with the reason."""
     hypers, problems = plan.hypers, []
-    name = plan.name if hypers["stages"] else ""
-    where = f"{SECTION}.stages.{name}" if name else SECTION
+    where = f"{SECTION}.stages[{plan.number}]" if hypers["stages"] else SECTION
     if averaging and hypers["ema"] is not False:
         what = "a schedule-free optimizer averages the weights itself"
         problems.append(Problem(what, f"{where}.ema", "leave it out, or take another optimizer"))
