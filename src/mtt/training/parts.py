@@ -95,6 +95,15 @@ class Parts:
     def loader(self, hypers: Mapping[str, Any], dataset: Dataset, *, shuffle: bool) -> Loader:
         return make_loader(hypers, self.model, dataset, self._seed, shuffle=shuffle)
 
+    def check(self) -> None:
+        """Make everything once, for the errors.
+
+        :raises ConfigError: options that are wrong, or do not go together.
+        """
+        for plan in self.plans:
+            self.make_stage(plan)
+        _ = self.best_rule
+
     def make_stage(self, plan: StagePlan) -> Stage:
         """The stage of ``plan``, fresh.
 

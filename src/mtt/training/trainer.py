@@ -87,8 +87,7 @@ class MLIPTrainer(TrainerInterface):
         if self.hypers["prefit"] is not None:
             check_patterns(model, self.hypers["prefit"]["parameters"])
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
-        for plan in parts.plans:
-            parts.make_stage(plan)
+        parts.check()
         check_resumable(self._state, parts.plans)
 
     def train(
