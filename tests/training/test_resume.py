@@ -154,20 +154,34 @@ def test_a_run_goes_on_from_every_epoch_and_every_best_one_to_the_same_end(
         assert_equal(run(path.parent, source=path.name), straight)
 
 
-def test_without_the_random_state_a_resumed_run_differs(
-    make_model, make_trainer, train, restart, tmp_path
+def test_without_any_part_of_the_state_a_resumed_run_differs(
+    assert_equal, make_model, make_trainer, train, restart, terminate, tmp_path
 ):
-    """The control of the test above: it would notice."""
-    options = {"num_epochs": 3, "checkpoint_interval": 1}
-    one = train(make_trainer(**options), make_model(dropout=0.2))
-    killed = make_trainer(listeners=[kill_after(2, "progress")], **options)
-    with pytest.raises(Kill):
-        train(killed, make_model(dropout=0.2), checkpoints=tmp_path / "killed")
-    model, resumed = restart(tmp_path / "killed" / "last.ckpt", make_trainer(**options))
-    del resumed._state.parts["rng"]
-    torch.manual_seed(99)
-    two = train(resumed, model, checkpoints=tmp_path / "killed")
-    assert not torch.equal(one.network[0].weight, two.network[0].weight)
+    """The control of the tests above: they would notice."""
+    options = {**EVERYTHING, "stages": None, "amp": "fp16", "num_epochs": 5, "batch_size": 4}
+    options["early_stopping"] = {"patience": 3, "min_delta": 1e9}  # ends after epoch 4
+    single = {"dtype": torch.float32}
+    train(make_trainer(**options), make_model(dropout=0.2), **single)
+    straight = read(tmp_path / "checkpoints" / "last.ckpt")
+    folder = tmp_path / "stopped"
+    with pytest.raises(TrainingInterrupted):
+        stopped = make_trainer(listeners=[terminate(3, 2)], **options)
+        train(stopped, make_model(dropout=0.2), checkpoints=folder, **single)
+    parts = list(straight["trainer_state"]["parts"])
+    assert parts == ["optimizer", "schedule", "average", "scaler", "early_stopping", "rng"]
+    for part in (None, *parts):
+        torch.manual_seed(99)
+        model, resumed = restart(folder / "last.ckpt", make_trainer(**options))
+        resumed._state.parts.pop(part, None)
+        train(resumed, model, checkpoints=tmp_path / str(part), **single)
+        end = read(tmp_path / str(part) / "last.ckpt")
+        if part is None:
+            assert_equal(end, straight)
+            continue
+        # weights, best or history are others, not only the part itself
+        end["trainer_state"]["parts"] = straight["trainer_state"]["parts"]
+        with pytest.raises(AssertionError):
+            assert_equal(end, straight)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
