@@ -13,7 +13,13 @@ copyright = "2026, the mtt developers"
 release = __version__
 version = __version__
 
-extensions = ["myst_parser", "option_tables", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "option_tables",
+    "promise_tables",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 nitpicky = False
 

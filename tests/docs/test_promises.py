@@ -1,0 +1,91 @@
+"""The page of promises: every promise has a test, and every test that is named exists."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def promises() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(DOCS / "extensions" / "promise_rows.py")))
+
+
+def exists(test: str) -> bool:
+    """Whether ``file::name``, or a file alone, is there."""
+    file, _, name = test.partition("::")
+    path = ROOT / "tests" / file
+    return path.is_file() and f"def {name}" in path.read_text(encoding="utf-8")
+
+
+def test_every_test_that_a_promise_names_exists(promises: SimpleNamespace) -> None:
+    rows = [row for section in promises.sections() for row in section.rows]
+    rows += promises.of_pages()
+    assert not [(row.promise, test) for row in rows for test in row.tests if not exists(test)]
+
+
+def test_no_promise_is_without_a_test_or_a_reason(promises: SimpleNamespace) -> None:
+    rows = [row for section in promises.sections() for row in section.rows]
+    assert not [row.promise for row in rows if bool(row.tests) == bool(row.not_here)]
+    assert not [row.promise for row in rows if row.tests and not row.means]
+    assert not [(row.page, row.promise) for row in promises.of_pages() if not row.tests]
+
+
+def test_no_promise_stands_twice(promises: SimpleNamespace) -> None:
+    names = [row.promise for section in promises.sections() for row in section.rows]
+    assert len(set(names)) == len(names)
+
+
+def test_all_tables_of_promises_are_collected(promises: SimpleNamespace) -> None:
+    pages = {row.page for row in promises.of_pages()}
+    with_tables = {
+        page.stem
+        for page in (DOCS / "src").glob("*.md")
+        if re.search(r"^## What (we promise|is tested)", page.read_text(), re.MULTILINE)
+    }
+    assert pages == with_tables
+    assert {"training", "losses", "stages", "averaging", "prior"} <= pages
+
+
+def test_every_page_that_is_named_exists(promises: SimpleNamespace) -> None:
+    pages = {row.page for section in promises.sections() for row in section.rows if row.page}
+    assert all((DOCS / "src" / f"{page}.md").is_file() for page in pages)
+
+
+def test_every_section_stands_on_the_page(promises: SimpleNamespace) -> None:
+    shown = re.findall(r"\{promises\} (\S+)", (DOCS / "src" / "promises.md").read_text())
+    numbers = [str(i) for i in range(len(promises.sections()))]
+    assert shown == [*numbers, "not-here", "pages"]
+
+
+def test_tests_of_a_cell_get_their_files(promises: SimpleNamespace, tmp_path: Path) -> None:
+    page = tmp_path / "some.md"
+    page.write_text(
+        "## What we promise, and the test that proves it\n\n| promise | test |\n|---|---|\n"
+        "| a | `training/test_ema.py`: `test_reset_begins_anew_with_the_latest_weights` |\n"
+        "| b | `test_parallel_gradients_are_summed`, `nn/test_autocast.py` |\n"
+        "| c | `test_that_is_nowhere` |\n"
+        "| d | |\n"
+    )
+    rows = promises.of_pages([page])
+    assert [row.tests for row in rows] == [
+        ("training/test_ema.py::test_reset_begins_anew_with_the_latest_weights",),
+        ("training/test_conflict.py::test_parallel_gradients_are_summed", "nn/test_autocast.py"),
+        ("::test_that_is_nowhere",),
+        (),
+    ]
+    assert not exists("::test_that_is_nowhere")
+
+
+def test_a_table_groups_tests_by_file(promises: SimpleNamespace) -> None:
+    row = promises.Promise("p", "m", "losses", ("a.py::test_x", "a.py::test_y", "b.py"))
+    assert promises.table([row]).splitlines()[2] == (
+        "| p | m; see [](/losses.md) | `a.py`: `test_x`, `test_y`; `b.py` |"
+    )
