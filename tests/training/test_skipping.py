@@ -1,5 +1,6 @@
 """Skipped steps in a training: nothing advances, and the user learns why."""
 
+import copy
 import json
 import logging
 
@@ -9,6 +10,7 @@ import torch
 
 from mtt.checkpoint import read
 from mtt.errors import TrainingError
+from mtt.training import TrainingInterrupted
 
 
 def poison(network, *, training=(), validation=False):
@@ -55,3 +57,26 @@ def test_a_validation_that_is_never_finite_is_an_error(make_model, make_trainer,
     checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")
     assert checkpoint["best_model_state_dict"] is None
     assert not (tmp_path / "checkpoints" / "best.ckpt").exists()
+
+
+def test_an_epoch_lost_to_the_search_for_the_loss_scale_is_no_error_even_after_a_stop(
+    make_model, make_trainer, train, restart, terminate, tmp_path
+):
+    weight = {"weight": 1e4}  # too much for the scale that float16 begins with
+    loss = {"energy": {**weight, "gradients": {"positions": weight}}}
+    options = {"amp": "fp16", "batch_size": 16, "num_epochs": 1, "loss": loss}
+    with pytest.raises(TrainingInterrupted):
+        trainer = make_trainer(listeners=[terminate(1, 1)], **options)
+        train(trainer, make_model(), dtype=torch.float32)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    model, trainer = restart(last, make_trainer(**options))
+    before = copy.deepcopy(model.state_dict())
+    train(trainer, model, dtype=torch.float32)
+    state = read(last)["trainer_state"]
+    row = json.loads(state["history"])[0]
+    assert (state["epoch"], state["step"]) == (1, 0)
+    assert state["parts"]["scaler"]["scale"] == 2.0**15
+    assert np.isnan([row["training loss"], row["gradient norm"]]).all()
+    assert np.isfinite(row["validation loss"])
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name

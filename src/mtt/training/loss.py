@@ -248,7 +248,10 @@ class Loss:
         """The loss of everything that was added up, exact for any batch size.
 
         :param sums: [n_terms, 2] float64, totals and counts.
+        :returns: NaN where no term that counts has a label.
         """
+        if self.active and not sums[self.active, 1].any():
+            return float("nan")
         values = [TermValue(total, count) for total, count in sums.cpu()]
         return float(sum(self.weighted(values), torch.zeros((), dtype=torch.float64)))
 

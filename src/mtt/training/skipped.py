@@ -23,13 +23,11 @@ class Skipped:
         self.loss = loss
         self._stage = stage
         self._fault = ""
-        self._overflow = False
 
     def add(self, result: StepResult, state: TrainingState) -> None:
         """Say why there was no update, and for which structures."""
         if result.fault == "overflow":
             # the search for the largest scale that float16 can hold: nothing is wrong
-            self._overflow = True
             logger.debug("epoch %d: the loss scale of float16 is lowered", state.epoch + 1)
             return
         dataset = self._stage.training.dataset
@@ -51,9 +49,12 @@ class Skipped:
 
         :raises TrainingError: no step could be taken.
         """
-        if not state.epoch_steps and (self._fault or not self._overflow):
+        if state.epoch_steps:
+            return
+        before = "its batches were skipped before it was stopped" if state.batch else "no batches"
+        # with a loss scale alone they may all have been lost to the search for the scale
+        if self._fault or not state.batch or self._stage.step.scaler is None:
             raise TrainingError(
-                f"epoch {state.epoch + 1} had no step that could be taken: "
-                f"{self._fault or 'no batches'}",
+                f"epoch {state.epoch + 1} had no step that could be taken: {self._fault or before}",
                 hint="look at the data of these structures, or lower learning_rate",
             )
