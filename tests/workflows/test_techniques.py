@@ -236,9 +236,6 @@ def test_archive_and_export_of_an_averaged_run_evaluate_alike(
     assert f"{next(r for r in found[0] if r.quantity == 'forces').rmse:.4g}" in result.output
 
 
-# ------------------------------------------------------------------ refusals
-
-
 def test_a_restart_with_another_optimizer_is_refused(tiny: dict[str, Any], fit: Fit) -> None:
     fit(trained(tiny, num_epochs=1))
     with pytest.raises(MttError, match=r"checkpoint was 'adam', not 'sgd'") as caught:
@@ -279,9 +276,6 @@ def test_a_clash_within_a_stage_is_told_with_its_line(tiny: dict[str, Any]) -> N
     with pytest.raises(MttError, match="averages the weights itself") as caught:
         train("options.yaml", dry_run=True)
     assert f"options.yaml:{line} architecture.training.stages[1].ema" in str(caught.value)
-
-
-# ------------------------------------------------------------------ max_time
 
 
 def test_max_time_stops_with_143_and_the_run_ends_as_if_it_had_not_stopped(
