@@ -29,11 +29,23 @@ import json, os, signal, sys
 from mtt import train
 
 def kill(category, values, epoch):
-    if category == "progress" and epoch == 3 and values["batch"] == 2:
+    if category == "progress" and epoch == 3 and values["batch"] == 4:
         os.kill(os.getpid(), signal.SIGKILL)
 
 train(json.loads(sys.argv[1]), listeners=[kill])
 """
+
+STAGES = {
+    "ema": {"decay": 0.9},
+    "gradient_combination": "config",
+    "gradient_accumulation": 2,
+    "stages": [
+        {"num_epochs": 2, "learning_rate": 0.01},
+        {"num_epochs": 2, "from": "best", "scheduler": "plateau"},
+    ],
+    "checkpoint_interval_steps": 1,
+}
+"""Killed within an epoch of the second stage; without them between two epochs."""
 
 
 @pytest.fixture
@@ -71,9 +83,11 @@ def newest() -> RunFolder:
     return RunFolder(max(Path("outputs").glob("*/*")))
 
 
+@pytest.mark.parametrize("techniques", [{}, STAGES], ids=["plain", "stages"])
 def test_a_killed_run_goes_on_as_if_it_had_not_stopped(
-    long: dict[str, Any], fit: Fit, history: History
+    long: dict[str, Any], fit: Fit, history: History, techniques: dict[str, Any]
 ) -> None:
+    long["architecture"]["training"].update(techniques)
     straight = fit(long)
     killed = subprocess.run([sys.executable, "-c", KILLED, json.dumps(long)], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -81,6 +95,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_stopped(
     assert folder.path != straight.path
     assert not folder.checkpoint.exists()
     assert not Path("model.pt").exists()
+    saved = read(folder.checkpoints / "last.ckpt")["trainer_state"]
+    place = (saved["epoch"], saved["batch"], saved["stage"])
+    assert place == ((2, 2, 1) if techniques else (2, 0, 0))
     assert fit(long, "auto").path.samefile(folder.path)
     assert_same(contents(folder), contents(straight))
     assert history(folder) == history(straight)
