@@ -83,3 +83,35 @@ def test_a_last_stage_of_lbfgs_polishes_the_best_weights(
     found = rows(checkpoint)
     assert found[-1]["training loss"] < found[3]["training loss"]
     assert checkpoint["trainer_state"]["step"] == 4 * 6 + 3
+
+
+@pytest.mark.parametrize("evaluation", [2, 9])
+def test_an_evaluation_that_is_not_finite_never_reaches_the_weights(
+    make_model, make_trainer, train, listen, last, rows, caplog, evaluation
+):
+    """The step is taken back and told; the next one begins with the gradient alone."""
+    model, count, seen = make_model().double(), iter(range(1, 10_000)), []
+    start = model.network[0].weight.detach().clone()
+
+    def spoil(module, inputs, output):
+        return output * torch.nan if module.training and next(count) == evaluation else output
+
+    model.network.register_forward_hook(spoil)
+    trainer = make_trainer(
+        num_epochs=6, batch_size=8, **{k: LBFGS[k] for k in LBFGS if k != "batch_size"}
+    )
+
+    def listener(category, values, epoch):
+        if category == "progress":
+            seen.append((trainer._fit.state.step, model.network[0].weight.detach().clone()))
+
+    train(listen(trainer, listener), model)
+    steps = [step for step, _ in seen]
+    (skipped,) = [k for k in range(12) if steps[k] == ([0, *steps])[k]]
+    before = seen[skipped - 1][1] if skipped else start
+    assert torch.equal(seen[skipped][1], before)
+    assert last()["trainer_state"]["step"] == 11
+    (message,) = [m for m in caplog.messages if "update is skipped" in m]
+    assert "is not finite" in message
+    losses = [row["training loss"] for row in rows(last())]
+    assert losses[-1] < 0.2 * losses[0]

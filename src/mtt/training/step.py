@@ -85,7 +85,7 @@ class Step:
         if not fault:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate * group["lr_factor"]
-            self._update(loss, batches, size, norm)
+            fault = self._update(loss, batches, size, norm)
         if self.scaler is not None:
             self.scaler.update()
         return StepResult(seen, norm, fault)
@@ -131,22 +131,36 @@ class Step:
                     gradients, [p.detach() for p in with_gradient], alpha=group["l2"]
                 )
 
-    def _update(self, loss: Loss, batches: Sequence[Batch], size: float, norm: Tensor) -> None:
+    def _update(self, loss: Loss, batches: Sequence[Batch], size: float, norm: Tensor) -> str:
+        """Move the weights; why they could not, or an empty string."""
         if needs_closure(self.optimizer):
-
-            def closure() -> float:
-                value, _ = self._differentiate(loss, batches)
-                self._decay()
-                return float(value)
-
-            self.optimizer.step(closure)
-            return
+            return self._search(loss, batches)
         if self.max_norm is not None and size > self.max_norm:
             clip_grads_with_norm_(self._parameters, self.max_norm, norm)
         if self.scaler is None:
             self.optimizer.step()
         else:
             self.scaler.step(self.optimizer)
+        return ""
+
+    def _search(self, loss: Loss, batches: Sequence[Batch]) -> str:
+        """An update that evaluates the loss at other weights on its way."""
+        kept = [p.detach().clone() for p in self._parameters]
+
+        def closure() -> float:
+            value, _ = self._differentiate(loss, batches)
+            self._decay()
+            return float(value)
+
+        self.optimizer.step(closure)
+        if all(bool(torch.isfinite(p).all()) for p in self._parameters):
+            return ""
+        # one of its evaluations was not finite, and is now in what it remembers
+        self.optimizer.state.clear()
+        with torch.no_grad():
+            for parameter, before in zip(self._parameters, kept, strict=True):
+                parameter.copy_(before)
+        return "not finite"
 
     def _judge(
         self, loss: Loss, value: Tensor, norm: Tensor, seen: Sequence[Seen]
