@@ -155,16 +155,6 @@ def test_the_state_is_a_snapshot():
     assert state["weights"]["free"].tolist() == [0.0, 1.0, 2.0]
 
 
-def test_reset_begins_anew_with_the_latest_weights():
-    model = Two()
-    ema = EMA(model, decay=0.9)
-    ema.update()
-    set_to(model, 4.0)
-    ema.reset()
-    assert ema.n == 0
-    assert torch.equal(ema.model.free, model.free)
-
-
 def test_averages_of_another_model_are_refused_with_every_difference():
     ema = EMA(Two(), decay=0.9)
     state = ema.state_dict()

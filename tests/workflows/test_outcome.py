@@ -15,6 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from metatomic.torch import ModelEvaluationOptions, ModelOutput
+from torch.func import functional_call
 
 from mtt import Dataset, evaluate, export, load_model, train
 from mtt.checkpoint import read
@@ -37,6 +38,28 @@ def test_export_holds_the_best_weights_to_ten_digits_and_nothing_of_the_training
     exported = load_model(folder / "model.pt")
     equal_predictions(load_model(folder / "model.ckpt"), exported, 1e-10)
     assert not any(parameter.requires_grad for parameter in exported.parameters())
+
+
+def test_a_prediction_is_a_function_of_the_weights_that_are_given(chain: Chain) -> None:
+    model = load_model(chain[1] / "model.ckpt")
+    data = Dataset.from_atoms([systems.crystal((1, 6, 8))], {}, length_unit="angstrom")
+    data.prepare(model.requested_neighbor_lists())
+    wanted = {"energy": ModelOutput(unit="eV", sample_kind="system")}
+
+    def energy(weights: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        given = [data[0].system], wanted, None
+        own = {} if weights is None else weights
+        found: torch.Tensor = functional_call(model, own, given)["energy"].block().values
+        return found.detach()
+
+    weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+    before = energy(weights)
+    assert torch.equal(energy(), before)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    assert torch.equal(energy(weights), before)
+    assert not torch.equal(energy(), before)
 
 
 def test_energies_of_atoms_add_up_to_that_of_the_structure_and_of_a_supercell(chain: Chain) -> None:

@@ -62,13 +62,6 @@ class EMA:
         torch._foreach_lerp_(self._averages, self._weights(), 1 - decay)
         self._publish()
 
-    @torch.no_grad()
-    def reset(self) -> None:
-        """Begin anew, with the weights of the model in training."""
-        self.n = 0
-        torch._foreach_copy_(self._averages, self._live)
-        self._publish()
-
     def state_dict(self) -> dict[str, Any]:
         """``n``, the updates so far, and ``weights``: copies of the averages, by name."""
         named = zip(self._names, self._averages, strict=True)
