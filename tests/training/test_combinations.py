@@ -10,6 +10,7 @@ import torch
 from mtt.checkpoint import read
 from mtt.errors import ConfigError
 from mtt.training import TrainingInterrupted
+from mtt.training.determinism import deterministic
 from mtt.training.parts import Parts
 
 TECHNIQUES = {
@@ -30,6 +31,7 @@ FEW = {
     "grad_clip_norm": None,
     "scheduler": "constant",
     "checkpoint_interval": None,
+    "deterministic": True,
 }
 
 
@@ -55,15 +57,15 @@ def results():
 
 
 @pytest.fixture
-def result(results, make_model, make_trainer, train, tmp_path):
+def result(results, make_model, make_trainer, train, device, tmp_path):
     """The last checkpoint of a run with some techniques; in float32."""
 
     def run(names=frozenset(), **others):
-        key = (names, json.dumps(others))
+        key = (device, names, json.dumps(others))
         if key not in results:
             folder = tmp_path / f"run {len(results)}"
             trainer = make_trainer(**options(names, **others))
-            train(trainer, make_model(), checkpoints=folder, dtype=torch.float32)
+            train(trainer, make_model(), checkpoints=folder, device=device, dtype=torch.float32)
             results[key] = read(folder / "last.ckpt")
         return results[key]
 
@@ -105,14 +107,16 @@ def check(result, names, untrained):
 
 @pytest.mark.parametrize("names", **named(subsets(1, 2, 3)))
 def test_every_combination_learns_and_its_best_weights_score_what_is_recorded(
-    result, make_model, dataset, validation, names
+    result, make_model, dataset, validation, device, names
 ):
     checkpoint = result(names)
     best = check(checkpoint, names, start(result(learning_rate=1e-12)))
-    model = make_model().to(torch.float32)
+    model = make_model().to(device, torch.float32)
     model.load_state_dict(checkpoint["best_model_state_dict"])
     parts = Parts(checkpoint["train_hypers"], 0, model, [dataset], [validation])
-    assert parts.validation.run(model, lambda: None)["loss"] == best["validation loss"]
+    with deterministic(True):
+        found = parts.validation.run(model, lambda: None)
+    assert found["loss"] == best["validation loss"]
 
 
 @pytest.mark.parametrize("names", **named(subsets(1, 2, 3)))
@@ -170,13 +174,23 @@ def test_mixed_precision_of_float64_is_refused(make_model, make_trainer, train):
 
 @pytest.mark.parametrize("names", **named(subsets(0, 1, 2)))
 def test_every_pair_goes_on_bit_for_bit_after_a_stop(
-    assert_equal, result, make_model, make_trainer, train, restart, terminate, tmp_path, names
+    assert_equal,
+    result,
+    make_model,
+    make_trainer,
+    train,
+    restart,
+    terminate,
+    device,
+    tmp_path,
+    names,
 ):
     straight = result(names)
+    place = {"checkpoints": tmp_path / "stopped", "device": device, "dtype": torch.float32}
+    last = tmp_path / "stopped" / "last.ckpt"
     stopped = make_trainer(listeners=[terminate(2, 2)], **options(names))
     with pytest.raises(TrainingInterrupted):
-        train(stopped, make_model(), checkpoints=tmp_path / "stopped", dtype=torch.float32)
-    last = tmp_path / "stopped" / "last.ckpt"
+        train(stopped, make_model(), **place)
     model, resumed = restart(last, make_trainer(**options(names)))
-    train(resumed, model, checkpoints=last.parent, dtype=torch.float32)
+    train(resumed, model, **place)
     assert_equal(read(last), straight)
