@@ -70,9 +70,6 @@ def newest() -> RunFolder:
     return RunFolder(max(Path("outputs").glob("*/*")))
 
 
-# ------------------------------------------------------------------ all at once, over a stop
-
-
 @pytest.fixture
 def everything(tiny: dict[str, Any]) -> dict[str, Any]:
     """Sixteen structures: eight batches, four steps in an epoch."""
@@ -171,7 +168,14 @@ def test_another_metric_counts_epochs_without_progress_anew(
     assert [row["epoch"] for row in history(more)] == [1, 2, 3, 4, 5, 6]
 
 
-# ------------------------------------------------------------------ fine-tuning
+def test_a_finished_run_keeps_its_best_where_the_metric_changes(
+    tiny: dict[str, Any], fit: Fit
+) -> None:
+    folder = fit(trained(tiny, num_epochs=1))
+    last = (folder.checkpoints / "last.ckpt").read_bytes()
+    with pytest.raises(MttError, match="the training is over, and epoch 1 is its best by another"):
+        fit(trained(tiny, num_epochs=1, best_model_metric="forces RMSE"), "auto")
+    assert (folder.checkpoints / "last.ckpt").read_bytes() == last
 
 
 def test_low_rank_corrections_with_averages_and_two_stages_are_merged_in_what_is_exported(
@@ -211,9 +215,6 @@ def test_a_fine_tuned_model_keeps_the_prior_that_its_source_learnt(chain: Chain,
     assert all(torch.equal(before[name], after[name]) for name in learnt)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
-
-
-# ------------------------------------------------------------------ files
 
 
 def test_archive_and_export_of_an_averaged_run_evaluate_alike(

@@ -14,16 +14,16 @@ from torch import Tensor
 
 from mtt.checkpoint import upgrade_steps, write
 from mtt.data import Dataset
+from mtt.errors import ConfigError
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.mlip.steps import folder_steps
-from mtt.training.best import BestRule
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.determinism import deterministic
 from mtt.training.events import Events
 from mtt.training.fit import Fit
-from mtt.training.hypers import check_hypers, default_hypers
+from mtt.training.hypers import SECTION, check_hypers, default_hypers
 from mtt.training.loggers import default_loggers
 from mtt.training.parts import Parts, check_resumable, one_device
 from mtt.training.precision import check_precision, tf32
@@ -179,7 +179,7 @@ class MLIPTrainer(TrainerInterface):
     ) -> Fit:
         """Build what the options ask for; its stages take what the checkpoint holds."""
         hypers, model = self.hypers, parts.model
-        self._compare(parts.best_rule)
+        self._compare(parts)
         check_resumable(self._state, parts.plans)
         return Fit(
             model=model,
@@ -201,18 +201,29 @@ class MLIPTrainer(TrainerInterface):
             checkpoint_interval=hypers["checkpoint_interval"],
         )
 
-    def _compare(self, rule: BestRule) -> None:
-        """Forget the best epoch where it was chosen by another rule."""
-        best = self._state.best
-        if best is not None and not rule.comparable(best):
-            logger.warning(
-                "epoch %d was best by %s; best_model_metric or loss have changed since, "
-                "so the search for the best starts anew",
-                best.epoch,
-                best.metric,
+    def _compare(self, parts: Parts) -> None:
+        """Forget the best epoch where it was chosen by another rule.
+
+        :raises ConfigError: no epoch is left to be the best by the new one.
+        """
+        state, best = self._state, self._state.best
+        if best is None or parts.best_rule.comparable(best):
+            return
+        if state.epoch >= sum(plan.num_epochs for plan in parts.plans):
+            raise ConfigError(
+                f"the training is over, and epoch {best.epoch} is its best by another metric or "
+                "loss",
+                where=f"{SECTION}.best_model_metric",
+                hint="put it back, or train for more epochs",
             )
-            self._state.best = None
-            self._state.parts.pop("early_stopping", None)
+        logger.warning(
+            "epoch %d was best by %s; best_model_metric or loss have changed since, "
+            "so the search for the best starts anew",
+            best.epoch,
+            best.metric,
+        )
+        state.best = None
+        state.parts.pop("early_stopping", None)
 
     def _follow(self, stage: Stage) -> None:
         """Begin the running epoch anew where its batches or terms are not what they were."""
