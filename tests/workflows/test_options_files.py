@@ -60,7 +60,9 @@ def data(tmp_path_factory: pytest.TempPathFactory, ethanol: Path, alloy: Path) -
         energy, forces = atoms.calc.results["energy"], atoms.calc.results["forces"]
         atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces, stress=np.zeros(6))
         atoms.info.update(dict.fromkeys(ENERGIES, energy))
-        atoms.info.update(energy_mask=1, total_charge=0.0, spin_multiplicity=1.0, REF_stress=np.zeros((3, 3)))
+        atoms.info.update(
+            energy_mask=1, total_charge=0.0, spin_multiplicity=1.0, REF_stress=np.zeros((3, 3))
+        )
         atoms.info["mtt::gap"] = generator.normal()
         atoms.arrays.update(F=forces, F_pbe=forces)
         atoms.arrays.update({name: generator.normal(size=len(atoms)) for name in PER_ATOM})
