@@ -115,7 +115,7 @@ def test_frozen_weights_stay_bit_for_bit_under_weight_decay(
     tables = {"composition.values", "scale.values"}
     first = {name for name in state if name.startswith("first.")}
     assert unchanged(state, source) == first | tables
-    optimizer = read(folder.checkpoint)["trainer_state"]["optimizer"]
+    optimizer = read(folder.checkpoint)["trainer_state"]["parts"]["optimizer"]
     assert sum(len(group["params"]) for group in optimizer["param_groups"]) == len(state) - 5
 
 
@@ -172,7 +172,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tuning: dict[str, Any], fit:
     assert one["finetuning"] == two["finetuning"]
     for key in ("model_state_dict", "best_model_state_dict"):
         torch.testing.assert_close(one[key], two[key], rtol=0, atol=0)
-    moments = (stored["trainer_state"]["optimizer"]["state"] for stored in (one, two))
+    moments = (stored["trainer_state"]["parts"]["optimizer"]["state"] for stored in (one, two))
     torch.testing.assert_close(*moments, rtol=0, atol=0)
     assert one["provenance"]["step_0"] == two["provenance"]["step_0"]
     tuning["architecture"]["training"]["finetune"]["config"]["rank"] = 2

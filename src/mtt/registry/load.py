@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import reprlib
 import sys
 import traceback
 from collections.abc import Iterator
@@ -144,7 +145,9 @@ def _class_problems(module: ModuleType, key: str, base: type[Any], path: str) ->
     if value is None:
         yield Problem(f"{key} is missing", path, f"it must be a subclass of mtt.{base.__name__}")
     elif not fits:
-        yield Problem(f"{key} is {value!r}, not a subclass of mtt.{base.__name__}", path)
+        # the printing of somebody's half-made object may fail; reprlib's does not
+        shown = value if isinstance(value, type) else reprlib.repr(value)
+        yield Problem(f"{key} is {shown}, not a subclass of mtt.{base.__name__}", path)
     elif methods := ", ".join(sorted(value.__abstractmethods__)):
         yield Problem(f"{key}, {value.__name__}, does not implement {methods}", path)
     else:  # what the contract declares for the class itself
