@@ -4,10 +4,11 @@
 
 Each recipe lays some training options over the platform's defaults, for soap_bpnn on the data of
 ``setting.py`` (the last 10 % of the file are validation, ``test_300K.xyz`` beside it is the test
-set, where there is one). All get the same time: minutes of ONE core, by the processor's clock,
-so that recipes can run side by side on a machine that does other things too. A short run tells how
-long an epoch takes; ``num_epochs`` follows, so that every schedule ends when the time does. Only
-epochs are counted (training and validation), not start, export and evaluation.
+set, where there is one). All get the same time: minutes of ONE core. Short runs, one after the
+other, tell how long an epoch of each recipe takes (the median, by the processor's clock: keep the
+machine quiet so long); ``num_epochs`` follows, so that every schedule ends when the time does.
+What the machine does during the real runs changes nothing any more. Only epochs are counted
+(training and validation), not start, export and evaluation.
 
 Errors are those of the exported file.
 """
@@ -22,12 +23,14 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import setting
 
-TRIAL_EPOCHS = 4
+TRIAL_EPOCHS = 9
 
 RECIPES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -99,7 +102,8 @@ def child(name: str, n_epochs: int, folder: Path) -> None:
 
     os.chdir(folder)
     mtt.train(options, output="model.pt", listeners=[listener])
-    result = {"cpu": clock[-1] - clock[0], "epoch": clock[-1] - clock[-2], "epochs": n_epochs}
+    epochs = [end - start for start, end in pairwise(clock)]
+    result = {"epoch": median(epochs), "epochs": n_epochs}
     test = path.with_name("test_300K.xyz")
     sets = {"validation": options["validation_set"]}
     if test.is_file():
@@ -130,19 +134,20 @@ def run(name: str, n_epochs: int, folder: Path) -> dict[str, Any]:
     return result
 
 
-def measure(name: str, minutes: float, scratch: Path) -> dict[str, Any]:
-    """The trial, and the run that takes the time."""
-    folder = scratch / f"{list(RECIPES).index(name)}"
-    trial = run(name, TRIAL_EPOCHS, folder.with_name(f"{folder.name}-trial"))
-    n_epochs = max(TRIAL_EPOCHS, int(60 * minutes / trial["epoch"]))
-    result = run(name, n_epochs, folder)
+def measure(name: str, epoch: float, minutes: float, scratch: Path) -> dict[str, Any]:
+    """The run that takes the time.
+
+    :param epoch: seconds that an epoch takes on a quiet machine.
+    """
+    n_epochs = max(TRIAL_EPOCHS, int(60 * minutes / epoch))
+    result = {**run(name, n_epochs, scratch / f"{list(RECIPES).index(name)}"), "epoch": epoch}
     print(line(name, result), flush=True)
     return result
 
 
 def line(name: str, result: dict[str, Any]) -> str:
     cells = [f"{value:8.2f}" for part in ("validation", "test") for value in result.get(part, [])]
-    return f"{name:40s} {result['epochs']:6d} {result['cpu']:7.0f} {' '.join(cells)}"
+    return f"{name:40s} {result['epochs']:6d} {result['epoch']:9.3f} {' '.join(cells)}"
 
 
 def main() -> None:
@@ -161,11 +166,15 @@ def main() -> None:
     _, data = setting.structures()
     print(f"{setting.machine()}\n{data}, {given.minutes:g} minutes of one core each")
     print(
-        f"{'':40s} epochs   CPU s  validation E, F RMSE   test E, F RMSE   (meV, meV/Å)", flush=True
+        f"{'':40s} epochs   s/epoch  validation E, F RMSE   test E, F RMSE   (meV, meV/Å)", flush=True
     )
     names = given.only or list(RECIPES)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(given.jobs) as pool:
-        futures = [pool.submit(measure, name, given.minutes, Path(scratch)) for name in names]
+        trials = {name: run(name, TRIAL_EPOCHS, Path(scratch, f"trial {name}")) for name in names}
+        futures = [
+            pool.submit(measure, name, trials[name]["epoch"], given.minutes, Path(scratch))
+            for name in names
+        ]
         results = {name: each.result() for name, each in zip(names, futures, strict=True)}
     if given.save is not None:
         given.save.write_text(json.dumps(results, indent=2), encoding="utf-8")
