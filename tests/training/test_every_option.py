@@ -48,6 +48,7 @@ NOT_SEEN_HERE = {
     "distributed": "not available: only false is allowed",
     "distributed_port": "part of distributed",
     "log_separate_blocks": "not available: only false is allowed",
+    "augmentation": "these models are invariant; tests/training/test_augmentation.py",
     "finetune": "the workflow's: tests/workflows/test_finetune.py",
 }
 
