@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mtt.testing.catalogue import CHECKS, NAMES
-from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome, run
+from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome
 from mtt.testing.predictions import predictions
+from mtt.testing.running import run, run_all
 from mtt.testing.subject import Subject, check_exceptions
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "check_exceptions",
     "predictions",
     "run",
+    "run_all",
 ]
 
 

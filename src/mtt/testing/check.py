@@ -1,8 +1,8 @@
-"""A check of an architecture, and what comes of it; free of pytest, for commands to run."""
+"""A check of an architecture, and what comes of it; free of pytest, for commands to show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,13 +11,16 @@ from torch import Tensor
 from mtt.errors import MttError
 
 if TYPE_CHECKING:
+    from mtt.testing.measure import Measured, Note
     from mtt.testing.subject import Subject
 
 Status = Literal["passed", "failed", "declared", "does not apply"]
 
 
 class CheckFailed(MttError):
-    """An architecture breaks a promise; ``hint`` says where to look."""
+    """An architecture breaks a promise; ``hint`` says where to look, if more is known than
+    what the check itself says.
+    """
 
 
 class DoesNotApply(Exception):
@@ -29,11 +32,16 @@ class Check:
     """One promise of an architecture.
 
     :param name: the promise, a sentence.
-    :param function: raises :class:`CheckFailed` where the promise is broken.
+    :param function: yields what it measures, each with what is allowed; raises
+        :class:`CheckFailed` where a promise is broken that is no number.
+    :param meaning: what breaks for a user of the model if the promise is broken.
+    :param look: where mistakes of this kind usually are.
     """
 
     name: str
-    function: Callable[[Subject], None]
+    function: Callable[[Subject], Iterable[Measured | Note] | None]
+    meaning: str = ""
+    look: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,47 +49,29 @@ class Outcome:
     """What came of one check.
 
     :param status: ``"declared"``: the model says itself that it does not promise this.
-    :param message: why, if it did not pass; of a declared exception with what was measured.
+    :param message: why, if it did not pass.
     :param failure: of a failed check; its ``__cause__`` is what the architecture raised.
+    :param measured: numbers in words: of a declared exception how far it is from the promise,
+        of a check that measures speed or memory what it found. May be empty.
+    :param seconds: wall time that the check took.
     """
 
     check: Check
     status: Status
     message: str = ""
     failure: CheckFailed | None = None
+    measured: str = ""
+    seconds: float = 0.0
 
+    @property
+    def meaning(self) -> str:
+        """Of a failed check: what this means for a user of the model."""
+        return self.check.meaning if self.status == "failed" else ""
 
-def run(check: Check, subject: Subject) -> Outcome:
-    """Run one check. What the model declares not to promise is measured, not failed."""
-    reason = subject.exceptions.get(check.name)
-    try:
-        _call(check, subject)
-    except DoesNotApply as note:
-        return Outcome(check, "does not apply", str(note))
-    except CheckFailed as failure:
-        if reason is None:
-            return Outcome(check, "failed", str(failure), failure)
-        return Outcome(check, "declared", f"{reason} ({failure.problems[0].what})")
-    if reason is not None:
-        return Outcome(check, "declared", f"{reason} (the check passes nevertheless)")
-    return Outcome(check, "passed")
-
-
-def _call(check: Check, subject: Subject) -> None:
-    try:
-        check.function(subject)
-    except (CheckFailed, DoesNotApply):
-        raise
-    except Exception as error:  # code of an architecture can raise anything
-        raise CheckFailed(_told(error), where=subject.architecture.name) from error
-
-
-def _told(error: BaseException) -> str:
-    """The first line of what was raised first."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    @property
+    def look(self) -> str:
+        """Of a failed check: where to look."""
+        return self.check.look if self.status == "failed" else ""
 
 
 def compare(
