@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtt.data.augmentation import turn_cells, turn_tensors, turn_vectors
 from mtt.data.columns import Columns
 from mtt.data.info import DatasetInfo
 from mtt.data.neighbors import Pairs
@@ -71,6 +72,11 @@ class Cuts(NamedTuple):
     pairs: list[int]
 
 
+class _Atoms(NamedTuple):
+    rows: Tensor  # [n_atoms] int64, in the columns
+    owner: Tensor  # [n_atoms] int64, structure among those that are gathered at once
+
+
 class Gather:
     """Gathers batches from ``columns``, on the device where the columns are.
 
@@ -95,7 +101,11 @@ class Gather:
         self.first_pair, self.n_pairs = pairs.offsets[:-1], pairs.n_pairs
 
     def __call__(
-        self, structures: NDArray[np.int64], index: NDArray[np.int64], sizes: NDArray[np.int64]
+        self,
+        structures: NDArray[np.int64],
+        index: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        turns: Tensor | None = None,
     ) -> tuple[Batch, Cuts]:
         """Several batches at once, which costs little more than one; :func:`cut` takes them apart.
 
@@ -105,6 +115,7 @@ class Gather:
         :param structures: [m] rows of the columns.
         :param index: [m] what becomes ``Batch.index``.
         :param sizes: structures per batch, in all m.
+        :param turns: [m, 3, 3] float64, by which structures and labels are turned.
         """
         n_atoms, n_pairs = self.n_atoms[structures], self.n_pairs[structures]
         ends = np.concatenate([[0], sizes.cumsum()])
@@ -124,20 +135,25 @@ class Gather:
             ]
         )
         total = int(atom_ends[-1]), int(pair_ends[-1])
-        graph, atom_rows = self._graph(torch.from_numpy(table).to(self.lookup.device), *total)
-        rows = torch.from_numpy(structures).to(self.lookup.device)
+        device = self.lookup.device
+        if turns is not None:
+            turns = turns.to(device)
+        graph, atoms = self._graph(torch.from_numpy(table).to(device), *total, turns)
+        rows = torch.from_numpy(structures).to(device)
         batch = Batch(
             graph=graph,
-            targets=self._targets(rows, atom_rows),
-            n_atoms=torch.from_numpy(n_atoms).to(self.lookup.device),
-            index=torch.from_numpy(index).to(self.lookup.device),
+            targets=self._targets(rows, atoms, turns),
+            n_atoms=torch.from_numpy(n_atoms).to(device),
+            index=torch.from_numpy(index).to(device),
             volumes=self.rows["volumes"].index_select(0, rows),
             weights=self.rows["weights"].index_select(0, rows) if self.weighted else None,
         )
-        atoms, pairs = np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
-        return batch, Cuts(sizes.tolist(), atoms.tolist(), pairs.tolist())
+        cuts = sizes, np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
+        return batch, Cuts(*(each.tolist() for each in cuts))
 
-    def _graph(self, table: Tensor, n_atoms: int, n_pairs: int) -> tuple[Graph, Tensor]:
+    def _graph(
+        self, table: Tensor, n_atoms: int, n_pairs: int, turns: Tensor | None
+    ) -> tuple[Graph, _Atoms]:
         structures, atoms, pairs, atom_shift, pair_shift, number, batch_atom, here_atom = table
         owner = torch.repeat_interleave(atoms, output_size=n_atoms)
         atom_rows = atom_shift.index_select(0, owner)
@@ -146,6 +162,9 @@ class Gather:
         numbers = self.rows["numbers"].index_select(0, atom_rows)
         pbc = self.rows["pbc"].index_select(0, structures)
         cells = self.rows["cells"].index_select(0, structures) * pbc[:, :, None]
+        if turns is not None:  # and with them the vectors of all pairs
+            positions = turn_vectors(positions, turns, owner)
+            cells = turn_cells(cells, turns)
 
         pair_owner = torch.repeat_interleave(pairs, output_size=n_pairs)
         pair_rows = pair_shift.index_select(0, pair_owner)
@@ -169,18 +188,26 @@ class Gather:
             positions=positions.to(self.dtype),
             cells=cells.to(self.dtype),
         )
-        return graph, atom_rows
+        return graph, _Atoms(atom_rows, owner)
 
-    def _targets(self, structures: Tensor, atoms: Tensor) -> dict[str, Target]:
+    def _targets(
+        self, structures: Tensor, atoms: _Atoms, turns: Tensor | None
+    ) -> dict[str, Target]:
         targets = {}
         for name, info in self.info.targets.items():
             values = self.rows[f"values:{name}"]
             forces, strain = None, None
             if info.has_forces:
-                forces = self.rows[f"forces:{name}"].index_select(0, atoms).to(self.dtype)
+                forces = self.rows[f"forces:{name}"].index_select(0, atoms.rows)
+                if turns is not None:
+                    forces = turn_vectors(forces, turns, atoms.owner)
+                forces = forces.to(self.dtype)
             if info.has_strain:
-                strain = self.rows[f"strain:{name}"].index_select(0, structures).to(self.dtype)
-            rows = atoms if info.per_atom else structures
+                strain = self.rows[f"strain:{name}"].index_select(0, structures)
+                if turns is not None:
+                    strain = turn_tensors(strain, turns)
+                strain = strain.to(self.dtype)
+            rows = atoms.rows if info.per_atom else structures
             targets[name] = Target(values.index_select(0, rows), forces, strain)
         return targets
 

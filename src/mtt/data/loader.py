@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from mtt.data.augmentation import Augmentation, Turns, make_turns
 from mtt.data.batch import Batch, Cuts, Gather, cut
 from mtt.data.dataset import Dataset
 from mtt.data.order import Batching, Plan, plan
@@ -22,6 +24,8 @@ from mtt.errors import DataError
 # and column that is touched, until they are released.
 _ROWS_CPU, _ROWS_MAPPED, _ROWS_GPU = 20_000, 8_000, 300_000
 _AHEAD = 2  # gathered in the background while the batches before are in use
+
+_Load = Callable[[Plan], tuple[Batch, Cuts]]
 
 
 class Loader:
@@ -35,6 +39,8 @@ class Loader:
     :param dtype: network precision.
     :param shuffle: another order in every epoch, by :func:`mtt.data.order.plan`; else the
         order of the data set, each structure once, for validation and evaluation.
+    :param augmentation: turn structures and labels at random, by
+        :func:`mtt.data.augmentation.make_turns`; of training batches alone.
     :param background: gather in a background thread; None: where it helps.
     :raises DataError: an element is not among ``atomic_types``, or a structure alone exceeds
         the limit of atoms per batch; the message names the structure.
@@ -53,11 +59,12 @@ class Loader:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        augmentation: Augmentation = "none",
         background: bool | None = None,
     ) -> None:
         self.dataset, self.batching, self.shuffle = dataset, batching, shuffle
         self.seed, self.rank, self.world_size = seed, rank, world_size
-        self.device = torch.device(device)
+        self.device, self.augmentation = torch.device(device), augmentation
         self._n_atoms = dataset.n_atoms.numpy()
         self._plans: dict[int, Plan] = {}
         _check_sizes(dataset, self._n_atoms, batching)
@@ -85,8 +92,10 @@ class Loader:
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from number ``start`` on."""
+        turns = make_turns(self.augmentation, len(self._n_atoms), self.seed, epoch)
         chunks = self._chunks(self._plan(epoch), start)
-        for batch, cuts in self._ahead(chunks) if self._background else map(self._load, chunks):
+        load = partial(self._load, turns=turns)
+        for batch, cuts in self._ahead(load, chunks) if self._background else map(load, chunks):
             yield from cut(batch.to(self.device, non_blocking=True), cuts, self.dataset.info)
 
     def _plan(self, epoch: int) -> Plan:
@@ -115,22 +124,25 @@ class Loader:
             yield Plan(todo.structures[ends[start] : ends[end]], todo.sizes[start:end])
             start = end
 
-    def _load(self, chunk: Plan) -> tuple[Batch, Cuts]:
+    def _load(self, chunk: Plan, turns: Turns | None) -> tuple[Batch, Cuts]:
         batch, cuts = self._gather(
-            self._structures[chunk.structures], chunk.structures, chunk.sizes
+            self._structures[chunk.structures],
+            chunk.structures,
+            chunk.sizes,
+            None if turns is None else turns(chunk.structures),
         )
         self._columns.release()
         return batch, cuts
 
-    def _load_pinned(self, chunk: Plan) -> tuple[Batch, Cuts]:
-        batch, cuts = self._load(chunk)
-        return (batch.pin_memory() if self.device.type == "cuda" else batch), cuts
+    def _ahead(self, load: _Load, chunks: Iterator[Plan]) -> Iterator[tuple[Batch, Cuts]]:
+        def load_pinned(chunk: Plan) -> tuple[Batch, Cuts]:
+            batch, cuts = load(chunk)
+            return (batch.pin_memory() if self.device.type == "cuda" else batch), cuts
 
-    def _ahead(self, chunks: Iterator[Plan]) -> Iterator[tuple[Batch, Cuts]]:
         with ThreadPoolExecutor(1, thread_name_prefix="mtt-loader") as pool:
             waiting: deque[Future[tuple[Batch, Cuts]]] = deque()
             for chunk in chunks:
-                waiting.append(pool.submit(self._load_pinned, chunk))
+                waiting.append(pool.submit(load_pinned, chunk))
                 if len(waiting) > _AHEAD:
                     yield waiting.popleft().result()
             while waiting:

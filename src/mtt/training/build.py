@@ -29,7 +29,10 @@ DECAY = 0.999
 def make_loader(
     hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, seed: int, *, shuffle: bool
 ) -> Loader:
-    """Batches of ``dataset`` for ``model``, on its device and in its precision."""
+    """Batches of ``dataset`` for ``model``, on its device and in its precision.
+
+    :param shuffle: for training: in another order, and augmented, in every epoch.
+    """
     atoms = hypers["max_atoms_per_batch"]
     return Loader(
         dataset,
@@ -44,6 +47,7 @@ def make_loader(
         shuffle=shuffle,
         seed=seed,
         cutoff=model.list_cutoff(),
+        augmentation=hypers["augmentation"] if shuffle else "none",
     )
 
 

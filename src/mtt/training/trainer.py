@@ -230,7 +230,7 @@ class MLIPTrainer(TrainerInterface):
         state, loader = self._state, stage.training
         loss = stage.loss.at(state.epoch - state.stage_start)
         epoch = (
-            f"{self.run.seed} {len(loader.dataset)} {loader.batching} "
+            f"{self.run.seed} {len(loader.dataset)} {loader.batching} {loader.augmentation} "
             f"{stage.batches_per_step} {loss.terms} {self.hypers['extended_metrics']}"
         )
         key = hashlib.sha256(epoch.encode()).hexdigest()

@@ -1,0 +1,91 @@
+"""Rotational augmentation: every structure is turned at random, and its labels with it.
+
+With an orthogonal matrix Q for each structure, drawn anew in every epoch,
+
+    rows of vectors v (positions, cell vectors, forces)    v Qᵀ
+    tensors σ (derivatives by a strain)                    Q σ Qᵀ
+
+while scalars stay as they are. Pair vectors are differences of positions, so they turn too, and
+neighbour lists need not be found again.
+
+Q is a pure function of (seed, epoch, number of the structure in the data set): it depends
+neither on the batches nor on their order, and a run that goes on has no random state to restore.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Augmentation = Literal["none", "so3", "o3"]
+
+_STREAM = 1  # spawn key of these draws; the order of the structures has the stream without one
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The matrices of all structures in one epoch; see :func:`make_turns`."""
+
+    draws: NDArray[np.uint32]  # [n, 4]: three for the rotation, one for the inversion
+    inversions: bool
+
+    def __call__(self, structures: NDArray[np.int64]) -> Tensor:
+        """[m, 3, 3] float64, Q of the ``structures`` of these numbers."""
+        draws = self.draws[structures]
+        matrices = rotations((draws[:, :3].astype(np.float64) + 0.5) / 2.0**32)
+        if self.inversions:
+            matrices[draws[:, 3] >= 2**31] *= -1.0
+        return torch.from_numpy(matrices)
+
+
+def make_turns(augmentation: Augmentation, n: int, seed: int, epoch: int) -> Turns | None:
+    """Random turns of ``n`` structures in ``epoch``; None for ``"none"``.
+
+    :param augmentation: ``"so3"``: rotations, uniform by the Haar measure; ``"o3"``: the same
+        rotations, every one with probability 1/2 followed by the inversion.
+
+    Only the raw output of numpy's PCG64 is used, whose stream is fixed for good; that of a
+    structure does not depend on ``n``.
+    """
+    if augmentation == "none":
+        return None
+    bits = np.random.PCG64(np.random.SeedSequence([seed % 2**64, epoch], spawn_key=(_STREAM,)))
+    raw = bits.random_raw(2 * n).astype("<u8")
+    return Turns(raw.view("<u4").reshape(n, 4), augmentation == "o3")
+
+
+def rotations(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[m, 3, 3] rotations of which [m, 3] numbers, uniform in (0, 1), make uniform ones.
+
+    By a unit quaternion: K. Shoemake, Uniform random rotations, Graphics Gems III (1992) 124.
+    """
+    first, second, third = uniform.T
+    s, c = np.sqrt(1.0 - first), np.sqrt(first)
+    x, y = s * np.sin(2.0 * np.pi * second), s * np.cos(2.0 * np.pi * second)
+    z, w = c * np.sin(2.0 * np.pi * third), c * np.cos(2.0 * np.pi * third)
+    rows = [
+        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
+        [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
+        [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)],
+    ]
+    return np.array(rows).transpose(2, 0, 1).copy()
+
+
+def turn_vectors(vectors: Tensor, turns: Tensor, owner: Tensor) -> Tensor:
+    """v Qᵀ for each row of [n, 3] vectors, by Q of the structure that [n] ``owner`` names."""
+    return torch.bmm(turns.index_select(0, owner), vectors[:, :, None])[:, :, 0]
+
+
+def turn_cells(cells: Tensor, turns: Tensor) -> Tensor:
+    """[m, 3, 3] cells, whose rows are vectors, by [m, 3, 3] turns."""
+    return torch.bmm(cells, turns.transpose(1, 2))
+
+
+def turn_tensors(tensors: Tensor, turns: Tensor) -> Tensor:
+    """Q σ Qᵀ for each of [m, 3, 3] tensors, by its own Q of [m, 3, 3] turns."""
+    return torch.bmm(turn_cells(turns, tensors.transpose(1, 2)), turns.transpose(1, 2))
