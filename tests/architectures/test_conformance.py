@@ -19,6 +19,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "soap": {"max_angular": 2, "max_radial": 2},
         "bpnn": {"num_neurons_per_layer": 4},
     },
+    "pet": {
+        **dict.fromkeys(("d_pet", "d_node", "d_head", "d_feedforward"), 8),
+        "cutoff": 3.5,
+        "num_heads": 2,
+        "num_attention_layers": 1,
+    },
 }
 SUBJECTS: dict[str, Subject] = {}
 

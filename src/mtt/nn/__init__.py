@@ -9,6 +9,7 @@ from mtt.nn.constant import Constant
 from mtt.nn.cutoff import SmoothCutoff
 from mtt.nn.neighborhoods import Neighborhoods, lay_out, neighborhoods
 from mtt.nn.radial import LaplacianEigenstates
+from mtt.nn.reverse import reverse_pairs
 from mtt.nn.soap import SoapPowerSpectrum
 from mtt.nn.species import (
     SpeciesLinear,
@@ -32,6 +33,7 @@ __all__ = [
     "building",
     "lay_out",
     "neighborhoods",
+    "reverse_pairs",
     "sort_by_species",
     "with_known_species",
 ]
