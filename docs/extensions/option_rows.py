@@ -1,225 +1,45 @@
 """Tables of options, from the schemas and defaults that the package itself reads.
 
 No table of options is written by hand: a directive of ``option_tables.py`` names a source and
-the options of one topic, and the rows come from here.
+the options of one topic, and the rows come from ``mtt.options.table``.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from mtt import registry
+from mtt.options.table import Row, Source
 from mtt.options.validate import MODEL, OPTIONS, packaged_schema
 from mtt.training import default_hypers, training_schema
 
-Schema = Mapping[str, Any]
-
-_LEFT_OUT = "–"
-_TYPES = {
-    "boolean": "`true`, `false`",
-    "string": "text",
-    "object": "mapping",
-    "array": "list",
-    "null": "`null`",
-}
-_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-
-
-class Row(NamedTuple):
-    """One option.
-
-    :param name: with dots: ``early_stopping.patience``; ``[]`` is any item of a list, ``<name>``
-        any key of a mapping.
-    :param values: what it may be, as Markdown.
-    :param default: as Markdown.
-    :param what: what it does, as the schema says.
-    """
-
-    name: str
-    values: str
-    default: str
-    what: str
-
-
-class Source(NamedTuple):
-    """Options that a schema describes.
-
-    :param schema: resolves references within itself.
-    :param defaults: nested values; None where the schema itself holds them.
-    """
-
-    schema: Schema
-    defaults: Mapping[str, Any] | None
-
 
 def source(name: str) -> Source:
-    """``training``, ``model`` (of every MLIPModel), ``options`` (the file), or an architecture."""
-    if name == "training":
-        return Source(training_schema(), default_hypers())
-    if name == "model":
-        return Source(packaged_schema(MODEL), {})
-    if name == "options":
-        return Source(packaged_schema(OPTIONS), None)
-    found = registry.find(name).load()
-    schema = found.schema
-    assert schema is not None, f"{name} has no schema"
-    part = {**schema, **schema["properties"]["model"]}
-    return Source(part, found.default_hypers["model"])
+    """``training``, ``model`` (of every MLIPModel), or ``options`` (the file).
 
-
-def rows(
-    source: Source,
-    only: Sequence[str] = (),
-    *,
-    at: str = "",
-    folded: Sequence[str] = (),
-) -> list[Row]:
-    """All options of ``source``, depth first in the order of the schema.
-
-    :param only: these at the outermost level, in this order; empty for all.
-    :param at: where in the schema to begin: ``$defs/target``.
-    :param folded: names whose inside is told elsewhere.
-    :raises KeyError: an option of ``only`` does not exist.
+    :raises KeyError: another name.
     """
-    schema = source.schema
-    for key in at.split("/") if at else ():
-        schema = schema[key]
-    found = list(_rows(_resolved(schema, source), source, "", source.defaults, folded))
-    if not only:
-        return found
-    by_option: dict[str, list[Row]] = {}
-    for row in found:
-        by_option.setdefault(re.split(r"[.\[]", row.name)[0], []).append(row)
-    missing = [name for name in only if name not in by_option]
-    if missing:
-        raise KeyError(f"there is no option {', '.join(missing)}")
-    return [row for name in only for row in by_option[name]]
+    sources = {
+        "training": Source(training_schema(), default_hypers()),
+        "model": Source(packaged_schema(MODEL), {}),
+        "options": Source(packaged_schema(OPTIONS), None),
+    }
+    if name not in sources:
+        raise KeyError(f"there is no source {name}")
+    return sources[name]
 
 
 def table(found: Sequence[Row]) -> str:
     """A Markdown table."""
     lines = ["| option | values | default | what it does |", "|---|---|---|---|"]
     for row in found:
-        cells = (f"`{row.name}`", row.values, row.default, _escaped(row.what))
+        cells = (f"`{row.name}`", row.values, row.default, escaped(row.what))
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _rows(
-    schema: Schema, source: Source, prefix: str, defaults: Any, folded: Sequence[str]
-) -> Iterator[Row]:
-    for branch in _branches(schema, source):
-        required = branch.get("required", schema.get("required", ()))
-        for key, given in branch.get("properties", {}).items():
-            name = f"{prefix}{key}"
-            part = _resolved(given, source)
-            default = defaults.get(key, _MISSING) if isinstance(defaults, Mapping) else _MISSING
-            if source.defaults is None:
-                default = part.get("default", _MISSING)
-            shown = "required" if key in required else _default(default)
-            yield Row(name, _values(part, source), shown, _what(given, part))
-            if name not in folded and not _is_alias(given):
-                yield from _rows(part, source, f"{name}.", default, folded)
-        for inner, mark in (("items", "[]"), ("additionalProperties", "<name>")):
-            part = branch.get(inner)
-            if isinstance(part, Mapping):
-                joint = prefix.removesuffix(".") + mark if mark == "[]" else prefix + mark
-                yield from _rows(_resolved(part, source), source, f"{joint}.", None, folded)
-
-
-def _branches(schema: Schema, source: Source) -> list[Schema]:
-    """``schema`` itself and its alternatives, each with what it holds."""
-    inner = (_resolved(one, source) for one in schema.get("anyOf", ()))
-    return [schema, *(branch for one in inner for branch in _branches(one, source))]
-
-
-def _resolved(schema: Schema, source: Source) -> Schema:
-    """``schema`` laid over what it refers to."""
-    if "$ref" not in schema:
-        return schema
-    target: Any = source.schema
-    for key in schema["$ref"].removeprefix("#/").split("/"):
-        target = target[key]
-    own = {key: value for key, value in schema.items() if key != "$ref"}
-    return {**_resolved(target, source), **own}
-
-
-def _is_alias(schema: Schema) -> bool:
-    """Whether an option is another one of the same table, in another place."""
-    return str(schema.get("$ref", "")).startswith("#/properties/")
-
-
-def _what(given: Schema, part: Schema) -> str:
-    if _is_alias(given):
-        return f"As `{given['$ref'].rpartition('/')[2]}` above."
-    return str(part.get("description", ""))
-
-
-def _values(schema: Schema, source: Source) -> str:
-    """What the option may be, in words."""
-    found = list(dict.fromkeys(_kinds(schema, source)))
-    if source.defaults is None and len(found) > 1:  # there, null is the same as leaving it out
-        found = [kind for kind in found if kind != "`null`"]
-    if "`null`" in found:
-        found.sort(key=lambda kind: kind == "`null`")
-    return " or ".join(found)
-
-
-def _kinds(schema: Schema, source: Source) -> Iterator[str]:
-    for one in schema.get("anyOf", ()):
-        yield from _kinds(_resolved(one, source), source)
-    if "const" in schema:
-        yield _code(schema["const"])
-    elif "enum" in schema:
-        values = [value for value in schema["enum"] if value is not None]
-        yield ", ".join(map(_code, values))
-        if None in schema["enum"]:
-            yield "`null`"
-    else:
-        kinds = schema.get("type", [])
-        for kind in [kinds] if isinstance(kinds, str) else kinds:
-            yield _bounded(kind, schema, source)
-
-
-def _bounded(kind: str, schema: Schema, source: Source) -> str:
-    if kind in ("integer", "number"):
-        bounds = [
-            f"{sign} {_number(schema[key])}" for key, sign in _BOUNDS.items() if key in schema
-        ]
-        return " ".join([kind, ", ".join(bounds)]).strip()
-    if kind == "array" and "items" in schema:
-        items = set(_kinds(_resolved(schema["items"], source), source))
-        return f"list of {items.pop()}" if len(items) == 1 else "list"
-    return _TYPES[kind]
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _default(value: Any) -> str:
-    if value is _MISSING:
-        return _LEFT_OUT
-    if isinstance(value, Mapping) and value:
-        return _LEFT_OUT  # its own options have theirs
-    return _code(value)
-
-
-def _code(value: Any) -> str:
-    if isinstance(value, str):
-        return f"`{value}`" if value else "`''`"
-    text = str(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-    return f"`{text}`"
-
-
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Plain text as Markdown; what stands between backticks stays code."""
     pieces = re.split(r"(`[^`]*`)", text)
     plain = [re.sub(r"([\\*_<>\[\]$~])", r"\\\1", piece) for piece in pieces[::2]]
     return "".join(piece for pair in zip(plain, [*pieces[1::2], ""], strict=True) for piece in pair)
-
-
-_MISSING = object()

@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
-from option_rows import rows, source, table
+from option_rows import source, table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from mtt.options.table import rows
 
 
 class OptionTable(SphinxDirective):

@@ -14,6 +14,7 @@ release = __version__
 version = __version__
 
 extensions = [
+    "architecture_pages",
     "myst_parser",
     "option_tables",
     "promise_tables",

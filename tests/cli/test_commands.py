@@ -169,7 +169,7 @@ def test_architectures_lists_and_shows(mtt: Mtt, root: Path) -> None:
     assert "gaussians" in done.out
     done = mtt("architectures", "soap_bpnn")
     assert done.code == 0
-    for text in ("default options:", "max_radial: 7", "what they mean:", "authors:"):
+    for text in ("default options:", "max_radial: 7", "what they mean", "authors:", "papers:"):
         assert text in done.out
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtt.data.statistics import Statistics
     from mtt.evaluation import Report
     from mtt.interface import Listener
-    from mtt.registry import Architecture, Found
+    from mtt.registry import Found
     from mtt.workflows.evaluate import EvaluatedSet
 
 
@@ -65,7 +65,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         shown.add_column(name, justify="right" if i else "left", no_wrap=True)
     for row in rows:
         shown.add_row(*row)
-    _console().print(shown)
+    rich_console().print(shown)
 
 
 def number(value: float) -> str:
@@ -109,7 +109,7 @@ class _Display:
             self._progress = None
 
     def _start(self, values: Mapping[str, Any], epoch: int) -> None:
-        console = _console()
+        console = rich_console()
         if not console.is_terminal:
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -180,34 +180,6 @@ def architectures(found: Iterable[Found]) -> None:
         done(f"{'':<28} {'':<13} {one.folder}")
 
 
-def architecture(one: Architecture) -> None:
-    """One architecture: who wrote it, its options with defaults and what they mean."""
-    import yaml
-
-    click.echo(f"{one.name}  ({one.folder})")
-    doc = (one.model.__doc__ or "").strip()
-    if doc:
-        click.echo(f"\n{doc.splitlines()[0]}")
-    for role in ("authors", "maintainers"):
-        people = ", ".join(" ".join(person) for person in getattr(one, role))
-        click.echo(f"{role}: {people}")
-    click.echo("\ndefault options:\n")
-    click.echo(yaml.safe_dump({"architecture": one.default_hypers}, sort_keys=False).rstrip())
-    described = list(_described(one.schema or {}, ""))
-    if described:
-        click.echo("\nwhat they mean:\n")
-        for key, text in described:
-            click.echo(f"{key}\n    {text}")
-
-
-def _described(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for key, part in schema.get("properties", {}).items():
-        name = f"{prefix}{key}"
-        if "description" in part:
-            yield name, part["description"]
-        yield from _described(part, f"{name}.")
-
-
 def _lines(values: Mapping[str, Any], depth: int) -> Iterator[str]:
     for key, value in values.items():
         indent = "  " * depth
@@ -231,7 +203,7 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        _console().print(
+        rich_console().print(
             prefix + record.getMessage(), highlight=False, markup=False, soft_wrap=True
         )
 
@@ -239,7 +211,7 @@ class _Console(logging.Handler):
 _shared: list[Any] = []
 
 
-def _console() -> Any:
+def rich_console() -> Any:
     """One rich console for everything, so that log lines stand above the progress."""
     if not _shared:
         from rich.console import Console

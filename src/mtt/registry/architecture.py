@@ -15,6 +15,7 @@ State = Literal["stable", "experimental", "deprecated", "external"]
 INIT = "__init__.py"
 DEFAULTS = "default-hypers.yaml"
 SCHEMA = "schema-hypers.json"
+PAGE = "README.md"
 
 
 @dataclass(frozen=True)
