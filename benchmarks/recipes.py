@@ -166,7 +166,8 @@ def main() -> None:
     _, data = setting.structures()
     print(f"{setting.machine()}\n{data}, {given.minutes:g} minutes of one core each")
     print(
-        f"{'':40s} epochs   s/epoch  validation E, F RMSE   test E, F RMSE   (meV, meV/Å)", flush=True
+        f"{'':40s} epochs   s/epoch  validation E, F RMSE   test E, F RMSE   (meV, meV/Å)",
+        flush=True,
     )
     names = given.only or list(RECIPES)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(given.jobs) as pool:

@@ -10,24 +10,18 @@ from typing import Any
 import ase
 import ase.io
 import torch
+from surroundings import ROOT, data_file, processor
 
 import mtt
 
-ROOT = Path(__file__).resolve().parent.parent
 BATCH_SIZE = 10
 
 
 def machine() -> str:
     """Processor, cores, threads and versions, for the head of a table."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in _lines("/proc/cpuinfo")
-        if line.startswith("model name")
-    ]
-    processor = names[0] if names else platform.processor() or platform.machine()
     load = os.getloadavg()[0]
     return (
-        f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; "
+        f"{processor()}, {torch.get_num_threads()} threads; "
         f"Python {platform.python_version()}, torch {torch.__version__}, mtt {mtt.__version__}; "
         f"load before the start {load:.1f}"
     )
@@ -38,12 +32,9 @@ def structures() -> tuple[Path, str]:
 
     It is looked for in ``$MTT_DATA`` and in ``../shared/data`` beside the repository.
     """
-    folders = [os.environ.get("MTT_DATA"), ROOT.parent / "shared" / "data"]
-    for folder in folders:
-        if folder is not None:
-            path = Path(folder).resolve() / "acac" / "train_300K.xyz"
-            if path.is_file():
-                return path, "acac (15 atoms)"
+    found = data_file("acac/train_300K.xyz")
+    if found is not None:
+        return found, "acac (15 atoms)"
     path = ROOT / "examples" / "data" / "ethanol.xyz"
     return path, "ethanol of the examples (9 atoms); there is no acac/train_300K.xyz in $MTT_DATA"
 
@@ -72,7 +63,3 @@ def options(path: Path, training: dict[str, Any], limit: int | None = None) -> d
         "validation_set": {**data, "indices": list(range(n_training, n))},
         "test_set": 0.0,
     }
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []

@@ -1,0 +1,46 @@
+"""Molecular dynamics at constant energy: ``nve.py KIND MODEL FRAME KELVIN FS PS SEED``.
+
+Velocity Verlet from velocities of a Maxwell-Boltzmann distribution without net momentum. Prints,
+as JSON, the total energies [eV] of every tenth step, their times [fs], and the mean temperature.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import ase.io
+import numpy as np
+from ase import units
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.verlet import VelocityVerlet
+from calculators import KINDS
+
+EVERY = 10  # steps
+
+
+def main(
+    kind: str, model: str, frame: str, kelvin: str, fs: str, picoseconds: str, seed: str
+) -> None:
+    """Run the dynamics and print what came out."""
+    atoms = ase.io.read(frame)
+    atoms.calc = KINDS[kind](model)
+    random = np.random.default_rng(int(seed))
+    MaxwellBoltzmannDistribution(atoms, temperature_K=float(kelvin), rng=random)
+    Stationary(atoms)
+    energies, temperatures = [], []
+
+    def note() -> None:
+        energies.append(float(atoms.get_total_energy()))
+        temperatures.append(float(atoms.get_temperature()))
+
+    dynamics = VelocityVerlet(atoms, timestep=float(fs) * units.fs)
+    dynamics.attach(note, interval=EVERY)
+    dynamics.run(round(1e3 * float(picoseconds) / float(fs)))
+    times = [i * EVERY * float(fs) for i in range(len(energies))]
+    found = {"fs": times, "eV": energies, "K": float(np.mean(temperatures)), "atoms": len(atoms)}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

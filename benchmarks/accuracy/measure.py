@@ -1,0 +1,154 @@
+"""One run of one model: train, predict, score; a failure becomes part of the result."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import budget
+import results
+import score
+import systems
+from arguments import Setting
+from budget import Pace
+from environments import versions
+from peers import Job, Program
+from results import Result
+from running import Failed, Finished, run, shown
+from systems import Data
+
+PREDICTION_LIMIT = 1800.0  # seconds
+INSIDE = Path(__file__).resolve().parent / "inside"
+
+
+class Bench:
+    """Runs of a table, which remember how long epochs take."""
+
+    def __init__(self, table: str, setting: Setting) -> None:
+        self.table, self.setting = table, setting
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._n_runs = 0
+
+    def data(self, name: str) -> Data:
+        """A data set, split into files."""
+        return systems.split(name, self.setting.scratch / "data", self.setting.limit)
+
+    def result(self, program: Program, data: Data, seed: int, minutes: float | None) -> Result:
+        """A result with what is known before the start."""
+        return Result(
+            table=self.table,
+            data=data.name,
+            model_name=program.name,
+            seed=seed,
+            threads=self.setting.threads,
+            processor=systems.surroundings.processor(),
+            minutes=minutes,
+            n_train=data.n_train,
+        )
+
+    def measure(
+        self,
+        program: Program,
+        data: Data,
+        seed: int,
+        minutes: float,
+        after: Callable[[Program, Job, Result], None] | None = None,
+    ) -> Result:
+        """Train for these minutes and score; the result is saved, with its model.
+
+        :param after: what else is done with the trained model, and noted in the result.
+        """
+        result = self.result(program, data, seed, minutes)
+        print(f"{result.stem}: {minutes:g} minutes", flush=True)
+        try:
+            python = self.python(program)
+            result.versions = versions(python)
+            job = self._train(program, python, data, result)
+            result.curve = program.curve(job, self._finished)
+            self.score(program, python, job, result)
+            if after is not None:
+                after(program, job, result)
+        except Failed as error:
+            result.failed = str(error)
+        results.save(result, self.setting.out)
+        print(f"  {line(result)}", flush=True)
+        return result
+
+    def python(self, program: Program) -> Path:
+        """The interpreter of the program's environment."""
+        return self.setting.environments.python(program.environment, program.packages)
+
+    def job(self, program: Program, data: Data, seed: int, n_epochs: int) -> Job:
+        """A training in a new folder."""
+        self._n_runs += 1
+        folder = self.setting.scratch / f"{self.table}-{program.name}-{self._n_runs}"
+        while folder.exists():
+            folder = folder.with_name(f"{folder.name}+")
+        folder.mkdir(parents=True)
+        return Job(folder, data, n_epochs, seed, self.setting.threads)
+
+    def train(self, program: Program, python: Path, job: Job, result: Result, limit: float) -> None:
+        """Run the training of a job, and note what it was and took."""
+        command, hypers = program.write(job, python)
+        result.hypers = hypers.replace(f"{job.data.train.parent}/", "").replace(
+            str(job.folder), "."
+        )
+        result.command = shown(command)
+        result.epochs = job.n_epochs
+        self._finished = run(command, job.folder, job.threads, limit, program.epoch)
+        result.seconds, result.peak_mb = self._finished.seconds, self._finished.peak_mb
+        if not program.trained(job).is_file():
+            raise Failed(f"it ended well, but there is no {program.trained(job).name}")
+
+    def _train(self, program: Program, python: Path, data: Data, result: Result) -> Job:
+        assert result.minutes is not None
+        jobs: list[Job] = []
+
+        def once(n_epochs: int) -> Finished:
+            jobs.append(self.job(program, data, result.seed, n_epochs))
+            assert result.minutes is not None
+            self.train(program, python, jobs[-1], result, budget.limit(result.minutes))
+            return self._finished
+
+        key = (program.name, data.name)
+        _, _, pace = budget.within(result.minutes, self._paces.get(key), once)
+        self._paces[key] = pace
+        result.epoch_seconds = pace.epoch
+        result.structures_per_second = data.n_train / pace.epoch
+        return jobs[-1]
+
+    def score(self, program: Program, python: Path, job: Job, result: Result) -> None:
+        """Predict with the trained model in a process of its own, and compare with the labels."""
+        model = program.trained(job)
+        for part, file in job.data.scored.items():
+            out = job.folder / f"{part}.npz"
+            script = str(INSIDE / "predict.py")
+            command = [str(python), script, program.calculator, str(model), str(file), str(out)]
+            done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
+            told = json.loads(done.output.splitlines()[-1])
+            result.parameters = told["parameters"]
+            try:
+                found = score.errors(score.read_labels(file), score.read_predictions(out))
+            except ValueError as error:
+                raise Failed(f"{part}: {error}") from error
+            result.errors[part] = found.to_json()
+        self._keep(model, result)
+
+    def _keep(self, model: Path, result: Result) -> None:
+        folder = self.setting.out / "models"
+        folder.mkdir(parents=True, exist_ok=True)
+        result.model = result.stem + model.suffix
+        shutil.copyfile(model, folder / result.model)
+
+
+def line(result: Result) -> str:
+    """A result on one line, for whoever waits."""
+    if result.failed is not None:
+        return f"failed: {result.failed.splitlines()[0]}"
+    errors = next(iter(result.errors.values()))
+    return (
+        f"{result.epochs} epochs, {result.seconds:.0f} s: energy RMSE "
+        f"{errors['energy_rmse']:.2f} meV, force RMSE {errors['forces_rmse']:.1f} meV/Å"
+    )

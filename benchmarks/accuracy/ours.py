@@ -1,0 +1,53 @@
+"""This package's own models: an options file each, trained with ``mtt train``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from peers.metatrain import section
+from peers.program import Job, Program
+from running import Finished
+
+FOLDER = Path(__file__).resolve().parent / "options"
+
+
+class Ours(Program):
+    """What ``options/<name>.yaml`` says: ``base_precision`` and the architecture."""
+
+    epoch = r"^epoch \d+/\d+ "
+    calculator = "metatomic"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"mtt-{path.stem}")
+        self.path = path
+
+    def write(self, job: Job, python: Path) -> tuple[list[str], str]:
+        options = yaml.safe_load(self.path.read_text(encoding="utf-8"))
+        training = options["architecture"].setdefault("training", {})
+        training["num_epochs"] = job.n_epochs
+        options |= {
+            "seed": job.seed,
+            "training_set": section(job.data, job.data.train),
+            "validation_set": section(job.data, job.data.validation),
+            "test_set": 0.0,
+        }
+        text = yaml.safe_dump(options, sort_keys=False)
+        (job.folder / "options.yaml").write_text(text, encoding="utf-8")
+        return [str(python), "-m", "mtt", "train", "options.yaml"], text
+
+    def trained(self, job: Job) -> Path:
+        return job.folder / "model.pt"
+
+    def curve(self, job: Job, finished: Finished) -> list[list[float]]:
+        (history,) = job.folder.glob("outputs/*/*/history.jsonl")
+        epochs = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+        names = ("validation energy RMSE", "validation forces RMSE")
+        points = zip(finished.arrivals, epochs, strict=False)
+        return [[seconds, *(epoch[name] for name in names)] for seconds, epoch in points]
+
+
+def models() -> tuple[Program, ...]:
+    """One for each options file."""
+    return tuple(Ours(path) for path in sorted(FOLDER.glob("*.yaml")))
