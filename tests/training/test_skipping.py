@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from mtt import DatasetInfo, TargetInfo
 from mtt.checkpoint import read
+from mtt.data import Dataset
+from mtt.data.frames import FrameLabels
 from mtt.errors import TrainingError
 from mtt.training import TrainingInterrupted
+
+INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy(forces=True)})
 
 
 def poison(network, *, training=(), validation=False):
@@ -80,3 +85,30 @@ def test_an_epoch_lost_to_the_search_for_the_loss_scale_is_no_error_even_after_a
     assert np.isfinite(row["validation loss"])
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("combination", ["sum", "config"])
+@pytest.mark.parametrize("amp", [None, "fp16"])
+def test_forces_of_lone_atoms_teach_nothing_and_stop_nothing(
+    make_model, make_trainer, train, frames, amp, combination, tmp_path
+):
+    lone = [
+        frames[0]._replace(
+            numbers=np.array([1]),
+            positions=np.zeros((1, 3)),
+            labels={"energy": FrameLabels(np.array([[-1.0]]), np.zeros((1, 3)))},
+            source=f"molecules.xyz, frame {i}",
+        )
+        for i in (30, 31)
+    ]
+    mixed = Dataset.from_frames([*frames[:2], *lone], INFO)
+    loss = {"energy": {"weight": 0.0, "gradients": {"positions": {"weight": 1.0}}}}
+    trainer = make_trainer(
+        num_epochs=2, batch_size=1, loss=loss, gradient_combination=combination, amp=amp
+    )
+    train(trainer, make_model(), training=mixed, dtype=torch.float32)
+    state = read(tmp_path / "checkpoints" / "last.ckpt")["trainer_state"]
+    moved = state["step"] - 4  # steps of the pairs; fewer while fp16 looks for its scale
+    assert (amp and moved > 0) or moved == 4
+    assert {int(one["step"]) for one in state["parts"]["optimizer"]["state"].values()} == {moved}
+    assert all(np.isfinite(row["training loss"]) for row in json.loads(state["history"]))

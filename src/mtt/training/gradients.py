@@ -29,8 +29,10 @@ class SummedGradient:
         :param weights: what they were weighted with.
         :param scale: multiplies a loss by the loss scale of 16-bit floats.
         """
-        # by the weights alone: positions need no gradient of the loss
-        scale(total(terms)).backward(inputs=self._parameters)
+        summed = total(terms)
+        if summed.requires_grad:  # else a constant: its gradient is zero
+            # by the weights alone: positions need no gradient of the loss
+            scale(summed).backward(inputs=self._parameters)
 
     def finish(self) -> None:
         """All batches of the step are added."""

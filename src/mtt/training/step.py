@@ -77,17 +77,20 @@ class Step:
         Synchronises the device once, in the finite guard.
         """
         value, seen = self._differentiate(loss, batches)
-        if self.scaler is not None:
-            self.scaler.unscale_(self.optimizer)
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        # a scaler cannot do without any gradient: forces of lone atoms depend on no weight
+        scaler = self.scaler if gradients else None
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
         self._decay()
-        norm = get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        norm = get_total_norm(gradients) if gradients else value.new_zeros(())
         size, fault = self._judge(loss, value, norm, seen)
         if not fault:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate * group["lr_factor"]
-            fault = self._update(loss, batches, size, norm)
-        if self.scaler is not None:
-            self.scaler.update()
+            fault = self._update(loss, batches, size, norm, scaler)
+        if scaler is not None:
+            scaler.update()
         return StepResult(seen, norm, fault)
 
     def _differentiate(self, loss: Loss, batches: Sequence[Batch]) -> tuple[Tensor, list[Seen]]:
@@ -131,16 +134,23 @@ class Step:
                     gradients, [p.detach() for p in with_gradient], alpha=group["l2"]
                 )
 
-    def _update(self, loss: Loss, batches: Sequence[Batch], size: float, norm: Tensor) -> str:
+    def _update(
+        self,
+        loss: Loss,
+        batches: Sequence[Batch],
+        size: float,
+        norm: Tensor,
+        scaler: GradScaler | None,
+    ) -> str:
         """Move the weights; why they could not, or an empty string."""
         if needs_closure(self.optimizer):
             return self._search(loss, batches)
         if self.max_norm is not None and size > self.max_norm:
             clip_grads_with_norm_(self._parameters, self.max_norm, norm)
-        if self.scaler is None:
+        if scaler is None:
             self.optimizer.step()
         else:
-            self.scaler.step(self.optimizer)
+            scaler.step(self.optimizer)
         return ""
 
     def _search(self, loss: Loss, batches: Sequence[Batch]) -> str:
