@@ -70,7 +70,7 @@ def save(result: Result, folder: Path) -> Path:
             return path
         except FileExistsError:
             n += 1
-            path = folder / f"{result.stem}-{n}.json"
+            path = folder / f"{result.stem}_{n}.json"  # sorts after the first
 
 
 def load(folder: Path, table: str) -> list[Result]:

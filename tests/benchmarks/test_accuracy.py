@@ -1,0 +1,113 @@
+"""Parts of the accuracy tables: budgets, splits, drifts, and what each program is given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import ase
+import ase.io
+import numpy as np
+import pytest
+import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
+
+Import = Callable[[str], ModuleType]
+
+
+def test_epochs_fill_the_budget_beside_everything_else(module: Import) -> None:
+    budget, running = module("budget"), module("running")
+    arrivals = [9.0, 12.0, 14.0, 16.0, 18.0, 20.0]  # slow at first, then 2 s each
+    pace = budget.pace(running.Finished(23.0, arrivals, 0.0, ""), 6)
+    assert pace == budget.Pace(epoch=2.0, outside=11.0)
+    assert pace.epochs_in(1.0) == int((60 - 11) / (2 * budget.SLOWER))
+    with pytest.raises(running.Failed, match=r"are too few: an epoch takes 2\.0 s"):
+        pace.epochs_in(0.1)
+
+
+def test_only_the_first_budget_is_tried_out(module: Import) -> None:
+    budget, running = module("budget"), module("running")
+    asked: list[int] = []
+
+    def run(n: int) -> Any:
+        asked.append(n)
+        return running.Finished(1.0 + n, [1.0 + i for i in range(n)], 0.0, "")
+
+    _, _, pace = budget.within(1.0, None, run)
+    budget.within(2.0, pace, run)
+    assert asked == [budget.TRIAL_EPOCHS, 57, 115]
+
+
+def test_a_child_is_timed_and_its_failure_tells_why(module: Import, tmp_path: Path) -> None:
+    running = module("running")
+    code = "print('epoch 1'); print('other'); print('epoch 2')"
+    done = running.run([sys.executable, "-c", code], tmp_path, 1, 60.0, r"^epoch \d")
+    assert len(done.arrivals) == 2
+    assert 0 < done.arrivals[0] <= done.arrivals[1] <= done.seconds
+    assert done.peak_mb > 1
+    assert (tmp_path / "output.txt").read_text(encoding="utf-8") == done.output
+    with pytest.raises(running.Failed, match=r"(?s)exit 3: .*the reason"):
+        running.run([sys.executable, "-c", "print('the reason'); exit(3)"], tmp_path, 1, 60.0)
+    with pytest.raises(running.Failed, match="ended after 0 s"):
+        running.run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, 1, 0.2)
+
+
+def test_a_drift_is_a_slope_and_a_fluctuation_what_is_left(module: Import) -> None:
+    dynamics = module("dynamics")
+    times = np.arange(0.0, 2000.5, 0.5)
+    wave = 0.004 * np.sqrt(2) * np.cos(2 * np.pi * times / 20)
+    drift = dynamics.drift(times, -5000.0 + 1e-6 * times + wave, 4)
+    assert drift.total == pytest.approx(0.5, abs=2e-3)  # 2 meV over all, 4 atoms
+    assert drift.fluctuation == pytest.approx(1.0, rel=1e-3)
+    with pytest.raises(ValueError, match="not finite"):
+        dynamics.drift([0, 1], [0.0, float("nan")], 4)
+
+
+@pytest.fixture
+def data(module: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "source" / "acac").mkdir(parents=True)
+    monkeypatch.setenv("MTT_DATA", str(tmp_path / "source"))
+    frames = []
+    for i in range(20):
+        frames.append(ase.Atoms("OH", [[0, 0, 0], [0, 0, 1 + 0.01 * i]]))
+        frames[-1].calc = SinglePointCalculator(frames[-1], energy=-i, forces=np.zeros((2, 3)))
+    ase.io.write(tmp_path / "source" / "acac" / "train_300K.xyz", frames, format="extxyz")
+    return module("systems").split("acac", tmp_path / "split")
+
+
+def test_the_last_tenth_is_validation(data: Any, module: Import) -> None:
+    score = module("score")
+    assert data.n_train == 18
+    assert data.elements == (1, 8)
+    assert score.read_labels(data.train).energies.tolist() == [-i for i in range(18)]
+    assert score.read_labels(data.validation).energies.tolist() == [-18, -19]
+    assert list(data.scored) == ["validation"]
+
+
+def test_data_that_are_not_there_are_told(
+    module: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systems = module("systems")
+    monkeypatch.setattr(systems.surroundings, "data_file", lambda name: None)
+    with pytest.raises(systems.Missing, match=r"silicon/train.xyz is neither in \$MTT_DATA"):
+        systems.split("silicon", tmp_path)
+
+
+def test_every_program_is_given_the_same_files_seed_and_epochs(
+    data: Any, module: Import, tmp_path: Path
+) -> None:
+    peers, ours = module("peers"), module("ours")
+    programs = [*peers.PEERS, *ours.models()]
+    assert len({program.name for program in programs}) == len(programs)
+    assert {"mtt-soap_bpnn", "mtt-pet", "nequip", "mace"} <= {one.name for one in programs}
+    for program in programs:
+        job = peers.Job(tmp_path / program.name, data, n_epochs=37, seed=4242, threads=1)
+        job.folder.mkdir()
+        command, text = program.write(job, Path("environment/bin/python"))
+        assert command
+        assert isinstance(yaml.safe_load(text), dict)
+        for part in (str(data.train), str(data.validation), "4242", "37", "10"):
+            assert part in text, program.name
