@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "mtt"
 PLUGINS = ("architectures", "experimental", "deprecated")
+TEMPLATE = CORE / "scaffold" / "template"  # an architecture too, which new ones are copies of
 
 # From the ground up. A room imports lower levels only, and no neighbour on its own level.
 LEVELS = (
@@ -24,6 +25,7 @@ LEVELS = (
     {"training"},
     {"workflows"},
     {"testing"},
+    {"checking", "scaffold"},
     {"cli"},
     {"__main__"},
 )
@@ -94,21 +96,24 @@ def room(path: Path) -> str:
     return path.relative_to(CORE).parts[0].removesuffix(".py")
 
 
+def is_plugin(path: Path) -> bool:
+    return room(path) in PLUGINS or path.is_relative_to(TEMPLATE)
+
+
 def core_files() -> list[Path]:
-    return [path for path in python_files("src/mtt") if room(path) not in PLUGINS]
+    return [path for path in python_files("src/mtt") if not is_plugin(path)]
 
 
 def plugin_files() -> list[Path]:
-    found = [path for path in python_files("src/mtt") if room(path) in PLUGINS]
+    found = [path for path in python_files("src/mtt") if is_plugin(path)]
     assert found
     return found
 
 
 def architecture_names() -> list[str]:
-    found = [path.parent.name for path in CORE.rglob("default-hypers.yaml")]
-    names = [name for name in found if name != "training"]
-    assert names
-    return names
+    found = [path for path in CORE.rglob("default-hypers.yaml") if room(path) in PLUGINS]
+    assert found
+    return [path.parent.name for path in found]
 
 
 def test_imports_go_down_only() -> None:
@@ -132,7 +137,7 @@ def test_architectures_import_public_names_only() -> None:
     allowed = {"mtt", "mtt.nn", "mtt.mlip", "mtt.errors"}
     offenders = []
     for path in plugin_files():
-        own = ".".join(("mtt", *path.relative_to(CORE).parts[:2]))
+        own = ".".join(path.parent.relative_to(CORE.parent).parts)
         for node, module, _ in imports(path):
             outside = module.split(".")[0] == "mtt" and not f"{module}.".startswith(f"{own}.")
             if outside and module not in allowed:

@@ -1,9 +1,9 @@
-"""Gaussians of distances and one small network: the shortest architecture worth training."""
+"""Energies of atoms from the distances and directions of their neighbours."""
 
 from .model import Gaussians
 from .trainer import Trainer
 
 __model__ = Gaussians
 __trainer__ = Trainer
-__authors__ = [("the mtt developers", "@mtt")]
-__maintainers__ = [("the mtt developers", "@mtt")]
+__authors__ = [("Your Name <you@example.org>", "@you")]
+__maintainers__ = [("Your Name <you@example.org>", "@you")]

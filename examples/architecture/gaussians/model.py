@@ -1,55 +1,63 @@
-"""The physics: what an atom's energy is, given its neighbours."""
+"""The physics: the energy of an atom, given its neighbours."""
 
-import math
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import torch
 from metatomic.torch import ModelMetadata
 from torch import Tensor
 
 from mtt import DatasetInfo, Graph, MLIPModel
+from mtt.nn import SmoothCutoff
 
 
 class Gaussians(MLIPModel):
-    """E_i = network(how many neighbours of each element at each distance).
+    """E_i = network(densities of the neighbours of atom i, and squares of their dipoles)."""
 
-    Behler and Parrinello's radial symmetry functions, Phys. Rev. Lett. 98, 146401 (2007).
-    """
-
-    __checkpoint_version__ = 1
-    __supported_devices__ = ["cuda", "cpu"]
+    __checkpoint_version__ = 1  # raise it when old checkpoints no longer load
+    __supported_devices__ = ["cuda", "cpu"]  # the first that the machine has is taken
     __supported_dtypes__ = [torch.float32, torch.float64]
-    __default_metadata__ = ModelMetadata(name="Gaussians of distances")
+    __default_metadata__ = ModelMetadata(name="gaussians")
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)
-        self.cutoff = float(hypers["cutoff"])
-        self.n_types = len(dataset_info.atomic_types)
-        n_gaussians = int(hypers["n_gaussians"])
-        self.width = self.cutoff / n_gaussians
-        centres = torch.linspace(0.0, self.cutoff, n_gaussians)
-        self.register_buffer("centres", centres, persistent=False)
-        self.network = torch.nn.Sequential(
-            torch.nn.Linear(self.n_types * (n_gaussians + 1), hypers["width"]),
-            torch.nn.SiLU(),
-            torch.nn.Linear(hypers["width"], hypers["width"]),
-            torch.nn.SiLU(),
-            torch.nn.Linear(hypers["width"], 1),
-        )
+        self.cutoff = float(hypers["cutoff"])  # the platform makes neighbour lists of this radius
+        self.n_types, n, width = len(dataset_info.atomic_types), hypers["n_radial"], hypers["width"]
+        self.fade = SmoothCutoff(self.cutoff, hypers["cutoff_width"])
+        self.spread = self.cutoff / n  # standard deviation of the Gaussians
+        # buffers follow the model to its device and precision, and into checkpoints
+        self.register_buffer("centres", torch.linspace(0.0, self.cutoff, n))
+        # without biases the network of no neighbours is 0: a single atom has its baseline energy
+        self.mix = torch.nn.Linear(self.n_types * n, width, bias=False)
+        self.element = torch.nn.Linear(self.n_types, 2 * width, bias=False)
+        self.hidden = torch.nn.Linear(2 * width, width, bias=False)
+        self.last = torch.nn.Linear(width, 1, bias=False)
 
     def atomic_energies(self, graph: Graph) -> Tensor:
-        """[n_atoms] of the network, before the scale and the baselines."""
-        distances = torch.linalg.vector_norm(graph.vectors, dim=1)  # [P]
-        cosine = torch.cos(math.pi * distances / self.cutoff)
-        smooth = 0.25 * (1.0 + cosine) ** 2  # falls to 0 at the cutoff, twice differentiable there
-        gaussians = torch.exp(-0.5 * ((distances[:, None] - self.centres) / self.width) ** 2)
-        pairs = gaussians * smooth[:, None]  # [P, n_gaussians]
-
-        # one row for each atom and element of its neighbours
+        """[n_atoms], of order 1: the platform adds scale, unit, baselines, forces and stress."""
+        r = torch.linalg.vector_norm(graph.vectors, dim=1, keepdim=True)  # [n_pairs, 1]
+        # every pair fades to 0 at the cutoff, so that energies and forces are continuous
+        radial = torch.exp(-0.5 * ((r - self.centres) / self.spread) ** 2) * self.fade(r)
+        angular = torch.cat([torch.ones_like(r), graph.vectors / r], dim=1)  # l = 0 and l = 1
+        pairs = angular[:, :, None] * radial[:, None, :]  # [n_pairs, 4, n_radial]
+        # sums over the neighbours of atom i with element t, in row i * n_types + t
+        n_atoms = len(graph.types)
         rows = graph.centers * self.n_types + graph.types[graph.neighbors]
-        n_atoms = graph.types.shape[0]
-        density = pairs.new_zeros(n_atoms * self.n_types, pairs.shape[1]).index_add(0, rows, pairs)
+        sums = pairs.new_zeros(n_atoms * self.n_types, 4, pairs.shape[2]).index_add(0, rows, pairs)
+        density = sums.reshape(n_atoms, self.n_types, 4, -1).transpose(1, 2).flatten(2)
+        # a layer on the channels commutes with rotations; scalars and lengths are invariant
+        mixed = self.mix(density)  # [n_atoms, 4, width]
+        invariants = torch.cat([mixed[:, 0], mixed[:, 1:].square().sum(dim=1)], dim=1)
+        own = torch.nn.functional.one_hot(graph.types, self.n_types).to(invariants.dtype)
+        hidden = self.hidden(invariants * (1.0 + self.element(own)))
+        return self.last(torch.nn.functional.silu(hidden))[:, 0]
 
-        element = torch.nn.functional.one_hot(graph.types, self.n_types).to(pairs.dtype)
-        features = torch.cat([density.reshape(n_atoms, -1), element], dim=1)
-        return self.network(features)[:, 0]
+    def head_modules(self) -> Dict[str, List[str]]:
+        """Optional: the layers that fine-tuning of heads trains."""
+        return {name: ["last"] for name in self.target_names}
+
+    def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
+        """Optional: weights [width, n_types * ...] for more elements; the known ones stay."""
+        fresh = self.state_dict()[name].clone()
+        columns = fresh.reshape(len(fresh), self.n_types, -1)  # a view
+        columns[:, places] = known.reshape(len(known), len(places), -1).to(fresh.dtype)
+        return fresh

@@ -1,4 +1,4 @@
-"""The platform's engine, as it is."""
+"""The platform's engine, as it is: all options of training, restarts and fine-tuning."""
 
 from mtt import MLIPTrainer
 

@@ -13,3 +13,12 @@ architectures = click.option(
     metavar="DIR",
     help="A folder of architecture folders, or one itself; may be given several times.",
 )
+
+overrides = click.option(
+    "-r",
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option, for example -r architecture.training.num_epochs=10.",
+)

@@ -25,6 +25,8 @@ COMMANDS = {
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
     "show": ("mtt.cli.show", "Say what a checkpoint, an archive or an exported model is."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
+    "new": ("mtt.cli.new", "Write a new architecture, for its author to change."),
+    "check": ("mtt.cli.check", "Check architectures, or an options file and its data."),
     "data": ("mtt.cli.data", "Statistics of data files; packing of large data sets."),
 }
 

@@ -24,14 +24,7 @@ from mtt.cli import arguments, render
     metavar="FILE|auto",
     help="Go on from a checkpoint; auto takes the newest run below outputs/.",
 )
-@click.option(
-    "-r",
-    "--override",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set an option, for example -r architecture.training.num_epochs=10.",
-)
+@arguments.overrides
 @click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
 @click.option("--debug", is_flag=True, help="Show the model and all debug messages.")
 @arguments.architectures

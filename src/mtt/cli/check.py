@@ -1,0 +1,75 @@
+"""``mtt check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mtt.cli import arguments, render, render_checks
+
+if TYPE_CHECKING:
+    from mtt.checking import Result, Selection, Target
+
+
+@click.command("check")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Run the checks with this in their names (* stands for any text).",
+)
+@click.option(
+    "--hypers",
+    multiple=True,
+    metavar="FILE|KEY=VALUE",
+    help="Options of the model, laid over the defaults; small models are checked faster.",
+)
+@arguments.overrides
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@arguments.architectures
+@click.pass_context
+def command(
+    context: click.Context,
+    targets: tuple[str, ...],
+    only: tuple[str, ...],
+    hypers: tuple[str, ...],
+    overrides: tuple[str, ...],
+    as_json: bool,
+    architectures: tuple[Path, ...],
+) -> None:
+    """Check architectures, and options files.
+
+    TARGET is the folder of an architecture, or its name: all that an architecture promises is
+    tested, from symmetry to export. Or it is an options file: options, data and model are
+    checked as by `mtt train --dry-run`. The exit code is 1 if anything is wrong.
+    """
+    from mtt import checking
+
+    found = checking.find_targets(targets, architectures)
+    checking.refuse_for_options(found, bool(only), bool(hypers))
+    selection = checking.Selection(checking.select(only), hypers, overrides, architectures)
+    if as_json:
+        with render_checks.standard_output_is_json():
+            results = [checking.check_target(target, selection) for target in found]
+        render_checks.as_json(results)
+    else:
+        results = [_shown(target, selection) for target in found]
+    context.exit(0 if all(one.passed for one in results) else 1)
+
+
+def _shown(target: Target, selection: Selection) -> Result:
+    """Check one target, and show what comes of it as it comes."""
+    from mtt import checking
+
+    render_checks.heading(target)
+    if target.kind == "options":
+        with render.training_display() as listener:
+            result = checking.check_target(target, selection, listeners=[listener])
+    else:
+        with render_checks.progress(target, selection.checks) as report:
+            result = checking.check_target(target, selection, report)
+    render_checks.result(result)
+    return result
