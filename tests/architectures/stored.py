@@ -1,4 +1,4 @@
-"""Writes the stored checkpoint and archive of soap_bpnn's present versions, and predictions.
+"""Writes stored checkpoints and archives of the architectures' present versions, and predictions.
 
     python tests/architectures/stored.py
 
@@ -26,25 +26,34 @@ from mtt.interface import ModelInterface, Run
 from mtt.options.overrides import deep_merge
 from mtt.testing import predictions, systems
 
-NAME = "soap_bpnn"
 FOLDER = Path(__file__).parent.parent / "resources" / "checkpoints"
 ELEMENTS = (1, 6, 8)
-MODEL = {
-    "soap": {"max_angular": 1, "max_radial": 1, "cutoff": {"radius": 3.0}},
-    "bpnn": {"num_hidden_layers": 1, "num_neurons_per_layer": 2},
+MODELS: dict[str, dict[str, Any]] = {
+    "soap_bpnn": {
+        "soap": {"max_angular": 1, "max_radial": 1, "cutoff": {"radius": 3.0}},
+        "bpnn": {"num_hidden_layers": 1, "num_neurons_per_layer": 2},
+    },
+    "pet": {
+        **dict.fromkeys(("d_pet", "d_node", "d_head", "d_feedforward", "num_heads"), 2),
+        "cutoff": 3.0,
+        "num_attention_layers": 1,
+        "num_gnn_layers": 1,
+    },
 }
-TRAINING = {"num_epochs": 4, "batch_size": 4, "learning_rate": 0.1, "warmup_fraction": 0.0}
+TRAINING = {"num_epochs": 4, "batch_size": 4, "warmup_fraction": 0.0}
+# so high that the last epoch is not the best
+LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08}
 TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
 
 
-def path_of(model_version: int, trainer_version: int) -> Path:
+def path_of(name: str, model_version: int, trainer_version: int) -> Path:
     """Where the checkpoint of these versions lies; its predictions lie beside, as JSON."""
-    return FOLDER / f"{NAME}-model-{model_version}-trainer-{trainer_version}.ckpt"
+    return FOLDER / f"{name}-model-{model_version}-trainer-{trainer_version}.ckpt"
 
 
-def archive_of(archive_version: int, model_version: int) -> Path:
+def archive_of(name: str, archive_version: int, model_version: int) -> Path:
     """Where the archive of these versions lies."""
-    return FOLDER / f"{NAME}-archive-{archive_version}-model-{model_version}.zip"
+    return FOLDER / f"{name}-archive-{archive_version}-model-{model_version}.zip"
 
 
 def structures() -> list[ase.Atoms]:
@@ -52,15 +61,16 @@ def structures() -> list[ase.Atoms]:
     return systems.ordinary(ELEMENTS)
 
 
-def trained(folder: Path) -> Path:
+def trained(name: str, folder: Path) -> Path:
     """A checkpoint of a short training, written to ``folder``."""
-    architecture = registry.find(NAME).load()
+    architecture = registry.find(name).load()
     training, validation = data(8, seed=1), data(3, seed=2)
     torch.manual_seed(0)
-    hypers = deep_merge(architecture.default_hypers["model"], MODEL)
+    hypers = deep_merge(architecture.default_hypers["model"], MODELS[name])
     model = architecture.model(hypers, training.info)
-    trainer = architecture.trainer({**TRAINING, "loss": loss()})
-    trainer.run = Run(seed=0, architecture=NAME)
+    options = {**TRAINING, "learning_rate": LEARNING_RATES[name], "loss": loss()}
+    trainer = architecture.trainer(options)
+    trainer.run = Run(seed=0, architecture=name)
     cpu = [torch.device("cpu")]
     trainer.train(model, torch.float64, cpu, [training], [validation], str(folder))
     trainer.save_checkpoint(model, folder / "model.ckpt")
@@ -86,9 +96,9 @@ def loss() -> dict[str, Any]:
     return {"energy": {**term, "gradients": {"positions": dict(term)}}}
 
 
-def predicted(path: Path) -> dict[str, Any]:
+def predicted(name: str, path: Path) -> dict[str, Any]:
     """What the latest and the best weights predict for :func:`structures`, as plain numbers."""
-    architecture = registry.find(NAME).load()
+    architecture = registry.find(name).load()
     return {
         context: numbers(architecture.model.load_checkpoint(read(path), context))
         for context in ("restart", "export")
@@ -103,26 +113,27 @@ def numbers(model: ModelInterface) -> list[dict[str, Any]]:
     ]
 
 
-def write_checkpoint() -> Path | None:
+def write_checkpoint(name: str) -> Path | None:
     """A checkpoint of the present versions and its predictions; None if there is one."""
     with tempfile.TemporaryDirectory() as folder:
-        made = trained(Path(folder))
+        made = trained(name, Path(folder))
         checkpoint = read(made)
-        path = path_of(checkpoint["model_ckpt_version"], checkpoint["trainer_ckpt_version"])
+        versions = checkpoint["model_ckpt_version"], checkpoint["trainer_ckpt_version"]
+        path = path_of(name, *versions)
         if path.exists():
             return None
         path.write_bytes(made.read_bytes())
-    path.with_suffix(".json").write_text(json.dumps(predicted(path)) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(predicted(name, path)) + "\n")
     return path
 
 
-def write_archive() -> Path | None:
+def write_archive(name: str) -> Path | None:
     """An archive of the present versions and its predictions; None if there is one."""
-    model = registry.find(NAME).load().model
-    path = archive_of(ARCHIVE_VERSION, model.__checkpoint_version__)
+    model = registry.find(name).load().model
+    path = archive_of(name, ARCHIVE_VERSION, model.__checkpoint_version__)
     if path.exists():
         return None
-    source = max(FOLDER.glob(f"{NAME}-model-{model.__checkpoint_version__}-trainer-*.ckpt"))
+    source = max(FOLDER.glob(f"{name}-model-{model.__checkpoint_version__}-trainer-*.ckpt"))
     export(source, path)
     path.with_suffix(".json").write_text(json.dumps(numbers(load_model(path))) + "\n")
     return path
@@ -130,8 +141,9 @@ def write_archive() -> Path | None:
 
 def main() -> None:
     """Write what there is not yet of these versions."""
-    if not [path for path in (write_checkpoint(), write_archive()) if path is not None]:
-        raise SystemExit("both exist; raise __checkpoint_version__ first")
+    written = [write(name) for name in MODELS for write in (write_checkpoint, write_archive)]
+    if not any(written):
+        raise SystemExit("all exist; raise __checkpoint_version__ first")
 
 
 if __name__ == "__main__":

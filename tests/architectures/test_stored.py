@@ -32,10 +32,16 @@ def stored() -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(HERE / "stored.py")))
 
 
-def test_there_are_stored_checkpoints_and_archives() -> None:
-    assert STORED
-    assert ARCHIVES
-    assert all(path.stat().st_size < 50_000 for path in [*STORED, *ARCHIVES])
+@pytest.fixture(params=["soap_bpnn", "pet"])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_there_are_stored_checkpoints_and_archives(name, stored) -> None:
+    assert name in stored.MODELS
+    assert any(path.stem.startswith(f"{name}-model") for path in STORED)
+    assert any(path.stem.startswith(f"{name}-archive") for path in ARCHIVES)
+    assert all(path.stat().st_size < 100_000 for path in [*STORED, *ARCHIVES])
 
 
 @pytest.mark.parametrize("context", ["restart", "finetune", "export"])
@@ -57,9 +63,11 @@ def test_a_stored_archive_predicts_what_it_predicted(path, stored) -> None:
     assert_predicts(load_model(path), json.loads(path.with_suffix(".json").read_text()), stored)
 
 
-def test_the_format_of_an_archive_does_not_change_without_a_new_version(stored, tmp_path) -> None:
-    version = registry.find(stored.NAME).load().model.__checkpoint_version__
-    path = stored.archive_of(ARCHIVE_VERSION, version)
+def test_the_format_of_an_archive_does_not_change_without_a_new_version(
+    name, stored, tmp_path
+) -> None:
+    version = registry.find(name).load().model.__checkpoint_version__
+    path = stored.archive_of(name, ARCHIVE_VERSION, version)
     assert path in ARCHIVES, f"write {path.name}: python tests/architectures/stored.py"
     today = export(path, tmp_path / "today.zip")
     assert dict(structure(read_archive(today))) == dict(structure(read_archive(path)))
@@ -67,9 +75,9 @@ def test_the_format_of_an_archive_does_not_change_without_a_new_version(stored, 
     assert members[0] == members[1], "raise ARCHIVE_VERSION, and run tests/architectures/stored.py"
 
 
-def test_the_format_does_not_change_without_a_new_version(stored, tmp_path) -> None:
-    today = read(stored.trained(tmp_path))
-    path = stored.path_of(today["model_ckpt_version"], today["trainer_ckpt_version"])
+def test_the_format_does_not_change_without_a_new_version(name, stored, tmp_path) -> None:
+    today = read(stored.trained(name, tmp_path))
+    path = stored.path_of(name, today["model_ckpt_version"], today["trainer_ckpt_version"])
     assert path in STORED, f"write {path.name}: python tests/architectures/stored.py"
     before, now = dict(structure(read(path))), dict(structure(today))
     hint = "raise __checkpoint_version__, write upgrade.py, and run tests/architectures/stored.py"
