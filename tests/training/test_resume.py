@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mtt.checkpoint import read
+from mtt.errors import ConfigError
 from mtt.training import TrainingInterrupted
 
 
@@ -166,3 +167,17 @@ def test_a_stopped_epoch_begins_anew_when_its_batches_are_others(
         train(trainer, model)
     assert "have changed since the stop in epoch 2; it begins anew" in caplog.text
     assert seen == [(2, 1, 2), (2, 2, 2)]
+
+
+def test_another_precision_is_refused_by_name(
+    make_model, make_trainer, train, check, restart, tmp_path
+):
+    train(make_trainer(num_epochs=1), make_model(), dtype=torch.float64)
+    model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", make_trainer(num_epochs=2))
+    message = "base_precision: the run trains in 64 bits, not in 32; set base_precision: 64"
+    with pytest.raises(ConfigError, match=message):
+        check(trainer, model, dtype=torch.float32)
+    with pytest.raises(ConfigError, match=message):
+        train(trainer, model, dtype=torch.float32)
+    assert model.dtype == torch.float64
+    train(trainer, model, dtype=torch.float64)

@@ -9,7 +9,7 @@ import torch
 
 from mtt.data import Dataset, Loader, merge
 from mtt.data.combine import with_targets_of
-from mtt.errors import ConfigError, TrainingError
+from mtt.errors import ConfigError, Problem, TrainingError
 from mtt.mlip import MLIPModel
 from mtt.training.best import BestRule
 from mtt.training.build import make_loader, make_losses, make_stage
@@ -116,17 +116,26 @@ class Parts:
         return stage
 
 
-def check_resumable(state: TrainingState, plans: Sequence[StagePlan]) -> None:
-    """Whether the stage that a checkpoint stopped in is still there.
+def check_resumable(
+    state: TrainingState, plans: Sequence[StagePlan], known: torch.dtype, dtype: torch.dtype
+) -> None:
+    """Whether a training that has begun can go on: its stage is there, and its precision.
 
-    :raises ConfigError: it is not.
+    :param known: of the weights in the checkpoint.
+    :param dtype: to go on in; moments of another one would be rounded, or fit no weight.
+    :raises ConfigError: it cannot.
     """
+    problems = []
     if state.stage >= len(plans):
-        raise ConfigError(
-            f"the checkpoint is in stage {state.stage + 1}, the options have {len(plans)}",
-            where=f"{SECTION}.stages",
-            hint="restart with the stages that the run began with",
-        )
+        what = f"the checkpoint is in stage {state.stage + 1}, the options have {len(plans)}"
+        hint = "restart with the stages that the run began with"
+        problems.append(Problem(what, f"{SECTION}.stages", hint))
+    if state.has_begun and known != dtype:
+        what = f"the run trains in {8 * known.itemsize} bits, not in {8 * dtype.itemsize}"
+        hint = f"set base_precision: {8 * known.itemsize}, or fine-tune instead of restarting"
+        problems.append(Problem(what, "base_precision", hint))
+    if problems:
+        raise ConfigError.collect(problems)
 
 
 def one_device(devices: Sequence[torch.device]) -> torch.device:

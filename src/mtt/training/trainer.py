@@ -88,7 +88,7 @@ class MLIPTrainer(TrainerInterface):
             check_patterns(model, self.hypers["prefit"]["parameters"])
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
         parts.check()
-        check_resumable(self._state, parts.plans)
+        check_resumable(self._state, parts.plans, model.dtype, dtype)
 
     def train(
         self,
@@ -101,7 +101,7 @@ class MLIPTrainer(TrainerInterface):
     ) -> None:
         """Train ``model`` in place; afterwards it holds the latest weights, not the best.
 
-        :raises ConfigError: options that do not fit the data.
+        :raises ConfigError: options that do not fit the data, or the run that goes on.
         :raises TrainingError: nothing to train or to validate on, nothing finite.
         :raises TrainingInterrupted: SIGTERM, SIGINT or ``max_time``; everything is saved.
         """
@@ -112,6 +112,7 @@ class MLIPTrainer(TrainerInterface):
         if self.hypers["num_workers"]:
             logger.info("num_workers is not used: batches are gathered without worker processes")
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+        check_resumable(self._state, parts.plans, model.dtype, dtype)
         fresh = not self._state.has_begun
         if fresh and not self.hypers["finetune"]["read_from"]:
             model.fit_baselines(parts.training, self.hypers)
@@ -180,7 +181,6 @@ class MLIPTrainer(TrainerInterface):
         """Build what the options ask for; its stages take what the checkpoint holds."""
         hypers, model = self.hypers, parts.model
         self._compare(parts)
-        check_resumable(self._state, parts.plans)
         return Fit(
             model=model,
             state=self._state,
