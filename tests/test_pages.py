@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs" / "src").glob("*.md"))
 TECHNIQUES = [
     "accumulation",
+    "augmentation",
     "averaging",
     "conflict-free",
     "precision",

@@ -27,7 +27,11 @@ INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy(forces=True)
 
 
 class PairNet(MLIPModel):
-    """A sum over pairs of a small network of the distance, with dropout."""
+    """A sum over pairs of a small network of the distance, with dropout.
+
+    With ``oriented`` of the components of the vectors too, in a way that the centre's type
+    decides: neither rotations nor the inversion are built in.
+    """
 
     __checkpoint_version__ = 1
     __supported_devices__ = ["cpu", "cuda"]
@@ -37,9 +41,9 @@ class PairNet(MLIPModel):
     def __init__(self, hypers, dataset_info, metadata=None):
         super().__init__(hypers, dataset_info, metadata)
         self.cutoff = 4.0
-        width = hypers["width"]
+        width, self.oriented = hypers["width"], hypers.get("oriented", False)
         self.network = torch.nn.Sequential(
-            torch.nn.Linear(8, width),
+            torch.nn.Linear(8 + 3 * self.oriented, width),
             torch.nn.SiLU(),
             torch.nn.Dropout(hypers["dropout"]),
             torch.nn.Linear(width, 1),
@@ -50,6 +54,9 @@ class PairNet(MLIPModel):
         nodes = torch.linspace(0.5, self.cutoff, 8, dtype=distance.dtype, device=distance.device)
         radial = torch.exp(-4 * (distance - nodes) ** 2)
         smooth = 0.5 * (1 + torch.cos(torch.pi * distance / self.cutoff))
+        if self.oriented:
+            sizes = 1 + graph.types[graph.centers].to(distance.dtype)
+            radial = torch.cat([radial, graph.vectors * sizes[:, None]], dim=1)
         pairs = (self.network(radial) * smooth)[:, 0]
         zeros = pairs.new_zeros(graph.types.shape[0])
         return zeros.index_add(0, graph.centers, pairs)

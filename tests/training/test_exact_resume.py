@@ -33,6 +33,12 @@ RUNS = {
         "prefit": {"parameters": ["network.3.*"], "max_steps": 3},
     },
     "schedule-free": {"optimizer": "schedulefree_adamw", "warmup_fraction": 0.5},
+    "augmentation": {
+        "stages": [
+            {"num_epochs": 1, "augmentation": "so3"},
+            {"num_epochs": 2, "augmentation": "o3", "batch_size": 3},
+        ],
+    },
 }
 """Options of short runs; what they have in common is in ``BETWEEN``."""
 
@@ -45,7 +51,7 @@ def run(request, make_model, make_trainer, train, restart, device, tmp_path):
 
     def fit(folder, *listeners, source="last.ckpt", **others):
         trainer = make_trainer(listeners=listeners, **options, **others)
-        model = make_model(dropout=0.2)
+        model = make_model(dropout=0.2, oriented=request.param == "augmentation")
         if (folder / source).exists():
             torch.rand(17, device=device)  # another process has other random numbers
             model, trainer = restart(folder / source, trainer)

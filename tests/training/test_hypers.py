@@ -24,6 +24,8 @@ def test_every_option_is_described():
     "wrong",
     [
         {"batch_size": 0},
+        {"augmentation": "O3"},
+        {"stages": [{"num_epochs": 1, "augmentation": "so2"}]},
         {"num_epoch": 3},
         {"learning_rate": 0.0},
         {"optimizer": 3},

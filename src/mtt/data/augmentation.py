@@ -24,6 +24,7 @@ from torch import Tensor
 
 Augmentation = Literal["none", "so3", "o3"]
 
+_INVERSIONS = {"so3": False, "o3": True}
 _STREAM = 1  # spawn key of these draws; the order of the structures has the stream without one
 
 
@@ -56,7 +57,7 @@ def make_turns(augmentation: Augmentation, n: int, seed: int, epoch: int) -> Tur
         return None
     bits = np.random.PCG64(np.random.SeedSequence([seed % 2**64, epoch], spawn_key=(_STREAM,)))
     raw = bits.random_raw(2 * n).astype("<u8")
-    return Turns(raw.view("<u4").reshape(n, 4), augmentation == "o3")
+    return Turns(raw.view("<u4").reshape(n, 4), _INVERSIONS[augmentation])
 
 
 def rotations(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
