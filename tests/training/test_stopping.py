@@ -79,6 +79,31 @@ def test_max_time_within_the_validation_repeats_it_and_no_training_step(
     assert rows(last()) == rows(read(folder / "last.ckpt"))
 
 
+def test_a_max_time_shorter_than_a_validation_still_gets_ahead(
+    assert_equal, make_model, make_trainer, train, restart, rows, tmp_path
+):
+    """Every process has time for one batch: three of training, then one for the validation."""
+    options = {"num_epochs": 2, "batch_size": 6}
+    straight = train(make_trainer(**options), make_model())
+    folder, model = tmp_path / "late", make_model()
+    trainer, starts = make_trainer(max_time=1e-6, **options), 1
+    with pytest.raises(TrainingInterrupted):
+        train(trainer, model, checkpoints=folder)
+    while True:
+        assert starts < 10
+        model, trainer = restart(folder / "last.ckpt", make_trainer(max_time=1e-6, **options))
+        starts += 1
+        try:
+            train(trainer, model, checkpoints=folder)
+            break
+        except TrainingInterrupted:
+            pass
+    assert starts == 7
+    assert_equal(dict(straight.state_dict()), dict(model.state_dict()))
+    one, two = (read(path / "last.ckpt") for path in (tmp_path / "checkpoints", folder))
+    assert rows(one) == rows(two)
+
+
 def test_a_generous_max_time_changes_nothing(
     assert_equal, make_model, make_trainer, train, tmp_path
 ):

@@ -125,12 +125,14 @@ class Fit:
         if state.meter:
             meter.load_state_dict(state.meter)
         system = SystemMeter(self.model.device)
-        skipped = Skipped(stage, loss)
+        skipped, before = Skipped(stage, loss), state.batch
         for batches in self._groups(stage):
             self.take_step(stage, batches, meter, system, skipped)
         skipped.check(state)
         system.trained()
-        metrics = self.validation.run(stage.evaluated, lambda: self._heed(meter))
+        # max_time may be shorter than a validation: one that was stopped by it comes to its end
+        timed = state.batch > before
+        metrics = self.validation.run(stage.evaluated, lambda: self._heed(meter, timed=timed))
         # of the last step; in an epoch of overflows alone, of the one that is yet to come
         learning_rate = stage.schedule(max(0, self._position(stage) - 1))
         progress = {"stage": float(state.stage + 1)}
@@ -230,12 +232,15 @@ class Fit:
         if interval is not None and epoch % interval == 0 and epoch < self.num_epochs:
             self.checkpoints.save_epoch(epoch)
 
-    def _heed(self, meter: Meter) -> None:
-        """Save where we are, within the epoch, and leave, if somebody says so."""
+    def _heed(self, meter: Meter, timed: bool = True) -> None:
+        """Save where we are, within the epoch, and leave, if somebody says so.
+
+        :param timed: ``max_time`` may say so too.
+        """
         state = self.state
         if self.stop.signal is not None:
             by, code = self.stop.signal.name, 128 + self.stop.signal.value
-        elif self.deadline.passed:
+        elif timed and self.deadline.passed:
             by, code = "max_time", MAX_TIME
         else:
             return
