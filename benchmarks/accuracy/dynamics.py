@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from ase.build import bulk
 from measure import INSIDE, Bench
 from peers import Job, Program
 from results import Result
-from running import Failed, run
+from running import Failed, run, told
 from table import Column
 
 LIMIT = 7200.0  # seconds
@@ -90,7 +89,7 @@ def _run(
     command = [str(bench.python(program)), str(INSIDE / "nve.py"), program.calculator]
     command += [str(program.trained(job)), str(frame), *map(str, numbers)]
     done = run(command, job.folder, job.threads, LIMIT)
-    found = json.loads(done.output.splitlines()[-1])
+    found = told(done)
     try:
         drifted = drift(found["fs"], found["eV"], found["atoms"])
     except ValueError as error:

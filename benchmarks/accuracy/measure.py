@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from budget import Pace
 from environments import versions
 from peers import Job, Program
 from results import Result
-from running import Failed, Finished, run, shown
+from running import Failed, Finished, run, shown, told
 from systems import Data
 
 PREDICTION_LIMIT = 1800.0  # seconds
@@ -127,8 +126,7 @@ class Bench:
             script = str(INSIDE / "predict.py")
             command = [str(python), script, program.calculator, str(model), str(file), str(out)]
             done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
-            told = json.loads(done.output.splitlines()[-1])
-            result.parameters = told["parameters"]
+            result.parameters = told(done)["parameters"]
             try:
                 found = score.errors(score.read_labels(file), score.read_predictions(out))
             except ValueError as error:

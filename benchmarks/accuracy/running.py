@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 KEPT_LINES = 25  # of the output of a program that failed
 
@@ -58,10 +60,13 @@ def run(
     lines: list[str] = []
     arrivals: list[float] = []
     start = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment(threads), text=True, bufsize=1, errors="replace",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(threads), text=True, bufsize=1, errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise Failed(f"{shown(command)}: {error.strerror}") from error
     ended = threading.Event()
     timer = threading.Timer(limit, _end, (process.pid, ended))
     timer.start()
@@ -91,6 +96,18 @@ def run(
 def shown(command: list[str]) -> str:
     """A command without the folders of this machine."""
     return shlex.join([Path(part).name if Path(part).is_absolute() else part for part in command])
+
+
+def told(finished: Finished) -> dict[str, Any]:
+    """The JSON that a script of ``inside`` prints; libraries may print around it.
+
+    :raises Failed: there is none.
+    """
+    lines = [line for line in finished.output.splitlines() if line.startswith("{")]
+    if not lines:
+        raise Failed(f"no answer in its output\n{finished.output[-2000:]}")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
 
 
 def _end(pid: int, ended: threading.Event) -> None:

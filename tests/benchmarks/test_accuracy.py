@@ -51,8 +51,18 @@ def test_a_child_is_timed_and_its_failure_tells_why(module: Import, tmp_path: Pa
     assert (tmp_path / "output.txt").read_text(encoding="utf-8") == done.output
     with pytest.raises(running.Failed, match=r"(?s)exit 3: .*the reason"):
         running.run([sys.executable, "-c", "print('the reason'); exit(3)"], tmp_path, 1, 60.0)
+    with pytest.raises(running.Failed, match="nothing: No such file"):
+        running.run([str(tmp_path / "nothing")], tmp_path, 1, 60.0)
     with pytest.raises(running.Failed, match="ended after 0 s"):
         running.run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, 1, 0.2)
+
+
+def test_an_answer_is_found_among_what_libraries_print(module: Import) -> None:
+    running = module("running")
+    finished = running.Finished(1.0, [], 0.0, 'a warning\n{"parameters": 7}\nanother\n')
+    assert running.told(finished) == {"parameters": 7}
+    with pytest.raises(running.Failed, match="no answer in its output"):
+        running.told(running.Finished(1.0, [], 0.0, "a warning\n"))
 
 
 def test_a_drift_is_a_slope_and_a_fluctuation_what_is_left(module: Import) -> None:
