@@ -80,6 +80,13 @@ def test_tf32_of_a_model_in_float64_is_refused(card):
         check_precision(hypers(tf32=True), CUDA, torch.float64)
 
 
+def test_a_wish_that_no_stage_has_is_not_refused():
+    stages = [{"num_epochs": 1, "amp": None}, {"num_epochs": 1, "amp": None}]
+    check_precision(hypers("bf16", stages=stages), CPU, torch.float64)
+    with pytest.raises(ConfigError, match=r"^architecture\.training\.amp: .* 64 bits"):
+        check_precision(hypers("bf16", stages=[*stages, {"num_epochs": 1}]), CPU, torch.float64)
+
+
 def test_every_wrong_wish_is_told_at_once_with_its_stage():
     stages = [{"num_epochs": 1}, {"num_epochs": 1, "amp": "fp16"}]
     with pytest.raises(ConfigError) as caught:

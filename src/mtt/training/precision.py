@@ -30,9 +30,11 @@ def check_precision(hypers: Mapping[str, Any], device: torch.device, dtype: torc
     :param dtype: of the model's weights.
     :raises ConfigError: one problem for each option.
     """
-    wishes = {f"{SECTION}.amp": hypers["amp"]}
-    for i, stage in enumerate(hypers["stages"] or []):
-        wishes[f"{SECTION}.stages[{i}].amp"] = stage.get("amp")
+    wishes: dict[str, str | None] = {}
+    for i, stage in enumerate(hypers["stages"] or [{}]):
+        own = "amp" in stage  # else the stage has that of the training
+        where = f"{SECTION}.stages[{i}].amp" if own else f"{SECTION}.amp"
+        wishes[where] = stage["amp"] if own else hypers["amp"]
     problems = [
         found._replace(where=where)
         for where, amp in wishes.items()
