@@ -222,6 +222,59 @@ def test_the_live_weights_of_a_schedule_free_run_come_back_bit_for_bit(
     ]
 
 
+def test_a_stage_after_a_schedule_free_one_begins_with_its_averages(
+    assert_equal, make_model, make_trainer, train, restart, tmp_path
+):
+    """Those that were validated last; also where a restart lies between the two."""
+    first = {"num_epochs": 1, "optimizer": "schedulefree_adamw"}
+    stages = [first, {"num_epochs": 1, "from": "last", "optimizer": "sgd"}]
+    begun = []
+
+    def look(module, inputs):
+        if module.training:
+            begun.append(module[0].weight.detach().clone())
+
+    folder, model = tmp_path / "straight", make_model()
+    model.network.register_forward_pre_hook(look)
+    straight = train(make_trainer(stages=stages), model, checkpoints=folder)
+    folder = tmp_path / "stopped"
+    train(make_trainer(stages=[first]), make_model(), checkpoints=folder)
+    checkpoint = read(folder / "last.ckpt")
+    average = checkpoint["best_model_state_dict"]["network.0.weight"]
+    assert torch.equal(begun[6], average)
+    assert not torch.equal(checkpoint["model_state_dict"]["network.0.weight"], average)
+    model, trainer = restart(folder / "last.ckpt", make_trainer(stages=stages))
+    assert_equal(
+        dict(train(trainer, model, checkpoints=folder).state_dict()), dict(straight.state_dict())
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (False, True, "ema is on since this restart: the average begins with these weights"),
+        (True, False, "ema is off since this restart: the average is dropped, and the weights"),
+        (True, True, ""),
+        (False, False, ""),
+    ],
+)
+def test_ema_that_comes_or_goes_at_a_restart_is_announced(
+    make_model, make_trainer, train, restart, last, tmp_path, caplog, before, after, message
+):
+    train(make_trainer(num_epochs=1, ema=before), make_model())
+    again = make_trainer(num_epochs=2, ema=after)
+    model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", again)
+    caplog.clear()
+    train(trainer, model)
+    told = [text for text in caplog.messages if text.startswith("ema is")]
+    assert len(told) == bool(message)
+    assert message in "".join(told)
+    parts = last()["trainer_state"]["parts"]
+    assert ("average" in parts) is after
+    if after:
+        assert parts["average"]["n"] == (12 if before else 6)
+
+
 def test_a_schedule_free_optimizer_with_ema_is_refused(make_model, make_trainer, check):
     trainer = make_trainer(optimizer="schedulefree_adamw", ema=True)
     with pytest.raises(ConfigError, match=r"training.ema: .*averages the weights itself"):

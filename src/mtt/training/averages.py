@@ -23,6 +23,9 @@ class Average(Protocol):
     def update(self) -> None:
         """An optimizer step was taken."""
 
+    def finish(self) -> None:
+        """The stage is over: the model in training takes the weights that it ends with."""
+
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain types."""
 
@@ -59,6 +62,13 @@ class ScheduleFreeAverage:
 
     def update(self) -> None:
         """Nothing to do: the optimizer averages."""
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """The average: the weights in training are points at which gradients are taken, no more."""
+        pairs = zip(self._live.parameters(), self.model.parameters(), strict=True)
+        for parameter, averaged in pairs:
+            parameter.copy_(averaged)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing of its own: the optimizer's state holds the average."""

@@ -62,6 +62,9 @@ class EMA:
         torch._foreach_lerp_(self._averages, self._weights(), 1 - decay)
         self._publish()
 
+    def finish(self) -> None:
+        """Nothing to do: the weights in training are the latest, averaged or not."""
+
     def state_dict(self) -> dict[str, Any]:
         """``n``, the updates so far, and ``weights``: copies of the averages, by name."""
         named = zip(self._names, self._averages, strict=True)

@@ -103,6 +103,8 @@ class Fit:
                         hint="look at train.csv; a lower learning_rate often helps",
                     )
                 self.model.load_state_dict(state.best.weights)
+            elif self.stage is not None:
+                self.stage.finish()
             state.begin_stage(plan.number, plan.name, plan.source)
             if len(self.plans) > 1:
                 logger.info(

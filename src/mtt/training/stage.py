@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from mtt.training.step import Step
 if TYPE_CHECKING:
     from mtt.data import Loader
     from mtt.mlip import MLIPModel
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Stage:
         if self.average is not None:
             self.average.update()
 
+    def finish(self) -> None:
+        """Leave in the model the weights that the stage ends with."""
+        if self.average is not None:
+            self.average.finish()
+
     def state_dict(self) -> dict[str, Any]:
         """All that changes during the stage, but the model: tensors and plain types."""
         parts: dict[str, Any] = {
@@ -79,6 +87,13 @@ class Stage:
             self.schedule.load_state_dict(parts["schedule"])
         if self.average is not None and "average" in parts:
             self.average.load_state_dict(parts["average"])
+        elif self.average is not None and parts:
+            logger.warning("ema is on since this restart: the average begins with these weights")
+        elif "average" in parts:
+            logger.warning(
+                "ema is off since this restart: the average is dropped, and the weights in "
+                "training are validated"
+            )
         if self.step.scaler is not None and "scaler" in parts:
             self.step.scaler.load_state_dict(dict(parts["scaler"]))
         if self.early_stopping is not None and "early_stopping" in parts:
