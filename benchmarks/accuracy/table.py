@@ -27,6 +27,23 @@ class Column:
     digits: int = 0
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Numbers of others, published somewhere, as a line of a table.
+
+    :param values: by title of the column, the rest is not known.
+    """
+
+    name: str
+    data: str
+    values: dict[str, float]
+
+    def row(self, columns: Sequence[Column]) -> str:
+        """The line."""
+        cells = [cell([self.values.get(column.title)], column.digits) for column in columns]
+        return f"| {self.name} | {self.data} | – | {' | '.join(cells)} | – |"
+
+
 def error(part: str, name: str) -> Value:
     """A number of ``Result.errors``, as ``error("validation", "forces_rmse")``."""
     return lambda result: result.errors.get(part, {}).get(name)
@@ -76,8 +93,17 @@ def shown(table: str, folder: Path) -> list[Result]:
     return results.current(results.load(folder, table))
 
 
-def markdown(title: str, found: list[Result], columns: Sequence[Column], notes: str = "") -> str:
-    """A table for every machine, and what was run for each of its lines."""
+def markdown(
+    title: str,
+    found: list[Result],
+    columns: Sequence[Column],
+    notes: str = "",
+    references: Sequence[Reference] = (),
+) -> str:
+    """A table for every machine, and what was run for each of its lines.
+
+    :param references: stand at the end of every table.
+    """
     listed = sorted(
         results.current(found),
         key=lambda r: (r.processor, r.threads, r.data, r.minutes or 0.0, r.model_name),
@@ -90,7 +116,7 @@ def markdown(title: str, found: list[Result], columns: Sequence[Column], notes: 
         lines += ["|---" * (len(columns) + 4) + "|"]
         for _, group in itertools.groupby(here, key=results.kind):
             lines += rows(list(group), columns)
-        lines.append("")
+        lines += [*(one.row(columns) for one in references), ""]
     lines += ["## Runs", ""]
     for result in listed:
         lines += details(result)
@@ -115,9 +141,16 @@ def details(result: Result) -> list[str]:
     return [*lines, ""]
 
 
-def write(table: str, title: str, columns: Sequence[Column], folder: Path, notes: str = "") -> Path:
+def write(
+    table: str,
+    title: str,
+    columns: Sequence[Column],
+    folder: Path,
+    notes: str = "",
+    references: Sequence[Reference] = (),
+) -> Path:
     """Render ``<table>.md`` from all results of the table in ``folder``."""
     path = folder / f"{table}.md"
-    text = markdown(title, results.load(folder, table), columns, notes)
+    text = markdown(title, results.load(folder, table), columns, notes, references)
     path.write_text(text, encoding="utf-8")
     return path

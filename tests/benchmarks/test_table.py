@@ -107,3 +107,9 @@ def test_results_are_added_and_never_overwritten(
     path = table.write("acac", "T", columns(table), tmp_path)
     assert path == tmp_path / "acac.md"
     assert "| nequip | acac | 10 |" in path.read_text(encoding="utf-8")
+
+
+def test_published_numbers_stand_in_the_same_table(results: ModuleType, table: ModuleType) -> None:
+    reference = table.Reference("MACE (published)", "acac", {"F": 5.1})
+    text = table.markdown("T", [make(results)], columns(table), references=[reference])
+    assert "| 1 |\n| MACE (published) | acac | – | 5.1 | – | – | – |\n" in text
