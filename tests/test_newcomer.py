@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "eval", "export", "show", "architectures", "data"]
+    "command", ["", "train", "eval", "export", "show", "architectures", "new", "check", "data"]
 )
 def test_help_imports_no_torch(command: str) -> None:
     arguments = [*command.split(), "--help"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mtt.checking import Result, Target
     from mtt.errors import Problem
+    from mtt.registry import Found
     from mtt.testing import Check, Outcome
 
 STYLES = {"passed": "green", "failed": "bold red", "declared": "yellow", "does not apply": "dim"}
@@ -32,7 +33,7 @@ class Progress:
 
     def __init__(self, target: Target, checks: Sequence[Check]) -> None:
         assert target.architecture is not None, "options have no checks"
-        self.folder = target.architecture.folder.resolve()
+        self.architecture = target.architecture
         self.checks = checks
         self.n_done = 0
         self.status: Status | None = None
@@ -48,7 +49,7 @@ class Progress:
     def __call__(self, outcome: Outcome) -> None:
         """One line, and more where there is something to say."""
         _print(_row(outcome, self.name))
-        for renderable in _details(outcome, self.folder):
+        for renderable in _details(outcome, self.architecture):
             _print(renderable)
         self.n_done += 1
         if self.status is not None and self.n_done < len(self.checks):
@@ -86,9 +87,8 @@ def result(one: Result) -> None:
     """What came of one target: counts, or what is wrong with it."""
     from rich.text import Text
 
-    if one.problems:
-        for problem in one.problems:
-            _print(_labelled(_said(problem)))
+    for i, problem in enumerate(one.problems):
+        _print(_labelled(_said(problem), above=min(i, 1)))
     if one.outcomes:
         counts: Counter[str] = Counter(outcome.status for outcome in one.outcomes)
         parts: list[str | tuple[str, str]] = []
@@ -172,14 +172,16 @@ def _row(outcome: Outcome, name_width: int) -> RenderableType:
     return table
 
 
-def _details(outcome: Outcome, folder: Path) -> Iterator[RenderableType]:
+def _details(outcome: Outcome, found: Found) -> Iterator[RenderableType]:
     from mtt.checking import place
 
     if outcome.failure is not None:
-        told = [line for problem in outcome.failure.problems for line in _said(problem)]
-        at = place(outcome, folder)
-        lines = [*told, ("at", at), ("means", outcome.meaning), ("look", outcome.look)]
-        yield _labelled(lines)
+        lines = [line for problem in outcome.failure.problems for line in _said(problem)]
+        lines = [line for line in lines if line != ("where", found.name)]  # as the heading says
+        at = place(outcome, found.folder.resolve())
+        # where the architecture's own code raised something, the line says more
+        advice = [("at", at)] if at else [("means", outcome.meaning), ("look", outcome.look)]
+        yield _labelled([*lines, *advice], below=1)
     elif outcome.message or outcome.measured:
         yield _labelled([("why", outcome.message), ("found", outcome.measured)])
 
@@ -188,8 +190,11 @@ def _said(problem: Problem) -> list[tuple[str, str]]:
     return [("where", problem.where), ("what", problem.what), ("hint", problem.hint)]
 
 
-def _labelled(lines: Sequence[tuple[str, str]]) -> RenderableType:
-    """Indented texts that wrap behind their labels; empty ones are left out."""
+def _labelled(lines: Sequence[tuple[str, str]], above: int = 0, below: int = 0) -> RenderableType:
+    """Indented texts that wrap behind their labels; empty ones are left out.
+
+    :param above: empty lines above, and ``below`` below.
+    """
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -200,7 +205,7 @@ def _labelled(lines: Sequence[tuple[str, str]]) -> RenderableType:
     for label, text in lines:
         if text:
             table.add_row(Text(label, "dim"), Text(text))
-    return Padding(table, (0, 0, 0, 4))
+    return Padding(table, (above, 0, below, 4))
 
 
 def _print(renderable: RenderableType) -> None:

@@ -13,7 +13,7 @@ from mtt.errors import ArchitectureError, Problem
 from mtt.registry import Found, discover
 
 FILES = {
-    "__init__.py": "which classes are the model and the trainer, and whom to ask",
+    "__init__.py": "which classes the model and the trainer are; whom to ask",
     "model.py": "the physics: `atomic_energies` is the function to change",
     "trainer.py": "the platform's engine, with all options of training",
     "default-hypers.yaml": "the default of every option",
