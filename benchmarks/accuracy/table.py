@@ -50,6 +50,7 @@ def error(part: str, name: str) -> Value:
 
 
 TRAINING = (
+    Column("trained on", lambda r: r.n_train),
     Column("parameters", lambda r: r.parameters),
     Column("wall s", lambda r: r.seconds),
     Column("epochs", lambda r: r.epochs),
