@@ -1,8 +1,10 @@
 """Wrong options are found before anything is computed or written."""
 
+import numpy as np
 import pytest
 import torch
 
+from mtt.data import Dataset
 from mtt.errors import ConfigError
 
 
@@ -70,6 +72,51 @@ def test_wrong_options_are_refused_before_anything_is_written(
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
     with pytest.raises(ConfigError, match=message):
         train(make_trainer(tmp_path, **hypers), model, dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("hypers", "message"),
+    [
+        ({"best_model_metric": "forces RMSE"}, r"_metric: no validation structure .* forces RMSE;"),
+        (
+            {"best_model_metric": "rmse_prod"},
+            r"best_model_metric: no .* label for forces RMSE; take",
+        ),
+        ({"best_model_metric": "bulk forces MAE"}, "no .* has a label for bulk forces MAE"),
+        (
+            {"scheduler": {"name": "plateau", "metric": "forces RMSE"}},
+            "scheduler.metric: no validation structure has a label for forces RMSE",
+        ),
+        ({"best_model_metric": "energy RMSE"}, ""),
+        ({"best_model_metric": "surface loss"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_metric_without_any_label_is_refused_before_the_training(
+    make_model, make_trainer, dataset, frames, tmp_path, hypers, message
+):
+    """Otherwise no epoch would be the best, or the learning rate never fall: told at the end."""
+    bare = [
+        frame._replace(
+            labels={
+                name: each._replace(forces=np.full_like(each.forces, np.nan))
+                for name, each in frame.labels.items()
+            }
+        )
+        for frame in frames[16:]
+    ]
+    sets = [Dataset.from_frames(bare[:3], dataset.info, name="bulk"),
+            Dataset.from_frames(bare[3:], dataset.info, name="surface")]  # fmt: skip
+    given = (torch.float64, [torch.device("cpu")], [dataset], sets)
+    trainer = make_trainer(num_epochs=1, **hypers)
+    if not message:
+        trainer.check(make_model(), *given)
+        trainer.train(make_model(), *given, str(tmp_path / "checkpoints"))
+        return
+    for act in (trainer.check, lambda *all_given: trainer.train(*all_given, str(tmp_path))):
+        with pytest.raises(ConfigError, match=message):
+            act(make_model(), *given)
     assert list(tmp_path.iterdir()) == []
 
 

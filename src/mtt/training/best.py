@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mtt.data.info import DatasetInfo
@@ -62,6 +62,20 @@ class BestRule:
         self._is_cosine = metric.endswith(_COSINE)
         self.metric = f"1 - {self._chosen}" if self._is_cosine else self._chosen
         self.identity = f"{prefix}loss {loss.identity}" if metric == "loss" else self.metric
+
+    def check_labels(self, unlabelled: Collection[str]) -> None:
+        """Whether the metric can be found.
+
+        :param unlabelled: metrics for which no validation structure has a label.
+        :raises ConfigError: it cannot, so that no epoch would ever be the best.
+        """
+        lacking = [name for name in self._factors or [self._chosen] if name in unlabelled]
+        if lacking:
+            raise ConfigError(
+                f"no validation structure has a label for {', '.join(lacking)}",
+                where=f"{SECTION}.best_model_metric",
+                hint="take another metric, or validate on structures that have such labels",
+            )
 
     def value(self, validation: Mapping[str, float]) -> float:
         """The number to compare, lower is better.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -74,7 +76,13 @@ class Parts:
 
     @property
     def best_rule(self) -> BestRule:
-        return BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
+        """Which epoch is best.
+
+        :raises ConfigError: no such metric, or one that no validation structure has a label for.
+        """
+        rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
+        rule.check_labels(self._unlabelled)
+        return rule
 
     @property
     def record(self) -> Record:
@@ -87,6 +95,15 @@ class Parts:
             progress += [f"weight {term.name}" for term in losses[0].terms]
         extended, log_mae = hypers["extended_metrics"], hypers["log_mae"]
         return Record(self.model.dataset_info, log_mae, extended, self._names, progress)
+
+    @cached_property
+    def _unlabelled(self) -> frozenset[str]:
+        """Metrics for which no validation structure has a label."""
+        sets = [dataset for _, dataset in self._validation_sets]
+        if all(all(one.is_complete(name)) for one in sets for name in one.info.targets):
+            return frozenset()
+        found = self.validation.of_labels()
+        return frozenset(name for name, value in found.items() if math.isnan(value))
 
     @property
     def _names(self) -> list[str]:
@@ -112,7 +129,7 @@ class Parts:
         loss = self.losses[plan.number]
         stage = make_stage(plan, self.model, self.training, loss, self._seed)
         known = metric_names(self.model.dataset_info, self.hypers["extended_metrics"], self._names)
-        stage.schedule.check_metrics(known)
+        stage.schedule.check_metrics(known, self._unlabelled)
         return stage
 
 

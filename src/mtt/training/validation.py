@@ -7,7 +7,7 @@ once: the sums of the sets, merged, are those of all sets in one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,12 @@ from mtt.data.combine import merge, with_targets_of
 from mtt.data.info import DatasetInfo
 from mtt.errors import ConfigError, Problem
 from mtt.evaluation.metrics import names
+from mtt.graph import Target
 from mtt.training.loss import Loss
 from mtt.training.meter import Meter
 
 if TYPE_CHECKING:
-    from mtt.data import Dataset, Loader
+    from mtt.data import Batch, Dataset, Loader
     from mtt.mlip import MLIPModel
 
 
@@ -55,32 +56,40 @@ class Validation:
         :param interrupted: called after every batch; what it raises ends the validation.
         """
         model.eval()
-        whole = self._meter(model)
+        differentiated = any(target.gradients for target in self.info.targets.values())
+
+        def predictions(batch: Batch) -> Mapping[str, Target]:
+            with torch.set_grad_enabled(differentiated):
+                return model.predict_targets(batch.graph, create_graph=False)
+
+        return self._scores(predictions, interrupted)
+
+    def of_labels(self) -> dict[str, float]:
+        """What a model without any error would have: NaN where no structure has a label."""
+        return self._scores(lambda batch: batch.targets, lambda: None)
+
+    def _scores(
+        self,
+        predictions: Callable[[Batch], Mapping[str, Target]],
+        interrupted: Callable[[], None],
+    ) -> dict[str, float]:
+        device = self.sets[0][1].device
+        whole = Meter(self.loss, self.info, device, self.extended)
         prefixed: dict[str, float] = {}
         for name, loader in self.sets:
-            meter = self._meter(model)
-            self._score(model, loader, meter, interrupted)
+            meter = Meter(self.loss, self.info, device, self.extended)
+            for batch in loader.epoch():
+                predicted = predictions(batch)
+                with torch.no_grad():
+                    terms = self.loss(predicted, batch)
+                meter.add(terms, predicted, batch)
+                interrupted()
             whole.merge(meter)
             if name:
                 found = meter.compute()
                 prefixed |= {f"{name} {metric}": found[metric] for metric in self._metrics}
         found = whole.compute()
         return {metric: found[metric] for metric in self._metrics} | prefixed
-
-    def _score(
-        self, model: MLIPModel, loader: Loader, meter: Meter, interrupted: Callable[[], None]
-    ) -> None:
-        differentiated = any(target.gradients for target in self.info.targets.values())
-        for batch in loader.epoch():
-            with torch.set_grad_enabled(differentiated):
-                predictions = model.predict_targets(batch.graph, create_graph=False)
-            with torch.no_grad():
-                terms = self.loss(predictions, batch)
-            meter.add(terms, predictions, batch)
-            interrupted()
-
-    def _meter(self, model: MLIPModel) -> Meter:
-        return Meter(self.loss, self.info, model.device, self.extended)
 
     @property
     def _metrics(self) -> list[str]:

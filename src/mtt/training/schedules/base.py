@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +46,11 @@ class Schedule:
             return self.peak * self.warmup(step)
         return self.peak * self.curve(step - self.warmup.steps)
 
-    def check_metrics(self, known: Iterable[str]) -> None:
+    def check_metrics(self, known: Iterable[str], unlabelled: Collection[str] = ()) -> None:
         """Whether the metric that the schedule listens to is one of ``known``.
 
-        :raises ConfigError: it is not.
+        :param unlabelled: metrics for which no validation structure has a label.
+        :raises ConfigError: it is not, or will never be found.
         """
 
     def observe(self, metrics: Mapping[str, float]) -> None:

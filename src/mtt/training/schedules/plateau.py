@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from mtt.errors import ConfigError
 from mtt.training.hypers import SECTION
 from mtt.training.named import check_name
 from mtt.training.schedules.base import Schedule, Warmup
@@ -57,12 +58,16 @@ class Plateau(Schedule):
             return reduced
         return max(reduced, min(self.min_lr, self.peak))
 
-    def check_metrics(self, known: Iterable[str]) -> None:
-        """Whether ``metric`` is one of ``known``.
+    def check_metrics(self, known: Iterable[str], unlabelled: Collection[str] = ()) -> None:
+        """Whether ``metric`` is one of ``known``, and not one of ``unlabelled``.
 
         :raises ConfigError: it is not.
         """
-        check_name(self.metric, known, "metric", f"{SECTION}.scheduler.metric")
+        where = f"{SECTION}.scheduler.metric"
+        check_name(self.metric, known, "metric", where)
+        if self.metric in unlabelled:
+            what = f"no validation structure has a label for {self.metric}"
+            raise ConfigError(what, where=where, hint="the learning rate would never fall by it")
 
     def observe(self, metrics: Mapping[str, float]) -> None:
         """Count a validation, and lower the rate where patience has come to its end."""
