@@ -26,6 +26,7 @@ from mtt.workflows.evaluate import score
 from mtt.workflows.folder import RunFolder, check_writable
 from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.loss import of_what_is_there
 from mtt.workflows.machine import choose_device, choose_dtype
 from mtt.workflows.provenance import complete, fingerprint, provenance
 from mtt.workflows.restart import (
@@ -150,6 +151,7 @@ def prepare(
         resolved = with_its_seed(resolved, raw, going_on)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
+    resolved = of_what_is_there(resolved, raw, data.info)
     if going_on is not None:
         check_same_data(going_on, fingerprint(data), data.info)
     return Plan(raw, resolved, architecture, data, going_on, device, dtype, output, folders)
