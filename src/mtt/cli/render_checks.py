@@ -97,7 +97,8 @@ def result(one: Result) -> None:
                 words = "do not apply" if status == "does not apply" else status
                 words = status if counts[status] == 1 else words
                 parts += [", " if parts else "", (f"{counts[status]} {words}", style)]
-        _print(Text.assemble("\n", *parts, f", in {_seconds(one.seconds)}"))
+        gap = "" if one.outcomes[-1].status == "failed" else "\n"  # details end with one
+        _print(Text.assemble(gap, *parts, f", in {_seconds(one.seconds)}"))
     elif one.problems:
         n = len(one.problems)
         _print(Text(f"\n{n} {'mistake' if n == 1 else 'mistakes'}", STYLES["failed"]))

@@ -5,5 +5,5 @@ from .trainer import Trainer
 
 __model__ = MyArchitecture
 __trainer__ = Trainer
-__authors__ = [("Your Name <you@example.org>", "@you")]
-__maintainers__ = [("Your Name <you@example.org>", "@you")]
+__authors__ = [("Your Name", "@you")]
+__maintainers__ = [("Your Name", "@you")]
