@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import struct
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,7 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
     rows = [dict(zip(units, (i, 0.5**i, 2.0**i), strict=True)) for i in (1, 2, 3)]
     options = options_of(loggers=[], wandb={"mode": "offline", "project": "water"})
     for known in (0, 2):
+        time.sleep(1.0 if known else 0.0)  # wandb names folders by the second
         events = make_events(options, tmp_path)
         events("run_start", known, history=tuple(rows[:known]), units=units)
         for row in rows[known : known + 2]:
@@ -215,39 +217,55 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
 
 def stored(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any], bool]:
     """History, summary, configuration, and whether the run failed, from an offline run's file."""
-    from wandb.proto import wandb_internal_pb2
-
-    history, summary, config, exit_codes = [], {}, {}, []
+    history, summary, config = [], {}, {}
 
     def values(items: Any) -> dict[str, Any]:
         return {item.key or item.nested_key[0]: json.loads(item.value_json) for item in items}
 
-    (path,) = folder.glob("*.wandb")
-    for data in records(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in complete(folder):
         if record.HasField("history"):
             history.append(values(record.history.item))
-        if record.HasField("exit"):
-            exit_codes.append(record.exit.exit_code)
         summary |= values(record.summary.update)
         config |= values(record.run.config.update)
-    (exit_code,) = exit_codes  # the file is complete
+        if record.HasField("exit"):
+            exit_code = record.exit.exit_code
     return history, summary, config, bool(exit_code)
+
+
+def complete(folder: Path, seconds: float = 60.0) -> list[Any]:
+    """All records; wandb's own process may write the last ones a little after the run's end."""
+    from wandb.proto import wandb_internal_pb2
+
+    (path,) = folder.glob("*.wandb")
+    end = time.monotonic() + seconds
+    while True:
+        found = []
+        for data in records(path.read_bytes()):
+            found.append(wandb_internal_pb2.Record())
+            found[-1].ParseFromString(data)
+        if any(record.HasField("exit") for record in found):
+            return found
+        assert time.monotonic() < end, f"{path} has no end after {seconds} s"
+        time.sleep(0.05)
 
 
 def records(data: bytes, block: int = 2**15) -> Iterator[bytes]:
     """Records of LevelDB's log format, after 7 bytes of wandb's own.
 
     A record is cut at the ends of blocks; each piece begins with its checksum (4 bytes), its
-    length (2) and its kind (1: whole, 2: first, 3: middle, 4: last).
+    length (2) and its kind (1: whole, 2: first, 3: middle, 4: last). A record that is not
+    whole yet ends the file.
     """
     place, whole = 7, b""
     while place < len(data):
         if block - place % block < 7:  # too short for a piece: padding
             place += block - place % block
             continue
+        if place + 7 > len(data):
+            return
         length, kind = struct.unpack_from("<HB", data, place + 4)
+        if place + 7 + length > len(data):
+            return
         whole += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):
