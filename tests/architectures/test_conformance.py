@@ -9,6 +9,7 @@ import pytest
 
 from mtt import DatasetInfo, TargetInfo, registry
 from mtt.testing import CHECKS, NAMES, ArchitectureTests, Check, Subject, check_exceptions, run
+from mtt.testing.suite import show
 
 FOLDERS = [Path(__file__).parent.parent / "resources" / "architectures"]
 FOUND = registry.discover(FOLDERS)
@@ -46,11 +47,7 @@ def test_there_are_architectures_inside_and_outside_of_the_package() -> None:
 @pytest.mark.parametrize("name", FOUND)
 @pytest.mark.parametrize("check", CHECKS, ids=NAMES)
 def test_an_architecture_keeps_its_promises(name: str, check: Check) -> None:
-    outcome = run(check, subject(name))
-    if outcome.failure is not None:
-        raise outcome.failure
-    if outcome.status != "passed":
-        pytest.skip(f"{outcome.status}: {outcome.message}")
+    show(run(check, subject(name)))
 
 
 class TestSoapBPNNWithRepulsion(ArchitectureTests):

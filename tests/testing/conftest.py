@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mtt import Graph, MLIPModel, MLIPTrainer
 from mtt.registry import Architecture
 from mtt.testing import Subject
 
+SOUND = Path(__file__).parent.parent / "resources" / "folders" / "sound"
 HYPERS = {"cutoff": 3.5, "width": 6}
 SCHEMA = {
     "$schema": "http://json-schema.org/draft-07/schema#",
@@ -125,3 +127,28 @@ def schema() -> dict[str, Any]:
 @pytest.fixture
 def make_subject():
     return subject_of
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path):
+    """Writes a sound architecture to a folder, with ``changes`` of its files.
+
+    ``changes`` maps a file to pairs of a text in it and what stands there instead; of a file
+    that does not exist, to all of its text.
+    """
+
+    def make(changes: dict[str, list[tuple[str, str]] | str], name: str = "sound") -> Path:
+        folder = tmp_path / name
+        shutil.copytree(SOUND, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for file, edits in changes.items():
+            if isinstance(edits, str):
+                (folder / file).write_text(edits)
+                continue
+            text = (folder / file).read_text()
+            for old, new in edits:
+                assert text.count(old) == 1, f"{file} has {text.count(old)} times {old!r}"
+                text = text.replace(old, new)
+            (folder / file).write_text(text)
+        return folder
+
+    return make

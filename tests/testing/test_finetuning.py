@@ -43,7 +43,7 @@ def test_weights_of_known_elements_in_the_wrong_place(make_subject, tiny) -> Non
 
     outcome = run(ELEMENTS, make_subject(Shuffled))
     assert outcome.status == "failed"
-    assert "energy with more elements: differ by" in outcome.message
+    assert "energy, with more elements: differ by" in outcome.message
 
 
 def test_what_was_known_before_and_is_forgotten_by_a_checkpoint(make_subject, tiny) -> None:

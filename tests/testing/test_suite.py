@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,11 @@ from mtt.testing import (
     Subject,
     check_exceptions,
     run,
+    run_all,
     systems,
 )
-from mtt.testing.check import compare
+from mtt.testing.measure import Measured, Note, compared
+from mtt.testing.suite import show
 
 RESOURCES = Path(__file__).parent.parent / "resources" / "architectures"
 
@@ -38,6 +42,9 @@ class TestInherited(ArchitectureTests):
 def test_checks_have_different_names_and_say_what_they_do() -> None:
     assert len(set(NAMES)) == len(NAMES) == len(CHECKS) >= 20
     assert all(check.function.__doc__ for check in CHECKS)
+    assert all(check.meaning.endswith(".") and check.look.endswith(".") for check in CHECKS)
+    texts = [text for check in CHECKS for text in (check.meaning, check.look)]
+    assert len(set(texts)) == len(texts)
 
 
 def test_the_checks_need_no_pytest() -> None:
@@ -60,7 +67,10 @@ def test_a_declared_exception_is_measured_and_told(make_subject, tiny) -> None:
     declared, needless = (run(by_name[name], subject) for name in subject.exceptions)
     assert declared.status == needless.status == "declared"
     assert declared.message == "made for one lattice"
-    assert declared.measured.startswith("energy of a dimer jump by ")
+    told = (
+        r"energy where a neighbour crosses the cutoff \(3\.5\): \S+ eV \(relative 2.9e-02\); forces"
+    )
+    assert re.match(told, declared.measured)
     assert needless.message == "nobody asked (the check passes nevertheless)"
 
 
@@ -92,15 +102,74 @@ def test_a_failure_says_what_and_where_to_look(make_subject) -> None:
     assert (outcome.status, outcome.message) == ("failed", "the sky falls; look up")
 
 
+def test_outcomes_come_one_by_one_in_order_with_the_time_they_took(make_subject) -> None:
+    seen: list[str] = []
+
+    def passes(subject: Subject) -> None:
+        seen.append("run")
+
+    checks = [Check("one", passes), Check("two", passes)]
+    outcomes = run_all(make_subject(), checks, lambda outcome: seen.append(outcome.check.name))
+    assert seen == ["run", "one", "run", "two"]
+    assert [outcome.check.name for outcome in outcomes] == ["one", "two"]
+    assert all(outcome.seconds > 0 and outcome.status == "passed" for outcome in outcomes)
+
+
+def test_only_a_failure_carries_its_meaning(make_subject) -> None:
+    def fails(subject: Subject) -> Iterator[Measured]:
+        yield compared("energy", torch.ones(1), torch.zeros(1), 0.1, unit="eV")
+
+    check = Check("energies are zero", fails, meaning="They are not.", look="Up.")
+    broken = run(check, make_subject())
+    assert (broken.meaning, broken.look) == ("They are not.", "Up.")
+    assert broken.message == "energy: differ by 1.0e+00 eV, the largest is 1.0e+00"
+    with pytest.raises(CheckFailed) as caught:
+        show(broken)
+    assert str(caught.value).splitlines()[1:] == ["It means: They are not.", "Where to look: Up."]
+    sound = run(Check("so what", lambda subject: None, meaning="No.", look="No."), make_subject())
+    assert (sound.meaning, sound.look, sound.measured) == ("", "", "")
+
+
+def test_of_all_structures_the_worst_is_told(make_subject, tiny) -> None:
+    class Declared(tiny):
+        __conformance_exceptions__ = {"energies are zero": "it is young"}
+
+    def measures(subject: Subject) -> Iterator[Measured | Note]:
+        for size in (1.0, 3.0, 2.0):
+            yield compared("energy", torch.full([1], size), torch.zeros(1), 0.1, size=10.0)
+        yield Note("and slowly")
+
+    outcome = run(Check("energies are zero", measures), make_subject(Declared))
+    assert (outcome.status, outcome.message) == ("declared", "it is young")
+    assert outcome.measured == "energy: 3.0e+00 (relative 3.0e-01); and slowly"
+    with pytest.raises(pytest.skip.Exception, match=r"it is young \(energy: 3"):
+        show(outcome)
+
+
+def test_what_a_check_holds_is_let_go_when_it_fails(make_subject) -> None:
+    seen = []
+
+    def fails(subject: Subject) -> Iterator[Measured]:
+        try:
+            yield compared("energy", torch.ones(1), torch.zeros(1), 0.1)
+        finally:
+            seen.append("closed")
+
+    outcome = run(Check("a file is closed", fails), make_subject())
+    assert (outcome.status, seen) == ("failed", ["closed"])
+
+
 def test_a_comparison_fails_for_nan_and_for_other_shapes() -> None:
     one = torch.ones(2)
-    compare("x", one, one, 0.0, "")
-    with pytest.raises(CheckFailed, match="x: differ by nan"):
-        compare("x", one * torch.nan, one, 1.0, "")
+    assert compared("x", one, one, 0.0).good
+    lost = compared("x", one * torch.nan, one, 1.0)
+    assert not lost.good
+    assert str(lost).startswith("x: differ by nan")
     with pytest.raises(CheckFailed, match=r"x: \[2\] numbers, not \[1\]"):
-        compare("x", one, one[:1], 1.0, "")
-    with pytest.raises(CheckFailed, match=r"the largest is 2\.0e"):
-        compare("x", one, 2 * one, 0.1, "")
+        compared("x", one, one[:1], 1.0)
+    other = compared("x", one, 2 * one, 0.1, unit="eV", where="water")
+    assert not other.good
+    assert str(other) == "x in water: differ by 1.0e+00 eV, the largest is 2.0e+00"
 
 
 def test_a_folder_that_is_no_architecture_is_refused(tmp_path: Path) -> None:

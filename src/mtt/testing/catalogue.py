@@ -4,46 +4,267 @@ from __future__ import annotations
 
 from mtt.testing import (
     checkpoints,
+    cost,
     derivatives,
     description,
+    engine,
     finetuning,
     locality,
     scripting,
     smoothness,
     symmetry,
+    upgrades,
 )
 from mtt.testing.check import Check
 
 CHECKS: tuple[Check, ...] = (
-    Check("the default options are valid and build", description.check_defaults),
-    Check("the schema describes every option", description.check_schema_file),
-    Check("targets that cannot be learnt are refused", description.check_targets),
-    Check("the same seed makes the same weights", description.check_seed),
-    Check("repr tells what decides predictions", description.check_repr),
-    Check("predictions are finite and follow the geometry", symmetry.check_finite),
-    Check("an isolated atom has its energy and no force", locality.check_isolated),
-    Check("a rotation turns forces and keeps energies", symmetry.check_rotation),
-    Check("an inversion turns forces and keeps energies", symmetry.check_inversion),
-    Check("a translation changes nothing", symmetry.check_translation),
-    Check("the order of the atoms changes nothing", symmetry.check_permutation),
-    Check("two far copies have twice the energy", locality.check_extensive),
-    Check("a supercell has a multiple of the energy", locality.check_supercell),
-    Check("a batch predicts what single structures do", locality.check_batches),
-    Check("energies and forces are continuous at the cutoff", smoothness.check_continuous),
-    Check("second derivatives are continuous at the cutoff", smoothness.check_curvature),
-    Check("forces are derivatives of the energy", derivatives.check_forces),
-    Check("stress is a derivative of the energy", derivatives.check_strain),
-    Check("a loss on forces trains the weights", derivatives.check_double_backward),
-    Check("float32 agrees with float64", scripting.check_single_precision),
-    Check("the exported model predicts the same", scripting.check_export),
-    Check("the model's checkpoint brings it back", checkpoints.check_plain_checkpoint),
-    Check("the trainer's checkpoint loads in every context", checkpoints.check_contexts),
-    Check("a restart goes on with the same model", checkpoints.check_restart),
-    Check("a restart refuses unknown elements and targets", checkpoints.check_restart_refuses),
-    Check("fine-tuning begins where its source ended", finetuning.check_carried_over),
-    Check("heads serve one target each", finetuning.check_heads),
-    Check("new elements leave the known ones alone", finetuning.check_elements),
-    Check("low-rank corrections begin as none and merge", finetuning.check_adapters),
+    Check(
+        "the default options are valid and build",
+        description.check_defaults,
+        meaning="Who asks for the architecture by its name alone gets an error.",
+        look="default-hypers.yaml and schema-hypers.json must agree, and the constructors must "
+        "read no other keys.",
+    ),
+    Check(
+        "the schema describes every option",
+        description.check_schema_file,
+        meaning="A mistyped option is ignored in silence, or its page says nothing of it.",
+        look='schema-hypers.json: "additionalProperties": false in model and training, and a '
+        '"description" of every key: what it is, its unit, a sensible range.',
+    ),
+    Check(
+        "targets that cannot be learnt are refused",
+        description.check_targets,
+        meaning="A training for something that the model cannot predict starts, and ends in "
+        "a traceback or in nonsense.",
+        look="__supported_targets__ of an MLIPModel; else look at dataset_info.targets in the "
+        "constructor, and raise ArchitectureError.",
+    ),
+    Check(
+        "the same seed makes the same weights",
+        description.check_seed,
+        meaning="Nobody can repeat a training.",
+        look="Random numbers from numpy or random; a seed that the model sets itself; a loop over "
+        "a set. Draw from torch alone, in an order that is always the same.",
+    ),
+    Check(
+        "repr tells what decides predictions",
+        description.check_repr,
+        meaning="Two models that print alike predict different things.",
+        look="extra_repr() of the module that uses the option.",
+    ),
+    Check(
+        "predictions are finite and follow the geometry",
+        symmetry.check_finite,
+        meaning="Training ends at once with NaN, or learns mean values only.",
+        look="Divisions, square roots, norms and logarithms of what can be zero; whether "
+        "Graph.vectors reach the energy.",
+    ),
+    Check(
+        "an isolated atom has its energy and no force",
+        locality.check_isolated,
+        meaning="Dissociation and atomisation energies are wrong, and gases give NaN.",
+        look="A mean over no neighbours is 0/0: sum instead. Early returns where there are no "
+        "pairs; sizes taken from centers.max() instead of the types.",
+    ),
+    Check(
+        "a rotation turns forces and keeps energies",
+        symmetry.check_rotation,
+        meaning="Energies depend on how a molecule lies; molecular dynamics does not conserve "
+        "angular momentum, and training needs rotated copies of the data.",
+        look="Components of vectors that reach the energy by themselves: use lengths, scalar "
+        "products, norms. Normalisations and nonlinear functions of single components.",
+    ),
+    Check(
+        "an inversion turns forces and keeps energies",
+        symmetry.check_inversion,
+        meaning="The two mirror images of a molecule have different energies.",
+        look="Cross and triple products, products of tensors that mix parities.",
+    ),
+    Check(
+        "a translation changes nothing",
+        symmetry.check_translation,
+        meaning="Energies depend on where a structure lies; forces do not sum to zero, and the "
+        "centre of mass drifts away.",
+        look="Graph.positions: vectors are relative already, and know the cell.",
+    ),
+    Check(
+        "the order of the atoms changes nothing",
+        symmetry.check_permutation,
+        meaning="The same molecule from two files has two energies.",
+        look="Anything that knows an atom's number, or the first or last neighbour; sorting by "
+        "values that can be equal; a limit on the number of neighbours.",
+    ),
+    Check(
+        "two far copies have twice the energy",
+        locality.check_extensive,
+        meaning="What is learnt from small structures is wrong for large ones.",
+        look="A mean over the structure, a count of its atoms, attention or normalisation over "
+        "all atoms: an energy is a sum over atoms of what is near them.",
+    ),
+    Check(
+        "a supercell has a multiple of the energy",
+        locality.check_supercell,
+        meaning="The energy of a crystal depends on the cell that describes it.",
+        look="An atom may be its own neighbour, and a pair of atoms may stand for several "
+        "images: tell pairs by their vectors, and leave none out.",
+    ),
+    Check(
+        "a batch predicts what single structures do",
+        locality.check_batches,
+        meaning="Predictions depend on the batch size; evaluation is not what was trained.",
+        look="Normalisation over the batch, sums not by Graph.system, anything that depends on "
+        "n_systems or on the largest structure.",
+    ),
+    Check(
+        "energies and forces are continuous at the cutoff",
+        smoothness.check_continuous,
+        meaning="Molecular dynamics does not conserve energy, and relaxations do not converge.",
+        look="Multiply everything that a neighbour adds, messages and attention weights too, by "
+        "a function that is zero with its slope at the cutoff. clamp and where in the radial part.",
+    ),
+    Check(
+        "second derivatives are continuous at the cutoff",
+        smoothness.check_curvature,
+        meaning="Phonons and elastic constants jump, and large time steps lose energy.",
+        look="The cutoff function needs a second derivative of zero at the cutoff, too: a plain "
+        "cosine has none, its square has; relu and other kinks in the network.",
+    ),
+    Check(
+        "forces are derivatives of the energy",
+        derivatives.check_forces,
+        meaning="Molecular dynamics does not conserve energy, and force labels pull the weights "
+        "elsewhere than energy labels.",
+        look="detach(), no_grad or item() between the vectors and the energy; rounding and "
+        "casts to float32 on the way; backwards written by hand.",
+    ),
+    Check(
+        "stress is a derivative of the energy",
+        derivatives.check_strain,
+        meaning="Pressures, cell relaxations and elastic constants are wrong.",
+        look="As for forces; besides, Graph.cells or positions that enter beside the vectors.",
+    ),
+    Check(
+        "a loss on forces trains the weights",
+        derivatives.check_double_backward,
+        meaning="Training on forces goes in a wrong direction, or nowhere.",
+        look="Operations whose backward cannot be differentiated, norms of zero vectors, "
+        "backwards written by hand, forces under no_grad.",
+    ),
+    Check(
+        "float32 agrees with float64",
+        scripting.check_single_precision,
+        meaning="Training in single precision, the usual one, is noise or an error.",
+        look="Tensors made with a dtype by hand, or in torch's default one: make them from the "
+        "inputs (new_zeros, dtype=x.dtype). Differences of large numbers, high powers.",
+    ),
+    Check(
+        "memory grows with the number of atoms",
+        cost.check_memory,
+        meaning="Large structures do not fit into memory, long before they need to.",
+        look="Tables of atoms by atoms: torch.cdist, masks of [n, n], one_hot of atom numbers, "
+        "outer differences of positions. Work on pairs (Graph.centers, Graph.neighbors).",
+    ),
+    Check(
+        "a larger batch takes no more operations",
+        cost.check_operations,
+        meaning="Training gains nothing from batches, and a GPU waits for Python.",
+        look="Python loops over structures, atoms or neighbours: index_add by Graph.system and "
+        "Graph.centers does them all in one operation.",
+    ),
+    Check(
+        "the exported model predicts the same",
+        scripting.check_export,
+        meaning="Simulations run another model than the one that was trained.",
+        look="TorchScript reads types and branches once: annotate what is no Tensor, no "
+        "comprehensions over modules, no super(); what __init__ keeps must be plain types.",
+    ),
+    Check(
+        "the exported model runs in engines",
+        engine.check_calculator,
+        meaning="ASE, LAMMPS and i-PI refuse the file, or get wrong numbers from it.",
+        look="Capabilities (outputs, units, elements, dtype), the neighbour lists that are asked "
+        "for, samples and names of the TensorMaps that forward returns.",
+    ),
+    Check(
+        "engines may ask for some of the atoms",
+        engine.check_selected,
+        meaning="LAMMPS on several processes counts atoms twice.",
+        look="selected_atoms of forward(): only these may be summed, all others are neighbours.",
+    ),
+    Check(
+        "no atom feels beyond the declared range",
+        engine.check_range,
+        meaning="LAMMPS on several processes gives too small a margin to each: wrong forces "
+        "where they meet.",
+        look="interaction_range(): every layer of messages adds a cutoff.",
+    ),
+    Check(
+        "all tensors move with the model",
+        checkpoints.check_tensors,
+        meaning="On a GPU the first step ends in an error, and another precision passes them by.",
+        look="Attributes that are plain tensors: register_buffer, persistent=False where they "
+        "follow from the hypers.",
+    ),
+    Check(
+        "the model's checkpoint brings it back",
+        checkpoints.check_plain_checkpoint,
+        meaning="A finished training is lost, or comes back as another model.",
+        look="What decides predictions must be a parameter, a persistent buffer, or in the "
+        "hypers: not an attribute, not a plain tensor, not persistent=False if it is random.",
+    ),
+    Check(
+        "the trainer's checkpoint loads in every context",
+        checkpoints.check_contexts,
+        meaning="A training cannot go on, be fine-tuned or exported.",
+        look="load_checkpoint: build, cast to the stored dtype, load_state_dict; the latest "
+        "weights to restart, the best ones else.",
+    ),
+    Check(
+        "checkpoints of earlier versions are upgraded",
+        upgrades.check_upgrades,
+        meaning="Models that users have trained with an earlier version are lost.",
+        look="upgrade.py in the folder: model_1_to_2, trainer_1_to_2, ... one for each version; "
+        "a stored checkpoint of each in checkpoints/.",
+    ),
+    Check(
+        "a restart goes on with the same model",
+        checkpoints.check_restart,
+        meaning="After an interruption the training begins anew, in part.",
+        look="restart(): nothing is to be built or drawn again for data that are known.",
+    ),
+    Check(
+        "a restart refuses unknown elements and targets",
+        checkpoints.check_restart_refuses,
+        meaning="The training goes on with half of the data, or fails in the middle of an epoch.",
+        look="restart(): compare dataset_info with the model's own, and raise ArchitectureError.",
+    ),
+    Check(
+        "fine-tuning begins where its source ended",
+        finetuning.check_carried_over,
+        meaning="Fine-tuning forgets what was learnt before.",
+        look="As for checkpoints: what decides predictions must be a parameter, a persistent "
+        "buffer, or in the hypers.",
+    ),
+    Check(
+        "heads serve one target each",
+        finetuning.check_heads,
+        meaning="Fine-tuning a head, or adding one, changes the other targets.",
+        look="head_modules(): for every target the modules that serve it alone.",
+    ),
+    Check(
+        "new elements leave the known ones alone",
+        finetuning.check_elements,
+        meaning="Learning one more element spoils the others before the first step.",
+        look="extend_elements(): what is new must count for nothing where there is nothing new; "
+        "remember_elements(): what depends on the elements that were known before.",
+    ),
+    Check(
+        "low-rank corrections begin as none and merge",
+        finetuning.check_adapters,
+        meaning="Fine-tuning with low-rank corrections starts from, or ends in, another model.",
+        look="Weights that are read once and kept, or read beside their layer: call the layer.",
+    ),
 )
 
 NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)

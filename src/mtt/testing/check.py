@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
-
 from mtt.errors import MttError
 
 if TYPE_CHECKING:
@@ -18,9 +16,7 @@ Status = Literal["passed", "failed", "declared", "does not apply"]
 
 
 class CheckFailed(MttError):
-    """An architecture breaks a promise; ``hint`` says where to look, if more is known than
-    what the check itself says.
-    """
+    """An architecture breaks a promise; the check says where to look."""
 
 
 class DoesNotApply(Exception):
@@ -72,29 +68,3 @@ class Outcome:
     def look(self) -> str:
         """Of a failed check: where to look."""
         return self.check.look if self.status == "failed" else ""
-
-
-def compare(
-    what: str, found: Tensor, wanted: Tensor, tolerance: float, hint: str, *, size: float = 0.0
-) -> None:
-    """Fail unless ``found`` is ``wanted`` to ``tolerance``, relative to the largest number.
-
-    :param size: magnitude that the numbers have where they are not small by cancellation.
-    :raises CheckFailed: they differ, or one is not finite.
-    """
-    if found.shape != wanted.shape:
-        raise CheckFailed(
-            f"{what}: {list(found.shape)} numbers, not {list(wanted.shape)}", hint=hint
-        )
-    if found.numel() == 0:
-        return
-    magnitude = max(float(found.abs().max()), float(wanted.abs().max()), size)
-    difference = float((found - wanted).abs().max())
-    if not difference <= tolerance * magnitude + TINY:  # also for NaN
-        raise CheckFailed(
-            f"{what}: differ by {difference:.1e}, the largest is {magnitude:.1e}", hint=hint
-        )
-
-
-TINY = 1e-13
-"""Differences that are none, whatever the unit."""

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from mtt.checkpoint import read, read_archive, upgrade, write, write_archive
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError
 from mtt.interface import Context, ModelInterface, Run
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, compare
+from mtt.testing.check import CheckFailed
+from mtt.testing.measure import Measured, agreement
 from mtt.testing.subject import Subject, same_weights
 
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 TOLERANCE = 1e-12
 
+TORCH = {"_parameters", "_buffers", "_modules"}
+"""Attributes in which modules register what is theirs."""
 
-def check_plain_checkpoint(subject: Subject) -> None:
+
+def check_tensors(subject: Subject) -> None:
+    """No module keeps a tensor that is neither a parameter nor a buffer."""
+    for path, module in subject.model().named_modules():
+        for name, value in vars(module).items():
+            kept = tree_leaves(value) if isinstance(value, Tensor | list | tuple | dict) else []
+            if name not in TORCH and any(isinstance(leaf, Tensor) for leaf in kept):
+                where = ".".join(filter(None, [path, name]))
+                raise CheckFailed(
+                    f"{where} is a plain tensor, or holds one", where=type(module).__name__
+                )
+
+
+def check_plain_checkpoint(subject: Subject) -> Iterator[Measured]:
     """``get_checkpoint()`` holds tensors and plain types only, and brings the model back.
 
     From a checkpoint, and from a light archive.
@@ -33,11 +52,11 @@ def check_plain_checkpoint(subject: Subject) -> None:
         write_archive(archive, content)
         checkpoint, kept = read(path), read_archive(archive)
     _check_version(checkpoint, subject)
-    _compare(subject, _load(subject, checkpoint, "restart"), "restart")
-    _compare(subject, _load(subject, kept, "restart"), "restart, from an archive")
+    yield from _compared(subject, _load(subject, checkpoint, "restart"), "restart")
+    yield from _compared(subject, _load(subject, kept, "restart"), "restart, from an archive")
 
 
-def check_contexts(subject: Subject) -> None:
+def check_contexts(subject: Subject) -> Iterator[Measured]:
     """What the trainer saves loads in every context, with the same predictions."""
     model = subject.model()
     with tempfile.TemporaryDirectory() as folder:
@@ -51,21 +70,18 @@ def check_contexts(subject: Subject) -> None:
             )
             loaded = _load(subject, checkpoint, context)
             if not same_weights(loaded.state_dict(), model.state_dict()):
-                raise CheckFailed(
-                    f"loaded to {context}, the weights are others",
-                    hint="load_checkpoint: build, cast to the stored dtype, load_state_dict",
-                )
-            _compare(subject, loaded, context)
+                raise CheckFailed(f"loaded to {context}, the weights are others")
+            yield from _compared(subject, loaded, context)
             subject.architecture.trainer.load_checkpoint(
                 checkpoint, subject.training_hypers, context
             )
 
 
-def check_restart(subject: Subject) -> None:
+def check_restart(subject: Subject) -> Iterator[Measured]:
     """A loaded model goes on with the data that it was made for, unchanged."""
     checkpoint = subject.model().get_checkpoint()
     restarted = _load(subject, checkpoint, "restart").restart(subject.info)
-    _compare(subject, restarted, "restart(dataset_info)")
+    yield from _compared(subject, restarted, "restart(dataset_info)")
 
 
 def check_restart_refuses(subject: Subject) -> None:
@@ -83,10 +99,7 @@ def _refused(subject: Subject, info: DatasetInfo, what: str) -> None:
         model.restart(info)
     except ArchitectureError:
         return
-    raise CheckFailed(
-        f"restart(dataset_info) accepts {what}",
-        hint="raise ArchitectureError there; else the training goes on with half of the data",
-    )
+    raise CheckFailed(f"restart(dataset_info) accepts {what}")
 
 
 def _load(subject: Subject, checkpoint: dict[str, Any], context: Context) -> ModelInterface:
@@ -107,14 +120,7 @@ def _check_version(checkpoint: dict[str, Any], subject: Subject) -> None:
         )
 
 
-def _compare(subject: Subject, loaded: ModelInterface, context: str) -> None:
+def _compared(subject: Subject, loaded: ModelInterface, how: str) -> Iterator[Measured]:
     structures = systems.ordinary(subject.elements)
-    hint = "what decides predictions must be a parameter, a persistent buffer, or in the hypers"
-    pairs = zip(subject.predict(structures), subject.predict(structures, loaded), strict=True)
-    for wanted, found in pairs:
-        for name, target in wanted.items():
-            what = f"{name} after loading ({context}), and before"
-            compare(what, found[name].values, target.values, TOLERANCE, hint)
-            forces = found[name].forces
-            if target.forces is not None and forces is not None:
-                compare(f"forces of {what}", forces, target.forces, TOLERANCE, hint)
+    found, wanted = subject.predict(structures, loaded), subject.predict(structures)
+    yield from agreement(subject.info, found, wanted, TOLERANCE, f"loaded ({how}), and before")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import ase
 import numpy as np
@@ -13,7 +13,8 @@ from mtt.data import Batching, Loader
 from mtt.graph import Graph
 from mtt.mlip import MLIPModel
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply, compare
+from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.measure import Measured, compared
 from mtt.testing.subject import Subject
 
 # f' = Σ coefficient f(x + point · step) / step, of fourth order
@@ -24,9 +25,10 @@ STEP = 1e-5
 WEIGHT_STEP = 1e-3  # weights have no cutoff
 TOLERANCE = 1e-6
 ROUNDING = 1e-14  # of a float64 energy
+PARTS = {"forces": "forces of", "strain": "strain derivative of"}
 
 
-def check_forces(subject: Subject) -> None:
+def check_forces(subject: Subject) -> Iterator[Measured]:
     """Forces are minus the gradient of the energy."""
     for one in systems.ordinary(subject.elements):
         generator = np.random.default_rng(6)
@@ -37,10 +39,10 @@ def check_forces(subject: Subject) -> None:
                 moved.append(one.copy())
                 moved[-1].positions += point * STEP * direction
         projections = torch.tensor(np.array(directions))
-        _compare(subject, one, moved, "forces", projections)
+        yield from _compared(subject, one, moved, "forces", projections)
 
 
-def check_strain(subject: Subject) -> None:
+def check_strain(subject: Subject) -> Iterator[Measured]:
     """The strain derivative (volume times stress) is that of the energy."""
     for one in systems.ordinary(subject.elements):
         generator = np.random.default_rng(7)
@@ -52,29 +54,29 @@ def check_strain(subject: Subject) -> None:
                 moved.append(one.copy())
                 moved[-1].set_cell(one.cell.array @ strain)
                 moved[-1].positions = one.positions @ strain
-        _compare(subject, one, moved, "strain", torch.tensor(np.array(directions)))
+        yield from _compared(subject, one, moved, "strain", torch.tensor(np.array(directions)))
 
 
-def _compare(
+def _compared(
     subject: Subject, one: ase.Atoms, moved: Sequence[ase.Atoms], part: str, directions: Tensor
-) -> None:
+) -> Iterator[Measured]:
     (found,) = subject.predict([one])
     energies = subject.predict(moved)
     sign = -1.0 if part == "forces" else 1.0
-    hint = "detach(), no_grad or item() on the way from the vectors to the energy, own backwards"
     for name in subject.energies:
         values = torch.stack([each[name].values.sum() for each in energies])
         slopes = values.reshape(-1, len(POINTS)) @ COEFFICIENTS / STEP
         derivative = getattr(found[name], part)
         projected = sign * (directions * derivative).sum(dim=(1, 2))
-        what = f"{part} of {name} in {one.get_chemical_formula()}, and finite differences"
+        what = f"{PARTS[part]} {name}, and finite differences"
         # a difference cannot be better than the last digits of the energies
         noise = ROUNDING * float(values.abs().max()) / STEP
         size = max(float(derivative.abs().max()), noise / TOLERANCE)
-        compare(what, projected, slopes, TOLERANCE, hint, size=size)
+        where = one.get_chemical_formula()
+        yield compared(what, projected, slopes, TOLERANCE, size=size, where=where)
 
 
-def check_double_backward(subject: Subject) -> None:
+def check_double_backward(subject: Subject) -> Iterator[Measured]:
     """A loss on forces and strain has the right gradient with respect to the weights."""
     model = subject.graph_model()
     if model is None:
@@ -82,16 +84,16 @@ def check_double_backward(subject: Subject) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not subject.energies or not parameters:
         raise DoesNotApply("there is no energy, or nothing to train")
-    hint = "operations whose backward is not differentiable, norms of zero vectors, own backwards"
-    graph = _graph(subject, model)
-    loss = _force_loss(model, graph)
+    structures = [*systems.ordinary(subject.elements), systems.atom(subject.elements[-1])]
+    graph = graph_of(subject, model, structures)
+    loss = force_loss(model, graph)
     if not loss.requires_grad:
-        raise CheckFailed("the forces do not depend on the weights", hint=hint)
+        raise CheckFailed("the forces do not depend on the weights")
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     if not all(bool(g.isfinite().all()) for g in gradients):
-        raise CheckFailed("a force loss has a gradient that is not finite", hint=hint)
+        raise CheckFailed("a force loss has a gradient that is not finite")
     if not any(bool(g.any()) for g in gradients):
-        raise CheckFailed("a force loss does not reach the weights", hint=hint)
+        raise CheckFailed("a force loss does not reach the weights")
     generator = torch.Generator().manual_seed(8)
     directions = [
         torch.randn(p.shape, generator=generator, dtype=p.dtype) / max(1, p.numel()) ** 0.5
@@ -102,11 +104,11 @@ def check_double_backward(subject: Subject) -> None:
     projected = torch.stack([(g * d).sum() for g, d in pairs]).sum()
     size = max(float((g * d).abs().sum()) for g, d in zip(gradients, directions, strict=True))
     what = "gradient of a force loss by the weights, and finite differences"
-    compare(what, projected[None], slope[None], TOLERANCE, hint, size=size)
+    yield compared(what, projected[None], slope[None], TOLERANCE, size=size)
 
 
-def _graph(subject: Subject, model: MLIPModel) -> Graph:
-    structures = [*systems.ordinary(subject.elements), systems.atom(subject.elements[-1])]
+def graph_of(subject: Subject, model: MLIPModel, structures: Sequence[ase.Atoms]) -> Graph:
+    """``structures`` in one graph, as ``model`` gets them in training."""
     loader = Loader(
         subject.dataset(structures),
         model.dataset_info.atomic_types,
@@ -119,7 +121,8 @@ def _graph(subject: Subject, model: MLIPModel) -> Graph:
     return next(iter(loader.epoch())).graph
 
 
-def _force_loss(model: MLIPModel, graph: Graph) -> Tensor:
+def force_loss(model: MLIPModel, graph: Graph) -> Tensor:
+    """Mean squares of all forces and strain derivatives; to be differentiated again."""
     found = model.predict_targets(graph, create_graph=True, all_gradients=True)
     parts = [part for name in model.energy_names for part in found[name][1:]]
     return torch.stack([part.square().mean() for part in parts if part is not None]).sum()
@@ -133,7 +136,7 @@ def _slope(
     losses = []
     for point in POINTS:
         _set(parameters, before, directions, point * WEIGHT_STEP)
-        losses.append(_force_loss(model, graph).detach())
+        losses.append(force_loss(model, graph).detach())
     _set(parameters, before, directions, 0.0)
     return (torch.stack(losses) * COEFFICIENTS).sum() / WEIGHT_STEP
 

@@ -31,10 +31,7 @@ def check_defaults(subject: Subject) -> None:
         faults = validate(merged, architecture.schema)
         if faults:
             lines = "; ".join(f"{dotted(fault.path)}: {fault.what}" for fault in faults)
-            raise CheckFailed(
-                f"the defaults break the folder's own schema: {lines}", where=file,
-                hint="schema-hypers.json and default-hypers.yaml must agree",
-            )  # fmt: skip
+            raise CheckFailed(f"the defaults break the folder's own schema: {lines}", where=file)
     subject.build(defaults["model"])
     architecture.trainer(subject.training_hypers)
 
@@ -45,23 +42,17 @@ def check_schema_file(subject: Subject) -> None:
     file = str(architecture.folder / "schema-hypers.json")
     if architecture.schema is None:
         if architecture.state == "stable":
-            raise CheckFailed("there is no schema", where=file, hint="a stable one needs it")
+            raise CheckFailed("there is no schema, which a stable one needs", where=file)
         raise DoesNotApply("the folder has no schema-hypers.json")
     check_schema(architecture.schema, file)
     silent = [dotted(path) for path in _undescribed(architecture.schema, ())]
     if silent:
-        raise CheckFailed(
-            f"no description of {', '.join(silent)}", where=file,
-            hint='"description": what it is, its unit, and a range that is sensible',
-        )  # fmt: skip
+        raise CheckFailed(f"no description of {', '.join(silent)}", where=file)
     defaults = architecture.default_hypers
     for section in ("model", "training"):
         misspelt = {**defaults, section: {**defaults[section], "no_such_key": 1}}
         if not validate(misspelt, architecture.schema):
-            raise CheckFailed(
-                f"unknown keys of {section} pass", where=file,
-                hint='"additionalProperties": false; else a mistyped option is ignored',
-            )  # fmt: skip
+            raise CheckFailed(f"unknown keys of {section} pass", where=file)
 
 
 def _undescribed(schema: Mapping[str, Any], path: KeyPath) -> Iterator[KeyPath]:
@@ -85,7 +76,6 @@ def check_targets(subject: Subject) -> None:
     raise CheckFailed(
         "a target of unknown kind is accepted",
         where=f"{subject.architecture.model.__name__}.__init__",
-        hint="look at dataset_info.targets, and raise ArchitectureError before any training",
     )
 
 
@@ -93,10 +83,7 @@ def check_seed(subject: Subject) -> None:
     """The same seed makes the same weights."""
     first, second = subject.build(), subject.build()
     if not same_weights(first.state_dict(), second.state_dict()):
-        raise CheckFailed(
-            "two models of one seed differ",
-            hint="draw random numbers from torch alone, in an order that is always the same",
-        )
+        raise CheckFailed("two models of one seed differ")
 
 
 def check_repr(subject: Subject) -> None:
@@ -114,10 +101,7 @@ def check_repr(subject: Subject) -> None:
         after = subject.predict(structures, other)
         pairs = zip(before, after, strict=True)
         if any(bool((a[n].values != b[n].values).any()) for a, b in pairs for n in a):
-            raise CheckFailed(
-                f"model.{dotted(path)} changes predictions, but not repr(model)",
-                hint="extra_repr() of the module that uses it",
-            )
+            raise CheckFailed(f"model.{dotted(path)} changes predictions, but not repr(model)")
 
 
 def _variations(hypers: Mapping[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any]]]:

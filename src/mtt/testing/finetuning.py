@@ -16,7 +16,8 @@ from mtt.mlip.adapters import add_adapters, linear_layers, merge_adapters
 from mtt.mlip.finetuning import carried_over
 from mtt.mlip.trainable import is_within
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply, compare
+from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.measure import Measured, agreement
 from mtt.testing.subject import SEED, Subject
 
 ROUNDING = 1e-9
@@ -24,14 +25,13 @@ EXACT = 1e-12
 Predictions = list[dict[str, Target]]
 
 
-def check_carried_over(subject: Subject) -> None:
+def check_carried_over(subject: Subject) -> Iterator[Measured]:
     """A new model with the weights of another one predicts what that one does."""
     source = _model(subject)
     own = {name: name for name in source.target_names}
     with _seed():
         model, _ = carried_over(source, source.hypers, source.dataset_info, own)
-    hint = "what decides predictions must be a parameter, a persistent buffer, or in the hypers"
-    _compare(subject, model.eval(), "after carrying the weights over", EXACT, hint)
+    yield from _compared(subject, model.eval(), "after carrying the weights over", EXACT)
 
 
 def check_heads(subject: Subject) -> None:
@@ -60,7 +60,7 @@ def check_heads(subject: Subject) -> None:
         _only_changes(target, before, subject.predict(_structures(subject), moved), where)
 
 
-def check_elements(subject: Subject) -> None:
+def check_elements(subject: Subject) -> Iterator[Measured]:
     """With more elements the predictions for the known ones stay, also after loading."""
     source = _model(subject)
     if type(source).extend_elements is MLIPModel.extend_elements:
@@ -72,16 +72,14 @@ def check_elements(subject: Subject) -> None:
     with _seed():
         model, _ = carried_over(source, source.hypers, info, own)
         loaded = type(model).load_checkpoint(model.get_checkpoint(), "restart")
-    hint = "extend_elements(): what is new must count for nothing where there is nothing new"
-    _compare(subject, model.eval(), "with more elements", ROUNDING, hint)
-    hint = "remember_elements(): what depends on the elements that were known before"
-    _compare(subject, loaded.eval(), "with more elements, loaded", ROUNDING, hint)
+    yield from _compared(subject, model.eval(), "with more elements", ROUNDING)
+    yield from _compared(subject, loaded.eval(), "with more elements, loaded", ROUNDING)
     for one in subject.predict(systems.ordinary(new[:1]), model):
         if not all(bool(torch.isfinite(target.values).all()) for target in one.values()):
             raise CheckFailed("predictions for a new element are not finite")
 
 
-def check_adapters(subject: Subject) -> None:
+def check_adapters(subject: Subject) -> Iterator[Measured]:
     """Low-rank corrections change nothing at first, and are the same in plain weights."""
     source = _model(subject)
     layers = linear_layers(source)
@@ -90,15 +88,14 @@ def check_adapters(subject: Subject) -> None:
     model = copy.deepcopy(source)
     with _seed():
         added = {id(parameter) for parameter in add_adapters(model, layers, 2, 2.0)}
-    hint = "weights must be read when they are used, not kept from before"
-    _compare(subject, model, "with corrections that are zero", EXACT, hint)
+    yield from _compared(subject, model, "with corrections that are zero", EXACT)
     _move(model, [name for name, p in model.named_parameters() if id(p) in added])
     corrected = subject.predict(_structures(subject), model)
     merge_adapters(model)
     if set(model.state_dict()) != set(source.state_dict()):
         raise CheckFailed("merged, the weights have other names")
-    for wanted, found in zip(corrected, subject.predict(_structures(subject), model), strict=True):
-        _compare_one(wanted, found, "with corrections, merged", EXACT, hint)
+    merged = subject.predict(_structures(subject), model)
+    yield from agreement(subject.info, merged, corrected, EXACT, "with corrections, merged")
 
 
 def _model(subject: Subject) -> MLIPModel:
@@ -142,19 +139,9 @@ def _only_changes(target: str, before: Predictions, after: Predictions, where: s
         raise CheckFailed(f"the head of {target} changes {found}", where=where)
 
 
-def _compare(subject: Subject, model: MLIPModel, what: str, tolerance: float, hint: str) -> None:
+def _compared(
+    subject: Subject, model: MLIPModel, what: str, tolerance: float
+) -> Iterator[Measured]:
     structures = _structures(subject)
-    pairs = zip(subject.predict(structures), subject.predict(structures, model), strict=True)
-    for wanted, found in pairs:
-        _compare_one(wanted, found, what, tolerance, hint)
-
-
-def _compare_one(
-    wanted: dict[str, Target], found: dict[str, Target], what: str, tolerance: float, hint: str
-) -> None:
-    for name, target in wanted.items():
-        compare(f"{name} {what}", found[name].values, target.values, tolerance, hint)
-        for part in ("forces", "strain"):
-            own, other = getattr(target, part), getattr(found[name], part)
-            if own is not None:
-                compare(f"{part} of {name} {what}", other, own, tolerance, hint)
+    found, wanted = subject.predict(structures, model), subject.predict(structures)
+    yield from agreement(subject.info, found, wanted, tolerance, what)

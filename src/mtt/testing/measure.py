@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -97,17 +98,28 @@ def agreement(
     :param tolerance: of values, and of derivatives unless ``derivatives`` says another one.
     :param what: in which the two differ: ``"rotated"``.
     """
+    limit = tolerance if derivatives is None else derivatives
     for one, other in zip(found, wanted, strict=True):
-        for name, target in other.items():
-            unit = info.targets[name].unit
-            yield compared(f"{name}, {what}", one[name].values, target.values, tolerance, unit=unit)
-            for part, words in (("forces", "forces of"), ("strain", "strain derivative of")):
-                right, given = getattr(target, part), getattr(one[name], part)
-                if right is None:
-                    continue
-                per = f"{unit}/{info.length_unit}" if part == "forces" else unit
-                limit = tolerance if derivatives is None else derivatives
-                yield compared(f"{words} {name}, {what}", given, right, limit, unit=per)
+        for name, right in other.items():
+            given, unit = one[name], info.targets[name].unit
+            values = compared(f"{name}, {what}", given.values, right.values, tolerance, unit=unit)
+            yield values if given.forces is None else _per_atom(values, len(given.forces))
+            if given.forces is not None and right.forces is not None:
+                yield compared(f"forces of {name}, {what}", given.forces, right.forces, limit,
+                               unit=f"{unit}/{info.length_unit}")  # fmt: skip
+            if given.strain is not None and right.strain is not None:
+                yield compared(f"strain derivative of {name}, {what}", given.strain, right.strain,
+                               limit, unit=unit)  # fmt: skip
+
+
+def _per_atom(total: Measured, n: int) -> Measured:
+    return replace(
+        total,
+        difference=total.difference / n,
+        magnitude=total.magnitude / n,
+        allowed=total.allowed / n,
+        unit=f"{total.unit} per atom",
+    )
 
 
 def judge(findings: Iterable[Measured | Note], *, to_the_end: bool) -> list[Measured | Note]:
@@ -117,10 +129,13 @@ def judge(findings: Iterable[Measured | Note], *, to_the_end: bool) -> list[Meas
     :raises CheckFailed: the first that does not.
     """
     seen: list[Measured | Note] = []
-    for finding in findings:
-        if isinstance(finding, Measured) and not finding.good and not to_the_end:
-            raise CheckFailed(str(finding))
-        seen.append(finding)
+    with ExitStack() as stack:
+        if isinstance(findings, Generator):
+            stack.callback(findings.close)  # it may hold files where it waits
+        for finding in findings:
+            if isinstance(finding, Measured) and not finding.good and not to_the_end:
+                raise CheckFailed(str(finding))
+            seen.append(finding)
     return seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Subject:
     :param model_hypers: laid over the folder's defaults; small models are checked faster.
     :param dataset_info: what the models are made for; an energy of hydrogen, carbon and oxygen
         if None.
+    :param checkpoints: stored ones of earlier versions; those in ``checkpoints/`` of the folder
+        if None.
     :raises ArchitectureError: it cannot be found or loaded.
     """
 
@@ -42,8 +45,11 @@ class Subject:
         *,
         model_hypers: Mapping[str, Any] | None = None,
         dataset_info: DatasetInfo | None = None,
+        checkpoints: Sequence[Path] | None = None,
     ) -> None:
         self.architecture = _loaded(architecture)
+        own = sorted((self.architecture.folder / "checkpoints").glob("*.ckpt"))
+        self.checkpoints: list[Path] = own if checkpoints is None else list(checkpoints)
         trainer, defaults = self.architecture.trainer, self.architecture.default_hypers
         self.model_hypers: dict[str, Any] = deep_merge(defaults["model"], dict(model_hypers or {}))
         self.training_hypers: dict[str, Any] = deep_merge(
@@ -52,6 +58,7 @@ class Subject:
         self.info = dataset_info or default_info()
         self.exceptions: dict[str, str] = dict(self.architecture.model.__conformance_exceptions__)
         self._models: dict[torch.dtype, ModelInterface] = {}
+        self._exported: bytes | None = None
 
     @property
     def elements(self) -> list[int]:
@@ -85,6 +92,15 @@ class Subject:
                 model.fit_baselines(self._single_atoms(), hypers)
             self._models[dtype] = model.to(dtype).eval()
         return self._models[dtype]
+
+    def exported(self) -> bytes:
+        """The file that users get from the float64 model; made once."""
+        if self._exported is None:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "model.pt")
+                copy.deepcopy(self.model()).export().save(str(path))
+                self._exported = path.read_bytes()
+        return self._exported
 
     def graph_model(self) -> MLIPModel | None:
         """The float64 model, if it is an ``MLIPModel``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import pytest
 from mtt.data.info import DatasetInfo
 from mtt.registry import Architecture
 from mtt.testing.catalogue import CHECKS, NAMES
-from mtt.testing.check import Check
+from mtt.testing.check import Check, CheckFailed, Outcome
 from mtt.testing.running import run
 from mtt.testing.subject import Subject, check_exceptions
 
@@ -36,14 +36,27 @@ class ArchitectureTests:
     dataset_info: ClassVar[DatasetInfo | None] = None
     """What the models are made for; None: an energy of hydrogen, carbon and oxygen."""
 
+    checkpoints: ClassVar[Sequence[Path] | None] = None
+    """Stored ones of earlier versions; None: those in ``checkpoints/`` of the folder."""
+
     @pytest.mark.parametrize("check", CHECKS, ids=NAMES)
     def test_architecture(self, check: Check) -> None:
         """One promise of the architecture."""
-        outcome = run(check, _subject(type(self)))
-        if outcome.failure is not None:
-            raise outcome.failure
-        if outcome.status != "passed":
-            pytest.skip(f"{outcome.status}: {outcome.message}")
+        show(run(check, _subject(type(self))))
+
+
+def show(outcome: Outcome) -> None:
+    """Fail or skip the test in which a check was run, unless it passed.
+
+    A failure says what was found, what it means and where to look.
+    """
+    if outcome.failure is not None:
+        raise CheckFailed(
+            f"{outcome.message}\nIt means: {outcome.meaning}\nWhere to look: {outcome.look}"
+        ) from outcome.failure
+    if outcome.status != "passed":
+        details = f" ({outcome.measured})" if outcome.measured else ""
+        pytest.skip(f"{outcome.status}: {outcome.message}{details}")
 
 
 _subjects: dict[type[ArchitectureTests], Subject] = {}
@@ -53,7 +66,10 @@ def _subject(suite: type[ArchitectureTests]) -> Subject:
     """The subject of one class; its models are built once."""
     if suite not in _subjects:
         subject = Subject(
-            suite.architecture, model_hypers=suite.model_hypers, dataset_info=suite.dataset_info
+            suite.architecture,
+            model_hypers=suite.model_hypers,
+            dataset_info=suite.dataset_info,
+            checkpoints=suite.checkpoints,
         )
         check_exceptions(subject, NAMES)
         _subjects[suite] = subject

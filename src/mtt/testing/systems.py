@@ -34,6 +34,22 @@ def slab(elements: Numbers) -> ase.Atoms:
     return ase.Atoms(_spread(elements, 5), positions, cell=cell, pbc=(True, True, False))
 
 
+def rod(elements: Numbers, cells: int) -> ase.Atoms:
+    """A row of ``cells`` crystals of four atoms, periodic along the row; long enough for most
+    cutoffs.
+    """
+    one = crystal(elements)
+    one.pbc = (True, False, False)
+    return one * (cells, 1, 1)
+
+
+def chain(elements: Numbers, n: int, spacing: float) -> ase.Atoms:
+    """``n`` atoms in a bent row; those ``k`` places apart are nearly ``k`` spacings apart."""
+    steps = np.arange(n)[:, None]
+    bend = 0.1 * (steps % 2) * np.array([0.6, -0.48, 0.0])
+    return ase.Atoms(_spread(elements, n), spacing * (steps * DIRECTION + bend))
+
+
 def atom(element: int) -> ase.Atoms:
     """One atom, far from everything."""
     return ase.Atoms([element], [[0.1, -0.2, 0.3]])

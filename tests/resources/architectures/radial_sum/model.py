@@ -25,6 +25,7 @@ class RadialSum(ModelInterface):
         "targets that cannot be learnt are refused": "it takes everything for an energy",
         "second derivatives are continuous at the cutoff": "its cutoff function is a cosine",
         "a restart refuses unknown elements and targets": "it goes on as it is",
+        "engines may ask for some of the atoms": "it gives the energy of whole structures only",
     }
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
