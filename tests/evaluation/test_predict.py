@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
-from metatomic.torch import AtomisticModel, load_atomistic_model
+from metatomic.torch import (
+    AtomisticModel,
+    ModelCapabilities,
+    ModelOutput,
+    load_atomistic_model,
+)
 
 from mtt import DatasetInfo, MLIPModel, ModelInterface, Target, TargetInfo
 from mtt.data import Dataset
@@ -167,6 +172,27 @@ def test_targets_per_atom_are_predicted_beside_the_energy(
     assert by_graph.values.shape == (29, 2)
     assert by_graph.forces is None
     torch.testing.assert_close(by_system.values, by_graph.values, rtol=1e-12, atol=1e-12)
+
+
+def test_an_exported_model_that_offers_energies_per_atom_predicts_those_of_structures(
+    model: MLIPModel, make_dataset: Callable[..., Dataset]
+) -> None:
+    """As the files of metatrain do."""
+    exported = model.export()
+    known = exported.capabilities()
+    offered = ModelCapabilities(
+        outputs={"energy": ModelOutput(unit="eV", sample_kind="atom")},
+        atomic_types=known.atomic_types,
+        interaction_range=known.interaction_range,
+        length_unit=known.length_unit,
+        supported_devices=known.supported_devices,
+        dtype=known.dtype,
+    )
+    per_atom = AtomisticModel(exported.module, exported.metadata(), offered)
+    for dataset in (make_dataset(), make_dataset({})):
+        expected, found = (predict(one, dataset) for one in (exported, per_atom))
+        for one, two in zip(expected, found, strict=True):
+            assert torch.equal(one.targets["energy"].values, two.targets["energy"].values)
 
 
 def test_an_unknown_element_is_found_before_anything_is_predicted(

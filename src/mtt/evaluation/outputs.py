@@ -32,8 +32,9 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
     """Units, elements and targets of a model, exported or not.
 
     An exported file does not name physical quantities: its outputs ``energy`` and
-    ``energy/<variant>`` are energies, by metatomic's standard. Features and uncertainties are
-    no targets.
+    ``energy/<variant>`` are energies, by metatomic's standard, and are those of structures: one
+    that is offered per atom is summed for who asks for structures. Features and uncertainties
+    are no targets.
     """
     if isinstance(model, ModelInterface):
         return model.dataset_info
@@ -44,8 +45,9 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
         if base in _AUXILIARY | _OLD_NAMES or name.startswith(_AUXILIARY_PREFIXES):
             continue
         if output.sample_kind in ("system", "atom"):
-            quantity = "energy" if base == "energy" else ""
-            targets[name] = TargetInfo(quantity, output.unit, output.sample_kind)
+            is_energy = base == "energy"
+            kind = "system" if is_energy else output.sample_kind
+            targets[name] = TargetInfo("energy" if is_energy else "", output.unit, kind)
     return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
 
 
