@@ -15,6 +15,7 @@ version = __version__
 
 extensions = [
     "architecture_pages",
+    "check_tables",
     "myst_parser",
     "option_tables",
     "promise_tables",
