@@ -70,8 +70,9 @@ class PET(MLIPModel):
         )
 
     def interaction_range(self) -> float:
-        """Each layer looks one cutoff further."""
-        return max(self.list_cutoff(), len(self.layers) * self.cutoff)
+        """Each layer looks one cutoff further, and so do messages that are read out themselves."""
+        steps = len(self.layers) + (0 if self.residual else 1)
+        return max(self.list_cutoff(), steps * self.cutoff)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, properties]."""

@@ -67,17 +67,18 @@ class Attention(torch.nn.Module):
 
 
 class RMSNorm(torch.nn.RMSNorm):
-    """gain · x / √(mean x² + ε) (Zhang and Sennrich, arXiv:1910.07467).
+    """gain · x / √(mean x² + 1e-6) (Zhang and Sennrich, arXiv:1910.07467).
 
     Written out, so that it has derivatives of every order on every device.
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__(width, eps=1e-6)
+        super().__init__(width)
+        self.epsilon = 1e-6
 
     def forward(self, x: Tensor) -> Tensor:
-        square = x.square().sum(dim=-1, keepdim=True) * (1 / x.shape[-1])
-        return x * torch.rsqrt(square + 1e-6) * self.weight
+        square = (x * x).mean(dim=-1, keepdim=True)
+        return x * torch.rsqrt(square + self.epsilon) * self.weight
 
 
 def make_norm(kind: str, width: int) -> torch.nn.Module:
