@@ -8,8 +8,10 @@ from mtt.nn.build import building
 from mtt.nn.constant import Constant
 from mtt.nn.cutoff import SmoothCutoff
 from mtt.nn.neighborhoods import Neighborhoods, lay_out, neighborhoods
+from mtt.nn.pair_basis import PairBasis
 from mtt.nn.radial import LaplacianEigenstates
 from mtt.nn.reverse import reverse_pairs
+from mtt.nn.silu import silu
 from mtt.nn.soap import SoapPowerSpectrum
 from mtt.nn.species import (
     SpeciesLinear,
@@ -24,6 +26,7 @@ __all__ = [
     "Constant",
     "LaplacianEigenstates",
     "Neighborhoods",
+    "PairBasis",
     "SmoothCutoff",
     "SoapPowerSpectrum",
     "SpeciesLinear",
@@ -34,6 +37,7 @@ __all__ = [
     "lay_out",
     "neighborhoods",
     "reverse_pairs",
+    "silu",
     "sort_by_species",
     "with_known_species",
 ]

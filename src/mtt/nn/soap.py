@@ -10,6 +10,7 @@ from mtt.nn.neighborhoods import Neighborhoods, lay_out
 from mtt.nn.radial import LaplacianEigenstates
 from mtt.nn.soap_gradient import PowerSpectrum
 from mtt.nn.spherical import SphericalHarmonics
+from mtt.nn.written_out import written_out
 
 
 class SoapPowerSpectrum(torch.nn.Module):
@@ -55,7 +56,7 @@ class SoapPowerSpectrum(torch.nn.Module):
             return self.power_spectrum(table, one_hot, layout.n_rows)
         # geometry keeps the precision of the vectors, whatever mixed precision is on
         with torch.autocast(vectors.device.type, enabled=False):
-            return PowerSpectrum.apply(table, one_hot, layout.n_rows, self)
+            return written_out(PowerSpectrum(self, one_hot, layout.n_rows), table)
 
     def power_spectrum(self, table: Tensor, one_hot: Tensor, n_rows: int) -> Tensor:
         """The formula in plain operations, differentiable to any order.

@@ -47,6 +47,16 @@ class SphericalHarmonics(torch.nn.Module):
             degrees.append(last)
         return torch.cat(degrees, dim=1)
 
+    def gradients(self, harmonics: Tensor) -> Tensor:
+        """Of the solid harmonics, [n, 3, (l_max + 1)²].
+
+        :param harmonics: what :meth:`forward` gave for the same vectors, or a multiple of it.
+        """
+        rows = self.l_max**2
+        below = harmonics[:, :rows]
+        table = self.gradient().view(3, rows, -1).transpose(0, 1).reshape(rows, -1)
+        return (below @ table).view(below.shape[0], 3, -1)
+
     def tangent(self, harmonics: Tensor, direction: Tensor) -> Tensor:
         """Derivative of the solid harmonics along ``direction`` [n, 3], [n, (l_max + 1)²].
 

@@ -1,0 +1,112 @@
+"""One round of messages: densities seen along pairs, pairs summed to densities."""
+
+from typing import List, NamedTuple, Tuple
+
+import torch
+from torch import Tensor
+
+from mtt.nn import silu
+
+
+class Pairs(NamedTuple):
+    """The pairs of all atoms in a table, one row of K slots per atom; zeros in empty slots."""
+
+    basis: Tensor  # [N, K, n_angular + n_scalar], f Y_lm, then f B_n and f
+    angular: Tensor  # [N, K, n_angular], the first part of it
+    scalar: Tensor  # [N, K, n_scalar], the second part
+    reverse: Tensor  # [N · K] int64, slot of the same pair seen from its other end
+
+
+class DegreeLinear(torch.nn.Module):
+    """A linear map for each degree l, the same for all m: commutes with rotations.
+
+    :param max_angular: highest l.
+    """
+
+    def __init__(self, max_angular: int, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(max_angular + 1, n_in, n_out) / n_in**0.5)
+        self.register_buffer("degree", degrees(max_angular), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n_angular, N, n_in] to [n_angular, N, n_out]."""
+        return torch.bmm(x, self.weight.index_select(0, self.degree))
+
+    def extra_repr(self) -> str:
+        return "degrees={}, {} -> {}".format(*self.weight.shape)
+
+
+class Layer(torch.nn.Module):
+    """Scalars and densities of atoms to new ones, by way of the pairs.
+
+    Atoms have scalars ``x`` [N, D] and densities ``v`` [n_angular, N, C].
+
+    :param first: there are no densities yet.
+    :param last: densities are not asked for any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_angular: int,
+        n_radial: int,
+        n_channels: int,
+        n_features: int,
+        first: bool,
+        last: bool,
+    ) -> None:
+        super().__init__()
+        n_degrees = max_angular + 1
+        self.first, self.last = first, last
+        self.n_degrees, self.n_channels, self.n_features = n_degrees, n_channels, n_features
+        # what a pair sees of an atom: the first C channels from the atom, the others from afar
+        self.radial = torch.nn.Parameter(torch.randn(n_radial, 1, 2 * n_channels) / n_radial**0.5)
+        self.constant = torch.nn.Linear(n_features, 2 * n_channels)
+        self.project = DegreeLinear(max_angular, n_channels, 0 if first else 2 * n_channels)
+        self.mix = DegreeLinear(max_angular, n_channels, 2 * n_channels)
+        n_products = n_degrees * n_channels
+        self.products = torch.nn.Parameter(
+            torch.randn(n_degrees, n_channels, n_features) / n_products**0.5
+        )
+        self.own = torch.nn.Linear(n_channels, n_features)
+        n_gates = 0 if last else n_products
+        self.update = torch.nn.Linear(n_features, n_features + n_gates)
+        self.register_buffer("degree", degrees(max_angular), persistent=False)
+
+    def forward(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tuple[Tensor, Tensor]:
+        """New scalars and, unless it is the last layer, densities."""
+        messages = self.messages(pairs, x, v)
+        sums = torch.bmm(pairs.angular.transpose(1, 2), messages)
+        left, right = self.mix(sums.transpose(0, 1)).split(self.n_channels, dim=2)
+        if not self.first:
+            left = left + v
+        # invariants: Σ_m left_lm right_lm, mixed
+        weights = self.products.index_select(0, self.degree)
+        products = (left * right).transpose(0, 1).reshape(x.shape[0], -1)
+        hidden = products @ weights.view(-1, self.n_features)
+        change = self.update(silu(hidden + self.own(left[0]) + x))
+        if self.last:
+            return x + change, v
+        change, gates = change.split([self.n_features, self.n_degrees * self.n_channels], dim=1)
+        gates = gates.view(-1, self.n_degrees, self.n_channels).transpose(0, 1)
+        return x + change, left * gates.index_select(0, self.degree)
+
+    def messages(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tensor:
+        """[N, K, C] scalars of pairs: what both atoms' densities are in the pair's direction."""
+        n_atoms, n_slots = pairs.scalar.shape[0], pairs.scalar.shape[1]
+        radial = self.radial.expand(-1, n_atoms, -1)
+        parts: List[Tensor] = [radial, self.constant(x)[None]]
+        basis = pairs.scalar
+        if not self.first:
+            parts = [self.project(v), radial, self.constant(x)[None]]
+            basis = pairs.basis
+        seen = torch.bmm(basis, torch.cat(parts).transpose(0, 1))
+        here, there = seen.split(self.n_channels, dim=2)
+        there = there.reshape(n_atoms * n_slots, -1).index_select(0, pairs.reverse)
+        return silu(here + there.view(n_atoms, n_slots, -1))
+
+
+def degrees(max_angular: int) -> Tensor:
+    """l of every (l, m), [n_angular] int64."""
+    l = torch.arange(max_angular + 1)
+    return l.repeat_interleave(2 * l + 1)

@@ -1,0 +1,132 @@
+"""Equivariant message passing: densities around atoms, seen along the pairs between them."""
+
+from typing import Any, Dict, List
+
+import torch
+from metatomic.torch import ModelMetadata
+from torch import Tensor
+
+from mtt import DatasetInfo, Graph, MLIPModel
+from mtt.architectures.density_messages.layer import Layer, Pairs
+from mtt.nn import (
+    PairBasis,
+    lay_out,
+    neighborhoods,
+    reverse_pairs,
+    silu,
+    with_known_species,
+)
+
+
+class DensityMessages(MLIPModel):
+    """Atoms hold densities in spherical harmonics; pairs hold scalars.
+
+    In each layer a pair looks at the densities of both its atoms in its own direction, and an
+    activation turns what it sees into its message; an atom sums the messages of its pairs,
+    times their spherical harmonics, to new densities, whose products are invariants that
+    change its scalars. All sums over neighbours are batched matrix products; there are no
+    tensor products and no Clebsch-Gordan coefficients.
+
+    Akin to Schütt, Unke and Gastegger, ICML 2021, arXiv:2102.03150 (scalars and gated
+    vectors), Frank, Unke and Müller, NeurIPS 2022, arXiv:2205.14276 (harmonics as
+    coordinates of neighbourhoods), and Batatia et al., NeurIPS 2022, arXiv:2206.07697 (many-body
+    messages from densities).
+    """
+
+    __checkpoint_version__ = 1
+    __supported_devices__ = ["cuda", "cpu"]
+    __supported_dtypes__ = [torch.float32, torch.float64]
+    __supported_targets__ = ("energy", "scalar", "scalar per atom")
+    __default_metadata__ = ModelMetadata(
+        name="Density messages",
+        references={
+            "architecture": [
+                "https://doi.org/10.48550/arXiv.2102.03150",
+                "https://doi.org/10.48550/arXiv.2205.14276",
+                "https://doi.org/10.48550/arXiv.2206.07697",
+            ]
+        },
+    )
+
+    def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
+        super().__init__(hypers, dataset_info)
+        self.cutoff = float(hypers["cutoff"])
+        self.n_types = len(dataset_info.atomic_types)
+        max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]
+        n_layers, n_features = hypers["num_layers"], hypers["num_features"]
+        self.basis = PairBasis(self.cutoff, hypers["cutoff_width"], max_angular, n_radial)
+        # sums over neighbours begin at the size of one term
+        self.damping = float(hypers["average_neighbors"]) ** -0.5
+        self.species = torch.nn.Embedding(self.n_types, n_features)
+        self.layers = torch.nn.ModuleList(
+            Layer(
+                max_angular=max_angular,
+                n_radial=n_radial,
+                n_channels=hypers["num_channels"],
+                n_features=n_features,
+                first=i == 0,
+                last=i == n_layers - 1,
+            )
+            for i in range(n_layers)
+        )
+        self.heads = torch.nn.ModuleList(
+            Head(n_features, target.properties) for target in dataset_info.targets.values()
+        )
+
+    def interaction_range(self) -> float:
+        """Each layer looks one cutoff further."""
+        return max(self.list_cutoff(), len(self.layers) * self.cutoff)
+
+    def predict(self, graph: Graph) -> Dict[str, Tensor]:
+        """The network's values of every atom, per target [n_atoms, properties].
+
+        One isolated atom of each element goes along behind the atoms of the batch: its values
+        are subtracted, so that an isolated atom has exactly those of the composition.
+        """
+        n_atoms = graph.types.shape[0]
+        isolated = torch.arange(self.n_types, device=graph.types.device)
+        x = self.species(torch.cat([graph.types, isolated]))
+        pairs = self.pairs(graph, n_atoms + self.n_types)
+        v = x.new_zeros(0)
+        for layer in self.layers:
+            x, v = layer(pairs, x, v)
+        results: Dict[str, Tensor] = {}
+        for i, head in enumerate(self.heads):
+            values, alone = head(x).split([n_atoms, self.n_types])
+            results[self.target_names[i]] = values - alone.index_select(0, graph.types)
+        return results
+
+    def pairs(self, graph: Graph, n_rows: int) -> Pairs:
+        """The functions of all pairs, laid out with one row per atom; the last rows are empty."""
+        device = graph.types.device
+        layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device))
+        # empty slots hold a neighbour beyond the cutoff, of which all functions are zero
+        table = self.basis(lay_out(graph.vectors, layout, 2 * self.cutoff))
+        basis = table.view(n_rows, layout.width, -1)
+        n_angular = self.basis.n_angular
+        angular, scalar = basis.split([n_angular, basis.shape[2] - n_angular], dim=2)
+        reversed_pairs = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows)
+        reverse = torch.arange(n_rows * layout.width, device=device)
+        reverse = reverse.index_copy(0, layout.slots, layout.slots[reversed_pairs])
+        return Pairs(basis, angular * self.damping, scalar, reverse)
+
+    def head_modules(self) -> Dict[str, List[str]]:
+        """The head of each target."""
+        return {name: [f"heads.{i}"] for i, name in enumerate(self.target_names)}
+
+    def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
+        """Each element has a vector of its own; all else is shared."""
+        return with_known_species(self.state_dict()[name], known, places)
+
+
+class Head(torch.nn.Module):
+    """From the scalars of atoms to the values of one target."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(n_in, n_in)
+        self.last = torch.nn.Linear(n_in, n_out, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, n_in] to [n, n_out]."""
+        return self.last(silu(self.hidden(x)))
