@@ -23,6 +23,8 @@ class DegreeLinear(torch.nn.Module):
     :param max_angular: highest l.
     """
 
+    degree: Tensor
+
     def __init__(self, max_angular: int, n_in: int, n_out: int) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.randn(max_angular + 1, n_in, n_out) / n_in**0.5)
@@ -44,6 +46,8 @@ class Layer(torch.nn.Module):
     :param first: there are no densities yet.
     :param last: densities are not asked for any more.
     """
+
+    degree: Tensor
 
     def __init__(
         self,
