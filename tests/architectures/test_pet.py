@@ -1,23 +1,14 @@
-"""The numbers of pet: attention, cutoffs, messages, and what turns with them."""
+"""What pet predicts: forces, ranges, smoothness, precision, several targets."""
 
 import copy
-import json
-import math
-from pathlib import Path
 
 import ase
 import ase.build
-import ase.io
 import pytest
 import torch
 
-from mtt import DatasetInfo, Graph, TargetInfo, train
-from mtt.architectures.pet.cutoff import LogCutoff
-from mtt.architectures.pet.transformer import Attention, RMSNorm, arrange
-from mtt.checkpoint import read
+from mtt import DatasetInfo, Graph, TargetInfo
 from mtt.data import Batching, Dataset, Loader
-from mtt.errors import ArchitectureError
-from mtt.nn import neighborhoods
 from mtt.registry import find
 from mtt.testing import CHECKS, Subject, run
 
@@ -42,7 +33,6 @@ VARIANTS = {
     "one layer": {"num_gnn_layers": 1, "num_attention_layers": 2},
 }
 CPU = torch.device("cpu")
-DATA = Path(__file__).parents[2] / "examples" / "data" / "ethanol.xyz"
 
 
 def make(info=INFO, dtype=torch.float64, **changes):
@@ -79,91 +69,6 @@ def crystal() -> ase.Atoms:
     atoms.numbers[0] = 8
     atoms.rattle(0.1, seed=4)
     return atoms
-
-
-# ------------------------------------------------------------------ attention
-
-
-def test_attention_is_the_formula_with_weights():
-    torch.manual_seed(0)
-    attention = Attention(6, 2, temperature=1.5).double()
-    centers = torch.tensor([0, 0, 0, 2])  # atom 1 has no neighbours
-    weights = torch.tensor([1.0, 0.4, 0.01, 0.7], dtype=torch.float64)
-    layout = neighborhoods(centers, torch.arange(3))
-    x = torch.randn(7, 6, dtype=torch.float64)  # three atoms, then four pairs
-    found = attention(x, arrange(layout, centers, weights.log()))
-    q, k, v = attention.inward(x).split(6, dim=1)
-    for members in ([0, 3, 4, 5], [1], [2, 6]):  # an atom, then its pairs
-        f = torch.cat([torch.ones(1).double(), weights[[m - 3 for m in members[1:]]]])
-        heads = []
-        for part in (slice(0, 3), slice(3, 6)):
-            scores = q[members, part] @ k[members, part].T / (1.5 * math.sqrt(3))
-            raw = f * scores.exp()
-            heads.append(raw / raw.sum(dim=1, keepdim=True) @ v[members, part])
-        expected = attention.outward(torch.cat(heads, dim=1))
-        torch.testing.assert_close(found[members], expected)
-
-
-@pytest.mark.parametrize("kind", ["Bump", "Cosine"])
-def test_a_token_at_the_cutoff_counts_as_if_it_were_not_there(kind):
-    torch.manual_seed(0)
-    attention = Attention(4, 1, 1.0).double()
-    lengths = torch.tensor([1.0, 3.0, 1.4], dtype=torch.float64)
-    centers = torch.tensor([0, 0, 1])
-    log_weights = LogCutoff(3.0, 0.5, kind)(lengths)
-    x = 3 * torch.randn(5, 4, dtype=torch.float64)
-
-    def attended(pairs: list[int]) -> torch.Tensor:
-        layout = neighborhoods(centers[pairs], torch.arange(2))
-        tokens = arrange(layout, centers[pairs], log_weights[pairs])
-        return attention(x[[0, 1, *(2 + p for p in pairs)]], tokens)
-
-    with_it, without = attended([0, 1, 2]), attended([0, 2])
-    torch.testing.assert_close(with_it[[0, 1, 2, 4]], without, rtol=0, atol=1e-13)
-
-
-def test_norm_is_that_of_torch():
-    x = torch.randn(5, 8, dtype=torch.float64)
-    norm = RMSNorm(8).double()
-    torch.nn.init.normal_(norm.weight)
-    expected = torch.nn.functional.rms_norm(x, [8], norm.weight, 1e-6)
-    torch.testing.assert_close(norm(x), expected, rtol=0, atol=1e-14)
-
-
-# -------------------------------------------------------------------- cutoffs
-
-
-def test_cutoff_functions_are_the_formulas():
-    r = torch.linspace(2.6, 2.99, 40, dtype=torch.float64)
-    t = (r - 2.5) / 0.5
-    bump, cosine = (LogCutoff(3.0, 0.5, kind)(r).exp() for kind in ("Bump", "Cosine"))
-    torch.testing.assert_close(bump, 0.5 * (1 + torch.tanh(1 / torch.tan(math.pi * t))))
-    torch.testing.assert_close(cosine, 0.5 * (1 + torch.cos(math.pi * t)))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("kind", ["Bump", "Cosine"])
-def test_cutoff_functions_end_without_a_step_and_stay_finite(kind, dtype):
-    ends = [0.5, 2.5, 2.5 + 1e-6, 3.0 - 1e-6, 3.0, 3.0 + 1e-6, 4.0]
-    r = torch.tensor(ends, dtype=dtype, requires_grad=True)
-    values = LogCutoff(3.0, 0.5, kind)(r)
-    (slopes,) = torch.autograd.grad(values.exp().sum(), r, create_graph=True)
-    (second,) = torch.autograd.grad(slopes.sum(), r)
-    expected = torch.tensor([1, 1, 1, 0, 0, 0, 0], dtype=dtype)
-    torch.testing.assert_close(values.detach().exp(), expected, rtol=0, atol=1e-10)
-    assert float(slopes.detach().abs().max()) < 1e-4
-    assert all(bool(part.isfinite().all()) for part in (values, slopes, second))
-    if kind == "Bump":
-        assert float(second.abs().max()) < 1e-10
-
-
-@pytest.mark.parametrize("width", [0.0, 3.1])
-def test_a_width_beyond_the_cutoff_is_refused(width):
-    with pytest.raises(ArchitectureError, match="cutoff_width: must be above 0 and at most"):
-        make(cutoff_width=width)
-
-
-# ---------------------------------------------------------------- predictions
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -272,80 +177,3 @@ def test_targets_of_structures_and_of_atoms_have_readouts_of_their_own():
     subject = Subject(ARCHITECTURE, model_hypers=TINY, dataset_info=info)
     (check,) = [one for one in CHECKS if one.name == "heads serve one target each"]
     assert run(check, subject).status == "passed"
-
-
-# -------------------------------------------------------------------- options
-
-
-def test_there_are_as_many_parameters_as_in_metatrains_pet():
-    small = {"cutoff": 5.0, "d_pet": 32, "d_node": 64, "d_head": 32, "d_feedforward": 64}
-    small |= {"num_heads": 4, "num_attention_layers": 1}
-    defaults = ARCHITECTURE.default_hypers["model"]
-    for hypers, number in ((defaults, 2_902_786), ({**defaults, **small}, 105_538)):
-        model = ARCHITECTURE.model(copy.deepcopy(hypers), INFO)
-        assert sum(parameter.numel() for parameter in model.parameters()) == number
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"long_range": {"enable": True}}, "long_range.enable: long-range .* not available"),
-        ({"num_neighbors_adaptive": 16}, "num_neighbors_adaptive: adaptive .* not available"),
-        ({"system_conditioning": True}, "system_conditioning: .* charge and spin is not available"),
-        ({"num_heads": 3}, "d_pet: must be a multiple of num_heads \\(3\\), got 8"),
-    ],
-)
-def test_what_is_not_available_is_refused(changes, message):
-    with pytest.raises(ArchitectureError, match=message):
-        make(**changes)
-
-
-METATRAIN = """
-device: cpu
-base_precision: 32
-seed: 1
-architecture:
-  name: pet
-  model:
-    cutoff: 3.0
-    num_neighbors_adaptive: null
-    d_pet: 8
-    d_head: 8
-    d_node: 8
-    d_feedforward: 8
-    num_heads: 2
-    num_attention_layers: 1
-    long_range: {enable: false, use_ewald: false}
-    system_conditioning: false
-  training:
-    batch_size: 4
-    num_epochs: 6
-    learning_rate: 1e-2
-    warmup_fraction: 0.1
-    best_model_metric: mae_prod
-    grad_clip_norm: 1.0
-    loss:
-      energy: {type: mse, weight: 1.0, gradients: {positions: {type: mse, weight: 1.0}}}
-training_set:
-  systems: {read_from: ethanol.xyz, length_unit: angstrom}
-  targets:
-    energy: {key: energy, unit: eV, forces: {key: forces}}
-validation_set: 0.2
-test_set: 0.0
-"""
-
-
-def test_an_options_file_of_metatrain_trains(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    ase.io.write("ethanol.xyz", ase.io.read(DATA, ":20"))
-    Path("options.yaml").write_text(METATRAIN)
-    folder = train("options.yaml").directory
-    lines = (folder / "history.jsonl").read_text().splitlines()
-    history = [json.loads(line) for line in lines]
-    first, last = history[0], history[-1]
-    assert len(history) == 6
-    assert last["training loss"] < 0.5 * first["training loss"]
-    assert last["validation loss"] < first["validation loss"]
-    products = [e["validation energy MAE"] * e["validation forces MAE"] for e in history]
-    assert read(folder / "model.ckpt")["best_epoch"] == 1 + products.index(min(products))
-    assert "augmentation: o3" in (folder / "options_restart.yaml").read_text()
