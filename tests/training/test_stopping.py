@@ -1,6 +1,8 @@
 """Trainings that end before their last epoch: by max_time, or for want of progress."""
 
 import logging
+import os
+import signal
 
 import pytest
 import torch
@@ -102,6 +104,27 @@ def test_a_max_time_shorter_than_a_validation_still_gets_ahead(
     assert_equal(dict(straight.state_dict()), dict(model.state_dict()))
     one, two = (read(path / "last.ckpt") for path in (tmp_path / "checkpoints", folder))
     assert rows(one) == rows(two)
+
+
+def test_a_signal_in_the_prefit_stops_after_its_batch_and_leaves_the_weights_as_they_were(
+    make_model, make_trainer, train, tmp_path
+):
+    model = make_model().double()
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    batches = []
+
+    def terminate(module, inputs):
+        batches.append(module.training)
+        if len(batches) == 8:  # the second of the second evaluation
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    model.network.register_forward_pre_hook(terminate)
+    with pytest.raises(TrainingInterrupted, match=r"SIGTERM in the pre-fit; .* start it") as e:
+        train(make_trainer(prefit={"parameters": ["network.*"]}), model)
+    assert e.value.exit_code == 143
+    assert batches == [False] * 8
+    assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_a_generous_max_time_changes_nothing(

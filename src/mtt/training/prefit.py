@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -86,6 +86,7 @@ def prefit(
     *,
     max_steps: int = 200,
     tolerance: float = 1e-6,
+    interrupted: Callable[[], None] = lambda: None,
 ) -> PrefitReport:
     """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``patterns`` name.
 
@@ -98,6 +99,7 @@ def prefit(
     :param loss: with the weights of the first epoch.
     :param patterns: names of parameters, with ``*`` for any text.
     :param tolerance: converged where no component of the gradient is larger.
+    :param interrupted: called after every batch; what it raises ends the fit, with the old values.
     :raises ConfigError: a pattern of no parameter.
     :raises TrainingError: the loss or its gradient is not finite; the values are the old ones.
     """
@@ -111,7 +113,7 @@ def prefit(
         log.warning("prefit is left out: %s can not be trained", ", ".join(patterns))
         return PrefitReport()
     with _undisturbed(model, list(chosen.values())):
-        report = _Fit(model, loader, loss, chosen).run(max_steps, tolerance)
+        report = _Fit(model, loader, loss, chosen, interrupted).run(max_steps, tolerance)
     _tell(report, max_steps)
     return report
 
@@ -134,9 +136,15 @@ class _Fit:
     """The fit of ``chosen``, from their present values."""
 
     def __init__(
-        self, model: MLIPModel, loader: Loader, loss: Loss, chosen: dict[str, Parameter]
+        self,
+        model: MLIPModel,
+        loader: Loader,
+        loss: Loss,
+        chosen: dict[str, Parameter],
+        interrupted: Callable[[], None],
     ) -> None:
         self.model, self.loader, self.loss = model, loader, loss
+        self.interrupted = interrupted
         self.names, self.parameters = tuple(chosen), list(chosen.values())
         self.counts: list[Tensor | float] = [0.0] * len(loss.terms)
         for batch in loader.epoch(0):
@@ -189,6 +197,7 @@ class _Fit:
                 )
                 torch._foreach_add_(gradients, list(parts))
                 total += float(value.detach())
+                self.interrupted()
             if not (math.isfinite(total) and all(bool(g.isfinite().all()) for g in gradients)):
                 what = "loss" if not math.isfinite(total) else "gradient of the loss"
                 raise TrainingError(

@@ -29,7 +29,7 @@ from mtt.training.parts import Parts, check_resumable, one_device
 from mtt.training.precision import check_precision, tf32
 from mtt.training.prefit import check_patterns, prefit
 from mtt.training.rng import rng_state
-from mtt.training.signals import StopFlag, watch_signals
+from mtt.training.signals import StopFlag, TrainingInterrupted, watch_signals
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
 from mtt.training.timing import Deadline, Due, parse_max_time
@@ -125,7 +125,7 @@ class MLIPTrainer(TrainerInterface):
         ):
             if fresh:
                 torch.manual_seed(self.run.seed)
-                self._prefit(parts)
+                self._prefit(parts, stop)
             self._fit = self._prepare(parts, Path(checkpoint_dir), events, stop, deadline)
             if self._state.epoch >= self._fit.num_epochs:
                 logger.info(
@@ -165,14 +165,25 @@ class MLIPTrainer(TrainerInterface):
 
     # ------------------------------------------------------------------ preparation
 
-    def _prefit(self, parts: Parts) -> None:
+    def _prefit(self, parts: Parts, stop: StopFlag) -> None:
         options = self.hypers["prefit"]
         if options is None:
             return
         given = {key: options[key] for key in ("max_steps", "tolerance") if key in options}
         loader = parts.loader(parts.plans[0].hypers, parts.training, shuffle=False)
         loss = parts.losses[0].at(0)
-        report = prefit(parts.model, loader, loss, options["parameters"], **given)
+
+        def interrupted() -> None:
+            if stop.signal is not None:
+                raise TrainingInterrupted(
+                    f"stopped by {stop.signal.name} in the pre-fit; there is nothing to save yet",
+                    exit_code=128 + stop.signal.value,
+                    hint="start it again",
+                )
+
+        report = prefit(
+            parts.model, loader, loss, options["parameters"], interrupted=interrupted, **given
+        )
         self._state.origin["prefit"] = report.to_dict()
 
     def _prepare(
