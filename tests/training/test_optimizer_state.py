@@ -164,21 +164,3 @@ def test_a_state_of_another_optimizer_is_refused(choice, message):
     fresh = make_optimizer(model, {**default_hypers(), "optimizer": choice})
     with pytest.raises(TrainingError, match=message):
         restore_optimizer(fresh, stepped(model))
-
-
-def test_a_state_from_before_names_were_kept_is_restored():
-    model = torch.nn.Linear(2, 1)
-    names = [name for name, _ in model.named_parameters()]
-    old = torch.optim.Adam(model.parameters())
-    model(torch.ones(1, 2)).sum().backward()
-    old.step()
-    fresh = make_optimizer(model, {**default_hypers(), "weight_decay": 0.3})
-    restore_optimizer(fresh, through_a_file(old.state_dict()), names)
-    for p in model.parameters():
-        assert torch.equal(fresh.state[p]["exp_avg"], old.state[p]["exp_avg"])
-    for wrong in ([], names[:1], ["weight", "bais"]):
-        with pytest.raises(TrainingError, match="belongs to other parameters"):
-            restore_optimizer(fresh, old.state_dict(), wrong)
-    wider = make_optimizer(torch.nn.Linear(3, 1), default_hypers())
-    with pytest.raises(TrainingError, match="belongs to other parameters"):
-        restore_optimizer(wider, old.state_dict(), names)

@@ -25,22 +25,16 @@ _SHAPING = (
 """Options on which it depends what a state consists of, or which it holds itself."""
 
 
-def restore_optimizer(
-    optimizer: Optimizer, state: Mapping[str, Any], names: Sequence[str] = ()
-) -> None:
+def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     """Take moments and step counts from ``state``, but keep the options of ``optimizer``.
 
     Parameters are matched by name, so that their groups may differ. Every number comes back
     with the bits and the type that it was saved with.
 
     :param state: a ``state_dict`` of what :func:`make_optimizer` made.
-    :param names: the trained parameters in the order of the model, for states from before names
-        were kept: Adam or AdamW, with one group.
     :raises TrainingError: ``state`` belongs to other parameters, or to another optimizer.
     """
     saved, own = state["param_groups"], optimizer.state_dict()["param_groups"]
-    if "param_names" not in saved[0]:
-        saved = _named(saved[0], state["state"], own, names)
     _check_parameters(saved, own)
     _check_kind(saved, own)
     theirs = _by_name(saved)
@@ -63,23 +57,6 @@ def restore_optimizer(
         loaded = optimizer.state[parameters[index]]
         for key, value in entry.items():
             loaded[key] = _placed(value, loaded[key])
-
-
-def _named(
-    group: Mapping[str, Any],
-    moments: Mapping[int, Mapping[str, Tensor]],
-    own: Sequence[Mapping[str, Any]],
-    names: Sequence[str],
-) -> list[Mapping[str, Any]]:
-    """The one group of a state without names; without them again where they do not fit."""
-    known = _shapes(own)
-    if len(names) != len(group["params"]) or set(names) != set(known):
-        return [{**group, "optimizer": "adam"}]
-    shapes = [
-        list(moments[index]["exp_avg"].shape) if index in moments else known[name]
-        for index, name in zip(group["params"], names, strict=True)
-    ]
-    return [{**group, "optimizer": "adam", "param_names": list(names), "shapes": shapes}]
 
 
 def _check_parameters(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> None:
@@ -107,11 +84,11 @@ def _check_kind(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, A
 
 
 def _shapes(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Shape by name of parameter; empty where there are no names."""
+    """Shape by name of parameter."""
     return {
         name: list(shape)
         for group in groups
-        for name, shape in zip(group.get("param_names", ()), group.get("shapes", ()), strict=True)
+        for name, shape in zip(group["param_names"], group["shapes"], strict=True)
     }
 
 
