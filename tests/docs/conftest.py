@@ -1,0 +1,114 @@
+"""Pages that are run: their files are written, their commands and scripts executed, in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+_BLOCK = re.compile(r"^```(\S+)(?: (\w+))?\n((?::[^\n]*\n)*)\n?(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A block of code of a page.
+
+    :param file: its caption; empty where it is to be run.
+    """
+
+    language: str
+    file: str
+    text: str
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """All blocks of code of a page, in order."""
+    for kind, language, options, text in _BLOCK.findall(page):
+        caption = re.search(r"^:caption: (.*)$", options, re.MULTILINE)
+        if kind == "{code-block}":
+            yield Block(language, caption[1] if caption else "", text)
+        elif not kind.startswith("{"):
+            yield Block(kind, "", text)
+
+
+class Walk:
+    """Does what a page says, in an empty folder.
+
+    :param said: all that its commands and scripts printed so far.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.site = folder / "site-packages"  # of what the page installs
+        self.said: list[str] = []
+
+    def step(self, block: Block) -> None:
+        """Write a file, run the lines of a shell, or run a script."""
+        if block.file:
+            path = self.folder / block.file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.language == "bash":
+            for line in block.text.splitlines():
+                self._command(line)
+        elif block.language == "python":
+            self._run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", block.text])
+
+    def _command(self, line: str) -> None:
+        if line == "pip install .":
+            self._install()
+        else:
+            program, *words = line.split()
+            assert program == "mtt", line
+            self._run([sys.executable, "-P", "-m", "mtt", *words])
+
+    def _install(self) -> None:
+        """What pip does with ``pyproject.toml``, as far as entry points ask for it."""
+        project = tomllib.loads((self.folder / "pyproject.toml").read_text())
+        setuptools = project["tool"]["setuptools"]
+        for package in setuptools["packages"]:
+            source, target = self.folder / package, self.site / package
+            target.mkdir(parents=True)
+            for pattern in ("*.py", *setuptools["package-data"][package]):
+                for path in source.glob(pattern):
+                    (target / path.name).write_bytes(path.read_bytes())
+        about = project["project"]
+        info = self.site / f"{about['name'].replace('-', '_')}-{about['version']}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Name: {about['name']}\nVersion: {about['version']}\n")
+        lines = []
+        for group, entries in about["entry-points"].items():
+            lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+    def _run(self, command: list[str]) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(self.site), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command[1:]}\n{done.stdout}\n{done.stderr}"
+        self.said.append(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def walk(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[list[Block], Walk]]:
+    """Walks through a page of the manual, from its first block to its last."""
+
+    def through(name: str) -> tuple[list[Block], Walk]:
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "examples").symlink_to(root / "examples")
+        done = Walk(folder)
+        found = list(blocks((root / "docs" / "src" / f"{name}.md").read_text(encoding="utf-8")))
+        for block in found:
+            done.step(block)
+        return found, done
+
+    return through
