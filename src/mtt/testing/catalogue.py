@@ -13,6 +13,7 @@ from mtt.testing import (
     scripting,
     smoothness,
     symmetry,
+    tensors,
     upgrades,
 )
 from mtt.testing.check import Check
@@ -201,7 +202,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "all tensors move with the model",
-        checkpoints.check_tensors,
+        tensors.check_tensors,
         meaning="On a GPU the first step ends in an error, and another precision passes them by.",
         look="Attributes that are plain tensors: register_buffer, persistent=False where they "
         "follow from the hypers.",

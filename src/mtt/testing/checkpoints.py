@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from mtt.checkpoint import read, read_archive, upgrade, write, write_archive
 from mtt.data.info import DatasetInfo, TargetInfo
@@ -23,21 +21,6 @@ from mtt.testing.subject import Subject, same_weights
 
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 TOLERANCE = 1e-12
-
-TORCH = {"_parameters", "_buffers", "_modules"}
-"""Attributes in which modules register what is theirs."""
-
-
-def check_tensors(subject: Subject) -> None:
-    """No module keeps a tensor that is neither a parameter nor a buffer."""
-    for path, module in subject.model().named_modules():
-        for name, value in vars(module).items():
-            kept = tree_leaves(value) if isinstance(value, Tensor | list | tuple | dict) else []
-            if name not in TORCH and any(isinstance(leaf, Tensor) for leaf in kept):
-                where = ".".join(filter(None, [path, name]))
-                raise CheckFailed(
-                    f"{where} is a plain tensor, or holds one", where=type(module).__name__
-                )
 
 
 def check_plain_checkpoint(subject: Subject) -> Iterator[Measured]:

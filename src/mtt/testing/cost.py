@@ -125,13 +125,14 @@ class _Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {_place(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        given = {place_of(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         self.operations += 1
         for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor) and _place(leaf) not in given:
+            if isinstance(leaf, Tensor) and place_of(leaf) not in given:
                 self.allocated += leaf.untyped_storage().nbytes()
         return result
 
 
-def _place(tensor: Tensor) -> int:
+def place_of(tensor: Tensor) -> int:
+    """Where the numbers of ``tensor`` lie; the same for all views of them."""
     return tensor.untyped_storage().data_ptr()
