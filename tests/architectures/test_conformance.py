@@ -26,6 +26,13 @@ SMALL: dict[str, dict[str, Any]] = {
         "num_heads": 2,
         "num_attention_layers": 1,
     },
+    "density_messages": {
+        **dict.fromkeys(("num_channels", "num_features", "num_radial"), 4),
+        "cutoff": 3.5,
+        "cutoff_width": 2.0,
+        "max_angular": 2,
+        "num_layers": 2,
+    },
 }
 SUBJECTS: dict[str, Subject] = {}
 

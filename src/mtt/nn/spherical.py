@@ -52,10 +52,9 @@ class SphericalHarmonics(torch.nn.Module):
 
         :param harmonics: what :meth:`forward` gave for the same vectors, or a multiple of it.
         """
-        rows = self.l_max**2
-        below = harmonics[:, :rows]
-        table = self.gradient().view(3, rows, -1).transpose(0, 1).reshape(rows, -1)
-        return (below @ table).view(below.shape[0], 3, -1)
+        rows, columns = self.l_max**2, (self.l_max + 1) ** 2
+        table = self.gradient().view(3, rows, columns).transpose(0, 1).reshape(rows, 3 * columns)
+        return (harmonics[:, :rows] @ table).view(harmonics.shape[0], 3, columns)
 
     def tangent(self, harmonics: Tensor, direction: Tensor) -> Tensor:
         """Derivative of the solid harmonics along ``direction`` [n, 3], [n, (l_max + 1)²].
@@ -69,7 +68,7 @@ class SphericalHarmonics(torch.nn.Module):
     def pullback(self, harmonics: Tensor, cotangent: Tensor) -> Tensor:
         """Gradient [n, 3] of Σ cotangent · solid harmonics; the transpose of :meth:`tangent`."""
         below = harmonics[:, : self.l_max**2]
-        pulled = (cotangent @ self.gradient().t()).view(-1, 3, below.shape[1])
+        pulled = (cotangent @ self.gradient().t()).view(below.shape[0], 3, below.shape[1])
         return torch.bmm(pulled, below[:, :, None])[:, :, 0]
 
     def extra_repr(self) -> str:

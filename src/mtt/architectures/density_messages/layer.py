@@ -61,12 +61,12 @@ class Layer(torch.nn.Module):
     ) -> None:
         super().__init__()
         n_degrees = max_angular + 1
-        self.first, self.last = first, last
+        self.last = last
         self.n_degrees, self.n_channels, self.n_features = n_degrees, n_channels, n_features
         # what a pair sees of an atom: the first C channels from the atom, the others from afar
         self.radial = torch.nn.Parameter(torch.randn(n_radial, 1, 2 * n_channels) / n_radial**0.5)
         self.constant = torch.nn.Linear(n_features, 2 * n_channels)
-        self.project = DegreeLinear(max_angular, n_channels, 0 if first else 2 * n_channels)
+        self.project = None if first else DegreeLinear(max_angular, n_channels, 2 * n_channels)
         self.mix = DegreeLinear(max_angular, n_channels, 2 * n_channels)
         n_products = n_degrees * n_channels
         self.products = torch.nn.Parameter(
@@ -82,7 +82,7 @@ class Layer(torch.nn.Module):
         messages = self.messages(pairs, x, v)
         sums = torch.bmm(pairs.angular.transpose(1, 2), messages)
         left, right = self.mix(sums.transpose(0, 1)).split(self.n_channels, dim=2)
-        if not self.first:
+        if self.project is not None:
             left = left + v
         # invariants: Σ_m left_lm right_lm, mixed
         weights = self.products.index_select(0, self.degree)
@@ -97,17 +97,16 @@ class Layer(torch.nn.Module):
 
     def messages(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tensor:
         """[N, K, C] scalars of pairs: what both atoms' densities are in the pair's direction."""
-        n_atoms, n_slots = pairs.scalar.shape[0], pairs.scalar.shape[1]
-        radial = self.radial.expand(-1, n_atoms, -1)
+        radial = self.radial.expand(-1, x.shape[0], -1)
         parts: List[Tensor] = [radial, self.constant(x)[None]]
         basis = pairs.scalar
-        if not self.first:
-            parts = [self.project(v), radial, self.constant(x)[None]]
+        if self.project is not None:
+            parts.insert(0, self.project(v))
             basis = pairs.basis
         seen = torch.bmm(basis, torch.cat(parts).transpose(0, 1))
         here, there = seen.split(self.n_channels, dim=2)
-        there = there.reshape(n_atoms * n_slots, -1).index_select(0, pairs.reverse)
-        return silu(here + there.view(n_atoms, n_slots, -1))
+        there = there.reshape(-1, self.n_channels).index_select(0, pairs.reverse)
+        return silu(here + there.view(here.shape))
 
 
 def degrees(max_angular: int) -> Tensor:

@@ -102,9 +102,9 @@ class DensityMessages(MLIPModel):
         layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device))
         # empty slots hold a neighbour beyond the cutoff, of which all functions are zero
         table = self.basis(lay_out(graph.vectors, layout, 2 * self.cutoff))
-        basis = table.view(n_rows, layout.width, -1)
-        n_angular = self.basis.n_angular
-        angular, scalar = basis.split([n_angular, basis.shape[2] - n_angular], dim=2)
+        n_angular, n_functions = self.basis.n_angular, self.basis.n_functions
+        basis = table.view(n_rows, layout.width, n_functions)
+        angular, scalar = basis.split([n_angular, n_functions - n_angular], dim=2)
         reversed_pairs = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows)
         reverse = torch.arange(n_rows * layout.width, device=device)
         reverse = reverse.index_copy(0, layout.slots, layout.slots[reversed_pairs])
