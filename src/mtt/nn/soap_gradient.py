@@ -39,9 +39,11 @@ class PowerSpectrum:
     n_rows: int
 
     def plain(self, vectors: Tensor) -> Tensor:
+        """[n_rows, n_features], from vectors [rows · width, 3], in plain operations."""
         return self.soap.power_spectrum(vectors, self.one_hot, self.n_rows)
 
     def evaluate(self, vectors: Tensor) -> tuple[Tensor, _Geometry]:
+        """The same, and what both derivatives need."""
         geometry = self._geometry(vectors)
         return torch.cat([torch.bmm(c.mT, c).flatten(1) for c in geometry.densities], 1), geometry
 
