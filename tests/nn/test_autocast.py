@@ -5,6 +5,7 @@ import torch
 
 from mtt.nn import (
     LaplacianEigenstates,
+    PairBasis,
     SoapPowerSpectrum,
     SpeciesNormLinear,
     SphericalHarmonics,
@@ -29,6 +30,23 @@ def test_spherical_harmonics_keep_their_precision(dtype):
     expected = angular(units)
     with torch.autocast("cpu", dtype):
         assert torch.equal(angular(units), expected)
+
+
+@pytest.mark.parametrize("dtype", LOW)
+def test_functions_of_pairs_and_their_derivatives_keep_their_precision(surroundings, dtype):
+    basis = PairBasis(3.0, 0.8, 2, 4)
+
+    def derivatives(low):
+        at = surroundings[2].float().requires_grad_(True)
+        with torch.autocast("cpu", low, enabled=low is not None):
+            values = basis(at)
+        (gradient,) = torch.autograd.grad(values.square().sum(), at, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), at)
+        return values, gradient, second
+
+    for one, two in zip(derivatives(dtype), derivatives(None), strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, two)
 
 
 @pytest.mark.parametrize("dtype", LOW)

@@ -82,6 +82,30 @@ def test_tangent_and_pullback_are_the_derivative_of_the_solid_harmonics():
     torch.testing.assert_close(module.pullback(values, cotangent), pulled)
 
 
+@pytest.mark.parametrize("l_max", [0, 1, 5])
+def test_gradients_are_those_of_the_solid_harmonics(l_max):
+    module = SphericalHarmonics(l_max).double()
+    vectors = unit_vectors(6) * 1.7
+
+    def summed(v):
+        return module(v).sum(0)  # each row has a vector of its own
+
+    expected = torch.autograd.functional.jacobian(summed, vectors).permute(1, 2, 0)
+    values = module(vectors)
+    torch.testing.assert_close(module.gradients(values), expected)
+    torch.testing.assert_close(module.gradients(3 * values), 3 * expected)
+    assert module.gradients(values[:0]).shape == (0, 3, (l_max + 1) ** 2)
+
+
+@pytest.mark.parametrize("l_max", [0, 2])
+def test_no_vectors_have_derivatives_of_the_right_shape(l_max):
+    module = SphericalHarmonics(l_max).double()
+    nothing = torch.zeros(0, 3, dtype=torch.float64)
+    values = module(nothing)
+    assert module.tangent(values, nothing).shape == values.shape
+    assert module.pullback(values, values).shape == (0, 3)
+
+
 def test_precision_comes_back_after_a_stay_in_float32():
     module = SphericalHarmonics(6).float().double()
     vectors = unit_vectors(5)
