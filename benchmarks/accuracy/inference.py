@@ -108,7 +108,9 @@ class Race:
         command = [str(python), str(INSIDE / "serve.py"), program.calculator]
         command += [str(file), str(self.frame)]
         self.results[result.model_name] = result
-        self._servers[result.model_name] = Server(command, job.folder, job.threads)
+        self._servers[result.model_name] = Server(
+            command, job.folder, job.threads, f"{result.model_name}.txt"
+        )
 
     def run(self, rounds: int, calls: int) -> None:
         """Measure, and save the results."""

@@ -15,10 +15,13 @@ ANSWER_LIMIT = 900.0  # seconds that a round may take, compilation in the first 
 
 
 class Server:
-    """``inside/serve.py`` in a process of its own; to be closed."""
+    """``inside/serve.py`` in a process of its own; to be closed.
 
-    def __init__(self, command: list[str], folder: Path, threads: int) -> None:
-        self._log = folder / "serve.txt"
+    :param log: file in ``folder`` for what it prints besides.
+    """
+
+    def __init__(self, command: list[str], folder: Path, threads: int, log: str) -> None:
+        self._log = folder / log
         self._errors = self._log.open("w", encoding="utf-8")
         self._process = subprocess.Popen(
             command, cwd=folder, env=environment(threads), text=True, bufsize=1,
