@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from mtt.cli.main import run
 
 _BLOCK = re.compile(r"^```(\S+)(?: (\w+))?\n((?::[^\n]*\n)*)\n?(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -38,14 +40,15 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 class Walk:
-    """Does what a page says, in an empty folder.
+    """Does what a page says, in an empty folder and in this process.
 
-    :param said: all that its commands and scripts printed so far.
+    :param said: what each command and each script printed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.site = folder / "site-packages"  # of what the page installs
+        self.patch = patch
         self.said: list[str] = []
 
     def step(self, block: Block) -> None:
@@ -58,15 +61,32 @@ class Walk:
             for line in block.text.splitlines():
                 self._command(line)
         elif block.language == "python":
-            self._run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", block.text])
+            with self._listening():
+                exec(compile(block.text, "<page>", "exec"), {"__name__": "__main__"})
 
     def _command(self, line: str) -> None:
         if line == "pip install .":
             self._install()
-        else:
-            program, *words = line.split()
-            assert program == "mtt", line
-            self._run([sys.executable, "-P", "-m", "mtt", *words])
+            return
+        program, *words = line.split()
+        assert program == "mtt", line
+        self._forget()
+        with self._listening():
+            code = run(words)
+        assert code == 0, f"{line}\n{self.said[-1]}"
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        with redirect_stdout(io.StringIO()) as said:
+            try:
+                yield
+            finally:
+                self.said.append(said.getvalue())
+
+    def _forget(self) -> None:
+        """As a new process would: the page changes files that were imported before."""
+        for name in [one for one in sys.modules if one.startswith("mtt_external_")]:
+            del sys.modules[name]
 
     def _install(self) -> None:
         """What pip does with ``pyproject.toml``, as far as entry points ask for it."""
@@ -86,29 +106,25 @@ class Walk:
         for group, entries in about["entry-points"].items():
             lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
         (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-
-    def _run(self, command: list[str]) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(self.site), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command[1:]}\n{done.stdout}\n{done.stderr}"
-        self.said.append(done.stdout)
+        self.patch.syspath_prepend(str(self.site))
 
 
 @pytest.fixture(scope="module")
 def walk(
     root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[list[Block], Walk]]:
+) -> Iterator[Callable[[str], tuple[list[Block], Walk]]]:
     """Walks through a page of the manual, from its first block to its last."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
 
-    def through(name: str) -> tuple[list[Block], Walk]:
-        folder = tmp_path_factory.mktemp(name)
-        (folder / "examples").symlink_to(root / "examples")
-        done = Walk(folder)
-        found = list(blocks((root / "docs" / "src" / f"{name}.md").read_text(encoding="utf-8")))
-        for block in found:
-            done.step(block)
-        return found, done
+        def through(name: str) -> tuple[list[Block], Walk]:
+            folder = tmp_path_factory.mktemp(name)
+            (folder / "examples").symlink_to(root / "examples")
+            patch.chdir(folder)
+            done = Walk(folder, patch)
+            found = list(blocks((root / "docs" / "src" / f"{name}.md").read_text(encoding="utf-8")))
+            for block in found:
+                done.step(block)
+            return found, done
 
-    return through
+        yield through
