@@ -108,6 +108,10 @@ class Layer(torch.nn.Module):
         there = there.reshape(-1, self.n_channels).index_select(0, pairs.reverse)
         return silu(here + there.view(here.shape))
 
+    def extra_repr(self) -> str:
+        n_radial, n_channels, n_features = len(self.radial), self.n_channels, self.n_features
+        return f"n_radial={n_radial}, n_channels={n_channels}, n_features={n_features}"
+
 
 def degrees(max_angular: int) -> Tensor:
     """l of every (l, m), [n_angular] int64."""
