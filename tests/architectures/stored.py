@@ -39,10 +39,18 @@ MODELS: dict[str, dict[str, Any]] = {
         "num_attention_layers": 1,
         "num_gnn_layers": 1,
     },
+    "density_messages": {
+        **dict.fromkeys(("num_channels", "num_features", "num_radial", "num_layers"), 2),
+        "cutoff": 3.0,
+        "cutoff_width": 3.0,
+        "max_angular": 1,
+        "average_neighbors": 6.0,
+        "zbl": False,
+    },
 }
 TRAINING = {"num_epochs": 4, "batch_size": 4, "warmup_fraction": 0.0}
 # so high that the last epoch is not the best
-LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08}
+LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08, "density_messages": 0.05}
 TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
 
 

@@ -32,7 +32,7 @@ def stored() -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(HERE / "stored.py")))
 
 
-@pytest.fixture(params=["soap_bpnn", "pet"])
+@pytest.fixture(params=["soap_bpnn", "pet", "density_messages"])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
