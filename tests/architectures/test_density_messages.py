@@ -256,21 +256,21 @@ def test_compiled_models_predict_the_same():
         torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("autocast", [torch.bfloat16, torch.float16])
-def test_mixed_precision_agrees_with_float32_within_its_digits(autocast):
-    changes = {"max_angular": 1, "average_neighbors": 16.0}
-    model = make(dtype=torch.float32, num_channels=32, num_features=32, **changes)
+@pytest.mark.parametrize(("autocast", "limit"), [(torch.bfloat16, 8e-2), (torch.float16, 1e-2)])
+def test_mixed_precision_agrees_with_float32_within_its_digits(autocast, limit):
+    model = make(dtype=torch.float32, num_channels=32, max_angular=1, average_neighbors=16.0)
     graph = graph_of(model, [molecule(), crystal()])
     exact = model.predict_targets(graph)["energy"]
     model.autocast = autocast
     low = model.predict_targets(graph)["energy"]
     assert [part.dtype for part in low] == [torch.float64, torch.float32, torch.float32]
-    for one, two in zip(low, exact, strict=True):
-        assert 0 < float((one - two).norm() / two.norm()) < 4e-2
+    # energies are small differences from those of isolated atoms, which are of order one
+    assert 0 < float((low.values - exact.values).norm()) < limit
+    for one, two in zip(low[1:], exact[1:], strict=True):
+        assert 0 < float((one - two).norm() / two.norm()) < limit
     # the geometry has not passed through 16 bits
     assert float(low.forces[:9].sum(0).abs().max()) < 1e-5 * float(low.forces.abs().sum())
-    lone = predict(model, ase.Atoms("O"), molecule())
-    assert float(lone.values[0].abs().max()) == 0
+    assert float(predict(model, ase.Atoms("O"), molecule()).values[0]) == 0
 
 
 def test_functions_of_pairs_keep_float32_in_mixed_precision():

@@ -64,6 +64,18 @@ def test_large_numbers_stay_finite():
     assert torch.equal(second, torch.zeros(4))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_the_slope_keeps_the_digits_of_its_precision(dtype):
+    """Also where z is large, and sums of z and the slope, which is about 1, would lose it."""
+    z = torch.cat([torch.linspace(-6.0, 30.0, 200), torch.tensor([987.3, 3.1e4])]).to(dtype)
+    (exact,) = derivatives(closed_form, z.double().requires_grad_(True), 1)
+    (found,) = derivatives(silu, z.requires_grad_(True), 1)
+    assert found.dtype == dtype
+    error = (found.double() - exact).detach().abs().max()
+    assert float(error) < 10 * torch.finfo(dtype).eps
+    assert bool((found[-2:] == 1).all())
+
+
 def test_compiled_it_has_the_same_values_and_derivatives(z):
     compiled = torch.jit.script(silu)
     assert torch.equal(compiled(z), silu(z))
