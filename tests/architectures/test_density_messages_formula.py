@@ -115,6 +115,7 @@ class Loops:
                 mixed = sums[lm] @ self.weights[f"layers.{k}.mix.weight"][l]
                 left[lm] = mixed[:channels] + (v[lm] if k > 0 else 0.0)
                 product = left[lm] * mixed[channels:]
+                product = product / np.sqrt(2 * l + 1)
                 hidden += product @ self.weights[f"layers.{k}.products"][l]
             hidden += self.linear(f"layers.{k}.own", left[0])
             change = self.linear(f"layers.{k}.update", silu(hidden))

@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Tuple
 import torch
 from torch import Tensor
 
-from mtt.nn import silu
+from mtt.nn import Constant, silu
 
 
 class Pairs(NamedTuple):
@@ -21,13 +21,15 @@ class DegreeLinear(torch.nn.Module):
     """A linear map for each degree l, the same for all m: commutes with rotations.
 
     :param max_angular: highest l.
+    :param gain: size of results at the start, of those of normal numbers.
     """
 
     degree: Tensor
 
-    def __init__(self, max_angular: int, n_in: int, n_out: int) -> None:
+    def __init__(self, max_angular: int, n_in: int, n_out: int, gain: float = 1.0) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.randn(max_angular + 1, n_in, n_out) / n_in**0.5)
+        size = gain / n_in**0.5
+        self.weight = torch.nn.Parameter(size * torch.randn(max_angular + 1, n_in, n_out))
         self.register_buffer("degree", degrees(max_angular), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,7 +68,10 @@ class Layer(torch.nn.Module):
         # what a pair sees of an atom: the first C channels from the atom, the others from afar
         self.radial = torch.nn.Parameter(torch.randn(n_radial, 1, 2 * n_channels) / n_radial**0.5)
         self.constant = torch.nn.Linear(n_features, 2 * n_channels)
-        self.project = None if first else DegreeLinear(max_angular, n_channels, 2 * n_channels)
+        gain = n_degrees**-0.5
+        self.project = (
+            None if first else DegreeLinear(max_angular, n_channels, 2 * n_channels, gain)
+        )
         self.mix = DegreeLinear(max_angular, n_channels, 2 * n_channels)
         n_products = n_degrees * n_channels
         self.products = torch.nn.Parameter(
@@ -76,6 +81,8 @@ class Layer(torch.nn.Module):
         n_gates = 0 if last else n_products
         self.update = torch.nn.Linear(n_features, n_features + n_gates)
         self.register_buffer("degree", degrees(max_angular), persistent=False)
+        # Σ_m of 2l + 1 products is of the size of one
+        self.norm = Constant((2.0 * self.degree.double() + 1)[:, None, None] ** -0.5)
 
     def forward(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tuple[Tensor, Tensor]:
         """New scalars and, unless it is the last layer, densities."""
@@ -84,8 +91,8 @@ class Layer(torch.nn.Module):
         left, right = self.mix(sums.transpose(0, 1)).split(self.n_channels, dim=2)
         if self.project is not None:
             left = left + v
-        # invariants: Σ_m left_lm right_lm, mixed
-        weights = self.products.index_select(0, self.degree)
+        # invariants: Σ_m left_lm right_lm / √(2l + 1), mixed
+        weights = self.products.index_select(0, self.degree) * self.norm()
         products = (left * right).transpose(0, 1).reshape(x.shape[0], -1)
         hidden = products @ weights.view(-1, self.n_features)
         change = self.update(silu(hidden + self.own(left[0]) + x))
