@@ -14,6 +14,8 @@ from environments import DEFAULT_FOLDER, Environments
 from peers import Program
 from systems import Missing
 
+FEWEST = 12  # frames of which 10, a batch, are for training
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -81,6 +83,8 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
 
     :raises SystemExit: the data are not here, or an option makes no sense.
     """
+    if given.limit is not None and given.limit < FEWEST:
+        raise SystemExit(f"--limit {given.limit}: a batch needs {FEWEST}")
     existing = {}
     for pair in given.environment:
         name, equals, folder = pair.partition("=")

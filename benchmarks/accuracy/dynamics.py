@@ -30,7 +30,7 @@ class Start:
     step_fs: float
 
 
-# both settle near 300 K: silicon starts from the perfect crystal, ethanol from a frame at 300 K
+# silicon starts from the perfect crystal and settles near 300 K, ethanol from a frame of dynamics
 STARTS = {"silicon": Start(600.0, 1.0), "ethanol": Start(300.0, 0.5)}
 
 
