@@ -95,7 +95,7 @@ class Bench:
             str(job.folder), "."
         )
         result.command = shown(command)
-        result.epochs = job.n_epochs
+        result.epochs, result.seconds, result.peak_mb = job.n_epochs, None, None
         self._finished = run(command, job.folder, job.threads, limit, program.epoch)
         result.seconds, result.peak_mb = self._finished.seconds, self._finished.peak_mb
         if not program.trained(job).is_file():
