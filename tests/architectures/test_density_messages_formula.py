@@ -50,7 +50,7 @@ def graph_of(frames: list[ase.Atoms]) -> Graph:
 
 
 def basis(vector: np.ndarray, hypers: dict) -> tuple[np.ndarray, np.ndarray]:
-    """f √4π Y_lm up to l = 2 [9], and f B_n with f behind them, as textbooks write them."""
+    """f √4π Y_lm up to l = 2 [9], and f B_n with 1 behind them, as textbooks write them."""
     cutoff, width = hypers["cutoff"], hypers["cutoff_width"]
     r = np.linalg.norm(vector)
     x, y, z = vector / r
@@ -60,8 +60,8 @@ def basis(vector: np.ndarray, hypers: dict) -> tuple[np.ndarray, np.ndarray]:
     angular = [1, one * y, one * z, one * x, two * x * y, two * y * z]
     angular += [np.sqrt(5) / 2 * (3 * z * z - 1), two * x * z, two / 2 * (x * x - y * y)]
     n = np.arange(1, hypers["num_radial"] + 1)
-    radial = np.sqrt(cutoff) * np.sin(n * np.pi * r / cutoff) / r
-    return f * np.array(angular), f * np.append(radial, 1.0)
+    radial = np.sqrt(cutoff / 2) * np.sin(n * np.pi * r / cutoff) / r
+    return f * np.array(angular), np.append(f * radial, 1.0)
 
 
 def silu(z: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def make(l_max: int = 2, width: float = WIDTH) -> PairBasis:
 
 
 def closed_forms(vectors: np.ndarray, width: float) -> np.ndarray:
-    """f Y_lm for l ≤ 2, f B_n and f as textbooks write them, [n, 9 + N_RADIAL + 1]."""
+    """f Y_lm for l ≤ 2, and f B_n, as textbooks write them, [n, 9 + N_RADIAL]."""
     r = np.linalg.norm(vectors, axis=1)
     x, y, z = (vectors / r[:, None]).T
     t = np.clip((r - CUTOFF + width) / width, 0, 1)
@@ -36,10 +36,9 @@ def closed_forms(vectors: np.ndarray, width: float) -> np.ndarray:
     angular += [np.sqrt(3) * part for part in (y, z, x)]
     angular += [np.sqrt(15) * part for part in second]
     radial = [
-        np.sqrt(CUTOFF / 2) * np.sqrt(2) * np.sin(n * np.pi * r / CUTOFF) / r
-        for n in range(1, N_RADIAL + 1)
+        np.sqrt(CUTOFF / 2) * np.sin(n * np.pi * r / CUTOFF) / r for n in range(1, N_RADIAL + 1)
     ]
-    return np.stack([*angular, *radial, np.ones_like(r)], axis=1) * f[:, None]
+    return np.stack([*angular, *radial], axis=1) * f[:, None]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,4 +1,4 @@
-"""Functions of a pair's vector: angular and radial ones, and the cutoff function itself."""
+"""Functions of a pair's vector, angular and radial ones."""
 
 import math
 from typing import Tuple
@@ -13,10 +13,10 @@ from mtt.nn.written_out import written_out
 
 
 class PairBasis(torch.nn.Module):
-    """f(r) Y_lm(r̂), then f(r) B_n(r), then f(r): all that a short range model needs of a pair.
+    """f(r) Y_lm(r̂), then f(r) B_n(r): all that a short range model needs of a pair.
 
     ``Y_lm`` are real spherical harmonics up to ``l_max``, times √4π; ``B_n`` is
-    ``√(cutoff/2) · √2 sin(n π r / cutoff) / r`` for n = 1 … ``n_radial``, of order one between
+    ``√(cutoff/2) sin(n π r / cutoff) / r`` for n = 1 … ``n_radial``, of order one between
     neighbours; f is :class:`SmoothCutoff`.
 
     The Jacobian is written out, and computed once for both derivatives of a training on forces.
@@ -34,13 +34,13 @@ class PairBasis(torch.nn.Module):
         super().__init__()
         self.l_max, self.n_radial = l_max, n_radial
         self.n_angular = (l_max + 1) ** 2
-        self.n_functions = self.n_angular + n_radial + 1
+        self.n_functions = self.n_angular + n_radial
         self.cutoff = SmoothCutoff(cutoff, width)
         self.harmonics = SphericalHarmonics(l_max)
         frequencies = torch.arange(1, n_radial + 1, dtype=torch.float64) * (math.pi / cutoff)
         self.frequencies = Constant(frequencies)
         self.angular_norm = math.sqrt(4 * math.pi)
-        self.radial_norm = math.sqrt(cutoff)
+        self.radial_norm = math.sqrt(cutoff / 2)
         degrees = [l for l in range(l_max + 1) for _ in range(2 * l + 1)]
         self.degrees = Constant(torch.tensor(degrees))
 
@@ -58,7 +58,7 @@ class PairBasis(torch.nn.Module):
         f = self.cutoff(r)
         angular = self.harmonics(vectors / r) * (self.angular_norm * f)
         radial = torch.sin(r * self.frequencies()) * (self.radial_norm * f / r)
-        return torch.cat([angular, radial, f], dim=1)
+        return torch.cat([angular, radial], dim=1)
 
     @torch.jit.unused
     def evaluate(self, vectors: Tensor) -> Tuple[Tensor, Tensor]:
@@ -75,12 +75,11 @@ class PairBasis(torch.nn.Module):
         along = [
             harmonics * (slope - self.degrees() * (f * inverse)),
             torch.addcmul(waves * slope, wave_slopes, f),
-            slope,
         ]
         jacobian = units[:, :, None] * torch.cat(along, dim=1)[:, None, :]
         solid = self.harmonics.gradients(harmonics)
         jacobian[:, :, : self.n_angular] += solid * (f * inverse)[:, :, None]
-        return torch.cat([harmonics * f, waves * f, f], dim=1), jacobian
+        return torch.cat([harmonics * f, waves * f], dim=1), jacobian
 
     @torch.jit.unused
     def pullback(self, cotangent: Tensor, jacobian: Tensor) -> Tensor:

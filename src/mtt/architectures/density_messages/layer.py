@@ -11,7 +11,7 @@ from mtt.nn import Constant, silu
 class Pairs(NamedTuple):
     """The pairs of all atoms in a table, one row of K slots per atom; zeros in empty slots."""
 
-    basis: Tensor  # [N, K, n_angular + n_scalar], f Y_lm, then f B_n and f
+    basis: Tensor  # [N, K, n_angular + n_scalar], f Y_lm, then f B_n and 1
     angular: Tensor  # [N, K, n_angular], the first part of it
     scalar: Tensor  # [N, K, n_scalar], the second part
     reverse: Tensor  # [N · K] int64, slot of the same pair seen from its other end

@@ -101,8 +101,9 @@ class DensityMessages(MLIPModel):
         device = graph.types.device
         layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device))
         # empty slots hold a neighbour beyond the cutoff, of which all functions are zero
-        table = self.basis(lay_out(graph.vectors, layout, 2 * self.cutoff))
-        n_angular, n_functions = self.basis.n_angular, self.basis.n_functions
+        functions = self.basis(lay_out(graph.vectors, layout, 2 * self.cutoff))
+        table = torch.cat([functions, functions.new_ones(functions.shape[0], 1)], dim=1)
+        n_angular, n_functions = self.basis.n_angular, self.basis.n_functions + 1
         basis = table.view(n_rows, layout.width, n_functions)
         angular, scalar = basis.split([n_angular, n_functions - n_angular], dim=2)
         reversed_pairs = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows)
