@@ -124,7 +124,8 @@ class Bench:
         for part, file in job.data.scored.items():
             out = job.folder / f"{part}.npz"
             script = str(INSIDE / "predict.py")
-            command = [str(python), script, program.calculator, str(model), str(file), str(out)]
+            kind = program.precise or program.calculator
+            command = [str(python), script, kind, str(model), str(file), str(out)]
             done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
             result.parameters = told(done)["parameters"]
             try:

@@ -28,14 +28,19 @@ def nequip(path: str) -> Calculator:
     return load(path, device="cpu", chemical_species_to_atom_type_map=True)
 
 
-def mace(path: str) -> Calculator:
-    """A saved model, in the precision it was trained in."""
+def mace(path: str, dtype: str = "float32") -> Calculator:
+    """A saved model, in the precision it was trained in, or in another."""
     from mace.calculators import MACECalculator
 
-    return MACECalculator(model_paths=path, device="cpu", default_dtype="float32")
+    return MACECalculator(model_paths=path, device="cpu", default_dtype=dtype)
 
 
-KINDS = {"metatomic": metatomic, "nequip": nequip, "mace": mace}
+def mace_float64(path: str) -> Calculator:
+    """A saved model, evaluated in float64."""
+    return mace(path, "float64")
+
+
+KINDS = {"metatomic": metatomic, "nequip": nequip, "mace": mace, "mace_float64": mace_float64}
 
 
 def n_parameters(calculator: Any) -> int | None:

@@ -21,6 +21,7 @@ class Mace(Program):
     environment = "mace"
     epoch = r"Epoch \d+: .*loss="
     calculator = "mace"
+    precise = "mace_float64"
 
     def write(self, job: Job, python: Path) -> tuple[list[str], str]:
         second = max(1, int(STAGE_TWO * job.n_epochs))

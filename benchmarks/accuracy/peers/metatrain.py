@@ -12,7 +12,10 @@ from peers.program import BATCH_SIZE, Job, Program
 
 
 class Metatrain(Program):
-    """An architecture of metatrain; options that are not given are its defaults."""
+    """An architecture of metatrain, with its defaults where no option is given.
+
+    The best epoch is that of the smallest loss, which is not its default.
+    """
 
     packages = ("metatrain[soap-bpnn]==2026.4.1",)
     environment = "metatrain"
@@ -35,6 +38,7 @@ class Metatrain(Program):
                 "model": self.model,
                 "training": {
                     "batch_size": BATCH_SIZE, "num_epochs": job.n_epochs, "log_interval": 1,
+                    "best_model_metric": "loss",  # the default, a product, may keep an early epoch
                     **self.training,
                 },
             },

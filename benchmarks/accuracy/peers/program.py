@@ -33,6 +33,7 @@ class Program(ABC):
     environment: str = "own"  # programs with the same name share it
     epoch: str  # regular expression of the line that ends an epoch
     calculator: str  # in inside/calculators.py
+    precise: str | None = None  # the one for errors, if another; energies in float64
 
     def __init__(self, name: str) -> None:
         self.name = name
