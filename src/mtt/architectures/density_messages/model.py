@@ -55,8 +55,8 @@ class DensityMessages(MLIPModel):
         max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]
         n_layers, n_features = hypers["num_layers"], hypers["num_features"]
         self.basis = PairBasis(self.cutoff, hypers["cutoff_width"], max_angular, n_radial)
-        # sums over neighbours begin at the size of one term
-        self.damping = float(hypers["average_neighbors"]) ** -0.5
+        # sums over neighbours are averages: their products must not grow from layer to layer
+        self.damping = 1.0 / float(hypers["average_neighbors"])
         self.species = torch.nn.Embedding(self.n_types, n_features)
         self.layers = torch.nn.ModuleList(
             Layer(
