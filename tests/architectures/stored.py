@@ -50,7 +50,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 TRAINING = {"num_epochs": 4, "batch_size": 4, "warmup_fraction": 0.0}
 # so high that the last epoch is not the best
-LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08, "density_messages": 0.05}
+LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08, "density_messages": 0.15}
 TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
 
 
