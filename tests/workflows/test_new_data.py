@@ -15,6 +15,7 @@ import torch
 from mtt import train
 from mtt.checkpoint import read
 from mtt.errors import ArchitectureError, CheckpointError, ConfigError
+from mtt.scaffold import write_architecture
 from mtt.workflows.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
@@ -118,25 +119,30 @@ def test_a_run_goes_on_with_a_head_that_it_inherited(
     assert changed == ["heads.0.last.weight"]
 
 
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A folder with an architecture that leaves out what is optional."""
+    folder = write_architecture("plain", tmp_path / "architectures")
+    model = folder / "model.py"
+    model.write_text(model.read_text().partition("    def head_modules")[0])
+    return folder.parent
+
+
 def test_an_architecture_that_cannot_learn_more_elements_says_so(
-    tiny: dict[str, Any], fit: Fit, root: Path
+    tiny: dict[str, Any], fit: Fit, plain: Path
 ) -> None:
-    folders = [root / "examples" / "architecture"]
+    folders = [plain]
     training = tiny["architecture"]["training"]
-    tiny["architecture"] = {"name": "gaussians", "training": training}
+    tiny["architecture"] = {"name": "plain", "training": training}
     source = fit(tiny, architectures=folders)
     options = rewritten(tuned(tiny, source), sulfur)
-    with pytest.raises(
-        ArchitectureError, match=r"ckpt: .* know S, and Gaussians cannot .* H, C, O"
-    ):
+    with pytest.raises(ArchitectureError, match=r"ckpt: .* know S, and Plain cannot .* H, C, O"):
         fit(options, architectures=folders)
     options = tuned(tiny, source, method="heads")
-    with pytest.raises(
-        ConfigError, match=r"method: Gaussians does not say which .* it has network"
-    ):
+    with pytest.raises(ConfigError, match=r"method: Plain does not say which .* it has mix"):
         fit(options, architectures=folders)
     fit(
-        tuned(tiny, source, method="heads", config={"head_modules": ["network.4"]}),
+        tuned(tiny, source, method="heads", config={"head_modules": ["last"]}),
         architectures=folders,
     )
 
