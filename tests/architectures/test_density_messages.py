@@ -10,10 +10,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from mtt import DatasetInfo, Graph, TargetInfo
-from mtt.data import Batching, Dataset, Loader
 from mtt.nn import SphericalHarmonics
 from mtt.registry import find
-from mtt.testing import CHECKS, Subject, run
+from mtt.testing import CHECKS, Subject, graph_of, run
 
 ARCHITECTURE = find("density_messages").load()
 TYPES = (1, 6, 8)
@@ -36,19 +35,6 @@ ROTATION = Rotation.from_rotvec([0.3, -1.2, 0.8]).as_matrix()
 def make(info=INFO, dtype=torch.float64, **changes):
     torch.manual_seed(3)
     return ARCHITECTURE.model({**copy.deepcopy(TINY), **changes}, info).to(dtype)
-
-
-def graph_of(model, frames) -> Graph:
-    loader = Loader(
-        Dataset.from_atoms(frames, {}, length_unit="angstrom"),
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=CPU,
-        batching=Batching(structures=len(frames)),
-        shuffle=False,
-    )
-    return next(iter(loader.epoch())).graph
 
 
 def predict(model, *frames):

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from mtt import DatasetInfo, Graph, TargetInfo
-from mtt.data import Batching, Dataset, Loader
+from mtt import DatasetInfo, TargetInfo
 from mtt.registry import find
-from mtt.testing import systems
+from mtt.testing import graph_of, systems
 
 ARCHITECTURE = find("density_messages").load()
 TYPES = (1, 6, 8)
@@ -34,19 +33,6 @@ DEGREES = [0, 1, 1, 1, 2, 2, 2, 2, 2]
 def make(**changes):
     torch.manual_seed(3)
     return ARCHITECTURE.model({**copy.deepcopy(TINY), **changes}, INFO).double()
-
-
-def graph_of(frames: list[ase.Atoms]) -> Graph:
-    loader = Loader(
-        Dataset.from_atoms(frames, {}, length_unit="angstrom"),
-        TYPES,
-        cutoff=TINY["cutoff"],
-        dtype=torch.float64,
-        device=torch.device("cpu"),
-        batching=Batching(structures=len(frames)),
-        shuffle=False,
-    )
-    return next(iter(loader.epoch())).graph
 
 
 def basis(vector: np.ndarray, hypers: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +164,7 @@ FRAMES = {
 @pytest.mark.parametrize("name", FRAMES)
 def test_atoms_have_the_values_of_the_formulas(name, changes):
     model = make(**changes)
-    found = model.predict(graph_of([FRAMES[name]]))["energy"][:, 0]
+    found = model.predict(graph_of(model, [FRAMES[name]]))["energy"][:, 0]
     expected = Loops(model).predict(FRAMES[name])
     np.testing.assert_allclose(found.detach(), expected, rtol=0, atol=1e-10)
     assert name == "atom" or np.abs(expected).max() > 1e-5
@@ -186,15 +172,16 @@ def test_atoms_have_the_values_of_the_formulas(name, changes):
 
 def test_a_tiny_cell_predicts_what_its_supercell_does():
     model, frame = make(), crystal()
-    small = model.predict(graph_of([frame]))["energy"]
-    large = model.predict(graph_of([frame * (3, 2, 3)]))["energy"]
+    small = model.predict(graph_of(model, [frame]))["energy"]
+    large = model.predict(graph_of(model, [frame * (3, 2, 3)]))["energy"]
     torch.testing.assert_close(large, small.repeat(18, 1), rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", ["molecule", "crystal of a cell smaller than the cutoff"])
 def test_messages_see_the_pair_from_its_other_end(name):
     """With both sets of weights exchanged, each pair has the message of its reverse."""
-    model, graph = make(num_layers=2), graph_of([FRAMES[name]])
+    model = make(num_layers=2)
+    graph = graph_of(model, [FRAMES[name]])
     n_atoms = graph.types.shape[0]
     pairs = model.pairs(graph, n_atoms)
     layer = model.layers[1]

@@ -7,10 +7,9 @@ import ase.build
 import pytest
 import torch
 
-from mtt import DatasetInfo, Graph, TargetInfo
-from mtt.data import Batching, Dataset, Loader
+from mtt import DatasetInfo, TargetInfo
 from mtt.registry import find
-from mtt.testing import CHECKS, Subject, run
+from mtt.testing import CHECKS, Subject, graph_of, run
 
 ARCHITECTURE = find("pet").load()
 TYPES = (1, 6, 8)
@@ -41,21 +40,8 @@ def make(info=INFO, dtype=torch.float64, **changes):
     return ARCHITECTURE.model({**defaults, **TINY, **changes}, info).to(dtype)
 
 
-def graph_of(frames, model) -> Graph:
-    loader = Loader(
-        Dataset.from_atoms(frames, {}, length_unit="angstrom"),
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=CPU,
-        batching=Batching(structures=len(frames)),
-        shuffle=False,
-    )
-    return next(iter(loader.epoch())).graph
-
-
 def predict(model, *frames):
-    return model.predict_targets(graph_of(list(frames), model), all_gradients=True)["energy"]
+    return model.predict_targets(graph_of(model, list(frames)), all_gradients=True)["energy"]
 
 
 def molecule() -> ase.Atoms:
@@ -90,7 +76,7 @@ def test_forces_are_derivatives_of_the_energy(variant, frame):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_compiled_models_predict_the_same(variant):
     model = make(**VARIANTS[variant]).eval()
-    graph = graph_of([molecule(), crystal(), ase.Atoms("H")], model)
+    graph = graph_of(model, [molecule(), crystal(), ase.Atoms("H")])
     scripted = torch.jit.script(model)
     results = []
     for function in (model.predict, scripted.predict):
@@ -125,7 +111,7 @@ def test_messages_carry_one_cutoff_further_with_each_layer():
         chain = ase.Atoms("COHCOH", [[2.0 * k, 0.1 * k**2, 0] for k in range(6)])
         moved = chain.copy()
         moved.positions[int(place)] += [0.0, 0.0, 0.3]
-        atoms = [model.predict(graph_of([one], model))["energy"][5, 0] for one in (chain, moved)]
+        atoms = [model.predict(graph_of(model, [one]))["energy"][5, 0] for one in (chain, moved)]
         return float((atoms[1] - atoms[0]).detach().abs())
 
     published = VARIANTS["as first published"]
@@ -152,7 +138,7 @@ def test_no_net_force_and_no_force_on_lone_atoms():
 @pytest.mark.parametrize("autocast", [torch.bfloat16, torch.float16])
 def test_mixed_precision_agrees_with_float32_within_its_digits(autocast):
     model = make(dtype=torch.float32, d_pet=32, d_node=32, d_head=32, d_feedforward=32)
-    graph = graph_of([molecule(), crystal()], model)
+    graph = graph_of(model, [molecule(), crystal()])
     exact = model.predict_targets(graph)["energy"]
     model.autocast = autocast
     low = model.predict_targets(graph)["energy"]
@@ -171,7 +157,7 @@ def test_targets_of_structures_and_of_atoms_have_readouts_of_their_own():
     }
     info = DatasetInfo("angstrom", TYPES, targets)
     model = make(info, featurizer_type="residual")
-    found = model.predict_targets(graph_of([molecule(), crystal()], model))
+    found = model.predict_targets(graph_of(model, [molecule(), crystal()]))
     shapes = {name: list(target.values.shape) for name, target in found.items()}
     assert shapes == {"energy": [2, 1], "mtt::charge": [11, 1], "mtt::levels": [2, 3]}
     subject = Subject(ARCHITECTURE, model_hypers=TINY, dataset_info=info)

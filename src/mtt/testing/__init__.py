@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtt.testing.catalogue import CHECKS, NAMES
 from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome
-from mtt.testing.predictions import predictions
+from mtt.testing.predictions import graph_of, predictions
 from mtt.testing.running import run, run_all
 from mtt.testing.subject import Subject, check_exceptions
 
@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "Subject",
     "check_exceptions",
+    "graph_of",
     "predictions",
     "run",
     "run_all",

@@ -19,8 +19,9 @@ from mtt.graph import Graph
 from mtt.mlip import MLIPModel
 from mtt.testing import systems
 from mtt.testing.check import DoesNotApply
-from mtt.testing.derivatives import force_loss, graph_of
+from mtt.testing.derivatives import force_loss
 from mtt.testing.measure import Measured, Note
+from mtt.testing.predictions import graph_of
 from mtt.testing.subject import Subject
 
 CELLS = (12, 24, 48)  # of four atoms each, in a row
@@ -50,7 +51,7 @@ def check_memory(subject: Subject) -> Iterator[Measured | Note]:
         if model is None:
             found.append(_counted(lambda one=rod: subject.predict([one])).allocated)  # type: ignore[misc]
         else:
-            graph = graph_of(subject, model, [rod])
+            graph = graph_of(model, [rod])
             found.append(_counted(_prediction(model, graph)).allocated)
     n = len(rods[0])
     quadratic = (found[2] - 3 * found[1] + 2 * found[0]) / (6 * n**2)
@@ -89,7 +90,7 @@ def _prediction(model: MLIPModel, graph: Graph) -> Callable[[], Any]:
 
 def _step(subject: Subject, model: MLIPModel, structures: list[Any]) -> Callable[[], Any]:
     """Forward, forces, loss and the gradient of all weights."""
-    graph = graph_of(subject, model, structures)
+    graph = graph_of(model, structures)
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not subject.energies or not weights:
         return _prediction(model, graph)

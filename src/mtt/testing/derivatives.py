@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtt.data import Batching, Loader
 from mtt.graph import Graph
 from mtt.mlip import MLIPModel
 from mtt.testing import systems
 from mtt.testing.check import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, compared
+from mtt.testing.predictions import graph_of
 from mtt.testing.subject import Subject
 
 # f' = Σ coefficient f(x + point · step) / step, of fourth order
@@ -85,7 +85,7 @@ def check_double_backward(subject: Subject) -> Iterator[Measured]:
     if not subject.energies or not parameters:
         raise DoesNotApply("there is no energy, or nothing to train")
     structures = [*systems.ordinary(subject.elements), systems.atom(subject.elements[-1])]
-    graph = graph_of(subject, model, structures)
+    graph = graph_of(model, structures)
     loss = force_loss(model, graph)
     if not loss.requires_grad:
         raise CheckFailed("the forces do not depend on the weights")
@@ -105,20 +105,6 @@ def check_double_backward(subject: Subject) -> Iterator[Measured]:
     size = max(float((g * d).abs().sum()) for g, d in zip(gradients, directions, strict=True))
     what = "gradient of a force loss by the weights, and finite differences"
     yield compared(what, projected[None], slope[None], TOLERANCE, size=size)
-
-
-def graph_of(subject: Subject, model: MLIPModel, structures: Sequence[ase.Atoms]) -> Graph:
-    """``structures`` in one graph, as ``model`` gets them in training."""
-    loader = Loader(
-        subject.dataset(structures),
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=len(structures)),
-        shuffle=False,
-    )
-    return next(iter(loader.epoch())).graph
 
 
 def force_loss(model: MLIPModel, graph: Graph) -> Tensor:

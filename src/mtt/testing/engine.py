@@ -94,7 +94,7 @@ def check_range(subject: Subject) -> None:
         raise DoesNotApply("the model declares that its range is infinite")
     spacing = 0.4 * min(subject.cutoffs())
     chain = systems.chain(subject.elements, 3 + math.ceil(4 * reach / spacing) // 2, spacing)
-    graph = graph_of(subject, model, [chain])
+    graph = graph_of(model, [chain])
     vectors = graph.vectors.detach().requires_grad_(True)
     graph = graph._replace(vectors=vectors)
     far = torch.tensor(chain.get_distances(0, range(len(chain)))) > reach

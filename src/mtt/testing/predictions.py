@@ -1,4 +1,4 @@
-"""Predictions structure by structure, through the way that users take."""
+"""What models get and give for plain structures, through the way that users take."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import ase
 import torch
 from metatomic.torch import AtomisticModel
 
-from mtt.data import Dataset
+from mtt.data import Batching, Dataset, Loader
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.evaluation.outputs import model_info
 from mtt.evaluation.predict import predict
-from mtt.graph import Target
+from mtt.graph import Graph, Target
 from mtt.interface import ModelInterface
+from mtt.mlip import MLIPModel
 
 AnyModel: TypeAlias = "ModelInterface | AtomisticModel"
 
@@ -44,6 +45,23 @@ def predictions(
         }
         found += [{name: split[name][i] for name in split} for i in range(len(counts))]
     return found
+
+
+def graph_of(model: MLIPModel, structures: Sequence[ase.Atoms]) -> Graph:
+    """``structures`` in one graph, as ``model`` gets them in training.
+
+    :raises DataError: an element that the model does not know.
+    """
+    loader = Loader(
+        Dataset.from_atoms(structures, {}, length_unit=model.dataset_info.length_unit),
+        model.dataset_info.atomic_types,
+        cutoff=model.list_cutoff(),
+        dtype=model.dtype,
+        device=model.device,
+        batching=Batching(structures=len(structures)),
+        shuffle=False,
+    )
+    return next(iter(loader.epoch())).graph
 
 
 def _split(info: TargetInfo, target: Target, counts: list[int]) -> list[Target]:
