@@ -29,7 +29,7 @@ CHOICES = [
     *OPTIMIZERS,
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
     {"name": "adabelief", "rectify": True, "ams_bound": True},
-    {"name": "soap", "precondition_1d": True, "precondition_frequency": 2},
+    {"name": "soap", "shampoo_beta": 0.9, "precondition_frequency": 2},
     {"name": "lbfgs", "max_iter": 3, "history_size": 4},
 ]
 

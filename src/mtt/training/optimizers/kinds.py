@@ -16,6 +16,7 @@ from mtt.training.hypers import SECTION
 from mtt.training.named import Option, is_integer, is_number
 from mtt.training.optimizers.amsgrad import CorrectedAMSGrad
 from mtt.training.optimizers.muon import MuonAdamW
+from mtt.training.optimizers.soap import SOAP
 
 WHERE = f"{SECTION}.optimizer"
 """Where the option stands, for messages."""
@@ -95,11 +96,11 @@ OPTIMIZERS: dict[str, Kind] = {
         rates=False,
     ),
     "muon": Kind(MuonAdamW),
+    "soap": Kind(SOAP),
     "mlip": Kind(CorrectedAMSGrad, decay="gradient"),
     "adabelief": Kind("AdaBelief"),
     "yogi": Kind("Yogi"),
     "lion": Kind("Lion"),
-    "soap": Kind("SOAP"),
     # one distance estimate, and so one learning rate, for all parameters
     "prodigy": Kind("Prodigy", rates=False),
     "schedulefree_adamw": Kind("ScheduleFreeAdamW"),

@@ -16,11 +16,7 @@ _INTERCHANGEABLE = ({"adam", "adamw"},)
 _SHAPING = (
     "amsgrad",
     "ams_bound",
-    "precondition_1d",
-    "merge_dims",
     "max_precondition_dim",
-    "precondition_frequency",
-    "shampoo_beta",
 )
 """Options on which it depends what a state consists of, or which it holds itself."""
 
