@@ -182,12 +182,12 @@ def test_messages_see_the_pair_from_its_other_end(name):
     """With both sets of weights exchanged, each pair has the message of its reverse."""
     model = make(num_layers=2)
     graph = graph_of(model, [FRAMES[name]])
-    n_atoms = graph.types.shape[0]
-    pairs = model.pairs(graph, n_atoms)
+    pairs = model.pairs(graph, model.prepare(graph))
+    n_rows = graph.types.shape[0] + len(TYPES)
     layer = model.layers[1]
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(n_atoms, 5, generator=generator, dtype=torch.float64)
-    v = torch.randn(9, n_atoms, 4, generator=generator, dtype=torch.float64)
+    x = torch.randn(n_rows, 5, generator=generator, dtype=torch.float64)
+    v = torch.randn(9, n_rows, 4, generator=generator, dtype=torch.float64)
     messages = layer.messages(pairs, x, v)
     with torch.no_grad():
         for weight in (layer.radial, layer.project.weight):

@@ -11,20 +11,38 @@ so no cell is displaced and no gradient passes through the neighbour list.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from mtt.graph import Graph, Target
 
 
-def pair_gradient(energies: Tensor, graph: Graph, create_graph: bool) -> Tensor:
-    """∂(Σ energies)/∂vectors, [P, 3]; ``graph.vectors`` must require a gradient."""
+class Slope(NamedTuple):
+    """A derivative by pair vectors that is known already."""
+
+    vectors: Tensor  # [P', 3], of which those of the graph are the origin
+    values: Tensor  # [P', 3]
+
+
+def pair_gradient(
+    energies: Tensor, graph: Graph, create_graph: bool, known: Slope | None = None
+) -> Tensor:
+    """∂(Σ energies)/∂vectors, [P, 3]; ``graph.vectors`` must require a gradient.
+
+    :param known: a part of it that cannot be had from ``energies``.
+    """
     if graph.vectors.shape[0] == 0:
         return torch.zeros_like(graph.vectors)
+    outputs, cotangents = [energies.sum()], [torch.ones_like(energies.sum())]
+    if known is not None:
+        outputs, cotangents = [*outputs, known.vectors], [*cotangents, known.values]
     # a model may ignore the vectors (constant energies): its derivative is zero
     (gradient,) = torch.autograd.grad(
-        energies.sum(),
+        outputs,
         graph.vectors,
+        cotangents,
         create_graph=create_graph,
         retain_graph=True,
         allow_unused=True,

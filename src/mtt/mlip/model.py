@@ -10,7 +10,7 @@ from mtt.baselines.exact import ExactTable
 from mtt.baselines.prior import Molecules, start_values
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
-from mtt.mlip.derivatives import detached, forces, pair_gradient, strain
+from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
 from mtt.mlip.fitting import fit_scales, fit_weights, make_prior, make_zbl, offset_of
 from mtt.mlip.served import Served
 from mtt.mlip.stored import Stored
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from mtt.data import Dataset
+    from mtt.mlip.compiled import CompiledNetwork
 
 
 class MLIPModel(Served, Stored):
@@ -76,6 +77,8 @@ class MLIPModel(Served, Stored):
         # follows every .to(dtype), and so always tells the network's precision
         self.register_buffer("precision", torch.zeros(0), persistent=False)
         self.autocast: Optional[torch.dtype] = None
+        # in place of predict, where derivatives are differentiated again
+        self.compiled: Optional[CompiledNetwork] = None
 
     def extra_repr(self) -> str:
         unit = self.dataset_info.length_unit
@@ -94,9 +97,24 @@ class MLIPModel(Served, Stored):
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             return self.predict(graph)
 
+    def prepare(self, graph: Graph) -> List[Tensor]:
+        """What :meth:`predict_prepared` takes besides the graph: tables of integers, above all.
+
+        Override both where ``predict`` reads numbers out of tensors (``int(x)``, ``x.item()``,
+        ``x[mask]``, sizes that depend on the data): this is what ``compile`` leaves out.
+        """
+        return []
+
+    def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
+        """:meth:`predict`, given what :meth:`prepare` returned."""
+        return self.predict(graph)
+
     def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target [n_atoms, properties] float64."""
-        raw = self.predict_in_precision(self.within_cutoff(graph))
+        return self.with_baselines(self.predict_in_precision(self.within_cutoff(graph)), graph)
+
+    def with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
+        """Scales and baselines on the network's numbers: physical values, float64."""
         baseline = self.composition(graph.types)
         values: Dict[str, Tensor] = {}
         start = 0
@@ -151,8 +169,13 @@ class MLIPModel(Served, Stored):
         wanted = [name for name in self.energy_names if all_gradients or infos[name].gradients]
         if wanted:
             graph = graph._replace(vectors=graph.vectors.detach().requires_grad_(True))
+        within = self.within_cutoff(graph)
+        if self.compiled is not None and create_graph and wanted:
+            raw, slopes = self.compiled(within)
+        else:
+            raw, slopes = self.predict_in_precision(within), {}
         predictions: Dict[str, Target] = {}
-        for name, atomic in self.atomic_values(graph).items():
+        for name, atomic in self.with_baselines(raw, graph).items():
             values = atomic
             if not self.per_atom[name]:
                 zeros = atomic.new_zeros(graph.n_systems, atomic.shape[1])
@@ -160,7 +183,11 @@ class MLIPModel(Served, Stored):
             predictions[name] = Target(values)
         for name in wanted:
             values = predictions[name].values
-            gradient = pair_gradient(values, graph, create_graph)
+            known = None
+            if name in slopes:
+                scale = self.scale.values[self.target_names.index(name)]
+                known = Slope(within.vectors, slopes[name] * scale.to(self.dtype))
+            gradient = pair_gradient(values, graph, create_graph, known)
             both = all_gradients or infos[name].has_strain
             predictions[name] = Target(
                 values,

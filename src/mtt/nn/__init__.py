@@ -7,7 +7,13 @@ neighbours are matrix products, so that results do not depend on the order of th
 from mtt.nn.build import building
 from mtt.nn.constant import Constant
 from mtt.nn.cutoff import SmoothCutoff
-from mtt.nn.neighborhoods import Neighborhoods, lay_out, neighborhoods
+from mtt.nn.neighborhoods import (
+    Neighborhoods,
+    lay_out,
+    layout_of,
+    layout_tensors,
+    neighborhoods,
+)
 from mtt.nn.pair_basis import PairBasis
 from mtt.nn.radial import LaplacianEigenstates
 from mtt.nn.reverse import reverse_pairs
@@ -17,6 +23,8 @@ from mtt.nn.species import (
     SpeciesLinear,
     SpeciesNormLinear,
     SpeciesOrder,
+    order_of,
+    order_tensors,
     sort_by_species,
     with_known_species,
 )
@@ -35,7 +43,11 @@ __all__ = [
     "SphericalHarmonics",
     "building",
     "lay_out",
+    "layout_of",
+    "layout_tensors",
     "neighborhoods",
+    "order_of",
+    "order_tensors",
     "reverse_pairs",
     "silu",
     "sort_by_species",

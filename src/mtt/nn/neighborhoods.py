@@ -1,6 +1,6 @@
 """Pairs laid out as rows of neighbours, so that sums over neighbours are matrix products."""
 
-from typing import NamedTuple
+from typing import List, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +26,19 @@ def neighborhoods(centers: Tensor, row_of_atom: Tensor) -> Neighborhoods:
     first = counts.cumsum(0) - counts
     columns = torch.arange(centers.shape[0], device=centers.device) - first[centers]
     return Neighborhoods(row_of_atom[centers] * width + columns, n_atoms, width)
+
+
+def layout_tensors(layout: Neighborhoods) -> List[Tensor]:
+    """``layout`` as two tensors, for :meth:`mtt.MLIPModel.prepare`; sizes are those of the second.
+
+    :return: slots [P] int64, and nothing [n_rows, width, 0].
+    """
+    return [layout.slots, layout.slots.new_empty([layout.n_rows, layout.width, 0])]
+
+
+def layout_of(tensors: List[Tensor]) -> Neighborhoods:
+    """The layout back from what :func:`layout_tensors` returned."""
+    return Neighborhoods(tensors[0], tensors[1].shape[0], tensors[1].shape[1])
 
 
 def lay_out(values: Tensor, layout: Neighborhoods, fill: float) -> Tensor:

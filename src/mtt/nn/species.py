@@ -28,6 +28,22 @@ def sort_by_species(types: Tensor, n_types: int) -> SpeciesOrder:
     return SpeciesOrder(row_of_atom, counts)
 
 
+def order_tensors(order: SpeciesOrder) -> List[Tensor]:
+    """``order`` as tensors, for :meth:`mtt.MLIPModel.prepare`: counts are sizes.
+
+    :return: the permutation [n_atoms] int64, and nothing [count, 0] for each type.
+    """
+    tensors = [order.row_of_atom]
+    for count in order.counts:
+        tensors.append(order.row_of_atom.new_empty([count, 0]))
+    return tensors
+
+
+def order_of(tensors: List[Tensor]) -> SpeciesOrder:
+    """The order back from what :func:`order_tensors` returned."""
+    return SpeciesOrder(tensors[0], [tensor.shape[0] for tensor in tensors[1:]])
+
+
 class SpeciesLinear(torch.nn.Module):
     """y = W_t x for an atom of type t; no bias.
 

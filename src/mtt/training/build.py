@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, Problem
@@ -21,6 +21,9 @@ from mtt.training.schedules import make_schedule
 from mtt.training.stage import Stage
 from mtt.training.step import Step
 from mtt.training.terms import make_loss
+
+if TYPE_CHECKING:
+    from mtt.mlip.compiled import CompiledNetwork
 
 DECAY = 0.999
 """Of the weights' average, where the options say no more than that there is one."""
@@ -96,6 +99,7 @@ def make_stage(
             hypers["grad_clip_norm"],
             AUTOCAST_DTYPES[hypers["amp"]],
             make_scaler(hypers["amp"], model.device),
+            _compiled(model) if hypers["compile"] else None,
         ),
         schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
         average=average,
@@ -103,6 +107,13 @@ def make_stage(
         batches_per_step=per_step,
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def _compiled(model: MLIPModel) -> CompiledNetwork:
+    # the compiler takes a second to import
+    from mtt.mlip.compiled import CompiledNetwork
+
+    return CompiledNetwork(model)
 
 
 def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
@@ -118,5 +129,8 @@ def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
     if closure and hypers["amp"] == "fp16":
         what = "the line search of L-BFGS compares losses, which float16 is too coarse for"
         problems.append(Problem(what, f"{where}.amp", "leave it out"))
+    if hypers["compile"] and hypers["amp"]:
+        what = "mixed precision cannot be compiled yet"
+        problems.append(Problem(what, f"{where}.compile", "leave one of the two out"))
     if problems:
         raise ConfigError.collect(problems)

@@ -21,6 +21,7 @@ from mtt.training.optimizers import needs_closure
 if TYPE_CHECKING:
     from mtt.data import Batch
     from mtt.mlip import MLIPModel
+    from mtt.mlip.compiled import CompiledNetwork
 
 
 class Seen(NamedTuple):
@@ -52,6 +53,7 @@ class Step:
         Optimizers that evaluate the loss themselves (L-BFGS) are never clipped.
     :param autocast: precision of the network's products in training; None: the weights'.
     :param scaler: of the loss, where ``autocast`` is float16.
+    :param compiled: takes the place of the network in training.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Step:
         max_norm: float | None,
         autocast: torch.dtype | None = None,
         scaler: GradScaler | None = None,
+        compiled: CompiledNetwork | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -69,6 +72,7 @@ class Step:
         self.max_norm = max_norm
         self.autocast = autocast
         self.scaler = scaler
+        self.compiled = compiled
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
     def __call__(self, loss: Loss, batches: Sequence[Batch], learning_rate: float) -> StepResult:
@@ -102,11 +106,11 @@ class Step:
         values: list[Tensor] = []
         seen = []
         for batch in batches:
-            self.model.autocast = self.autocast
+            self.model.autocast, self.model.compiled = self.autocast, self.compiled
             try:
                 predictions = self.model.predict_targets(batch.graph, create_graph=True)
             finally:
-                self.model.autocast = None
+                self.model.autocast = self.model.compiled = None
             terms = loss(predictions, batch)
             weighted = loss.weighted(terms, counts)
             self.gradient.add(weighted, weights, self._scaled)

@@ -81,8 +81,9 @@ class Layer(torch.nn.Module):
         n_gates = 0 if last else n_products
         self.update = torch.nn.Linear(n_features, n_features + n_gates)
         self.register_buffer("degree", degrees(max_angular), persistent=False)
-        # Σ_m of 2l + 1 products is of the size of one
-        self.norm = Constant((2.0 * self.degree.double() + 1)[:, None, None] ** -0.5)
+        # Σ_m / √(2l + 1): the sum of 2l + 1 products is of the size of one
+        orders = torch.nn.functional.one_hot(self.degree).T.double()
+        self.sum_orders = Constant(orders / orders.sum(dim=1, keepdim=True).sqrt())
 
     def forward(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tuple[Tensor, Tensor]:
         """New scalars and, unless it is the last layer, densities."""
@@ -92,9 +93,9 @@ class Layer(torch.nn.Module):
         if self.project is not None:
             left = left + v
         # invariants: Σ_m left_lm right_lm / √(2l + 1), mixed
-        weights = self.products.index_select(0, self.degree) * self.norm()
-        products = (left * right).transpose(0, 1).reshape(x.shape[0], -1)
-        hidden = products @ weights.view(-1, self.n_features)
+        products = self.sum_orders() @ (left * right).flatten(1)
+        products = products.view(self.n_degrees, -1, self.n_channels).transpose(0, 1)
+        hidden = products.flatten(1) @ self.products.view(-1, self.n_features)
         change = self.update(silu(hidden + self.own(left[0]) + x))
         if self.last:
             return x + change, v

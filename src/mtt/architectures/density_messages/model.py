@@ -11,6 +11,8 @@ from mtt.architectures.density_messages.layer import Layer, Pairs
 from mtt.nn import (
     PairBasis,
     lay_out,
+    layout_of,
+    layout_tensors,
     neighborhoods,
     reverse_pairs,
     silu,
@@ -78,6 +80,25 @@ class DensityMessages(MLIPModel):
         return max(self.list_cutoff(), len(self.layers) * self.cutoff)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
+        """The network's values of every atom, per target [n_atoms, properties]."""
+        return self.predict_prepared(graph, self.prepare(graph))
+
+    def prepare(self, graph: Graph) -> List[Tensor]:
+        """The table of pairs, one row per atom, and empty ones of an isolated atom per element.
+
+        :return: the layout, and [rows · width] int64, the slot that holds the same pair seen from
+            its other end.
+        """
+        n_rows, device = graph.types.shape[0] + self.n_types, graph.types.device
+        layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device))
+        reverse = torch.arange(n_rows * layout.width, device=device)
+        others = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows)
+        reverse = reverse.index_copy(0, layout.slots, layout.slots[others])
+        tables = layout_tensors(layout)
+        tables.append(reverse)
+        return tables
+
+    def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, properties].
 
         One isolated atom of each element goes along behind the atoms of the batch: its values
@@ -86,7 +107,7 @@ class DensityMessages(MLIPModel):
         n_atoms = graph.types.shape[0]
         isolated = torch.arange(self.n_types, device=graph.types.device)
         x = self.species(torch.cat([graph.types, isolated]))
-        pairs = self.pairs(graph, n_atoms + self.n_types)
+        pairs = self.pairs(graph, prepared)
         v = x.new_zeros(0)
         for layer in self.layers:
             x, v = layer(pairs, x, v)
@@ -96,20 +117,16 @@ class DensityMessages(MLIPModel):
             results[self.target_names[i]] = values - alone.index_select(0, graph.types)
         return results
 
-    def pairs(self, graph: Graph, n_rows: int) -> Pairs:
-        """The functions of all pairs, laid out with one row per atom; the last rows are empty."""
-        device = graph.types.device
-        layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device))
+    def pairs(self, graph: Graph, prepared: List[Tensor]) -> Pairs:
+        """The functions of all pairs, in their slots; see :meth:`prepare`."""
+        layout = layout_of(prepared)
         # empty slots hold a neighbour beyond the cutoff, of which all functions are zero
         functions = self.basis(lay_out(graph.vectors, layout, 2 * self.cutoff))
         table = torch.cat([functions, functions.new_ones(functions.shape[0], 1)], dim=1)
         n_angular, n_functions = self.basis.n_angular, self.basis.n_functions + 1
-        basis = table.view(n_rows, layout.width, n_functions)
+        basis = table.view(layout.n_rows, layout.width, n_functions)
         angular, scalar = basis.split([n_angular, n_functions - n_angular], dim=2)
-        reversed_pairs = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows)
-        reverse = torch.arange(n_rows * layout.width, device=device)
-        reverse = reverse.index_copy(0, layout.slots, layout.slots[reversed_pairs])
-        return Pairs(basis, angular * self.damping, scalar, reverse)
+        return Pairs(basis, angular * self.damping, scalar, prepared[2])
 
     def head_modules(self) -> Dict[str, List[str]]:
         """The head of each target."""

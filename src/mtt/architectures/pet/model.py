@@ -11,7 +11,7 @@ from mtt.architectures.pet.cutoff import LogCutoff
 from mtt.architectures.pet.messages import Average, Exchange, GNNLayer, Readout
 from mtt.architectures.pet.transformer import arrange
 from mtt.errors import ArchitectureError, Problem
-from mtt.nn import neighborhoods, reverse_pairs, with_known_species
+from mtt.nn import layout_of, layout_tensors, neighborhoods, reverse_pairs, with_known_species
 
 NOT_INVARIANT = "learns rotations and inversions from turned data, and keeps them approximately"
 
@@ -76,14 +76,25 @@ class PET(MLIPModel):
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, properties]."""
+        return self.predict_prepared(graph, self.prepare(graph))
+
+    def prepare(self, graph: Graph) -> List[Tensor]:
+        """The layout of the pairs, and [P] int64, the same pair seen from its other end."""
         n_atoms = graph.types.shape[0]
+        layout = neighborhoods(graph.centers, torch.arange(n_atoms, device=graph.types.device))
+        reverse = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_atoms)
+        tables = layout_tensors(layout)
+        tables.append(reverse)
+        return tables
+
+    def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
+        """The network's values of every atom, per target [n_atoms, properties]."""
+        layout, reverse = layout_of(prepared), prepared[2]
         lengths = torch.linalg.vector_norm(graph.vectors, dim=1, keepdim=True)
         log_weights = self.log_cutoff(lengths)
-        layout = neighborhoods(graph.centers, torch.arange(n_atoms, device=graph.types.device))
         tokens = arrange(layout, graph.centers, log_weights[:, 0])
         geometry = torch.cat([graph.vectors, lengths], dim=1)
         types = graph.types[graph.neighbors]
-        reverse = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_atoms)
         messages = self.neighbor_species(types)
         starts: List[Tensor] = [table(graph.types) for table in self.species]
         nodes = starts[0]

@@ -13,7 +13,11 @@ from mtt.nn import (
     SoapPowerSpectrum,
     SpeciesLinear,
     SpeciesNormLinear,
+    layout_of,
+    layout_tensors,
     neighborhoods,
+    order_of,
+    order_tensors,
     sort_by_species,
     with_known_species,
 )
@@ -74,8 +78,19 @@ class SoapBPNN(MLIPModel):
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, properties]."""
+        return self.predict_prepared(graph, self.prepare(graph))
+
+    def prepare(self, graph: Graph) -> List[Tensor]:
+        """The layout of the pairs, and the order of the atoms."""
         order = sort_by_species(graph.types, self.n_types)
         layout = neighborhoods(graph.centers, order.row_of_atom)
+        tables = layout_tensors(layout)
+        tables.extend(order_tensors(order))
+        return tables
+
+    def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
+        """The network's values of every atom, per target [n_atoms, properties]."""
+        layout, order = layout_of(prepared), order_of(prepared[2:])
         features = self.soap(graph.vectors, graph.types[graph.neighbors], layout)
         values = self.first(features, order.counts)
         for layer in self.hidden:

@@ -1,0 +1,185 @@
+"""A network and its derivative by the pair vectors, traced together and fused by torch.compile.
+
+Training on forces differentiates the network twice, in hundreds of small operations whose
+results travel through memory. The trace holds the network and its first derivative as one
+function of weights and graph; torch.compile differentiates that once more and fuses both.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.exc import InvalidCxxCompiler
+from torch._subclasses.fake_tensor import DataDependentOutputException
+from torch.fx.experimental import _config as symbolic
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+from mtt.errors import ArchitectureError, ConfigError
+from mtt.graph import Graph
+
+if TYPE_CHECKING:
+    from mtt.mlip.model import MLIPModel
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
+"""Of the largest number; fused operations round differently."""
+
+
+class NetworkValues(NamedTuple):
+    """What the network says of a graph, before scales and baselines."""
+
+    values: dict[str, Tensor]  # per target, [n_atoms, properties]
+    slopes: dict[str, Tensor]  # per energy, derivative of its sum by the vectors, [P, 3]
+
+
+class CompiledNetwork:
+    """``model.predict`` and its derivative by the vectors, differentiable by the weights.
+
+    It is made of the first graph that comes, for graphs of all sizes, but for numbers of none or
+    one: those are constants to the compiler. Graphs that differ from the first in where they have
+    them (a single structure, a last batch of lone pairs) are computed by the model itself. The
+    first results, and the first of another size, are compared with the model's.
+
+    :param model: on its device and in its precision already.
+    :raises ConfigError: there is no compiler.
+    """
+
+    def __init__(self, model: MLIPModel) -> None:
+        _check_compiler(model.device)
+        self._model = model
+        self._network = _Network(model)
+        tensors = (*self._network.named_parameters(), *self._network.named_buffers())
+        self._names = [name for name, _ in tensors]
+        self._ones: list[bool] = []
+        self._function: Callable[[list[Tensor], list[Tensor]], list[Tensor]] | None = None
+        self._compared: set[int] = set()
+
+    def __call__(self, graph: Graph) -> NetworkValues:
+        """:raises ArchitectureError: the network cannot be traced, or becomes another one."""
+        weights = [*self._network.parameters(), *self._network.buffers()]
+        inputs = [*_tensors(graph), *self._model.prepare(graph)]
+        ones = [size < 2 for tensor in inputs for size in tensor.shape]
+        if self._function is None and graph.centers.shape[0] > 1:
+            self._ones, self._function = ones, self._compile(weights, inputs)
+        if self._function is None or ones != self._ones:
+            return self._named(self._plain(weights, inputs))
+        found = self._function(weights, inputs)
+        n_pairs = graph.centers.shape[0]
+        if len(self._compared) < 2 and n_pairs not in self._compared:
+            self._compare(found, self._plain(weights, inputs))
+            self._compared.add(n_pairs)
+        return self._named(found)
+
+    def _named(self, found: list[Tensor]) -> NetworkValues:
+        names, energies = self._model.target_names, self._model.energy_names
+        slopes = dict(zip(energies, found[len(names) :], strict=True))
+        return NetworkValues(dict(zip(names, found, strict=False)), slopes)
+
+    def _plain(self, weights: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
+        """Values of all targets, then slopes of all energies."""
+        graph, prepared = _graph(inputs)
+        vectors = graph.vectors.detach().requires_grad_(True)
+        # buffers too are replaced: a trace must not hold what the model may change
+        raw = torch.func.functional_call(
+            self._network,
+            dict(zip(self._names, weights, strict=True)),
+            (graph._replace(vectors=vectors), prepared),
+        )
+        energies = [raw[name].sum() for name in self._model.energy_names]
+        slopes = [
+            torch.autograd.grad(
+                energy, vectors, create_graph=True, allow_unused=True, materialize_grads=True
+            )[0]
+            for energy in energies
+        ]
+        return [*(raw[name] for name in self._model.target_names), *slopes]
+
+    def _compile(
+        self, weights: list[Tensor], inputs: list[Tensor]
+    ) -> Callable[[list[Tensor], list[Tensor]], list[Tensor]]:
+        start = time.monotonic()
+        name = type(self._model).__name__
+        log.info("compiling %s, which takes a minute or two the first time", name)
+        # sizes that happen to agree may differ later
+        with symbolic.patch(use_duck_shape=False):  # type: ignore[attr-defined]
+            try:
+                traced = make_fx(
+                    lambda weights, inputs: self._plain(weights, inputs),
+                    tracing_mode="symbolic",
+                    _allow_non_fake_inputs=True,
+                )(weights, inputs)
+            except (DataDependentOutputException, GuardOnDataDependentSymNode) as error:
+                raise ArchitectureError(
+                    f"{name} cannot be compiled: its predict reads numbers out of tensors",
+                    hint="set compile: false; authors: let `prepare` read them",
+                ) from error
+            compiled = torch.compile(traced, dynamic=True)
+            # now, not at the first call: the setting above is read here
+            compiled(weights, inputs)
+        log.info("compiled %s in %.0f s", name, time.monotonic() - start)
+        return compiled
+
+    def _compare(self, found: list[Tensor], expected: list[Tensor]) -> None:
+        tolerance = TOLERANCE[self._model.dtype]
+        for one, other in zip(found, expected, strict=True):
+            error, size = (
+                float((one - other).detach().abs().max()),
+                float(other.detach().abs().max()),
+            )
+            if not error <= tolerance * max(size, 1e-3):
+                raise ArchitectureError(
+                    f"compiled, {type(self._model).__name__} predicts something else: "
+                    f"{error:.1e} off, of {size:.1e}",
+                    hint="set compile: false",
+                )
+
+
+class _Network(torch.nn.Module):
+    """The part of a model that is compiled, as a module: so that its weights can be replaced."""
+
+    def __init__(self, model: MLIPModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, graph: Graph, prepared: list[Tensor]) -> dict[str, Tensor]:
+        """The network's values, per target [n_atoms, properties]."""
+        raw = self.model.predict_prepared(graph, prepared)
+        return {name: x[:, None] if x.dim() == 1 else x for name, x in raw.items()}
+
+
+def _tensors(graph: Graph) -> list[Tensor]:
+    # the derivative by the vectors is a result, and none goes through them a second time
+    return [value.detach() for value in graph if isinstance(value, Tensor)]
+
+
+def _graph(tensors: list[Tensor]) -> tuple[Graph, list[Tensor]]:
+    """The graph, and what was prepared of it."""
+    types, system, centers, neighbors, vectors, positions, cells, *prepared = tensors
+    n_systems = cells.shape[0]
+    graph = Graph(types, system, n_systems, centers, neighbors, vectors, positions, cells)
+    return graph, prepared
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Code for processors is compiled by a C++ compiler, for GPUs by Triton.
+
+    :raises ConfigError: it is missing.
+    """
+    if device.type != "cpu":
+        return
+    try:
+        get_cpp_compiler()
+    except (InvalidCxxCompiler, RuntimeError) as error:
+        raise ConfigError(
+            "there is no C++ compiler, which torch.compile needs on a processor",
+            where="architecture.training.compile",
+            hint="install g++, or set compile: false",
+        ) from error
