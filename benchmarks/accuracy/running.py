@@ -44,6 +44,8 @@ def environment(threads: int) -> dict[str, str]:
     return {
         **os.environ, **dict.fromkeys(names, count),
         "PYTHONUNBUFFERED": "1", "PYTHONPATH": here, "WANDB_MODE": "disabled",
+        # what is compiled is compiled in every run, as in the first one of a user
+        "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
     }  # fmt: skip
 
 

@@ -116,7 +116,8 @@ def test_printing_a_model_tells_its_widths():
         "l_max=2, n_radial=5",
         "SmoothCutoff(cutoff=4.0, width=4.0)",
         "n_radial=5, n_channels=6, n_features=7",
-        "DegreeLinear(degrees=3, 6 -> 12)",
+        "DegreeLinear(",
+        "degrees=3, 6 -> 12",
         "Linear(in_features=7, out_features=12, bias=True)",
         "Embedding(3, 7)",
     ):

@@ -24,17 +24,16 @@ class DegreeLinear(torch.nn.Module):
     :param gain: size of results at the start, of those of normal numbers.
     """
 
-    degree: Tensor
-
     def __init__(self, max_angular: int, n_in: int, n_out: int, gain: float = 1.0) -> None:
         super().__init__()
         size = gain / n_in**0.5
         self.weight = torch.nn.Parameter(size * torch.randn(max_angular + 1, n_in, n_out))
-        self.register_buffer("degree", degrees(max_angular), persistent=False)
+        self.to_orders = Constant(orders_of_degrees(max_angular))
 
     def forward(self, x: Tensor) -> Tensor:
         """[n_angular, N, n_in] to [n_angular, N, n_out]."""
-        return torch.bmm(x, self.weight.index_select(0, self.degree))
+        weight = self.to_orders() @ self.weight.flatten(1)
+        return torch.bmm(x, weight.view(-1, self.weight.shape[1], self.weight.shape[2]))
 
     def extra_repr(self) -> str:
         return "degrees={}, {} -> {}".format(*self.weight.shape)
@@ -48,8 +47,6 @@ class Layer(torch.nn.Module):
     :param first: there are no densities yet.
     :param last: densities are not asked for any more.
     """
-
-    degree: Tensor
 
     def __init__(
         self,
@@ -80,10 +77,10 @@ class Layer(torch.nn.Module):
         self.own = torch.nn.Linear(n_channels, n_features)
         n_gates = 0 if last else n_products
         self.update = torch.nn.Linear(n_features, n_features + n_gates)
-        self.register_buffer("degree", degrees(max_angular), persistent=False)
+        to_orders = orders_of_degrees(max_angular)
+        self.to_orders = Constant(to_orders)
         # Σ_m / √(2l + 1): the sum of 2l + 1 products is of the size of one
-        orders = torch.nn.functional.one_hot(self.degree).T.double()
-        self.sum_orders = Constant(orders / orders.sum(dim=1, keepdim=True).sqrt())
+        self.sum_orders = Constant((to_orders / to_orders.sum(dim=0).sqrt()).T.contiguous())
 
     def forward(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tuple[Tensor, Tensor]:
         """New scalars and, unless it is the last layer, densities."""
@@ -101,7 +98,7 @@ class Layer(torch.nn.Module):
             return x + change, v
         change, gates = change.split([self.n_features, self.n_degrees * self.n_channels], dim=1)
         gates = gates.view(-1, self.n_degrees, self.n_channels).transpose(0, 1)
-        return x + change, left * gates.index_select(0, self.degree)
+        return x + change, left * (self.to_orders() @ gates.flatten(1)).view(left.shape)
 
     def messages(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tensor:
         """[N, K, C] scalars of pairs: what both atoms' densities are in the pair's direction."""
@@ -121,7 +118,10 @@ class Layer(torch.nn.Module):
         return f"n_radial={n_radial}, n_channels={n_channels}, n_features={n_features}"
 
 
-def degrees(max_angular: int) -> Tensor:
-    """l of every (l, m), [n_angular] int64."""
-    l = torch.arange(max_angular + 1)
-    return l.repeat_interleave(2 * l + 1)
+def orders_of_degrees(max_angular: int) -> Tensor:
+    """[n_angular, max_angular + 1] float64, one where the order belongs to the degree.
+
+    Products with it take the place of indexing, whose derivatives are scattered sums.
+    """
+    degrees = torch.arange(max_angular + 1)
+    return torch.nn.functional.one_hot(degrees.repeat_interleave(2 * degrees + 1)).double()
