@@ -120,5 +120,5 @@ def test_every_program_is_given_the_same_files_seed_and_epochs(
         command, text = program.write(job, Path("environment/bin/python"))
         assert command
         assert isinstance(yaml.safe_load(text), dict)
-        for part in (str(data.train), str(data.validation), "4242", "37", "10"):
+        for part in (str(data.train), str(data.validation), "4242", "37"):
             assert part in text, program.name

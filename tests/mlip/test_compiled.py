@@ -56,7 +56,7 @@ def batches(ethanol, crystal, make_graph):
 
 
 def test_predictions_and_gradients_are_those_of_the_network(model, batches):
-    compiled = CompiledNetwork(model)
+    compiled = CompiledNetwork(model, lambda: [batches[-1], *batches])
     with torch._dynamo.config.patch(error_on_recompile=True):
         for graph in batches:
             assert_same(learnt(model, graph, compiled), learnt(model, graph, None))
@@ -73,7 +73,9 @@ def test_baselines_reach_further_than_the_network(info, model_class, ethanol, cr
     model.scale.values[:] = 2.5
     assert model.list_cutoff() > model.cutoff
     graph = make_graph([ethanol, crystal], (1, 6, 8), model.list_cutoff())
-    assert_same(learnt(model, graph, CompiledNetwork(model)), learnt(model, graph, None))
+    assert_same(
+        learnt(model, graph, CompiledNetwork(model, lambda: [graph])), learnt(model, graph, None)
+    )
 
 
 def test_nothing_is_compiled_where_nothing_is_learnt(model, ethanol, crystal, make_graph):
@@ -95,7 +97,7 @@ def test_networks_that_read_numbers_are_refused(info, model_class, ethanol, crys
     model = Reads({"cutoff": 3.5}, info).double()
     graph = make_graph([ethanol, crystal], (1, 6, 8), 3.5)
     with pytest.raises(ArchitectureError, match="Reads cannot be compiled: its predict reads num"):
-        CompiledNetwork(model)(graph)
+        CompiledNetwork(model, lambda: [graph])(graph)
 
 
 def test_what_is_prepared_is_left_out(info, model_class, ethanol, crystal, make_graph):
@@ -111,9 +113,10 @@ def test_what_is_prepared_is_left_out(info, model_class, ethanol, crystal, make_
 
     torch.manual_seed(1)
     model = Prepares({"cutoff": 3.5}, info).double()
-    compiled = CompiledNetwork(model)
-    for frames in ([ethanol, ethanol], [ethanol, crystal]):
-        graph = make_graph(frames, (1, 6, 8), 3.5)
+    pair = [[ethanol, ethanol], [ethanol, crystal]]
+    graphs = [make_graph(frames, (1, 6, 8), 3.5) for frames in pair]
+    compiled = CompiledNetwork(model, lambda: graphs)
+    for graph in graphs:
         assert_same(learnt(model, graph, compiled), learnt(model, graph, None))
 
 
@@ -128,4 +131,4 @@ def test_a_network_that_changes_when_compiled_is_refused(
     model = Changes({"cutoff": 3.5}, info).double()
     graph = make_graph([ethanol, crystal], (1, 6, 8), 3.5)
     with pytest.raises(ArchitectureError, match="compiled, Changes predicts something else"):
-        CompiledNetwork(model)(graph)
+        CompiledNetwork(model, lambda: [graph])(graph)

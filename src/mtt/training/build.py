@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtt.data import Batching, Dataset, Loader
@@ -23,6 +23,7 @@ from mtt.training.step import Step
 from mtt.training.terms import make_loss
 
 if TYPE_CHECKING:
+    from mtt.graph import Graph
     from mtt.mlip.compiled import CompiledNetwork
 
 DECAY = 0.999
@@ -99,7 +100,7 @@ def make_stage(
             hypers["grad_clip_norm"],
             AUTOCAST_DTYPES[hypers["amp"]],
             make_scaler(hypers["amp"], model.device),
-            _compiled(model) if hypers["compile"] else None,
+            _compiled(hypers, model, training) if hypers["compile"] else None,
         ),
         schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
         average=average,
@@ -109,11 +110,15 @@ def make_stage(
     )
 
 
-def _compiled(model: MLIPModel) -> CompiledNetwork:
+def _compiled(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> CompiledNetwork:
     # the compiler takes a second to import
     from mtt.mlip.compiled import CompiledNetwork
 
-    return CompiledNetwork(model)
+    def examples() -> Iterator[Graph]:
+        loader = make_loader(hypers, model, dataset, 0, shuffle=False)
+        return (batch.graph for batch in loader.epoch())
+
+    return CompiledNetwork(model, examples)
 
 
 def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
@@ -131,6 +136,9 @@ def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
         problems.append(Problem(what, f"{where}.amp", "leave it out"))
     if hypers["compile"] and hypers["amp"]:
         what = "mixed precision cannot be compiled yet"
+        problems.append(Problem(what, f"{where}.compile", "leave one of the two out"))
+    if hypers["compile"] and hypers["gradient_combination"] == "config":
+        what = "what is compiled can be differentiated once, and config needs it once per term"
         problems.append(Problem(what, f"{where}.compile", "leave one of the two out"))
     if problems:
         raise ConfigError.collect(problems)
