@@ -88,9 +88,26 @@ def test_engines_may_ask_for_single_atoms_and_for_energies_per_atom(model, ethan
     atoms = model(systems, {"energy": per_atom}, chosen)["energy"].block()
     assert atoms.samples.values.tolist() == [[1, 0], [1, 4]]
     torch.testing.assert_close(atoms.values, whole.values[[9, 13]])
-    total = model(systems, model.supported_outputs(), chosen)["energy"].block()
+    per_structure = ModelOutput(unit="eV", sample_kind="system")
+    total = model(systems, {"energy": per_structure}, chosen)["energy"].block()
     assert total.samples.values.tolist() == [[1]]
     torch.testing.assert_close(total.values, atoms.values.sum(0, keepdim=True))
+
+
+def test_exported_energies_come_per_atom_and_per_structure(model, ethanol):
+    from metatomic.torch import ModelEvaluationOptions, ModelOutput
+
+    dataset = Dataset.from_atoms([ethanol], {})
+    dataset.prepare(model.requested_neighbor_lists())
+    exported = model.export()
+    found = {}
+    for kind in ("atom", "system"):
+        outputs = {"energy": ModelOutput(unit="eV", sample_kind=kind)}
+        options = ModelEvaluationOptions(length_unit="angstrom", outputs=outputs)
+        tensors = exported([dataset[0].system.to(torch.float64)], options, check_consistency=True)
+        found[kind] = tensors["energy"].block().values
+    assert found["atom"].shape == (9, 1)
+    torch.testing.assert_close(found["atom"].sum(0, keepdim=True), found["system"])
 
 
 def test_several_targets_are_summed_or_kept_per_atom(two_targets, make_graph, ethanol):

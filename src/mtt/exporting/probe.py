@@ -95,18 +95,25 @@ def _gradients(
     return -torch.cat(filled[: len(positions)]), (strain + strain.transpose(1, 2)) / 2
 
 
+def wanted(declared: dict[str, ModelOutput], energies: list[str]) -> dict[str, ModelOutput]:
+    """What to ask for: energies of structures, and all else as it is declared."""
+    return {
+        name: ModelOutput(
+            unit=output.unit,
+            sample_kind="system" if name in energies else output.sample_kind,
+        )
+        for name, output in declared.items()
+    }
+
+
 def main(model_file: str, structures_file: str, results_file: str) -> None:
     """Evaluate the model at ``model_file``; the other two are files of tensors."""
     request = torch.load(structures_file, weights_only=True)
     model = load_atomistic_model(model_file)
     capabilities = model.capabilities()
-    outputs = {
-        name: ModelOutput(
-            unit=capabilities.outputs[name].unit,
-            sample_kind=capabilities.outputs[name].sample_kind,
-        )
-        for name in request["outputs"]
-    }
+    outputs = wanted(
+        {name: capabilities.outputs[name] for name in request["outputs"]}, request["energies"]
+    )
     options = ModelEvaluationOptions(length_unit=capabilities.length_unit, outputs=outputs)
 
     def call(systems: list[System], _: dict[str, ModelOutput]) -> dict[str, TensorMap]:

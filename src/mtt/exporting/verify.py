@@ -164,10 +164,7 @@ def _forward(
         predictions: dict[str, TensorMap] = model(systems, outputs)
         return predictions
 
-    outputs = {
-        name: ModelOutput(unit=output.unit, sample_kind=output.sample_kind)
-        for name, output in model.supported_outputs().items()
-    }
+    outputs = probe.wanted(model.supported_outputs(), energies)
     results = probe.evaluate(call, list(structures), lists, outputs, energies, dtype)
     return {name: Reference(values, _magnitude(values)) for name, values in results.items()}
 

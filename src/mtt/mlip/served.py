@@ -45,10 +45,11 @@ class Served(ModelInterface):
         return [options]
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
+        """Energies are declared per atom: engines then get them per structure, too."""
         return {
             name: ModelOutput(
                 unit=target.unit,
-                sample_kind="atom" if target.per_atom else "system",
+                sample_kind="atom" if target.per_atom or target.is_energy else "system",
                 description=target.description,
             )
             for name, target in self.dataset_info.targets.items()

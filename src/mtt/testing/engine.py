@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,8 +27,8 @@ from mtt.exporting.structures import structure
 from mtt.mlip.derivatives import forces
 from mtt.testing import systems
 from mtt.testing.check import CheckFailed, DoesNotApply
-from mtt.testing.derivatives import graph_of
 from mtt.testing.measure import Measured, compared
+from mtt.testing.predictions import graph_of
 from mtt.testing.subject import Subject
 
 EXACT = 1e-10
@@ -75,8 +75,8 @@ def check_selected(subject: Subject) -> Iterator[Measured]:
     one = systems.cluster(subject.elements)
     with _exported(subject) as path:
         model = load_atomistic_model(str(path))
-        whole = _outputs(model, one, None)
-        halves = [_outputs(model, one, range(k, len(one), 2)) for k in (0, 1)]
+        whole = _energies(model, subject.energies, one, None)
+        halves = [_energies(model, subject.energies, one, range(k, len(one), 2)) for k in (0, 1)]
     for name in subject.energies:
         yield compared(f"{name} of both halves of the atoms, and of all",
                        halves[0][name] + halves[1][name], whole[name], EXACT,
@@ -121,8 +121,10 @@ def _exported(subject: Subject) -> Iterator[Path]:
         yield path
 
 
-def _outputs(model: AtomisticModel, one: ase.Atoms, atoms: range | None) -> dict[str, Tensor]:
-    """Totals [1, properties] of all outputs of structures, over ``atoms`` or all."""
+def _energies(
+    model: AtomisticModel, names: Sequence[str], one: ase.Atoms, atoms: range | None
+) -> dict[str, Tensor]:
+    """Totals [1, 1] of the energies, over ``atoms`` or all."""
     capabilities, lists = model.capabilities(), model.requested_neighbor_lists()
     dtype = getattr(torch, capabilities.dtype)
     content = structure(one, lists)
@@ -132,9 +134,8 @@ def _outputs(model: AtomisticModel, one: ase.Atoms, atoms: range | None) -> dict
         rows = np.array([[0, i] for i in atoms], dtype=np.int32)
         selected = Labels(["system", "atom"], torch.from_numpy(rows))
     outputs = {
-        name: ModelOutput(unit=output.unit, sample_kind="system")
-        for name, output in capabilities.outputs.items()
-        if output.sample_kind == "system"
+        name: ModelOutput(unit=capabilities.outputs[name].unit, sample_kind="system")
+        for name in names
     }
     options = ModelEvaluationOptions(
         length_unit=capabilities.length_unit, outputs=outputs, selected_atoms=selected
