@@ -99,7 +99,7 @@ def test_an_exported_model_is_told_with_its_capabilities(exported) -> None:
     assert told["metadata"]["name"] == "small"
     assert told["export"]["torch-version"] == torch.__version__
     assert told["capabilities"] == {
-        "outputs": {"energy": {"unit": "eV", "sample_kind": "atom", "gradients": [],
+        "outputs": {"energy": {"unit": "eV", "sample_kind": "system", "gradients": [],
                                "description": ""}},
         "atomic_types": [1, 6],
         "interaction_range": 4.5,
