@@ -23,6 +23,18 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cpp_compiler() -> None:
+    """Skips where there is no C++ compiler."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except (InvalidCxxCompiler, RuntimeError):
+        pytest.skip("there is no C++ compiler")
+
+
+@pytest.fixture(scope="session")
 def ethanol(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A file with twenty frames of ethanol: energies and forces."""
     lines = (root / "examples" / "data" / "ethanol.xyz").read_text().splitlines(keepends=True)

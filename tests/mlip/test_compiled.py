@@ -3,23 +3,12 @@
 import ase
 import pytest
 import torch
-from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.exc import InvalidCxxCompiler
 
 from mtt.errors import ArchitectureError
 from mtt.mlip.compiled import CompiledNetwork
 
-
-def has_compiler():
-    try:
-        get_cpp_compiler()
-    except (InvalidCxxCompiler, RuntimeError):
-        return False
-    return True
-
-
 pytestmark = [
-    pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler"),
+    pytest.mark.usefixtures("cpp_compiler"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 

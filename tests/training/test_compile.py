@@ -3,24 +3,13 @@
 import pytest
 import torch
 import torch._inductor.config
-from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.exc import InvalidCxxCompiler
 
 from mtt.checkpoint import read
 from mtt.errors import ConfigError
 from mtt.training import TrainingInterrupted
 
-
-def has_compiler():
-    try:
-        get_cpp_compiler()
-    except (InvalidCxxCompiler, RuntimeError):
-        return False
-    return True
-
-
 needs_compiler = [
-    pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler"),
+    pytest.mark.usefixtures("cpp_compiler"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 RUN = {"num_epochs": 3, "checkpoint_interval": 1}
