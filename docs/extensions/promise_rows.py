@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from test_report import Report, figures, outcome
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 TESTS = SOURCES.parent.parent / "tests"
@@ -95,20 +96,46 @@ def _named(proof: str, files: dict[str, list[str]]) -> Iterator[str]:
         yield file
 
 
-def table(rows: Sequence[Promise]) -> str:
-    """A Markdown table of promises with tests."""
-    lines = ["| promise | what it means here | tests |", "|---|---|---|"]
+def table(rows: Sequence[Promise], report: Report | None) -> str:
+    """A Markdown table of promises with tests, and what the tests found."""
+    lines = [f"| promise | what it means here | tests |{_HEAD[0]}", f"|---|---|---|{_HEAD[1]}"]
     for row in rows:
         means = f"{row.means}; see [](/{row.page}.md)" if row.page else row.means
-        lines.append(f"| {row.promise} | {means} | {_tests(row.tests)} |")
+        lines.append(f"| {row.promise} | {means} | {_tests(row.tests)} |{_found(row, report)}")
     return "\n".join(lines) + "\n"
 
 
-def table_of_pages(rows: Sequence[Promise]) -> str:
-    """A Markdown table of the promises of pages."""
-    lines = ["| page | promise | tests |", "|---|---|---|"]
-    lines += [f"| [](/{row.page}.md) | {row.promise} | {_tests(row.tests)} |" for row in rows]
+def table_of_pages(rows: Sequence[Promise], report: Report | None) -> str:
+    """A Markdown table of the promises of pages, and what their tests found."""
+    lines = [f"| page | promise | tests |{_HEAD[0]}", f"|---|---|---|{_HEAD[1]}"]
+    for row in rows:
+        page, tests = f"[](/{row.page}.md)", _tests(row.tests)
+        lines.append(f"| {page} | {row.promise} | {tests} |{_found(row, report)}")
     return "\n".join(lines) + "\n"
+
+
+_HEAD = " result | figures |", "---|---|"
+
+
+def _found(row: Promise, report: Report | None) -> str:
+    """The last two cells of a row."""
+    if report is None:
+        return " | |"
+    cases = report.of(row.tests)
+    return f" {outcome(cases)} | {figures(cases)} |"
+
+
+def summary(report: Report | None) -> str:
+    """Which run of the tests the page shows."""
+    if report is None:
+        return (
+            "This copy of the page was built without the report of a run, so its last columns "
+            "are empty."
+        )
+    return (
+        f"The results and figures are those of the run of {report.when}: "
+        f"{outcome(report.cases)}, in {report.seconds / 60:.0f} minutes."
+    )
 
 
 def table_of_what_is_not_here(rows: Sequence[Promise]) -> str:

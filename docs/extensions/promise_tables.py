@@ -1,20 +1,30 @@
 """The Sphinx directive ``promises``: what is promised, and the tests that prove it.
 
-```{promises} 0
+```{promises} sections
 ```
 
-The argument is the number of a section of ``promises.yaml``, from 0; ``pages`` stands for the
-tables of all pages, ``not-here`` for what is promised elsewhere only.
+The argument is ``sections`` for the promises of ``promises.yaml``, each section with its heading;
+``pages`` for the tables of all pages; ``not-here`` for what is promised elsewhere only; or
+``summary`` for the run of the tests whose report (see ``test_report``) fills the last columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from docutils.statemachine import StringList
-from promise_rows import of_pages, sections, table, table_of_pages, table_of_what_is_not_here
+from promise_rows import (
+    of_pages,
+    sections,
+    summary,
+    table,
+    table_of_pages,
+    table_of_what_is_not_here,
+)
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from test_report import Report, read
 
 
 class Promises(SphinxDirective):
@@ -23,18 +33,32 @@ class Promises(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[Any]:
-        which = self.arguments[0]
-        if which == "pages":
-            text = table_of_pages(of_pages())
-        elif which == "not-here":
-            rows = [row for section in sections() for row in section.rows if row.not_here]
-            text = table_of_what_is_not_here(rows)
-        else:
-            section = sections()[int(which)]
-            rows = [row for row in section.rows if not row.not_here]
-            text = f"{section.about}\n\n{table(rows)}"
         self.env.note_reread()  # tests and other pages change while this one stays
-        return self.parse_text_to_nodes(StringList(text.splitlines(), source="promises"))
+        text = _TEXTS[self.arguments[0]](read())
+        lines = StringList(text.splitlines(), source="promises")
+        return self.parse_text_to_nodes(lines, allow_section_headings=True)
+
+
+def _sections(report: Report | None) -> str:
+    tables = [
+        f"## {section.title}\n\n{section.about}\n\n{table(rows, report)}"
+        for section in sections()
+        if (rows := [row for row in section.rows if not row.not_here])
+    ]
+    return "\n\n".join(tables)
+
+
+def _not_here(report: Report | None) -> str:
+    rows = [row for section in sections() for row in section.rows if row.not_here]
+    return table_of_what_is_not_here(rows)
+
+
+_TEXTS: dict[str, Callable[[Report | None], str]] = {
+    "summary": summary,
+    "sections": _sections,
+    "pages": lambda report: table_of_pages(of_pages(), report),
+    "not-here": _not_here,
+}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
