@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -96,3 +99,137 @@ def tiny_options(ethanol: Path) -> dict[str, Any]:
 def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
     """The options of a tiny model, to be changed at will."""
     return copy.deepcopy(tiny_options)
+
+
+@pytest.fixture
+def fit() -> Callable[..., Any]:
+    """``fit(options, restart=None)``: the folder; what ``train`` does, up to the export."""
+    from mtt.workflows.listeners import make_events
+    from mtt.workflows.provenance import provenance
+    from mtt.workflows.restart import run_folder
+    from mtt.workflows.train import begin, describe, prepare, run
+
+    def fit(
+        options: str | Path | Mapping[str, Any],
+        restart: str | Path | None = None,
+        *,
+        architectures: Sequence[Path] = (),
+        listeners: Sequence[Any] = (),
+    ) -> Any:
+        plan = prepare(options, Path("model.pt"), restart, (), architectures, False)
+        start = begin(plan)
+        folder = run_folder(plan.restart)
+        origin = provenance(start.provenance, plan.options.seed, plan.data)
+        describe(plan, folder, origin)
+        with closing(make_events(plan.options, folder.path, listeners)) as events:
+            run(plan, start, folder, origin, events)
+        return folder
+
+    return fit
+
+
+@pytest.fixture
+def history() -> Callable[[Any], list[dict[str, Any]]]:
+    """The epochs in ``history.jsonl``, without what depends on the clock."""
+
+    def history(folder: Any) -> list[dict[str, Any]]:
+        lines = (folder.path / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        return [_without_clock(json.loads(line)) for line in lines]
+
+    return history
+
+
+def _without_clock(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {k: _without_clock(v) for k, v in values.items() if "seconds" not in k}
+    return values
+
+
+# ---------------------------------------------------------------- commands, in this process
+
+
+class Outcome(NamedTuple):
+    """What a command leaves behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test runs in an empty folder, where lines are wide enough not to break."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+@pytest.fixture
+def mtt(capsys: pytest.CaptureFixture[str]) -> Command:
+    """``mtt("train", "options.yaml")``: the exit code, and what was printed."""
+
+    from mtt.cli.main import run
+
+    def mtt(*arguments: str | Path) -> Outcome:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        return Outcome(code, *capsys.readouterr())
+
+    return mtt
+
+
+@pytest.fixture
+def write() -> Callable[..., Path]:
+    """Write options (JSON is YAML) into the folder of the test."""
+
+    def write(options: Any, name: str = "options.yaml") -> Path:
+        Path(name).write_text(json.dumps(options, indent=1), encoding="utf-8")
+        return Path(name)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished ``mtt train options.yaml``; its files are only to be read."""
+    from mtt.cli.main import run
+
+    folder = tmp_path_factory.mktemp("trained")
+    Path(folder, "options.yaml").write_text(json.dumps(copy.deepcopy(tiny_options), indent=1))
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert run(["train", "options.yaml"]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def listing(here: Path) -> Callable[[], dict[str, bytes]]:
+    """The content of every file below the folder of the test, by name."""
+
+    def listing() -> dict[str, bytes]:
+        files = sorted(here.rglob("*"))
+        return {str(path): path.read_bytes() if path.is_file() else b"" for path in files}
+
+    return listing
+
+
+@pytest.fixture
+def refused(mtt: Command, listing: Callable[[], dict[str, bytes]]) -> Callable[..., str]:
+    """Run a command that must fail: its one message; the disk is as it was."""
+
+    def refused(*arguments: str | Path) -> str:
+        before = listing()
+        done = mtt(*arguments)
+        assert done.code == 1, done.err
+        assert done.err.count("error: ") == 1
+        assert "Traceback" not in done.out + done.err
+        assert listing() == before
+        return str(done.err)
+
+    return refused
