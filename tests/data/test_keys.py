@@ -73,7 +73,7 @@ def test_scalars_have_one_row_per_sample() -> None:
 def test_vectors_and_matrices_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \[2\] where \[2, 3\] is expected"):
         vectors(np.ones(2), 2)
-    with pytest.raises(ValueError, match=r"infinite \(row 1\)"):
+    with pytest.raises(ValueError, match=r"infinite \(atom 1\)"):
         vectors(np.array([[0.0] * 3, [np.inf, 0.0, 0.0]]), 2)
     with pytest.raises(ValueError, match=r"shape \[5\] where \[3, 3\], \[9\] or \[6\]"):
         symmetric(np.ones(5))

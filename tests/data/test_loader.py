@@ -185,7 +185,9 @@ def test_batches_by_atoms_keep_to_their_limit(make_frames, full_info):
 
 def test_a_structure_larger_than_a_batch_is_named(make_frames, full_info):
     dataset = Dataset.from_frames(make_frames(8), full_info)
-    with pytest.raises(DataError, match=r"seed 0, frame \d: \d atoms do not fit .* 2 atoms; allow"):
+    with pytest.raises(
+        DataError, match=r"seed 0, frame \d: \d atoms do not fit .* 2 atoms; max_at"
+    ):
         load(dataset, batching=Batching(atoms=2))
 
 

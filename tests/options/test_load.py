@@ -124,14 +124,6 @@ def test_what_is_not_an_options_file_is_refused_with_its_place(text: str, messag
         parse(text, "o.yaml")
 
 
-def test_a_python_tag_is_refused_and_not_run(tmp_path: Path) -> None:
-    witness = tmp_path / "witness"
-    for tag in (f"!!python/object/apply:os.mkdir ['{witness}']", "!!python/name:os.system x"):
-        with pytest.raises(ConfigError, match=r"o\.yaml:2:4 b"):
-            parse(f"a: 1\nb: {tag}", "o.yaml")
-    assert not witness.exists()
-
-
 def test_a_missing_file_names_its_neighbours(write: Writer) -> None:
     write("a: 1")
     with pytest.raises(ConfigError, match=r"optoins.yaml: no such file; \. holds options.yaml"):

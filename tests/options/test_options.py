@@ -47,33 +47,6 @@ def test_the_precision_of_the_model_stands_in_for_an_unset_one(read: Reader) -> 
     assert read("base_precision: 32\n" + HEAD + DATA).architecture["model"]["bits"] == 32
 
 
-def test_three_mistakes_make_one_report(refused: Refused) -> None:
-    text = (
-        "architecture:\n  name: soap_bpnn\n  model:\n    cutof: 5.0\n  training:\n"
-        "    num_epochs: many\nvalidation_set: 0.1\n"
-    )
-    assert refused(text) == [
-        "options.yaml training_set: missing key; add 'training_set:' here",
-        "options.yaml:4 architecture.model.cutof: unknown key; did you mean 'cutoff'?",
-        "options.yaml:6 architecture.training.num_epochs: expected an integer, got the text 'many'",
-    ]
-
-
-def test_numbers_that_are_none_are_refused_with_their_line(refused: Refused) -> None:
-    text = (
-        "seed: 010\narchitecture:\n  name: soap_bpnn\n  model: {cutoff: .nan, width: 8.0}\n"
-        "  training:\n    num_epochs: 1:30\n    learning_rate: .inf\n" + DATA
-    )
-    places = [line.split(":")[1] for line in refused(text)]
-    assert places == [
-        "1 seed",
-        "4 architecture.model.cutoff",
-        "4 architecture.model.width",
-        "6 architecture.training.num_epochs",
-        "7 architecture.training.learning_rate",
-    ]
-
-
 def test_a_mistake_in_an_override_names_the_override(refused: Refused) -> None:
     assert refused(HEAD + DATA, "architecture.model.cutof=3", "seed=x") == [
         "-r architecture.model.cutof=3: unknown key; did you mean 'cutoff'?",

@@ -32,6 +32,7 @@ _TRUE = ("T", "t", "true", "True", "TRUE", "1")
 _FALSE = ("F", "f", "false", "False", "FALSE", "0")
 _FLAGS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 _PLAIN = "species:S:1:pos:R:3"
+_DIGITS = 15  # of a number of atoms; more would be petabytes
 
 
 class UnusualFormatError(Exception):
@@ -85,7 +86,7 @@ def _chunks(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
             continue
         if text.startswith("VEC"):
             raise UnusualFormatError
-        if not text.isdecimal():
+        if not text.isdecimal() or len(text) > _DIGITS:
             hint = "does the number of atoms of the frame before fit its lines?"
             found = f"expected a number of atoms, found {text[:40]!r}"
             raise _FrameError(found, number, hint if number > 1 else "")

@@ -61,7 +61,7 @@ def scalars(value: Any, n_samples: int, properties: int) -> Float:
         of = f" ({n_samples} atoms, num_subtargets {properties})" if n_samples > 1 else ""
         of = of or (f" (num_subtargets {properties})" if properties > 1 else "")
         raise ValueError(f"{shape} where {wanted} is expected{of}")
-    return _not_infinite(array.reshape(n_samples, properties))
+    return _not_infinite(array.reshape(n_samples, properties), "atom")
 
 
 def vectors(value: Any, n_atoms: int) -> Float:
@@ -75,7 +75,7 @@ def vectors(value: Any, n_atoms: int) -> Float:
     missing = np.isnan(array).any(axis=1)
     if missing.any():
         array[missing] = np.nan
-    return _not_infinite(array)
+    return _not_infinite(array, "atom")
 
 
 def symmetric(value: Any) -> Float:
@@ -91,7 +91,7 @@ def symmetric(value: Any) -> Float:
     if array.size != 9:
         count = f"shape {list(array.shape)}"
         raise ValueError(f"{count} where [3, 3], [9] or [6] (xx, yy, zz, yz, xz, xy) is expected")
-    matrix = _not_infinite(array.reshape(3, 3))
+    matrix = _not_infinite(array.reshape(3, 3), "row")
     if np.isnan(matrix).any():
         return np.full((3, 3), np.nan)
     gap = np.abs(matrix - matrix.T).max()
@@ -100,11 +100,12 @@ def symmetric(value: Any) -> Float:
     return 0.5 * (matrix + matrix.T)
 
 
-def _not_infinite(array: Float) -> Float:
+def _not_infinite(array: Float, row: str) -> Float:
+    """``array``, of which each ``row`` is what it is called."""
     infinite = np.isinf(array)
     if infinite.any():
-        row = np.argwhere(infinite)[0][0]
-        raise ValueError("infinite" + (f" (row {row})" if len(array) > 1 else ""))
+        number = np.argwhere(infinite)[0][0]
+        raise ValueError("infinite" + (f" ({row} {number})" if len(array) > 1 else ""))
     return array
 
 

@@ -168,7 +168,7 @@ def _check_sizes(dataset: Dataset, n_atoms: NDArray[np.int64], batching: Batchin
         raise DataError(
             f"{n_atoms[i]} atoms do not fit into a batch of at most {batching.atoms} atoms",
             where=dataset.source(i),
-            hint=f"allow at least {n_atoms.max()} atoms per batch",
+            hint=f"max_atoms_per_batch must be at least {n_atoms.max()}",
         )
 
 
