@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,21 +98,3 @@ def same() -> Callable[[Any, Any], bool]:
         return a == b or (a != a and b != b)
 
     return equal
-
-
-@pytest.fixture
-def python(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
-    """Runs a program in a fresh process, in the test's folder."""
-
-    def run(program: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=tmp_path,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
 import os
 import secrets
 import shutil
@@ -45,7 +44,7 @@ def write(
     path = Path(os.path.realpath(path))
     content = {**checkpoint, FORMAT: FORMAT_VERSION, MTT_VERSION: __version__}
     _check_content(content, path)
-    _remove_stale(path)
+    _remove_stale(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "x+b") as file:
@@ -142,9 +141,9 @@ def _lock(file: IO[bytes]) -> None:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove what killed processes left of earlier attempts to write ``path``."""
-    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+def _remove_stale(folder: Path) -> None:
+    """Remove what killed processes left of earlier attempts to write to ``folder``."""
+    for stale in folder.glob(f".*.{'[0-9a-f]' * 8}.tmp"):
         # in use by another process, or removed by one
         with contextlib.suppress(OSError), open(stale, "rb") as file:
             _lock(file)
