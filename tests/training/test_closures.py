@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from mtt.training.signals import TrainingInterrupted
+from mtt.training import TrainingInterrupted
 
 LBFGS = {
     "optimizer": {"name": "lbfgs", "max_iter": 5},
@@ -112,6 +112,6 @@ def test_an_evaluation_that_is_not_finite_never_reaches_the_weights(
     assert torch.equal(seen[skipped][1], before)
     assert last()["trainer_state"]["step"] == 11
     (message,) = [m for m in caplog.messages if "update is skipped" in m]
-    assert "is not finite" in message
+    assert "the line search met weights of which the loss is not finite" in message
     losses = [row["training loss"] for row in rows(last())]
     assert losses[-1] < 0.2 * losses[0]

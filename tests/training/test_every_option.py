@@ -42,6 +42,7 @@ WEIGHTS = {
 """The latest weights differ."""
 
 NOT_SEEN_HERE = {
+    "on_nonfinite": "where something is not finite alone; tests/training/test_on_nonfinite.py",
     "compile": "the same to the last digits; tests/training/test_compile.py",
     "tf32": "CUDA alone; tests/training/test_precision.py",
     "deterministic": "CUDA alone, whose order of sums it fixes",

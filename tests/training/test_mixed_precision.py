@@ -89,7 +89,7 @@ def test_an_overflow_of_the_scaled_loss_changes_nothing_but_the_scale(
                     "step": fit.state.step,
                     "n": stage.average.n,
                     "scale": stage.step.scaler.get_scale(),
-                    "position": fit._position(stage),
+                    "position": fit.state.epoch_steps,
                     "moments": len(stage.step.optimizer.state),
                 }
             )

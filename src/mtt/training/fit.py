@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
 from mtt.errors import TrainingError
+from mtt.stopping import StopFlag
 from mtt.training.best import BestRule
 from mtt.training.checkpoints import Checkpoints
+from mtt.training.epoch import Epoch
 from mtt.training.events import Events
+from mtt.training.faults import OnNonfinite
+from mtt.training.loss import Loss
 from mtt.training.meter import Meter
 from mtt.training.plan import StagePlan
 from mtt.training.record import Record
 from mtt.training.rng import restore_rng
-from mtt.training.signals import StopFlag, TrainingInterrupted
-from mtt.training.skipped import Skipped
 from mtt.training.stage import Stage
 from mtt.training.state import Best, TrainingState
 from mtt.training.system import SystemMeter
-from mtt.training.timing import Deadline, Due
+from mtt.training.timing import MAX_TIME, Deadline, Due, TrainingInterrupted
 from mtt.training.validation import Validation
 
 if TYPE_CHECKING:
-    from mtt.data import Batch
     from mtt.mlip import MLIPModel
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Fit:
     follow: Callable[[Stage], None]
     log_interval: int
     checkpoint_interval: int | None
+    on_nonfinite: OnNonfinite
     stage: Stage | None = None
 
     @property
@@ -122,22 +125,19 @@ class Fit:
         """Train, validate, remember the best, write the history."""
         state, started = self.state, time.perf_counter()
         self.follow(stage)
-        loss = stage.loss.at(state.epoch - state.stage_start)
-        meter = Meter(loss, self.validation.info, self.model.device, self.validation.extended)
-        if state.meter:
-            meter.load_state_dict(state.meter)
-        system = SystemMeter(self.model.device)
-        skipped, before = Skipped(stage, loss), state.batch
-        for batches in self._groups(stage):
-            self.take_step(stage, batches, meter, system, skipped)
-        skipped.check(state)
-        system.trained()
+        before, loss = state.batch, stage.loss.at(state.epoch - state.stage_start)
+        epoch = self._epoch(stage, loss)
+        meter, system = epoch.run()
         # max_time may be shorter than a validation: one that was stopped by it comes to its end
         timed = state.batch > before
         metrics = self.validation.run(stage.evaluated, lambda: self._heed(meter, timed=timed))
         # of the last step; in an epoch of overflows alone, of the one that is yet to come
-        learning_rate = stage.schedule(max(0, self._position(stage) - 1))
-        progress = {"stage": float(state.stage + 1)}
+        learning_rate = epoch.learning_rate(-1)
+        progress = {
+            "stage": float(state.stage + 1),
+            "skipped steps": float(state.skipped),
+            "rollbacks": float(state.rollbacks),
+        }
         progress |= {f"weight {term.name}": term.weight for term in loss.terms}
         state.close_epoch()
         seconds = time.perf_counter() - started
@@ -150,35 +150,6 @@ class Fit:
         )
         self.judge(stage, metrics, row)
 
-    def take_step(
-        self,
-        stage: Stage,
-        batches: Sequence[Batch],
-        meter: Meter,
-        system: SystemMeter,
-        skipped: Skipped,
-    ) -> None:
-        """One optimizer step; and a checkpoint or the end, where either is due after it."""
-        state = self.state
-        result = stage.step(skipped.loss, batches, stage.schedule(self._position(stage)))
-        state.batch += len(batches)
-        for batch in batches:
-            system.add(batch)
-        if result.fault:
-            skipped.add(result, state)
-        else:
-            state.step += 1
-            state.epoch_steps += 1
-            stage.updated()
-            for i, seen in enumerate(result.seen):
-                meter.add(seen.terms, seen.predictions, seen.batch, None if i else result.norm)
-        n_batches = stage.training.n_batches(state.epoch)
-        self.events("progress", state.epoch + 1, batch=state.batch, n_batches=n_batches)
-        self._heed(meter)
-        if not result.fault and self.due(state.step):
-            state.meter = meter.state_dict()
-            self.checkpoints.save_within(state.epoch)
-
     def judge(self, stage: Stage, metrics: dict[str, float], row: dict[str, float]) -> None:
         """Whether the epoch is the best one, and whether the stage goes on."""
         state = self.state
@@ -188,6 +159,13 @@ class Fit:
         reason = ""
         if stage.early_stopping is not None:
             reason = stage.early_stopping.observe(state.epoch - state.stage_start, value)
+        if not math.isfinite(value):
+            logger.warning(
+                "the validation of epoch %d is %s%s; this epoch is not best",
+                state.epoch,
+                value,
+                self.validation.nonfinite(stage.evaluated),
+            )
         is_best = self.best_rule.improves(value, state.best)
         if is_best:
             weights = snapshot(stage.evaluated)
@@ -200,22 +178,20 @@ class Fit:
         if reason:
             logger.info("%s ends early after epoch %d: %s", stage.plan.name, state.epoch, reason)
 
-    def _groups(self, stage: Stage) -> Iterator[list[Batch]]:
-        """The batches of the epoch that are not done yet, those of one step together."""
-        self.model.train()
-        group: list[Batch] = []
-        for batch in stage.training.epoch(self.state.epoch, start=self.state.batch):
-            group.append(batch)
-            if len(group) == stage.batches_per_step:
-                yield group
-                group = []
-        if group:
-            yield group
-
-    def _position(self, stage: Stage) -> int:
-        """Optimizer steps by the schedule's count, which batches of other sizes do not upset."""
-        state = self.state
-        return (state.epoch - state.stage_start) * stage.steps_per_epoch + state.epoch_steps
+    def _epoch(self, stage: Stage, loss: Loss) -> Epoch:
+        validation, device = self.validation, self.model.device
+        return Epoch(
+            model=self.model,
+            state=self.state,
+            stage=stage,
+            loss=loss,
+            make_meter=lambda: Meter(loss, validation.info, device, validation.extended),
+            events=self.events,
+            checkpoints=self.checkpoints,
+            due=self.due,
+            heed=self._heed,
+            on_nonfinite=self.on_nonfinite,
+        )
 
     def _tell_start(self, stage: Stage) -> None:
         state = self.state
@@ -241,7 +217,7 @@ class Fit:
         """
         state = self.state
         if self.stop.signal is not None:
-            by, code = self.stop.signal.name, 128 + self.stop.signal.value
+            by, code = self.stop.signal.name, self.stop.exit_code
         elif timed and self.deadline.passed:
             by, code = "max_time", MAX_TIME
         else:
@@ -256,10 +232,6 @@ class Fit:
             exit_code=code,
             hint="go on with --restart auto",
         )
-
-
-MAX_TIME = 143
-"""Exit code after ``max_time``: that of a run which its queue stopped in time."""
 
 
 def snapshot(model: torch.nn.Module) -> dict[str, Any]:

@@ -86,9 +86,11 @@ class Parts:
 
     @property
     def record(self) -> Record:
-        """Columns of the history; stages and weights where they are not the same always."""
+        """Columns of the history; what may change from epoch to epoch besides."""
         hypers, losses = self.hypers, self.losses
         progress = ["stage"] if len(self.plans) > 1 else []
+        counted = {"skip": ["skipped steps"], "rollback": ["rollbacks"], "stop": []}
+        progress += counted[hypers["on_nonfinite"]]
         weights = {frozenset((term.name, term.weight) for term in loss.terms) for loss in losses}
         scheduled = any(term.schedule is not None for loss in losses for term in loss.terms)
         if len(weights) > 1 or scheduled:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from mtt.errors import CheckpointError
 
-STATE_VERSION = 1
-"""Version of :meth:`TrainingState.to_dict`; the folders' trainers have one of their own."""
+STATE_VERSION = 2
+"""Version of :meth:`TrainingState.to_dict`; the folders' trainers have one of their own.
+2 added faults: ``skipped``, ``skipped_in_a_row``, ``rollbacks`` and ``good``."""
 
 
 @dataclass
@@ -43,9 +44,15 @@ class TrainingState:
         running epoch cannot be gone on with.
     :param stage: number of the stage that has begun, from 0; -1 before the first one.
     :param stage_start: epochs that were completed when it began.
-    :param origin: what has become of the weights: pre-fit and stages, for the provenance.
+    :param skipped: steps of the running epoch that were skipped since they were not finite.
+    :param skipped_in_a_row: up to now, in whatever epoch.
+    :param rollbacks: of the running stage; each one halves its learning rate.
+    :param origin: what has become of the weights: pre-fit, stages and rollbacks, for the
+        provenance.
     :param parts: :meth:`Stage.state_dict` and ``rng``, as of a loaded checkpoint; the living
         stage is asked when a checkpoint is written.
+    :param good: what a rollback goes back to, see :mod:`mtt.training.rollback`; of the running
+        epoch.
     """
 
     epoch: int = 0
@@ -60,6 +67,10 @@ class TrainingState:
     stage_start: int = 0
     origin: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0
+    good: dict[str, Any] = field(default_factory=dict)
 
     @property
     def has_begun(self) -> bool:
@@ -72,13 +83,13 @@ class TrainingState:
 
     def begin_epoch(self) -> None:
         """No batch of the running epoch is done."""
-        self.batch = self.epoch_steps = 0
-        self.meter = {}
+        self.batch = self.epoch_steps = self.skipped = 0
+        self.meter, self.good = {}, {}
 
     def begin_stage(self, number: int, name: str, source: str) -> None:
         """A stage begins, with nothing of the one before but the model and the best."""
         self.stage, self.stage_start = number, self.epoch
-        self.parts = {}
+        self.parts, self.rollbacks = {}, 0
         where = {"name": name, "from": source, "epoch": self.epoch}
         self.origin.setdefault("stages", []).append(where)
 
@@ -102,6 +113,11 @@ class TrainingState:
             "stage_start": self.stage_start,
             "origin": copy.deepcopy(self.origin),
             "parts": self.parts,
+            "skipped": self.skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
+            "rollbacks": self.rollbacks,
+            # where it is the present state, a restart finds it again
+            "good": {} if self.good.get("batch") == self.batch else self.good,
         }
 
     @classmethod

@@ -35,8 +35,9 @@ class Seen(NamedTuple):
 class StepResult(NamedTuple):
     """What a step did.
 
-    :param fault: why the update was skipped: ``"not finite"``, ``"overflow"`` (of the scaled
-        loss), ``"no labels"``, or ``""``.
+    :param fault: why there was no update: ``"not finite"``, ``"overflow"`` (of the scaled
+        loss), ``"no labels"``, ``"line search"`` (of L-BFGS: the loss is finite where it began,
+        and not where it went), or ``""``.
     :param norm: 0-d, global norm of the gradient before clipping.
     """
 
@@ -174,7 +175,7 @@ class Step:
         with torch.no_grad():
             for parameter, before in zip(self._parameters, kept, strict=True):
                 parameter.copy_(before)
-        return "not finite"
+        return "line search"
 
     def _judge(
         self, loss: Loss, value: Tensor, norm: Tensor, seen: Sequence[Seen]

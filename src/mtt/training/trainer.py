@@ -19,6 +19,7 @@ from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.mlip.steps import folder_steps
+from mtt.stopping import StopFlag, stop_if_asked, watch_signals
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.determinism import deterministic
 from mtt.training.events import Events
@@ -29,7 +30,6 @@ from mtt.training.parts import Parts, check_resumable, one_device
 from mtt.training.precision import check_precision, tf32
 from mtt.training.prefit import check_patterns, prefit
 from mtt.training.rng import rng_state
-from mtt.training.signals import StopFlag, TrainingInterrupted, watch_signals
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
 from mtt.training.timing import Deadline, Due, parse_max_time
@@ -103,37 +103,30 @@ class MLIPTrainer(TrainerInterface):
 
         :raises ConfigError: options that do not fit the data, or the run that goes on.
         :raises TrainingError: nothing to train or to validate on, nothing finite.
-        :raises TrainingInterrupted: SIGTERM, SIGINT or ``max_time``; everything is saved.
+        :raises TrainingInterrupted: a signal or ``max_time``; everything is saved.
+        :raises Stopped: a signal, before there was anything to save.
         """
         assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
         device = one_device(devices)
-        deadline = Deadline(parse_max_time(self.hypers["max_time"]))
         check_precision(self.hypers, device, dtype)
         if self.hypers["num_workers"]:
             logger.info("num_workers is not used: batches are gathered without worker processes")
-        parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
-        check_resumable(self._state, parts.plans, model.dtype, dtype)
-        fresh = not self._state.has_begun
-        if fresh and not self.hypers["finetune"]["read_from"]:
-            model.fit_baselines(parts.training, self.hypers)
-        model.to(device=device, dtype=dtype)
-        with (
-            deterministic(self.hypers["deterministic"]),
-            tf32(self.hypers["tf32"], device),
-            watch_signals() as stop,
-            closing(Events(self._listeners())) as events,
-        ):
-            if fresh:
-                torch.manual_seed(self.run.seed)
-                self._prefit(parts, stop)
-            self._fit = self._prepare(parts, Path(checkpoint_dir), events, stop, deadline)
-            if self._state.epoch >= self._fit.num_epochs:
-                logger.info(
-                    "already trained for %d epochs (num_epochs: %d); nothing to do",
-                    self._state.epoch,
-                    self._fit.num_epochs,
-                )
-            self._fit.run()
+        with watch_signals() as stop:
+            parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+            check_resumable(self._state, parts.plans, model.dtype, dtype)
+            fresh = not self._state.has_begun
+            if fresh and not self.hypers["finetune"]["read_from"]:
+                model.fit_baselines(parts.training, self.hypers)
+            model.to(device=device, dtype=dtype)
+            with (
+                deterministic(self.hypers["deterministic"]),
+                tf32(self.hypers["tf32"], device),
+                closing(Events(self._listeners())) as events,
+            ):
+                if fresh:
+                    torch.manual_seed(self.run.seed)
+                    self._prefit(parts)
+                self._run(self._prepare(parts, Path(checkpoint_dir), events, stop))
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
         """Write the model, its best weights, and the state of the training.
@@ -165,30 +158,19 @@ class MLIPTrainer(TrainerInterface):
 
     # ------------------------------------------------------------------ preparation
 
-    def _prefit(self, parts: Parts, stop: StopFlag) -> None:
+    def _prefit(self, parts: Parts) -> None:
         options = self.hypers["prefit"]
         if options is None:
             return
         given = {key: options[key] for key in ("max_steps", "tolerance") if key in options}
         loader = parts.loader(parts.plans[0].hypers, parts.training, shuffle=False)
         loss = parts.losses[0].at(0)
-
-        def interrupted() -> None:
-            if stop.signal is not None:
-                raise TrainingInterrupted(
-                    f"stopped by {stop.signal.name} in the pre-fit; there is nothing to save yet",
-                    exit_code=128 + stop.signal.value,
-                    hint="start it again",
-                )
-
         report = prefit(
-            parts.model, loader, loss, options["parameters"], interrupted=interrupted, **given
+            parts.model, loader, loss, options["parameters"], interrupted=stop_if_asked, **given
         )
         self._state.origin["prefit"] = report.to_dict()
 
-    def _prepare(
-        self, parts: Parts, folder: Path, events: Events, stop: StopFlag, deadline: Deadline
-    ) -> Fit:
+    def _prepare(self, parts: Parts, folder: Path, events: Events, stop: StopFlag) -> Fit:
         """Build what the options ask for; its stages take what the checkpoint holds."""
         hypers, model = self.hypers, parts.model
         self._compare(parts)
@@ -205,12 +187,26 @@ class MLIPTrainer(TrainerInterface):
                 folder, lambda: self._checkpoint(model), events, hypers["keep_checkpoints"]
             ),
             stop=stop,
-            deadline=deadline,
+            # what came before counts: a queue's limit does not ask what the time was spent on
+            deadline=Deadline(parse_max_time(hypers["max_time"]), start=stop.started),
             due=Due(hypers["checkpoint_interval_steps"], hypers["checkpoint_interval_minutes"]),
             follow=self._follow,
             log_interval=hypers["log_interval"],
             checkpoint_interval=hypers["checkpoint_interval"],
+            on_nonfinite=hypers["on_nonfinite"],
         )
+
+    def _run(self, fit: Fit) -> None:
+        if self._state.epoch >= fit.num_epochs:
+            logger.info(
+                "already trained for %d epochs (num_epochs: %d); nothing to do",
+                self._state.epoch,
+                fit.num_epochs,
+            )
+        stop_if_asked()
+        self._fit = fit
+        with watch_signals("later"):
+            fit.run()
 
     def _compare(self, parts: Parts) -> None:
         """Forget the best epoch where it was chosen by another rule.

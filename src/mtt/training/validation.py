@@ -19,6 +19,8 @@ from mtt.data.info import DatasetInfo
 from mtt.errors import ConfigError, Problem
 from mtt.evaluation.metrics import names
 from mtt.graph import Target
+from mtt.stopping import stop_if_asked
+from mtt.training.culprits import named_sources, nonfinite
 from mtt.training.loss import Loss
 from mtt.training.meter import Meter
 
@@ -56,17 +58,25 @@ class Validation:
         :param interrupted: called after every batch; what it raises ends the validation.
         """
         model.eval()
+        return self._scores(lambda batch: self._predictions(model, batch), interrupted)
+
+    def _predictions(self, model: MLIPModel, batch: Batch) -> Mapping[str, Target]:
         differentiated = any(target.gradients for target in self.info.targets.values())
+        with torch.set_grad_enabled(differentiated):
+            return model.predict_targets(batch.graph, create_graph=False)
 
-        def predictions(batch: Batch) -> Mapping[str, Target]:
-            with torch.set_grad_enabled(differentiated):
-                return model.predict_targets(batch.graph, create_graph=False)
-
-        return self._scores(predictions, interrupted)
+    def nonfinite(self, model: MLIPModel) -> str:
+        """Structures of which a prediction is not finite: `` (structures: …)``, or nothing."""
+        for _, loader in self.sets:
+            found = (nonfinite(self._predictions(model, one), one) for one in loader.epoch())
+            index = [i for some in found for i in some]
+            if index:
+                return f" (structures: {named_sources(index, loader.dataset)})"
+        return ""
 
     def of_labels(self) -> dict[str, float]:
         """What a model without any error would have: NaN where no structure has a label."""
-        return self._scores(lambda batch: batch.targets, lambda: None)
+        return self._scores(lambda batch: batch.targets, stop_if_asked)
 
     def _scores(
         self,

@@ -1,0 +1,42 @@
+"""What is not finite: weights, or predictions of which structures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from mtt.graph import Target
+
+if TYPE_CHECKING:
+    from mtt.data import Batch, Dataset
+
+
+def nonfinite_weights(model: torch.nn.Module) -> str:
+    """Which parameters are not finite, in words; empty where all are."""
+    bad = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
+    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return f"not all weights are finite: {', '.join(bad[:3])}{more}" if bad else ""
+
+
+def nonfinite(predictions: Mapping[str, Target], batch: Batch) -> list[int]:
+    """Structures of ``batch``, by their ``index``, of which a prediction is not finite."""
+    n = len(batch.index)
+    bad = torch.zeros(n, dtype=torch.bool, device=batch.index.device)
+    for target in predictions.values():
+        for values in (target.values, target.forces, target.strain):
+            if values is None:
+                continue
+            rows = ~torch.isfinite(values.reshape(values.shape[0], -1)).all(1)
+            # of structures, or of atoms
+            found = torch.arange(n, device=rows.device) if len(rows) == n else batch.graph.system
+            bad[found[rows]] = True
+    index: list[int] = batch.index[bad].tolist()
+    return index
+
+
+def named_sources(index: Sequence[int], dataset: Dataset) -> str:
+    """Where the first structures of ``index`` were read from, and how many more there are."""
+    more = f"; and {len(index) - 5} more" if len(index) > 5 else ""
+    return "; ".join(dataset.source(i) for i in index[:5]) + more
