@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +22,7 @@ from mtt.checkpoint.format import (
     n_bytes,
 )
 from mtt.checkpoint.read import verify_archive
+from mtt.checkpoint.temporary import lock, remove_abandoned, temporary_name
 from mtt.errors import CheckpointError, Problem
 
 
@@ -44,13 +43,13 @@ def write(
     path = Path(os.path.realpath(path))
     content = {**checkpoint, FORMAT: FORMAT_VERSION, MTT_VERSION: __version__}
     _check_content(content, path)
-    _remove_stale(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    remove_abandoned(path.parent)
+    temporary = temporary_name(path)
     try:
         with open(temporary, "x+b") as file:
             # a file system may know no locks; then nothing is ever taken for stale either
             with contextlib.suppress(OSError):
-                _lock(file)
+                lock(file)
             _save(content, file, path)
             _read_back(content, file, temporary, path)
             if keep is not None and path.exists():
@@ -131,20 +130,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Mark a temporary file as in use: the lock ends with its process, however that dies.
-
-    :raises OSError: another process has it.
-    """
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what killed processes left of earlier attempts to write to ``folder``."""
-    for stale in folder.glob(f".*.{'[0-9a-f]' * 8}.tmp"):
-        # in use by another process, or removed by one
-        with contextlib.suppress(OSError), open(stale, "rb") as file:
-            _lock(file)
-            stale.unlink()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mtt.checkpoint.temporary import lock, remove_abandoned, temporary_name
 from mtt.errors import CheckpointError
 
 _KINDS = {".pt": "an exported model", ".zip": "a light archive"}
@@ -37,15 +37,20 @@ def check_path(path: str | Path, suffix: str = ".pt") -> None:
 @contextmanager
 def temporary(path: Path) -> Iterator[Path]:
     """A new file beside ``path``, with the user's usual permissions; gone at the end."""
-    file = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    remove_abandoned(path.parent, path.suffix)
+    file = temporary_name(path, path.suffix)
     try:
-        file.open("xb").close()
+        held = file.open("xb")
     except OSError as error:
         hint = "" if path.parent.is_dir() else f"there is no folder {path.parent}"
         what = f"cannot be written: {error.strerror}"
         raise CheckpointError(what, where=str(path), hint=hint) from error
     try:
-        yield file
+        with held:
+            # a file system may know no locks; then nothing is ever taken for abandoned either
+            with suppress(OSError):
+                lock(held)
+            yield file
     finally:
         file.unlink(missing_ok=True)
 

@@ -6,12 +6,14 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from mtt.checkpoint.temporary import lock
 from mtt.errors import ConfigError
+from mtt.training.loggers.files import replace_text
 
 OUTPUTS = Path("outputs")
 OPTIONS = "options_restart.yaml"
@@ -43,17 +45,29 @@ class RunFolder:
             for i, frames in enumerate(sets):
                 suffix = f"_{i}" if len(sets) > 1 else ""
                 text = "".join(f"{frame}\n" for frame in frames)
-                (folder / f"{name}{suffix}.txt").write_text(text, encoding="utf-8")
+                self.write_text(f"indices/{name}{suffix}.txt", text)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """A file ``name`` of plain values."""
-        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-        (self.path / name).write_text(text, encoding="utf-8")
+        self.write_text(name, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """A file ``name``: the old one or the new one at any time, as a restart needs them."""
+        replace_text(self.path / name, text)
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Everything that mtt logs inside the block also goes to ``train.log``."""
+        """Everything that mtt logs inside the block also goes to ``train.log``.
+
+        :raises ConfigError: another process is inside such a block for this folder.
+        """
         handler = logging.FileHandler(self.log, encoding="utf-8")
+        assert handler.stream is not None
+        try:
+            _claim(handler.stream, self.path)
+        except ConfigError:
+            handler.close()
+            raise
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger = logging.getLogger("mtt")
         level = logger.level
@@ -89,6 +103,24 @@ def new_folder(outputs: Path = OUTPUTS) -> RunFolder:
                 hint="run mtt where you may write",
             ) from error
         return RunFolder(path)
+
+
+def _claim(log: IO[str], folder: Path) -> None:
+    """Keep other processes out for as long as ``log`` is open, however this one ends.
+
+    :raises ConfigError: another one has it open.
+    """
+    # a file system may know no locks; then nobody is kept out
+    with suppress(OSError):
+        try:
+            lock(log)
+        except BlockingIOError as error:
+            raise ConfigError(
+                "another process is training in this folder",
+                where=str(folder),
+                hint="wait for its end, or stop it; a run of its own goes on from a copy of the "
+                "checkpoint elsewhere",
+            ) from error
 
 
 def root_of(checkpoint: Path) -> Path:

@@ -13,6 +13,7 @@ import torch
 from mtt._version import __version__
 from mtt.checkpoint import read, write
 from mtt.data.columns import layout
+from mtt.errors import CheckpointError
 from mtt.workflows.data import Data
 from mtt.workflows.folder import PROVENANCE, root_of
 
@@ -63,12 +64,20 @@ def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
 
 
 def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance in a checkpoint, else that of the run folder in which it stands."""
+    """The provenance in a checkpoint, else that of the run folder in which it stands.
+
+    :raises CheckpointError: the file of the run folder is damaged.
+    """
     stored = checkpoint.get("provenance")
     if isinstance(stored, Mapping):
         return dict(stored)
     beside = root_of(path) / PROVENANCE
     if not beside.is_file():
         return {}
-    known: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+    try:
+        known = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot be read: {error}", where=str(beside)) from error
+    if not isinstance(known, dict):
+        raise CheckpointError("holds no provenance", where=str(beside))
     return known

@@ -7,14 +7,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Replace the file by ``text``, in one step.
+
+    :raises OSError: it cannot be written; what stood there is untouched.
+    """
+    # always the same name: the next one writes over what a killed process left
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def replace_lines(path: Path, lines: Iterable[str]) -> None:
     """Replace the file by ``lines``, in one step.
 
-    :raises OSError: it cannot be written.
+    :raises OSError: it cannot be written; what stood there is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    os.replace(temporary, path)
+    replace_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def append_line(path: Path, line: str) -> None:
