@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtt.checkpoint import read
-from mtt.training.signals import TrainingInterrupted
+from mtt.training import TrainingInterrupted
 
 PRIOR = {"repulsion": {"sigma": 1.2, "epsilon": 0.3, "cutoff": 4.0, "power": 4}}
 PREFIT = {"prefit": {"parameters": ["prior.*"], "max_steps": 20}}

@@ -7,7 +7,7 @@ import torch
 
 from mtt.checkpoint import read
 from mtt.errors import ConfigError
-from mtt.training.signals import TrainingInterrupted
+from mtt.training import TrainingInterrupted
 
 FIRST = {"name": "first", "num_epochs": 2, "optimizer": "adabelief"}
 SECOND = {"name": "second", "num_epochs": 3, "optimizer": "yogi", "learning_rate": 0.002}

@@ -1,6 +1,6 @@
 """The ``mtt`` command: finds the subcommand, runs it, and turns errors into exit codes.
 
-0 done, 1 the user's error, 2 usage, 70 a bug, 130/143 stopped by a signal.
+0 done, 1 the user's error, 2 usage, 70 a bug, 130 stopped by SIGINT, 143 by SIGTERM or SIGUSR1.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 
 from mtt._version import __version__
 from mtt.errors import MttError
+from mtt.stopping import Stopped, watch_signals
 
 BUG = 70  # sysexits.h: EX_SOFTWARE
 
@@ -67,7 +68,11 @@ def run(arguments: Sequence[str]) -> int:
 
     debug = "--debug" in arguments
     try:
-        return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
+        with watch_signals(tell=render.at_once):
+            return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
+    except Stopped as stop:
+        render.plain(str(stop))
+        return stop.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as usage:
@@ -77,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         render.error(str(error))
         if debug:
             render.plain(traceback.format_exc())
-        return getattr(error, "exit_code", 1)
+        return 1
     except (KeyboardInterrupt, click.exceptions.Abort):
         render.error("stopped")
         return 130

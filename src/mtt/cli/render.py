@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,8 +38,14 @@ def error(message: str) -> None:
 
 
 def plain(text: str) -> None:
-    """Text for a reader of tracebacks, on standard error."""
+    """Text as it is, on standard error."""
     click.echo(text, err=True)
+
+
+def at_once(text: str) -> None:
+    """A line on standard error, past all buffers: from the handler of a signal."""
+    with suppress(OSError):
+        os.write(2, f"{text}\n".encode())
 
 
 def done(message: str) -> None:

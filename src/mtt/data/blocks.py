@@ -14,6 +14,7 @@ from mtt.data.columns import CHUNK, Columns, Sources, layout
 from mtt.data.frames import Frame
 from mtt.data.info import DatasetInfo
 from mtt.errors import DataError
+from mtt.stopping import stop_if_asked
 
 
 class Block(NamedTuple):
@@ -28,6 +29,7 @@ def blocks_of_frames(frames: Iterable[Frame], info: DatasetInfo) -> Iterator[Blo
     """``frames`` in blocks; a generator is never held as a whole."""
     remaining = iter(frames)
     while chunk := list(islice(remaining, CHUNK)):
+        stop_if_asked()
         yield _block(chunk, info)
 
 

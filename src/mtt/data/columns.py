@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from mtt.data.neighbors import Pairs
@@ -183,6 +184,7 @@ class Columns:
     def chunks(self, structures: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """``structures``, some at a time; what was mapped for them is released afterwards."""
         for start in range(0, len(structures), CHUNK):
+            stop_if_asked()
             yield structures[start : start + CHUNK]
             self.release()
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mtt.data.columns import Column, Columns, Pieces, join_offsets
 from mtt.errors import DataError
+from mtt.stopping import stop_if_asked
 
 
 @dataclass(eq=False)
@@ -71,6 +72,7 @@ def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
         first = columns.offsets[chunk] - columns.offsets[chunk[0]]
         lists = []
         for k in range(len(chunk)):
+            stop_if_asked()
             atoms = positions[first[k] : first[k] + columns.n_atoms[chunk[k]]]
             pairs, shifts = calculator.compute(atoms, _cell(cells[k], pbc[k]), pbc[k], "PS")
             if len(shifts) and np.abs(shifts).max() > np.iinfo(np.int16).max:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mtt.data.columns import Columns, Sources, layout, spans
 from mtt.data.info import DatasetInfo
 from mtt.data.neighbors import Pairs
+from mtt.stopping import stop_if_asked
 
 _SHARE = 4  # the data may take one part in four of the memory that is free
 
@@ -32,6 +33,7 @@ def stage(
     """``structures`` alone, in this order, copied to ``device``."""
     rows = {}
     for name, spec in layout(info).items():
+        stop_if_asked()
         rows[name] = columns.take(name, structures, per_atom=spec.per_atom).to(device)
         columns.release()
     offsets = np.concatenate([[0], columns.n_atoms[structures].cumsum()])

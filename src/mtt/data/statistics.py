@@ -13,6 +13,7 @@ from torch import Tensor
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.data.units import force_unit, stress_unit
 from mtt.graph import Target
+from mtt.stopping import stop_if_asked
 
 
 class Labelled(Protocol):
@@ -77,6 +78,7 @@ def statistics(dataset: Labelled) -> Statistics:
     elements = {chemical_symbols[z]: int(n) for z, n in enumerate(counts.tolist()) if n}
     rows: list[Row] = []
     for name, info in dataset.info.targets.items():
+        stop_if_asked()
         rows += _rows(dataset, name, info)
     return Statistics(
         n_structures=len(n_atoms),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from mtt.evaluation.systems import (
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
+from mtt.stopping import stop_if_asked
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def predict(
     :param warm_up: batches to run before the first one counts; TorchScript compiles then.
     :raises DataError: an element or a target that the model does not know; before the first
         batch.
+    :raises Stopped: a signal came; looked for after every batch.
     """
     targets = targets_for(model, dataset)
     convert = not same_units(model_info(model), dataset.info)
@@ -87,8 +88,11 @@ def _warmed_up(
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        deque(islice(run(), warm_up), maxlen=0)
-        yield from run()
+        for _ in islice(run(), warm_up):
+            stop_if_asked()
+        for prediction in run():
+            stop_if_asked()
+            yield prediction
     finally:
         for module in training:
             module.training = True

@@ -24,6 +24,7 @@ from mtt.exporting.structures import structure, trial_atoms
 from mtt.exporting.verify import differences, predict, tolerance_of
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
+from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -64,6 +65,7 @@ def export_archive(
         content["metadata"] = metadata_to_dict(merge_metadata(own, metadata))
     with temporary(target) as file:
         write_archive(file, content)
+        stop_if_asked()
         _verify(reference, _rebuilt(type(model), file), verify_on, str(target))
         take_name(file, target)
     return target

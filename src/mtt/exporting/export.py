@@ -16,6 +16,7 @@ from mtt.errors import ArchitectureError, CheckpointError, Problem
 from mtt.exporting.files import check_path, take_name, temporary
 from mtt.exporting.verify import verify
 from mtt.interface import ModelInterface
+from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -49,9 +50,11 @@ def export_model(
     check_weights(model)
     # an author's export() may change the module it is called on
     reference = copy.deepcopy(model).to("cpu").eval()
+    stop_if_asked()
     with temporary(target) as file:
         exported = _exported(copy.deepcopy(reference), metadata, dtype)
         _save(exported, file, type(model).__name__)
+        stop_if_asked()
         verify(reference, exported, file, verify_on, where=str(target))
         take_name(file, target)
     return target

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ from mtt.exporting.structures import structure, trial_atoms
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import systems_to_graph
+from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -33,6 +35,8 @@ Half precisions take :data:`HALF_TOLERANCE`. The magnitude of an ``MLIPModel``'s
 that without the composition baseline, which would hide any error of a float32 network."""
 
 HALF_TOLERANCE = 2e-2
+
+_PATIENCE = 0.2  # seconds between two looks for a signal while the probe runs
 
 # below this magnitude (in the quantity's own unit) differences are compared as they are
 _FLOOR = 1e-3
@@ -119,15 +123,35 @@ def run_probe(
         torch.save(content, request)
         # -P: the folder of the script, this one, is no place to import from
         command = [sys.executable, "-P", probe.__file__, str(path), str(request), str(results)]
-        process = subprocess.run(command, capture_output=True, text=True, check=False)
-        if process.returncode != 0:
-            lines = process.stderr.strip().splitlines() or ["it left no message"]
+        code, errors = _run(command)
+        if code != 0:
+            lines = errors.strip().splitlines() or ["it left no message"]
             raise ArchitectureError(
                 f"the exported model does not run in a fresh process: {lines[-1]}",
                 hint="an exported model may use operations of torch and metatomic only",
             )
         loaded: Results = torch.load(results, weights_only=True)
     return loaded
+
+
+def _run(command: Sequence[str]) -> tuple[int, str]:
+    """Exit code and standard error of ``command``.
+
+    :raises Stopped: a signal came; the process that waits for no signal of ours is ended.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=pipe, text=True) as process:
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    _, errors = process.communicate(timeout=_PATIENCE)
+                    break
+                stop_if_asked()
+        except BaseException:
+            process.kill()
+            raise
+    stop_if_asked()  # one that was sent to the whole group of processes has ended the probe too
+    return process.returncode, errors
 
 
 def _training_code(

@@ -16,6 +16,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
+from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -137,6 +138,7 @@ def offset_of(
     )
     parts = []
     for batch in loader.epoch(0):
+        stop_if_asked()
         graph = batch.graph._replace(vectors=batch.graph.vectors.requires_grad_(True))
         atomic = torch.stack([baseline(graph) for baseline in baselines]).sum(0)
         energies = atomic.new_zeros(graph.n_systems).index_add(0, graph.system, atomic)

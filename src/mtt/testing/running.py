@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from mtt.stopping import stop_if_asked
 from mtt.testing.catalogue import CHECKS
 from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome
 from mtt.testing.measure import Measured, Note, judge, told
@@ -25,6 +26,7 @@ def run_all(
     check_exceptions(subject, [check.name for check in CHECKS])
     outcomes = []
     for check in checks:
+        stop_if_asked()
         outcomes.append(run(check, subject))
         if report is not None:
             report(outcomes[-1])

@@ -1,4 +1,4 @@
-"""How long a training may take, and when its checkpoints are due."""
+"""How long a training may take, what ends it early, and when its checkpoints are due."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable
 
 from mtt.errors import ConfigError
+from mtt.stopping import Stopped
 
 Clock = Callable[[], float]
 """Seconds since some moment; never goes back."""
+
+MAX_TIME = 143
+"""Exit code after ``max_time``: that of a run which its queue stopped in time."""
 
 _FORM = re.compile(r"(?:(\d+)-(?=\d+:\d+:))?(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
@@ -46,15 +50,23 @@ def _seconds(text: str) -> float:
     return seconds + 60 * (minutes + 60 * (hours + 24 * days))
 
 
+class TrainingInterrupted(Stopped):
+    """The training was stopped by a signal or by ``max_time``, and saved."""
+
+
 class Deadline:
     """The moment at which ``max_time`` is over.
 
-    :param seconds: from now on; None is never.
+    :param seconds: that there are; None is no end.
+    :param start: by the clock, when they began; None: now.
     """
 
-    def __init__(self, seconds: float | None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float | None, clock: Clock = time.monotonic, start: float | None = None
+    ) -> None:
         self._clock = clock
-        self._end = math.inf if seconds is None else clock() + seconds
+        began = clock() if start is None else start
+        self._end = math.inf if seconds is None else began + seconds
 
     @property
     def passed(self) -> bool:

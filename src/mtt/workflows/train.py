@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,13 @@ import torch
 
 from mtt import registry
 from mtt.data import merge
+from mtt.errors import CheckpointError
 from mtt.evaluation import Report
 from mtt.exporting import check_path, export_model
+from mtt.exporting.files import take_name, temporary
 from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
+from mtt.stopping import Stopped, stop_if_asked, watch_signals
 from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
@@ -82,6 +85,7 @@ def train(
     :param listeners: called as ``listener(category, values, epoch)`` for every event.
     :raises MttError: a mistake in the options, the data or the files. Nothing is written before
         all of them are checked.
+    :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
     plan = prepare(options, Path(output), restart, overrides, architectures, dry_run)
     tell_data(plan, Events(listeners))
@@ -90,6 +94,7 @@ def train(
         devices = [plan.device]
         data = plan.data
         start.trainer.check(start.model, plan.dtype, devices, data.training, data.validation)
+    stop_if_asked()
     if dry_run:
         tell_model(plan, start)
         log.info("the options, the data and the model are in order; nothing was trained")
@@ -102,8 +107,9 @@ def train(
         attached = [*start.trainer.run.listeners, *listeners]
         with closing(make_events(plan.options, folder.path, attached)) as events:
             run(plan, start, folder, origin, events)
-            export_best(plan, folder)
-            reports = evaluate_best(plan, folder, events)
+            with trained():
+                export_best(plan, folder)
+                reports = evaluate_best(plan, folder, events)
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
 
 
@@ -188,14 +194,17 @@ def run(
     folder.checkpoints.mkdir(exist_ok=True)
     for dataset in [*plan.data.training, *plan.data.validation]:
         dataset.prepare(start.model.requested_neighbor_lists())
-    start.trainer.train(
-        start.model,
-        plan.dtype,
-        [plan.device],
-        plan.data.training,
-        plan.data.validation,
-        str(folder.checkpoints),
-    )
+    stop_if_asked()
+    # a trainer that looks for signals itself says so
+    with watch_signals("at once"):
+        start.trainer.train(
+            start.model,
+            plan.dtype,
+            [plan.device],
+            plan.data.training,
+            plan.data.validation,
+            str(folder.checkpoints),
+        )
     start.trainer.save_checkpoint(start.model, folder.checkpoint)
     complete(folder.checkpoint, plan.architecture.name, origin)
 
@@ -253,8 +262,27 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+@contextmanager
+def trained() -> Iterator[None]:
+    """Who is stopped after the training learns what is left to do."""
+    try:
+        yield
+    except Stopped as stop:
+        hint = "the training is done and saved; --restart auto exports and evaluates"
+        raise Stopped(stop.what, exit_code=stop.exit_code, hint=hint) from None
+
+
 def place(source: Path, target: Path) -> None:
-    """Copy a file so that ``target`` is whole at any time."""
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    """Copy a file so that ``target`` is whole at any time.
+
+    :raises CheckpointError: it cannot be written.
+    """
+    with temporary(target) as file:
+        try:
+            shutil.copyfile(source, file)
+            take_name(file, target)
+        except OSError as error:
+            what = f"cannot be written ({source.stat().st_size:,} bytes): {error.strerror}"
+            raise CheckpointError(
+                what, where=str(target), hint=f"it is kept as {source}"
+            ) from error
