@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 OnNonfinite = Literal["stop", "skip", "rollback"]
 
 IN_A_ROW = 10
-"""Steps without an update, one after the other, that end a training: it learns nothing more."""
+"""Steps that may be skipped one after the other; a training that skips more learns nothing."""
 
 _WHERE = f"{SECTION}.on_nonfinite"
 _ADVICE = "look at these structures; a lower learning_rate or amp: null often helps"
@@ -101,11 +101,11 @@ class Faults:
             )
 
     def _skip(self, where: str, state: TrainingState) -> None:
+        if state.skipped_in_a_row >= IN_A_ROW:
+            what = f"{where}: {self._last}; the {IN_A_ROW} steps before it were skipped too"
+            raise NonFinite(what, where=_WHERE, hint=_ADVICE)
         state.skipped += 1
         state.skipped_in_a_row += 1
-        if state.skipped_in_a_row >= IN_A_ROW:
-            what = f"{where}: {self._last}; {IN_A_ROW} steps in a row were skipped"
-            raise NonFinite(what, where=_WHERE, hint=_ADVICE)
         logger.warning("%s: %s; the update is skipped", where, self._last)
 
     def _go_back(self, where: str, state: TrainingState) -> None:

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from mtt.checkpoint import upgrade_steps, write
 from mtt.data import Dataset
-from mtt.errors import ConfigError
+from mtt.errors import CheckpointError, ConfigError
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.mlip.steps import folder_steps
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
 from mtt.training.checkpoints import Checkpoints
+from mtt.training.culprits import nonfinite_weights
 from mtt.training.determinism import deterministic
 from mtt.training.events import Events
 from mtt.training.fit import Fit
@@ -184,7 +185,7 @@ class MLIPTrainer(TrainerInterface):
             record=parts.record,
             events=events,
             checkpoints=Checkpoints(
-                folder, lambda: self._checkpoint(model), events, hypers["keep_checkpoints"]
+                folder, lambda: self._sound(model), events, hypers["keep_checkpoints"]
             ),
             stop=stop,
             # what came before counts: a queue's limit does not ask what the time was spent on
@@ -253,6 +254,13 @@ class MLIPTrainer(TrainerInterface):
     def _listeners(self) -> list[Listener]:
         own = default_loggers(self.run.directory) if self.run.own_loggers else []
         return [*own, *self.run.listeners]
+
+    def _sound(self, model: MLIPModel) -> dict[str, Any]:
+        """:raises CheckpointError: with these weights nothing could go on; older ones are kept."""
+        lost = nonfinite_weights(model)
+        if lost:
+            raise CheckpointError(lost, hint="the checkpoint before is kept; go on from there")
+        return self._checkpoint(model)
 
     def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
         """The whole checkpoint as of now; its keys are documented in ``mtt.checkpoint``."""
