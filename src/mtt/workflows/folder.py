@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from mtt.checkpoint.temporary import lock
-from mtt.errors import ConfigError
+from mtt.errors import ConfigError, MttError
+from mtt.stopping import Stopped
 from mtt.training.loggers.files import replace_text
 
 OUTPUTS = Path("outputs")
@@ -57,7 +58,7 @@ class RunFolder:
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Everything that mtt logs inside the block also goes to ``train.log``.
+        """Everything that mtt logs inside the block also goes to ``train.log``, and what ends it.
 
         :raises ConfigError: another process is inside such a block for this folder.
         """
@@ -75,6 +76,9 @@ class RunFolder:
         logger.addHandler(handler)
         try:
             yield
+        except (MttError, Stopped) as end:
+            logger.debug("%s: %s", type(end).__name__, end)
+            raise
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
