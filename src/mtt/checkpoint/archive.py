@@ -29,8 +29,14 @@ from mtt.checkpoint.format import (
     TRAINER_VERSION,
     first_difference,
 )
-from mtt.checkpoint.kinds import DESCRIPTION, check_path, is_archive, refuse_unless_zip
-from mtt.checkpoint.read import ZIP_ERRORS
+from mtt.checkpoint.kinds import (
+    DESCRIPTION,
+    ZIP_ERRORS,
+    check_path,
+    is_archive,
+    refuse_unless_zip,
+    wrong_members,
+)
 from mtt.errors import CheckpointError, Problem
 
 ARCHIVE_FORMAT = "mtt archive"
@@ -40,7 +46,8 @@ ARCHIVE_VERSION = 1
 MAX_DESCRIPTION = 16 * 2**20
 """Largest ``model.json`` that is read, in bytes; a real one has a few kilobytes."""
 
-_MALFORMED = (ValueError, TypeError, LookupError, RuntimeError, RecursionError)
+_MALFORMED = (ValueError, TypeError, LookupError, RuntimeError, OverflowError)  # RecursionError too
+_MAX_DIMS = 64  # torch's own limit; the product of a million sizes takes hours
 _HINT = "export the checkpoint again, or take another copy of the file"
 
 
@@ -136,17 +143,10 @@ def _read(file: IO[bytes], path: Path) -> dict[str, Any]:
 
 def _checked_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     """All members by name; no larger together than the file is."""
-    members: dict[str, zipfile.ZipInfo] = {}
-    for member in archive.infolist():
-        if member.filename in members:
-            raise _wrong(f"holds {member.filename!r} twice", path)
-        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            raise _wrong(f"holds {member.filename!r} compressed or encrypted", path)
-        members[member.filename] = member
-    total, size = sum(member.file_size for member in members.values()), path.stat().st_size
-    if total > size:
-        raise _wrong(f"claims {total:,} bytes of content in a file of {size:,}", path)
-    return members
+    wrong = wrong_members(archive, path.stat().st_size)
+    if wrong:
+        raise _wrong(wrong, path)
+    return {member.filename: member for member in archive.infolist()}
 
 
 def _description(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> dict[str, Any]:
@@ -182,8 +182,8 @@ def _content(
 
     def tensor(stored: Any) -> torch.Tensor:
         name, dtype, shape = stored["member"], plain.DTYPES[stored["dtype"]], stored["shape"]
-        if not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"{name} has the shape {shape}")
+        if len(shape) > _MAX_DIMS or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+            raise ValueError(f"{name} has the shape {str(shape)[:60]}")
         member = members.pop(name)
         n_bytes = math.prod(shape) * dtype.itemsize
         if member.file_size != n_bytes:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from metatomic.torch import load_atomistic_model, read_model_metadata
 
 from mtt.checkpoint import format as keys
 from mtt.checkpoint.archive import read_archive
-from mtt.checkpoint.kinds import check_path, is_archive, is_exported, refuse_unless_zip
-from mtt.checkpoint.metadata import metadata_to_dict
+from mtt.checkpoint.exported import describe_exported
+from mtt.checkpoint.kinds import (
+    check_path,
+    is_archive,
+    is_exported,
+    names_in,
+    refuse_unless_zip,
+)
 from mtt.checkpoint.read import peek, verify_archive
 from mtt.errors import CheckpointError
 
@@ -24,9 +27,8 @@ def describe(path: str | Path) -> dict[str, Any]:
 
     Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"``, ``"archive"`` or
     ``"exported model"``) and ``problem``, None for a sound file. Of a damaged one, what can
-    still be trusted is told. Of an exported model, ``capabilities`` need its TorchScript program
-    to be loaded; where that fails (an extension that is not installed) they are None and
-    ``problem`` says so.
+    still be trusted is told. No program is loaded: of an exported model, the texts are read that
+    metatomic wrote into it.
 
     :raises CheckpointError: the file is missing, or none of the three.
     """
@@ -38,7 +40,7 @@ def describe(path: str | Path) -> dict[str, Any]:
             names = verify_archive(file, path)
         except CheckpointError as error:
             problem = error.problems[0].what
-            names = _names(path)
+            names = names_in(path)
     kind = _kind(names)
     head = {
         "file": str(path),
@@ -49,7 +51,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     if problem is not None:
         return head | (_what_is_left(path) if kind == "checkpoint" else {})
     if kind == "exported model":
-        return head | _exported(path, names)
+        return head | describe_exported(path)
     return head | _checkpoint(read_archive(path) if kind == "archive" else peek(path))
 
 
@@ -92,63 +94,6 @@ def _what_is_left(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _exported(path: Path, names: list[str]) -> dict[str, Any]:
-    if not any(name.endswith("/extra/model-metadata") for name in names):
-        raise CheckpointError(
-            "is a TorchScript program, but not an exported atomistic model",
-            where=str(path),
-        )
-    metadata = metadata_to_dict(read_model_metadata(str(path)))
-    content: dict[str, Any] = {
-        "metadata": metadata,
-        "export": _export_record(path, names),
-    }
-    try:
-        model = load_atomistic_model(str(path))
-    except (RuntimeError, ValueError) as error:
-        problem = f"cannot be loaded here: {str(error).strip().partition(chr(10))[0]}"
-        return content | {"problem": problem, "capabilities": None}
-    return content | {"capabilities": _capabilities(model)}
-
-
-def _export_record(path: Path, names: list[str]) -> dict[str, Any]:
-    """Where, when and with what the file was made, as metatomic stores it."""
-    record: dict[str, Any] = {}
-    with zipfile.ZipFile(path) as archive:
-        for name in names:
-            _, _, key = name.partition("/extra/")
-            if key in ("torch-version", "metatomic-version"):
-                record[key] = archive.read(name).decode()
-            elif key == "export-metadata":
-                record |= json.loads(archive.read(name))
-            elif key == "extensions":
-                record[key] = json.loads(archive.read(name))
-    return record
-
-
-def _capabilities(model: Any) -> dict[str, Any]:
-    capabilities = model.capabilities()
-    outputs = {
-        name: {
-            "unit": output.unit,
-            "sample_kind": output.sample_kind,
-            "gradients": list(output.explicit_gradients),
-            "description": output.description,
-        }
-        for name, output in capabilities.outputs.items()
-    }
-    cutoffs = [options.cutoff for options in model.requested_neighbor_lists()]
-    return {
-        "outputs": outputs,
-        "atomic_types": list(capabilities.atomic_types),
-        "interaction_range": float(capabilities.interaction_range),
-        "cutoff": max(cutoffs, default=0.0),
-        "length_unit": capabilities.length_unit,
-        "supported_devices": list(capabilities.supported_devices),
-        "dtype": capabilities.dtype,
-    }
-
-
 def _weights(state: Any) -> dict[str, Any] | None:
     """Number of stored values, and their dtypes, of a model's state dict."""
     if not isinstance(state, Mapping):
@@ -171,12 +116,3 @@ def _plain(value: Any) -> Any:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _names(path: Path) -> list[str]:
-    """The archive's table of contents, if it can still be read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except (zipfile.BadZipFile, OSError):
-        return []

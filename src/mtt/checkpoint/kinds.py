@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -11,6 +14,21 @@ from mtt.errors import CheckpointError, did_you_mean
 
 DESCRIPTION = "model.json"
 """Member of a light archive: everything but the values of tensors."""
+
+ZIP_ERRORS: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,  # NotImplementedError too: a bit of the flags or of the method is wrong
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+)
+"""What ``zipfile`` raises of a damaged file."""
+
+MAX_PROGRAM = 256 * 2**20
+"""Bytes that the compressed members of an exported model may become: its code, in text."""
 
 _ZIP = b"PK\x03\x04"
 _MAGIC = (
@@ -61,6 +79,42 @@ def refuse_unless_zip(file: IO[bytes], path: Path) -> None:
     if head.startswith(_ZIP):
         return
     raise CheckpointError(f"is not a checkpoint, but {_what(head, path)}", where=str(path))
+
+
+def wrong_members(archive: zipfile.ZipFile, size: int, *, program: bool = False) -> str:
+    """Why the members of a zip file of ``size`` bytes are not to be read; empty if they are.
+
+    Nothing but its own size then decides how much memory and time a file takes: members are not
+    compressed, and not longer together than the file, so that they cannot overlap much.
+
+    :param program: TorchScript compresses its code; it may become :data:`MAX_PROGRAM` bytes.
+    """
+    stored = packed = 0
+    names: set[str] = set()
+    for member in archive.infolist():
+        if member.filename in names:  # one is verified, and another program may read the other
+            return f"holds {member.filename!r} twice"
+        names.add(member.filename)
+        if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1:
+            stored += member.file_size
+        elif program and member.compress_type == zipfile.ZIP_DEFLATED and not member.flag_bits & 1:
+            packed += member.file_size
+        else:
+            return f"holds {member.filename!r} compressed or encrypted"
+    if stored > size:
+        return f"claims {stored:,} bytes of content in a file of {size:,}"
+    if packed > MAX_PROGRAM:
+        return f"claims {packed:,} bytes of program, more than {MAX_PROGRAM:,}"
+    return ""
+
+
+def names_in(path: str | Path) -> list[str]:
+    """Members of a zip file; none of what is no zip file or damaged, which reading tells."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except ZIP_ERRORS:
+        return []
 
 
 def is_exported(names: Sequence[str]) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,19 +17,16 @@ from mtt.checkpoint.format import (
     MODEL_VERSION,
     MTT_VERSION,
 )
-from mtt.checkpoint.kinds import check_path, is_archive, is_exported, refuse_unless_zip
+from mtt.checkpoint.kinds import (
+    ZIP_ERRORS,
+    check_path,
+    is_archive,
+    is_exported,
+    refuse_unless_zip,
+    wrong_members,
+)
 from mtt.errors import CheckpointError
 
-ZIP_ERRORS: tuple[type[Exception], ...] = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    RuntimeError,  # NotImplementedError too: a bit of the flags or of the method is wrong
-    EOFError,
-    OSError,
-    ValueError,
-    OverflowError,
-)
 _DAMAGED = "take another checkpoint of the run, or an older copy of the file"
 
 
@@ -100,7 +95,7 @@ def verify_archive(file: IO[bytes], path: Path) -> list[str]:
     """
     with _archive(file, path) as archive:
         try:
-            wrong = archive.testzip()
+            wrong = archive.testzip()  # of bounded length: _archive has seen to that
         except ZIP_ERRORS as error:
             raise _damage(path, str(error)) from error
         if wrong is not None:
@@ -110,15 +105,19 @@ def verify_archive(file: IO[bytes], path: Path) -> list[str]:
 
 def _archive(file: IO[bytes], path: Path) -> zipfile.ZipFile:
     file.seek(0)
+    size = path.stat().st_size
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(file)
     except ZIP_ERRORS as error:
-        size = path.stat().st_size
         raise CheckpointError(
             f"is damaged: cut short after {size:,} bytes, or its table of contents is broken",
             where=str(path),
             hint=_DAMAGED,
         ) from error
+    wrong = wrong_members(archive, size, program=is_exported(archive.namelist()))
+    if wrong:
+        raise CheckpointError(wrong, where=str(path), hint=_DAMAGED)
+    return archive
 
 
 def _find_pickle(names: list[str], path: Path) -> str:

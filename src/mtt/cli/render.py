@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,9 @@ def setup(debug: bool) -> None:
     for handler in logger.handlers:
         if isinstance(handler, _Console):
             handler.setLevel(logging.DEBUG if debug else logging.INFO)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a file may hold text that no encoding has: one half of a surrogate pair
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def error(message: str) -> None:

@@ -12,8 +12,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
@@ -21,6 +22,12 @@ from numpy.typing import NDArray
 
 from mtt.errors import DataError
 
+# what numpy raises of a header that it cannot make sense of
+_MALFORMED = (
+    *(OSError, ValueError, TypeError, SyntaxError, TokenError, OverflowError),
+    *(RecursionError, MemoryError),  # of brackets in brackets
+)
+_ROWS = 2**22  # that are looked at in one go
 _PACK_AGAIN = "pack the data again with `mtt data pack`"
 
 
@@ -30,6 +37,13 @@ class ArrayFolder(NamedTuple):
     header: dict[str, Any]
     arrays: dict[str, NDArray[Any]]
     maps: list[mmap.mmap]
+
+    def passes(self, *names: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Rows of the arrays, some at a time; pages are released behind them."""
+        for start in range(0, len(self.arrays[names[0]]), _ROWS):
+            yield tuple(self.arrays[name][start : start + _ROWS] for name in names)
+            for mapped in self.maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class ArrayWriter:
@@ -76,7 +90,8 @@ class ArrayWriter:
     def abandon(self) -> None:
         """Leave nothing behind."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # what it still holds does not fit on a full disk
+                file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write_header(self, name: str) -> None:
@@ -132,14 +147,14 @@ def read_arrays(folder: Path, kind: str, version: int) -> ArrayFolder:
 def _map(folder: Path, name: str, entry: Any) -> NDArray[Any]:
     try:
         path = folder / Path(entry["file"]).name  # never outside of the folder
-        dtype, shape = np.dtype(entry["dtype"]), list(entry["shape"])
-    except (KeyError, TypeError) as error:
+        dtype, shape = np.dtype(str(entry["dtype"])), entry["shape"]
+    except (KeyError, *_MALFORMED) as error:
         where = str(folder / "dataset.json")
         raise DataError(f"misstates the array {name!r}", where=where, hint=_PACK_AGAIN) from error
     try:
         # copy-on-write: torch wants writable memory, and files must stay as they are
         array = np.lib.format.open_memmap(path, mode="c")
-    except (OSError, ValueError) as error:
+    except _MALFORMED as error:
         what = f"cannot be read: {error}"
         raise DataError(what, where=str(path), hint=_PACK_AGAIN) from error
     if array.dtype != dtype or list(array.shape) != shape:
@@ -158,7 +173,7 @@ def _read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
             where=str(folder),
             hint="pack files with `mtt data pack`",
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot be read: {error}", where=str(path), hint=_PACK_AGAIN) from error
     if not isinstance(header, Mapping) or header.get("format") != kind:
         raise DataError(f"does not describe {kind}", where=str(path), hint=_PACK_AGAIN)

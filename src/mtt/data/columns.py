@@ -128,7 +128,7 @@ class Sources:
 
     def __getitem__(self, i: int) -> str:
         start = int(self.ends[i - 1]) if i else 0
-        return bytes(self.text[start : int(self.ends[i])]).decode()
+        return bytes(self.text[start : int(self.ends[i])]).decode(errors="replace")
 
 
 @dataclass(eq=False)

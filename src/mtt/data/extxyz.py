@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from ase.data import atomic_numbers
-from ase.io.formats import open_with_compression
 
 from mtt.data.findings import listed
 from mtt.data.frames import Float
 from mtt.data.raw import RawFrame
+from mtt.data.unpack import open_text
 from mtt.errors import DataError, Problem, did_you_mean
+from mtt.stopping import stop_if_asked
 
 _PIECE = r"""\\.|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|\{(?:\\.|[^}\\])*\}?|\[(?:\\.|[^]\\])*\]?"""
 _ITEM = re.compile(
@@ -32,6 +33,8 @@ _TRUE = ("T", "t", "true", "True", "TRUE", "1")
 _FALSE = ("F", "f", "false", "False", "FALSE", "0")
 _FLAGS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 _PLAIN = "species:S:1:pos:R:3"
+_KNOWN = {"species": ("S", 1), "Z": ("IR", 1), "pos": ("R", 3)}  # columns of one meaning
+_MAX_WIDTH = 100_000  # columns of an atom; a zero-atom frame could declare any number
 _DIGITS = 15  # of a number of atoms; more would be petabytes
 
 
@@ -56,9 +59,10 @@ def read_extxyz(path: str) -> list[RawFrame]:
     """
     frames: list[RawFrame] = []
     problems: list[Problem] = []
-    with open_with_compression(path, "r") as stream:
+    with open_text(path) as stream:
         try:
             for index, (line, rows) in enumerate(_chunks(stream)):
+                stop_if_asked()
                 try:
                     frames.append(_frame(rows, path, index))
                 except _FrameError as fault:
@@ -112,18 +116,18 @@ def _frame(rows: list[str], path: str, index: int) -> RawFrame:
     arrays: dict[str, Any] = {c.name: _values(table[c.start : c.stop], c) for c in columns}
     numbers = arrays.pop("Z", None)
     symbols = arrays.pop("species", None)
-    if numbers is None:
-        if symbols is None:
-            raise _FrameError("the columns name no elements ('species' or 'Z')", 1)
+    if numbers is not None:
+        numbers = _atomic_numbers(numbers)
+    elif symbols is not None:
         numbers = _elements(symbols)
+    else:
+        raise _FrameError("the columns name no elements ('species' or 'Z')", 1)
     positions = arrays.pop("pos", None)
     if positions is None:
         raise _FrameError("the columns hold no positions ('pos')", 1)
     if "charge" in arrays:  # ASE's name of the column
         arrays.setdefault("charges", arrays["charge"])
-    return RawFrame(
-        numbers.astype(np.int64), positions.reshape(-1, 3), cell, pbc, info, arrays, path, index
-    )
+    return RawFrame(numbers, positions.reshape(-1, 3), cell, pbc, info, arrays, path, index)
 
 
 def parse_comment(line: str) -> dict[str, str]:
@@ -161,13 +165,20 @@ def _layout(properties: str) -> tuple[tuple[_Column, ...], int]:
     fields = properties.split(":")
     columns, start = [], 0
     for name, kind, count in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        if kind not in "RISL" or not count.isdecimal():
+        if kind not in ("R", "I", "S", "L") or not 0 < _count(count) <= _MAX_WIDTH - start:
             raise ValueError(f"Properties: {name}:{kind}:{count} is not NAME:R|I|S|L:COUNT")
+        kinds, width = _KNOWN.get(name, (kind, int(count)))
+        if kind not in kinds or int(count) != width:
+            raise ValueError(f"Properties: {name}:{kind}:{count} is not {name}:{kinds[0]}:{width}")
         columns.append(_Column(name, kind, start, start + int(count)))
         start += int(count)
     if len(fields) % 3:
         raise ValueError(f"Properties has {len(fields)} fields, which is not a multiple of 3")
     return tuple(columns), start
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else 0
 
 
 def _cell(lattice: str | None) -> Float:
@@ -225,6 +236,13 @@ def _bad_word(words: list[tuple[str, ...]], column: _Column, convert: Any) -> _F
     raise AssertionError("called without a bad word")
 
 
+def _atomic_numbers(values: Float) -> Any:
+    for atom, value in enumerate(values):
+        if not (0 <= value < 1000 and value == int(value)):
+            raise _FrameError(f"{value:g} is no atomic number (atom {atom})", atom + 2)
+    return values.astype(np.int64)
+
+
 def _elements(symbols: list[str]) -> Any:
     try:
         return np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int64)
@@ -232,7 +250,11 @@ def _elements(symbols: list[str]) -> Any:
         pass
     numbers = []
     for atom, symbol in enumerate(symbols):
-        number = int(symbol) if symbol.isdecimal() else atomic_numbers.get(symbol.capitalize())
+        number = (
+            int(symbol)
+            if symbol.isdecimal() and len(symbol) < 4
+            else atomic_numbers.get(symbol.capitalize())
+        )
         if number is None:
             hint = did_you_mean(symbol, atomic_numbers)
             raise _FrameError(f"unknown element {symbol!r} (atom {atom})", atom + 2, hint)

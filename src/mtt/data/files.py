@@ -10,10 +10,11 @@ from ase.io.formats import UnknownFileTypeError
 
 from mtt.data.extxyz import UnusualFormatError, read_extxyz
 from mtt.data.raw import RawFrame, from_ase
+from mtt.data.unpack import ERRORS, SUFFIXES
 from mtt.errors import DataError, did_you_mean
+from mtt.stopping import stop_if_asked
 
 _XYZ = (".xyz", ".extxyz")
-_PACKED = (".gz", ".bz2", ".xz")
 _READERS = ("ase", "metatensor")
 _SAME_PLACE = 1e-3  # files round positions differently
 
@@ -40,7 +41,7 @@ class Files:
 def _read(path: str) -> list[RawFrame]:
     try:
         frames = _read_known(path)
-    except OSError as error:
+    except ERRORS as error:
         raise DataError(f"cannot be read: {error}", where=path) from error
     if not frames:
         raise DataError("this file holds no structures", where=path)
@@ -55,9 +56,13 @@ def _check(path: str, reader: str | None) -> None:
     if reader is not None and reader not in _READERS:
         hint = did_you_mean(reader, _READERS) or "leave it out"
         raise DataError(f"unknown reader {reader!r}", where=path, hint=hint)
-    if file.is_dir():
+    try:
+        is_folder, exists = file.is_dir(), file.exists()
+    except OSError as error:  # a name that is too long for one
+        raise DataError(f"cannot be read: {error.strerror}", where=path) from error
+    if is_folder:
         raise DataError("this is a folder, not a file", where=path)
-    if not file.exists():
+    if not exists:
         raise DataError("no such file", where=path, hint=_siblings(file))
 
 
@@ -69,7 +74,7 @@ def _siblings(file: Path) -> str:
 
 
 def _read_known(path: str) -> list[RawFrame]:
-    suffixes = [s for s in Path(path).suffixes if s not in _PACKED]
+    suffixes = [s for s in Path(path).suffixes if s not in SUFFIXES]
     if suffixes and suffixes[-1] in _XYZ:
         try:
             return read_extxyz(path)
@@ -82,6 +87,7 @@ def _read_with_ase(path: str) -> list[RawFrame]:
     frames: list[RawFrame] = []
     try:
         for atoms in ase.io.iread(path, index=":"):
+            stop_if_asked()
             frames.append(from_ase(atoms, path, len(frames)))
     except UnknownFileTypeError as error:
         what = "ASE does not know the format of this file"

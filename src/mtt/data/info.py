@@ -62,7 +62,16 @@ class TargetInfo:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TargetInfo:
-        return cls(**{**values, "gradients": tuple(values["gradients"])})
+        """What :meth:`to_dict` gave.
+
+        :raises TypeError: a key is unknown, or its value of another type; also KeyError.
+        """
+        read = cls(**{**values, "gradients": tuple(values["gradients"])})
+        for key, value in vars(read).items():
+            _check_type(key, value, type(getattr(cls, key)))
+        for name in read.gradients:
+            _check_type("gradients", name, str)
+        return read
 
 
 @dataclass(frozen=True)
@@ -94,9 +103,22 @@ class DatasetInfo:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DatasetInfo:
+        """What :meth:`to_dict` gave.
+
+        :raises TypeError: a key is unknown, or its value of another type; also KeyError,
+            AttributeError.
+        """
+        _check_type("length_unit", values["length_unit"], str)
+        for number in values["atomic_types"]:
+            _check_type("atomic_types", number, int)
         return cls(
             length_unit=values["length_unit"],
             atomic_types=tuple(values["atomic_types"]),
             targets={k: TargetInfo.from_dict(v) for k, v in values["targets"].items()},
             extra_data={k: TargetInfo.from_dict(v) for k, v in values["extra_data"].items()},
         )
+
+
+def _check_type(key: str, value: Any, kind: type) -> None:
+    if type(value) is not kind:
+        raise TypeError(f"{key}: {value!r} is no {kind.__name__}")

@@ -76,12 +76,15 @@ def read_columns(folder: Path) -> tuple[Columns, DatasetInfo]:
     try:
         info = DatasetInfo.from_dict(stored.header["info"])
         sizes = int(stored.header["n_structures"]), int(stored.header["n_atoms"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(folder, f"dataset.json lacks or misstates {error}") from error
     _check_columns(folder, stored, info, *sizes)
     offsets = np.array(stored.arrays["offsets"])
-    if offsets[0] != 0 or offsets[-1] != sizes[1] or (np.diff(offsets) < 0).any():
+    if sizes[0] < 1 or offsets[0] != 0 or offsets[-1] != sizes[1] or (np.diff(offsets) < 0).any():
         raise _damaged(folder, "its offsets are not those of its atoms")
+    found = sum(np.bincount(numbers, minlength=256) for (numbers,) in stored.passes("numbers"))
+    if np.flatnonzero(found).tolist() != sorted(info.atomic_types):
+        raise _damaged(folder, "its atoms are not of the elements that it names")
     names = [name for name in layout(info) if name in stored.arrays]
     rows = {name: torch.from_numpy(stored.arrays[name]) for name in names}
     rows.setdefault("weights", torch.ones((), dtype=torch.float64).expand(sizes[0]))
@@ -112,16 +115,16 @@ def neighbor_lists(columns: Columns, cutoff: float) -> Pairs:
 def _stored_pairs(columns: Columns, packed: Path, cutoff: float) -> Pairs:
     folder = packed / f"neighbors-{cutoff!r}"
     if folder.exists():
-        return _read_pairs(folder, len(columns))
+        return _read_pairs(folder, columns.n_atoms)
     try:
         _write_pairs(pair_blocks(columns, cutoff), cutoff, folder)
     except DataError as error:
         if folder.exists():  # another process was faster
-            return _read_pairs(folder, len(columns))
+            return _read_pairs(folder, columns.n_atoms)
         if not isinstance(error.__cause__, OSError):
             raise
         return _unnamed_pairs(columns, cutoff)
-    return _read_pairs(folder, len(columns))
+    return _read_pairs(folder, columns.n_atoms)
 
 
 def _unnamed_pairs(columns: Columns, cutoff: float) -> Pairs:
@@ -129,7 +132,7 @@ def _unnamed_pairs(columns: Columns, cutoff: float) -> Pairs:
     holder = Path(tempfile.mkdtemp(prefix="mtt-neighbors-"))
     try:
         _write_pairs(pair_blocks(columns, cutoff), cutoff, holder / "pairs")
-        return _read_pairs(holder / "pairs", len(columns))
+        return _read_pairs(holder / "pairs", columns.n_atoms)
     finally:
         shutil.rmtree(holder)
 
@@ -154,16 +157,15 @@ def _write_pairs(blocks: Iterable[PairBlock], cutoff: float, folder: Path) -> No
         }
 
 
-def _read_pairs(folder: Path, n_structures: int) -> Pairs:
+def _read_pairs(folder: Path, n_atoms: NDArray[np.int64]) -> Pairs:
     stored = read_arrays(folder, PAIRS, PAIRS_VERSION)
-    offsets = np.array(stored.arrays["offsets"])
-    lengths = {len(stored.arrays[name]) for name in ("centers", "neighbors", "shifts")}
-    if len(offsets) != n_structures + 1 or lengths != {int(offsets[-1])}:
+    if not _are_pairs(stored, n_atoms):
         raise DataError(
             "the neighbour lists are not those of the data set",
             where=str(folder),
             hint="remove this folder; the lists are computed again",
         )
+    offsets = np.array(stored.arrays["offsets"])
     shifts = torch.from_numpy(stored.arrays["shifts"]) if stored.header["shifted"] else None
     return Pairs(
         offsets,
@@ -172,6 +174,41 @@ def _read_pairs(folder: Path, n_structures: int) -> Pairs:
         shifts,
         maps=stored.maps,
     )
+
+
+def _are_pairs(stored: ArrayFolder, n_atoms: NDArray[np.int64]) -> bool:
+    """Whether the arrays are neighbour lists of structures of ``n_atoms`` atoms."""
+    expected = {
+        "offsets": ("int64", ()),
+        "centers": ("int32", ()),
+        "neighbors": ("int32", ()),
+        "shifts": ("int16", (3,)),
+    }
+    for name, (dtype, tail) in expected.items():
+        array = stored.arrays.get(name)
+        if array is None or array.dtype != dtype or array.shape[1:] != tail:
+            return False
+    offsets = stored.arrays["offsets"]
+    n_pairs = {len(stored.arrays[name]) for name in expected if name != "offsets"}
+    n_of_each = np.diff(offsets)
+    if (
+        not isinstance(stored.header.get("shifted"), bool)
+        or len(offsets) != len(n_atoms) + 1
+        or offsets[0] != 0
+        or (n_of_each < 0).any()
+        or n_pairs != {int(offsets[-1])}
+    ):
+        return False
+    start = 0
+    for pairs in stored.passes("centers", "neighbors"):
+        stop = start + len(pairs[0])
+        first, last = np.searchsorted(offsets, [start, stop - 1], side="right") - 1
+        n_of_each = np.diff(np.clip(offsets[first : last + 2], start, stop))
+        most = np.repeat(n_atoms[first : last + 1], n_of_each)
+        if any(((atoms < 0) | (atoms >= most)).any() for atoms in pairs):
+            return False
+        start = stop
+    return True
 
 
 def _check_columns(
@@ -186,6 +223,8 @@ def _check_columns(
         specs.pop("weights")
     for name, spec in specs.items():
         expected[name] = (spec.dtype, (n_atoms if spec.per_atom else n_structures, *spec.tail))
+    if "source_text" not in stored.arrays or stored.arrays["source_text"].dtype != "uint8":
+        raise _damaged(folder, "the array 'source_text' is missing, or no text")
     for name, (dtype, shape) in expected.items():
         array: NDArray[Any] | None = stored.arrays.get(name)
         if array is None:

@@ -19,6 +19,12 @@ FLOAT = "tag:yaml.org,2002:float"
 STR = "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"
 
+MAX_DEPTH = 64
+"""Levels of lists and mappings in each other that a file may have; real ones have ten."""
+
+MAX_DIGITS = 100
+"""Digits of an integer; it must become a floating-point number where one is meant."""
+
 _INT = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|0b[01]+|0|[1-9][0-9]*(?:_[0-9]+)*)\Z")
 _FLOAT = re.compile(
     r"(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?"
@@ -46,6 +52,21 @@ class Loader(yaml.SafeLoader):
     """Composes nodes with the tags of this dialect; values are built by ``load``."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """As PyYAML does, which would end with a RecursionError in what is nested too deeply."""
+        if self._depth > MAX_DEPTH:
+            what = f"it is nested more than {MAX_DEPTH} levels deep"
+            raise yaml.composer.ComposerError(None, None, what, self.peek_event().start_mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 class Dumper(yaml.SafeDumper):
@@ -76,6 +97,8 @@ def scalar(tag: str, text: str, *, plain: bool) -> Any:
         return None
     if tag == BOOL and _BOOL.match(text):
         return text.lower() in ("true", "yes", "on")
+    if tag in (INT, FLOAT) and len(text) > MAX_DIGITS:
+        raise ValueError(f"{text[:20]}… is a number of more than {MAX_DIGITS} characters")
     if tag == INT and _INT.match(text):
         return int(text.replace("_", ""), 0)
     if tag == FLOAT and (_FLOAT.match(text) or _INT.match(text)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtt.options.names import PLURALS, target_fault
-from mtt.options.places import Fault, KeyPath
+from mtt.options.places import Fault, KeyPath, as_index
 from mtt.options.set_names import all_named, name_faults
 from mtt.options.values import (
     GRADIENTS,
@@ -197,7 +197,7 @@ class Expander:
     def _read_indices(self, file: Path, path: KeyPath) -> list[int]:
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
             reason = getattr(error, "strerror", None) or "not a text file"
             hint = "a file with one index per line; the path counts from the working folder"
             self.faults.append(Fault(path, f"{file} cannot be read ({reason})", hint))
@@ -205,8 +205,9 @@ class Expander:
         indices = []
         for number, line in enumerate(lines, start=1):
             word = line.partition("#")[0].strip()
-            if word.isdecimal():
-                indices.append(int(word))
+            index = as_index(word)
+            if index is not None:
+                indices.append(index)
             elif word:
                 what = f"{file}:{number}: {word!r} is not an index"
                 self.faults.append(Fault(path, what, "one integer from 0 per line"))
@@ -217,10 +218,17 @@ class Expander:
     def _check_store(self, read_from: str, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""
         what = _STORES.get(Path(read_from).suffix.lower())
-        if what is None and read_from and (Path(read_from) / "ns.npy").is_file():
+        if what is None and read_from and _is_file(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for one
+        return False
 
 
 def _weight(value: Any) -> float | str | None:

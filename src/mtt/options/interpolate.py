@@ -8,19 +8,22 @@ key, from the inside out, so that ``${systems.read_from}`` works inside a data s
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from mtt.errors import did_you_mean
-from mtt.options.places import Fault, KeyPath
+from mtt.options.dialect import MAX_DEPTH
+from mtt.options.places import Fault, KeyPath, as_index
 
 _REFERENCE = re.compile(r"(?<!\\)\$\{([^{}]*)\}")
 _OPEN = re.compile(r"(?<!\\)\$\{")
 _RESOLVER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:(?!:)")
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _MISSING = object()
+
+MAX_SIZE = 1_000_000
+"""Values and characters that all references of a file may stand for."""
 
 
 def escape(value: Any) -> Any:
@@ -43,25 +46,39 @@ class Interpolator:
         self.root = root
         self.defaults = defaults or {}
         self.faults: list[Fault] = []
+        self._size = 0  # of what references have brought so far
 
     def __call__(self, value: Any, path: KeyPath) -> Any:
         """A copy of ``value``, which stands at ``path``; mistakes go to ``faults``."""
         return self._resolve(value, path, ())
 
-    def _resolve(self, value: Any, path: KeyPath, chain: tuple[str, ...]) -> Any:
+    def _resolve(self, value: Any, path: KeyPath, chain: tuple[str, ...], depth: int = 0) -> Any:
+        """``value`` with its references; ``chain`` are those that led here, ``depth`` levels."""
+        if chain:
+            self._size += len(value) if isinstance(value, str) else 1
+        if self._size > MAX_SIZE or depth > 2 * MAX_DEPTH:
+            self._refuse(path)
+            return None
         if isinstance(value, dict):
-            return {k: self._resolve(v, (*path, k), chain) for k, v in value.items()}
+            return {k: self._resolve(v, (*path, k), chain, depth + 1) for k, v in value.items()}
         if isinstance(value, list):
-            return [self._resolve(v, (*path, i), chain) for i, v in enumerate(value)]
+            items = enumerate(value)
+            return [self._resolve(v, (*path, i), chain, depth + 1) for i, v in items]
         if isinstance(value, str) and "${" in value:
-            return self._text(value, path, chain)
+            return self._text(value, path, chain, depth)
         return value
 
-    def _text(self, text: str, path: KeyPath, chain: tuple[str, ...]) -> Any:
+    def _refuse(self, path: KeyPath) -> None:
+        what = "interpolations stand for too much: they refer to each other many times over"
+        if not any(fault.what == what for fault in self.faults):
+            self.faults.append(Fault(path, what))
+
+    def _text(self, text: str, path: KeyPath, chain: tuple[str, ...], depth: int) -> Any:
         whole = _REFERENCE.fullmatch(text)
         if whole:
-            return self._reference(whole.group(1), text, path, chain)
-        found = [self._reference(r, text, path, chain) for r in _REFERENCE.findall(text)]
+            return self._reference(whole.group(1), text, path, chain, depth)
+        names = _REFERENCE.findall(text)
+        found = [self._reference(name, text, path, chain, depth) for name in names]
         if any(isinstance(value, (dict, list)) for value in found):
             self.faults.append(Fault(path, f"a mapping or list cannot stand inside {text!r}"))
             return text
@@ -73,7 +90,9 @@ class Interpolator:
             )
         return result.replace("\\${", "${")
 
-    def _reference(self, name: str, text: str, path: KeyPath, chain: tuple[str, ...]) -> Any:
+    def _reference(
+        self, name: str, text: str, path: KeyPath, chain: tuple[str, ...], depth: int
+    ) -> Any:
         if _RESOLVER.match(name):
             what = f"the resolver in {text!r} is not available; only other keys can be named"
             self.faults.append(Fault(path, what))
@@ -90,11 +109,11 @@ class Interpolator:
                 hint = did_you_mean(first, self.root) if first not in self.root else hint
             self.faults.append(Fault(path, f"{text!r} names a key that is not given", hint))
             return text
-        return self._resolve(copy.deepcopy(value), owner, (*chain, name))
+        return self._resolve(value, owner, (*chain, name), depth + 1)
 
     def _find(self, name: str, path: KeyPath) -> tuple[Any, KeyPath]:
         """The value called ``name``, and its path."""
-        keys = [key if key else int(index) for key, index in _PART.findall(name)]
+        keys = [key or index for key, index in _PART.findall(name)]
         dots = len(name) - len(name.lstrip("."))
         if dots:
             start = path[: max(len(path) - dots, 0)]
@@ -109,15 +128,11 @@ class Interpolator:
         node = self.root
         for key in (*start, *keys):
             if isinstance(node, dict):
-                node = node.get(key, node.get(int(key), _MISSING) if _digits(key) else _MISSING)
-            elif isinstance(node, list) and _digits(key) and int(key) < len(node):
-                node = node[int(key)]
+                node = node.get(key, node.get(as_index(key), _MISSING))
+            elif isinstance(node, list) and (i := as_index(key)) is not None and i < len(node):
+                node = node[i]
             elif isinstance(node, str) and key in ("systems", "read_from"):
                 continue  # the short form: a string stands for what is read
             else:
                 return _MISSING
         return node
-
-
-def _digits(key: Any) -> bool:
-    return isinstance(key, int) or str(key).isdecimal()

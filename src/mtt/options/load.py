@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ import yaml
 from mtt.errors import ConfigError, Problem
 from mtt.options.dialect import MERGE, Loader, scalar
 from mtt.options.places import KeyPath, Places, dotted
+
+MAX_BYTES = 64 * 2**20
+"""Largest file that is read; a real one has a few kilobytes, with lists of indices some more."""
+
+MAX_REPEATED = 100_000
+"""Values that aliases may stand for, beside those that are written out."""
 
 
 @dataclass
@@ -30,7 +37,8 @@ class Document:
 def load_document(source: str | os.PathLike[str] | Mapping[str, Any] | list[Any]) -> Document:
     """Read a YAML file, or take a dict or list in its place.
 
-    :raises ConfigError: no such file, not YAML, a duplicate key, a tag that is not plain data.
+    :raises ConfigError: no such file, not YAML, a duplicate key, a tag that is not plain data,
+        more levels, digits or repeated values than any real file has.
     """
     if isinstance(source, (str, os.PathLike)):
         return parse(_read(Path(source)), os.fspath(source))
@@ -68,7 +76,8 @@ def parse(text: str, source: str) -> Document:
         if loader is not None:
             loader.dispose()
     places = Places(source)
-    builder = _Builder(places)
+    # what is written takes a character at least
+    builder = _Builder(places, itertools.count(), len(text) + MAX_REPEATED)
     values = None if root is None else builder.build(root, ())
     if builder.duplicates:
         raise ConfigError.collect(builder.duplicates)
@@ -77,7 +86,12 @@ def parse(text: str, source: str) -> Document:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            what = f"is no options file: it has more than {MAX_BYTES:,} bytes"
+            raise ConfigError(what, where=str(path))
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError as error:
         folder = path.parent
         near = sorted(p.name for p in folder.glob("*.y*ml")) if folder.is_dir() else []
@@ -107,14 +121,22 @@ def _syntax_error(error: yaml.MarkedYAMLError, source: str) -> ConfigError:
 
 
 class _Builder:
-    """Turns YAML nodes into values; notes the line of every key and list item."""
+    """Turns YAML nodes into values; notes the line of every key and list item.
 
-    def __init__(self, places: Places) -> None:
+    :param built: counts the values, of which there may be ``most``: a few aliases of aliases
+        would fill any memory.
+    """
+
+    def __init__(self, places: Places, built: Iterator[int], most: int) -> None:
         self.places = places
+        self._built = built
+        self._most = most
         self.duplicates: list[Problem] = []
         self._open: list[yaml.Node] = []  # nodes being built, to find an alias to itself
 
     def build(self, node: yaml.Node, path: KeyPath, *, plain: bool = False) -> Any:
+        if next(self._built) > self._most:
+            raise self._error(node, path, f"aliases stand for more than {self._most:,} values")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path, plain=plain)
         if any(node is other for other in self._open):
@@ -160,7 +182,7 @@ class _Builder:
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
                 raise self._error(node, path, "'<<' merges mappings only")
-            merged = _Builder(Places()).build(source, path)
+            merged = _Builder(Places(), self._built, self._most).build(source, path)
             for key_node, value_node in source.value:
                 if key_node.tag != MERGE and (key := self._key(key_node, path)) not in values:
                     self.places.mark_line((*path, key), _line(key_node))

@@ -84,5 +84,12 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
+def as_index(key: str | int) -> int | None:
+    """The place in a list, or the epoch, that ``key`` is the number of; None for other texts."""
+    if isinstance(key, int):
+        return key
+    return int(key) if key.isdecimal() and len(key) < 19 else None  # below 2⁶³
+
+
 def _plain(path: KeyPath) -> tuple[str, ...]:
     return tuple(str(key) for key in path)

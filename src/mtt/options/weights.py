@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mtt.options.places import Fault, KeyPath
+from mtt.options.places import Fault, KeyPath, as_index
 from mtt.options.words import shown
 
 INTERPOLATION = "interpolation"
@@ -47,9 +47,10 @@ def plain_weight(weight: Any) -> float | dict[Any, Any]:
 
 
 def _epoch(key: Any) -> int | None:
-    if isinstance(key, str):
-        return int(key) if key.isdecimal() else None
-    return key if isinstance(key, int) and not isinstance(key, bool) and key >= 0 else None
+    if not isinstance(key, str | int) or isinstance(key, bool):
+        return None
+    epoch = as_index(key)
+    return None if epoch is None or epoch < 0 else epoch
 
 
 def _number_faults(value: Any, path: KeyPath) -> list[Fault]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,7 @@ def load_checkpoint(
     :raises CheckpointError: damaged, unsafe, not a checkpoint, or too new.
     :raises ArchitectureError: its architecture is not found.
     """
-    light = kinds.is_archive(_names(path))
+    light = kinds.is_archive(kinds.names_in(path))
     if light and trainer:
         raise CheckpointError(
             "this is the archive of a model; it holds no training to go on with",
@@ -97,13 +96,4 @@ def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
 
 def is_exported(path: str | Path) -> bool:
     """Whether the file is a TorchScript archive (by content, not by name)."""
-    return kinds.is_exported(_names(path))
-
-
-def _names(path: str | Path) -> list[str]:
-    """Members of a zip file; none of what is no zip file or damaged, which reading tells."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return []
+    return kinds.is_exported(kinds.names_in(path))
