@@ -41,7 +41,8 @@ def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     groups = []
     for group in own:
         source = theirs[group["param_names"][0]][1]
-        groups.append({**group, **_counters(optimizer, source)})
+        # the rate of the last step: every step sets its own, but there may be none left
+        groups.append({**group, "lr": source["lr"], **_counters(optimizer, source)})
     optimizer.load_state_dict({"state": entries, "param_groups": groups})
     parameters = {
         index: parameter
