@@ -101,7 +101,7 @@ def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
     return copy.deepcopy(tiny_options)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fit() -> Callable[..., Any]:
     """``fit(options, restart=None)``: the folder; what ``train`` does, up to the export."""
     from mtt.workflows.listeners import make_events

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,3 +13,34 @@ import pytest
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(here: Path) -> None:
     """Every test runs in one."""
+
+
+@pytest.fixture(scope="session")
+def outcome() -> Callable[[Path], dict[str, Any]]:
+    """``outcome(folder)``: the checkpoint at the end of the one run below ``folder``.
+
+    Without how the run was started, and how long it took.
+    """
+    from mtt.checkpoint import read
+
+    def outcome(folder: Path) -> dict[str, Any]:
+        (path,) = folder.glob("outputs/*/*/model.ckpt")
+        stored = read(path)
+        del stored["provenance"]
+        rows = json.loads(stored["trainer_state"].pop("history"))
+        stored["history"] = [{**row, "seconds": 0.0} for row in rows]
+        return stored
+
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def same_outcome(outcome: Callable[[Path], dict[str, Any]]) -> Callable[[Path, Path], None]:
+    """Asserts that the runs below two folders ended with the same, bit for bit."""
+    from mtt.checkpoint.format import first_difference
+    from mtt.checkpoint.plain import same_values
+
+    def check(one: Path, other: Path) -> None:
+        assert first_difference(outcome(one), outcome(other), same=same_values) is None
+
+    return check

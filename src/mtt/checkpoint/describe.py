@@ -25,10 +25,10 @@ from mtt.errors import CheckpointError
 def describe(path: str | Path) -> dict[str, Any]:
     """What stands in ``path``, a checkpoint, an archive or an exported model, as JSON has it.
 
-    Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"``, ``"archive"`` or
-    ``"exported model"``) and ``problem``, None for a sound file. Of a damaged one, what can
-    still be trusted is told. No program is loaded: of an exported model, the texts are read that
-    metatomic wrote into it.
+    Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"``, ``"archive"``,
+    ``"exported model"``, or ``"unknown"`` of one cut short) and ``problem``, None for a sound
+    file. Of a damaged one, what can still be trusted is told. No program is loaded: of an
+    exported model, the texts are read that metatomic wrote into it.
 
     :raises CheckpointError: the file is missing, or none of the three.
     """
@@ -58,7 +58,9 @@ def describe(path: str | Path) -> dict[str, Any]:
 def _kind(names: list[str]) -> str:
     if is_archive(names):
         return "archive"
-    return "exported model" if is_exported(names) else "checkpoint"
+    if is_exported(names):
+        return "exported model"
+    return "checkpoint" if names else "unknown"  # its table of contents is lost
 
 
 def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, torch.Tensor):
-        return value.item() if value.numel() == 1 else f"tensor of shape {list(value.shape)}"
+        return _plain(value.item()) if value.numel() == 1 else f"tensor of shape {[*value.shape]}"
     if isinstance(value, (list, tuple, set)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (type(None), bool, int, float, str)) else str(value)

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -59,6 +61,7 @@ class Writer:
     """Writes predictions as they come; a context manager.
 
     The file takes its name at the end: what stood there stays until all is well.
+    On a full disk a ``ConfigError`` says so.
 
     :param path: the file; its folder must exist.
     :param dataset: the structures.
@@ -94,14 +97,30 @@ class Writer:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
+            if kind is not None:
+                with suppress(OSError):  # what it still holds does not fit on a full disk
+                    self._file.close()
+                return
+            with self._telling():
                 self._file.flush()
                 os.fsync(self._file.fileno())
-            self._file.close()
-            if kind is None:
+                self._file.close()
                 os.replace(self._temporary, self.path)
         finally:
             self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Errors of the operating system are told of :attr:`path`."""
+        try:
+            yield
+        except OSError as error:
+            free = shutil.disk_usage(self.path.parent).free
+            raise ConfigError(
+                f"cannot be written: {error.strerror}",
+                where=str(self.path),
+                hint=f"{free:,} bytes are free in {self.path.parent}",
+            ) from error
 
     def write(self, prediction: Prediction) -> None:
         """Append the structures of one batch."""
@@ -114,7 +133,8 @@ class Writer:
             atoms = self._dataset.atoms(number)
             rows = slice(ends[i] - len(atoms), ends[i])
             per_structure, per_atom = self._columns(targets, i, rows, atoms)
-            self._file.writelines(_lines(atoms, per_structure, per_atom))
+            with self._telling():
+                self._file.writelines(_lines(atoms, per_structure, per_atom))
 
     def _columns(
         self, targets: Mapping[str, Target], i: int, rows: slice, atoms: ase.Atoms

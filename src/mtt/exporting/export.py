@@ -12,14 +12,18 @@ import torch
 from metatomic.torch import AtomisticModel, ModelMetadata
 
 from mtt.checkpoint import merge_metadata
+from mtt.checkpoint.format import n_bytes
 from mtt.errors import ArchitectureError, CheckpointError, Problem
-from mtt.exporting.files import check_path, take_name, temporary
+from mtt.exporting.files import check_path, check_space, take_name, temporary
 from mtt.exporting.verify import verify
 from mtt.interface import ModelInterface
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
+
+_CODE = 4 * 2**20
+"""Bytes that are kept free for the code of a model, which take some hundred thousand."""
 
 
 def export_model(
@@ -99,6 +103,7 @@ def _exported(
 
 
 def _save(exported: AtomisticModel, path: Path, name: str) -> None:
+    check_space(path, n_bytes(exported.state_dict()) + _CODE)
     try:
         with warnings.catch_warnings():
             # data without a unit of length are told when they are read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from mtt.checkpoint.temporary import lock, remove_abandoned, temporary_name
 from mtt.errors import CheckpointError
 
+_PIECE = 2**20
 _KINDS = {".pt": "an exported model", ".zip": "a light archive"}
 
 
@@ -36,7 +38,10 @@ def check_path(path: str | Path, suffix: str = ".pt") -> None:
 
 @contextmanager
 def temporary(path: Path) -> Iterator[Path]:
-    """A new file beside ``path``, with the user's usual permissions; gone at the end."""
+    """A new file beside ``path``, with the user's usual permissions; gone at the end.
+
+    :raises CheckpointError: there can be none. Those of the block about it are told of ``path``.
+    """
     remove_abandoned(path.parent, path.suffix)
     file = temporary_name(path, path.suffix)
     try:
@@ -51,8 +56,34 @@ def temporary(path: Path) -> Iterator[Path]:
             with suppress(OSError):
                 lock(held)
             yield file
+    except CheckpointError as error:
+        known = {str(file): str(path)}
+        told = [one._replace(where=known.get(one.where, one.where)) for one in error.problems]
+        raise CheckpointError.collect(told) from error
     finally:
         file.unlink(missing_ok=True)
+
+
+def check_space(file: Path, n_bytes: int) -> None:
+    """Whether ``n_bytes`` can be written to ``file``, which is empty and stays so.
+
+    Tried before TorchScript writes, whose writer aborts the whole process on a full disk.
+
+    :raises CheckpointError: they cannot.
+    """
+    left = n_bytes
+    try:
+        with file.open("r+b", buffering=0) as held:
+            while left > 0:
+                left -= held.write(bytes(min(left, _PIECE)))
+            held.truncate(0)
+    except OSError as error:
+        free = shutil.disk_usage(file.parent).free
+        raise CheckpointError(
+            f"cannot be written (up to {n_bytes:,} bytes): {error.strerror}",
+            where=str(file),
+            hint=f"{free:,} bytes are free in {file.parent}",
+        ) from error
 
 
 def take_name(file: Path, path: Path) -> None:
