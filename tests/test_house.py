@@ -20,7 +20,7 @@ LEVELS = (
     {"registry"},
     {"nn", "checkpoint", "data"},
     {"baselines"},
-    {"mlip"},
+    {"mlip", "scanning"},
     {"evaluation", "exporting"},
     {"training"},
     {"workflows"},

@@ -13,8 +13,9 @@ from mtt.checking.select import Selection
 from mtt.checking.target import Target
 from mtt.errors import MttError, Problem
 from mtt.interface import Listener
+from mtt.scanning import Finding, scan
 from mtt.testing import Outcome, Subject, run_all
-from mtt.workflows import train
+from mtt.workflows.train import rehearse
 
 Report = Callable[[Outcome], None]
 
@@ -25,17 +26,22 @@ class Result:
 
     :param outcomes: of the checks of an architecture, in their order.
     :param problems: why it cannot be checked at all; of options all that is wrong.
+    :param findings: of the scan of an options file's data, the worst first.
     :param seconds: wall time.
     """
 
     target: Target
     outcomes: tuple[Outcome, ...] = ()
     problems: tuple[Problem, ...] = ()
+    findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
-        return not self.problems and all(one.status != "failed" for one in self.outcomes)
+        """Nothing failed and nothing is wrong; what is suspicious is for the user to judge."""
+        failed = any(one.status == "failed" for one in self.outcomes)
+        wrong = any(one.severity == "wrong" for one in self.findings)
+        return not (self.problems or failed or wrong)
 
 
 def check_target(
@@ -44,7 +50,7 @@ def check_target(
     report: Report | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Result:
-    """Check an architecture by the conformance suite, options as a dry run does.
+    """Check an architecture by the conformance suite; options as a dry run does, and their data.
 
     :param report: called with each outcome of a check as soon as there is one.
     :param listeners: told what a training of the options tells before it begins.
@@ -52,14 +58,16 @@ def check_target(
     start = time.perf_counter()
     outcomes: Sequence[Outcome] = ()
     problems: tuple[Problem, ...] = ()
+    findings: Sequence[Finding] = ()
     try:
         if target.architecture is None:
-            _check_options(target, selection, listeners)
+            findings = _check_options(target, selection, listeners)
         else:
             outcomes = _check_architecture(target, selection, report)
     except MttError as error:
         problems = error.problems
-    return Result(target, tuple(outcomes), problems, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Result(target, tuple(outcomes), problems, tuple(findings), seconds)
 
 
 def place(outcome: Outcome, folder: Path) -> str:
@@ -79,11 +87,25 @@ def _check_architecture(
     return run_all(Subject(architecture, model_hypers=hypers), selection.checks, report)
 
 
-def _check_options(target: Target, selection: Selection, listeners: Sequence[Listener]) -> None:
-    train(
+def _check_options(
+    target: Target, selection: Selection, listeners: Sequence[Listener]
+) -> list[Finding]:
+    plan, start = rehearse(
         target.text,
-        dry_run=True,
         overrides=selection.overrides,
         architectures=selection.architectures,
         listeners=listeners,
+    )
+    options, length_unit = plan.options, plan.data.info.length_unit
+    parts = {
+        "training": options.training_set,
+        "validation": options.validation_set,
+        "test": options.test_set,
+    }
+    requested = start.model.requested_neighbor_lists()
+    return scan(
+        plan.data.parts(),
+        {name: part for name, part in parts.items() if isinstance(part, list)},
+        cutoff=max((float(one.engine_cutoff(length_unit)) for one in requested), default=None),
+        baseline=options.architecture["training"].get("atomic_baseline"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mtt.cli import render
+from mtt.cli import render, render_scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +89,8 @@ def result(one: Result) -> None:
 
     for i, problem in enumerate(one.problems):
         _print(_labelled(_said(problem), above=min(i, 1)))
+    if one.findings:
+        render_scan.findings(one.findings)
     if one.outcomes:
         counts: Counter[str] = Counter(outcome.status for outcome in one.outcomes)
         parts: list[str | tuple[str, str]] = []
@@ -131,7 +133,9 @@ def _data(one: Result) -> dict[str, Any]:
         "seconds": round(one.seconds, 3),
         "problems": [problem._asdict() for problem in one.problems],
     }
-    if found is not None:
+    if found is None:
+        data["findings"] = [render_scan.data(finding) for finding in one.findings]
+    else:
         data |= {"name": found.name, "folder": str(found.folder)}
         data["checks"] = [_check_data(outcome, found.folder.resolve()) for outcome in one.outcomes]
     return data

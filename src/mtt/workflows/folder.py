@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from mtt.checkpoint.temporary import lock
-from mtt.errors import ConfigError, MttError
+from mtt.errors import CheckpointError, ConfigError, MttError
+from mtt.exporting.files import take_name, temporary
 from mtt.stopping import Stopped
 from mtt.training.loggers.files import replace_text
 
@@ -149,3 +151,19 @@ def check_writable(path: Path) -> None:
         )
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise ConfigError("the output cannot be written", where=str(path), hint="check its rights")
+
+
+def place(source: Path, target: Path) -> None:
+    """Copy a file so that ``target`` is whole at any time.
+
+    :raises CheckpointError: it cannot be written.
+    """
+    with temporary(target) as file:
+        try:
+            shutil.copyfile(source, file)
+            take_name(file, target)
+        except OSError as error:
+            what = f"cannot be written ({source.stat().st_size:,} bytes): {error.strerror}"
+            raise CheckpointError(
+                what, where=str(target), hint=f"it is kept as {source}"
+            ) from error

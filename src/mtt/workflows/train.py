@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,17 +15,15 @@ import torch
 
 from mtt import registry
 from mtt.data import merge
-from mtt.errors import CheckpointError
 from mtt.evaluation import Report
 from mtt.exporting import check_path, export_model
-from mtt.exporting.files import take_name, temporary
 from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.stopping import Stopped, stop_if_asked, watch_signals
 from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
-from mtt.workflows.folder import RunFolder, check_writable
+from mtt.workflows.folder import RunFolder, check_writable, place
 from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.loss import of_what_is_there
@@ -87,17 +84,10 @@ def train(
         all of them are checked.
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
-    plan = prepare(options, Path(output), restart, overrides, architectures, dry_run)
-    tell_data(plan, Events(listeners))
-    start = begin(plan)
-    with plan.raw.locating(("architecture", "training")):
-        devices = [plan.device]
-        data = plan.data
-        start.trainer.check(start.model, plan.dtype, devices, data.training, data.validation)
-    stop_if_asked()
+    plan, start = rehearse(
+        options, Path(output), restart, overrides, architectures, listeners, dry_run
+    )
     if dry_run:
-        tell_model(plan, start)
-        log.info("the options, the data and the model are in order; nothing was trained")
         return TrainResult()
     folder = run_folder(plan.restart)
     with folder.logging():
@@ -125,6 +115,33 @@ class Plan(NamedTuple):
     dtype: torch.dtype
     output: Path
     folders: Sequence[str | Path]
+
+
+def rehearse(
+    options: str | Path | Mapping[str, Any],
+    output: Path = Path("model.pt"),
+    restart: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    architectures: Sequence[str | Path] = (),
+    listeners: Sequence[Listener] = (),
+    dry_run: bool = True,
+) -> tuple[Plan, Start]:
+    """Everything up to the first step: options, data, model and trainer, all checked.
+
+    :param dry_run: tell what was found: there is no training that would.
+    """
+    plan = prepare(options, output, restart, overrides, architectures, dry_run)
+    tell_data(plan, Events(listeners))
+    start = begin(plan)
+    with plan.raw.locating(("architecture", "training")):
+        devices = [plan.device]
+        data = plan.data
+        start.trainer.check(start.model, plan.dtype, devices, data.training, data.validation)
+    stop_if_asked()
+    if dry_run:
+        tell_model(plan, start)
+        log.info("the options, the data and the model are in order; nothing was trained")
+    return plan, start
 
 
 def prepare(
@@ -270,19 +287,3 @@ def trained() -> Iterator[None]:
     except Stopped as stop:
         hint = "the training is done and saved; --restart auto exports and evaluates"
         raise Stopped(stop.what, exit_code=stop.exit_code, hint=hint) from None
-
-
-def place(source: Path, target: Path) -> None:
-    """Copy a file so that ``target`` is whole at any time.
-
-    :raises CheckpointError: it cannot be written.
-    """
-    with temporary(target) as file:
-        try:
-            shutil.copyfile(source, file)
-            take_name(file, target)
-        except OSError as error:
-            what = f"cannot be written ({source.stat().st_size:,} bytes): {error.strerror}"
-            raise CheckpointError(
-                what, where=str(target), hint=f"it is kept as {source}"
-            ) from error

@@ -1,0 +1,117 @@
+"""What ``mtt check`` prints of the data of an options file: a table of findings; or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mtt.cli import render
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from mtt.scanning import Finding, Place
+
+STYLES = {"wrong": "bold red", "suspicious": "yellow", "note": "cyan", "fine": "green"}
+_WIDEST = 120  # lines longer than this are hard to read
+_NAMED = 5  # frames of a place
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """The table, what is in order below it, and how many there are of each kind."""
+    from rich.text import Text
+
+    console = render.rich_console()
+    told = [one for one in found if one.severity != "fine"]
+    fine = [one for one in found if one.severity == "fine"]
+    if told:
+        console.print(_table(told, min(int(console.width), _WIDEST)), highlight=False)
+    for one in fine:
+        files = ", ".join(dict.fromkeys(_short(place.file) for place in one.places))
+        line = Text.assemble(("fine", STYLES["fine"]), f"  {one.what}", (f" ({files})", "dim"))
+        console.print(line, highlight=False)
+    console.print(Text.assemble("\nthe data: ", *_counts(told)), highlight=False)
+
+
+def data(one: Finding) -> dict[str, Any]:
+    """A finding, for programs; all frames are named."""
+    return {
+        "check": one.check,
+        "severity": one.severity,
+        "what": one.what,
+        "where": [
+            {
+                "set": place.part,
+                "file": place.file,
+                "count": len(place.frames),
+                "frames": list(place.frames),
+            }
+            for place in one.places
+        ],
+        "number": one.number,
+        "unit": one.unit,
+        "advice": one.advice,
+    }
+
+
+def _table(told: Sequence[Finding], width: int) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), width=width, show_lines=False)
+    table.add_column("", width=10)
+    table.add_column("what was found, and what to do", ratio=5, overflow="fold")
+    table.add_column("where", ratio=3, overflow="fold")
+    for i, one in enumerate(told):
+        what = Text.assemble(one.what, (_number(one), "bold"))
+        if one.advice:
+            what.append(f"\n→ {one.advice}", "dim")
+        table.add_row(
+            Text(one.severity, STYLES[one.severity]),
+            what,
+            Text("\n".join(map(_place, one.places))),
+            end_section=i == len(told) - 1,
+        )
+        if i < len(told) - 1:
+            table.add_row()
+    return table
+
+
+def _number(one: Finding) -> str:
+    """``: 12.3 eV`` where the sentence does not hold the number."""
+    if one.number is None:
+        return ""
+    number = f"{one.number:.4g}"
+    return "" if number in one.what else f": {number} {one.unit}".rstrip()
+
+
+def _place(place: Place) -> str:
+    """``training: train.xyz, 12 frames (0, 1, 2, 3, 4, …)``."""
+    named = ", ".join(map(str, place.frames[:_NAMED]))
+    n = len(place.frames)
+    if not n:
+        return f"{place.part}: {_short(place.file)}"
+    frames = f"frame {named}" if n == 1 else f"{n} frames ({named}{', …' * (n > _NAMED)})"
+    return f"{place.part}: {_short(place.file)}\n  {frames}"
+
+
+def _short(file: str) -> str:
+    """Relative to the working folder, if it lies below."""
+    from pathlib import Path
+
+    here, path = Path.cwd(), Path(file)
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _counts(told: Sequence[Finding]) -> Iterator[str | Text]:
+    from rich.text import Text
+
+    if not told:
+        yield Text("nothing was found", STYLES["fine"])
+    for i, (severity, style) in enumerate(STYLES.items()):
+        n = sum(one.severity == severity for one in told)
+        if n:
+            words = severity if severity in ("wrong", "suspicious") or n == 1 else f"{severity}s"
+            yield Text(f"{', ' if i and told[0].severity != severity else ''}{n} {words}", style)

@@ -1,0 +1,82 @@
+"""Elements: which the data tell apart, which stand in one part only, which are rare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from mtt.scanning.finding import Finding
+from mtt.scanning.structures import Structures
+
+CHECK = "elements"
+_RARE = 3  # structures that hold an element
+
+
+def check_elements(structures: Structures) -> Iterator[Finding]:
+    """What the compositions of the training set leave open."""
+    if "training" not in structures.names:
+        return
+    training = structures.part == structures.names.index("training")
+    yield from _unseen(structures, training)
+    counts = structures.counts[training]
+    yield from _rare(structures, training)
+    apart = _undetermined(counts)
+    if apart.any():
+        symbols = _symbols(structures, apart)
+        used = int((counts > 0).any(axis=0).sum())
+        rank = int(np.linalg.matrix_rank(np.unique(counts, axis=0)))
+        yield Finding(
+            CHECK,
+            "note",
+            f"compositions do not tell the energies of {symbols} apart (rank {rank} of {used}): "
+            "only the sum that these compositions need is learned",
+            structures.whole(training),
+            rank,
+            "",
+            f"for other compositions, or for the energy of an atom, add structures with other "
+            f"amounts of {symbols}, or give atomic_baseline",
+        )
+
+
+def _unseen(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
+    """Elements of the other parts that the training set lacks."""
+    seen = structures.counts[training].any(axis=0)
+    for k in np.flatnonzero(~seen):
+        holders = structures.counts[:, k] > 0
+        if holders.any():
+            what = f"{chemical_symbols[structures.types[k]]} stands in no structure of training"
+            advice = "a model learns nothing about elements that it never sees"
+            places = structures.places(holders)
+            yield Finding(CHECK, "wrong", what, places, int(holders.sum()), "structures", advice)
+
+
+def _rare(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
+    holds = (structures.counts > 0) & training[:, None]
+    n = holds.sum(axis=0)
+    if training.sum() < 10 * _RARE:
+        return  # all are few
+    for k in np.flatnonzero((n > 0) & (n < _RARE)):
+        symbol = chemical_symbols[structures.types[k]]
+        plural = "structure" if n[k] == 1 else "structures"
+        what = f"{symbol} stands in {n[k]} {plural} of training alone"
+        advice = f"add structures with {symbol}, or leave these out"
+        places = structures.places(holds[:, k])
+        yield Finding(CHECK, "suspicious", what, places, int(n[k]), "structures", advice)
+
+
+def _undetermined(counts: np.ndarray) -> np.ndarray:
+    """[n_types] elements whose baselines least squares cannot tell apart from others."""
+    used = np.asarray(counts.any(axis=0))
+    rows = np.unique(counts[:, used], axis=0)
+    _, sizes, axes = np.linalg.svd(rows, full_matrices=True)
+    rank = int((sizes > sizes.max() * 1e-10).sum()) if len(sizes) else 0
+    found = np.zeros(len(used), dtype=bool)
+    found[used] = (np.abs(axes[rank:]) > 1e-8).any(axis=0)
+    return found
+
+
+def _symbols(structures: Structures, which: np.ndarray) -> str:
+    names = [chemical_symbols[z] for z in structures.types[which]]
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

@@ -1,0 +1,129 @@
+"""Distances between atoms: too short ones, lengths in another unit, atoms without neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import vesin
+from ase.data import chemical_symbols, covalent_radii
+
+from mtt.scanning.finding import Finding
+from mtt.scanning.structures import Block, Float, Index, Mask, Structures
+
+CLOSE = "distances"
+UNIT = "unit of length"
+ALONE = "isolated atoms"
+_LOOKED_AT = 3.2  # Å: most atoms have a neighbour within
+_SHORT = 0.6  # of the sum of covalent radii: shorter than any bond
+_LONG_UNIT, _SHORT_UNIT = 1.6, 0.65  # typical shortest distance, by the sum of radii
+_NOBLE = (2, 10, 18, 36, 54, 86)
+
+
+class Distances(NamedTuple):
+    """Of each structure, for what stands within a few Å."""
+
+    shortest: Float  # [n] by the sum of covalent radii; infinite where nothing is near
+    first: Index  # [n] element of one atom of that pair
+    second: Index  # [n] element of the other
+    distance: Float  # [n] of that pair
+    lonely: Index  # [n] atoms without a neighbour within the cutoff of the model
+
+
+def distances_of(structures: Structures, cutoff: float | None) -> Distances:
+    """Shortest distances, and the number of atoms without neighbours.
+
+    :param cutoff: of the model, in the unit of length; None: none is counted.
+    """
+    n = len(structures)
+    reach = _LOOKED_AT * structures.angstrom()
+    shortest, distance = np.full(n, np.inf), np.full(n, np.inf)
+    first, second, lonely = (np.zeros(n, dtype=np.int64) for _ in range(3))
+    near = vesin.NeighborList(cutoff=reach, full_list=False, sorted=False)
+    far = vesin.NeighborList(cutoff=cutoff or reach, full_list=False, sorted=False)
+    for block in structures.blocks(("positions", "numbers")):
+        for k, i in enumerate(block.structures):
+            points, numbers, cell, pbc = _atoms(structures, block, k)
+            one, other, apart = near.compute(points, cell, pbc, "ijd")
+            if len(apart):
+                radii = covalent_radii[numbers[one]] + covalent_radii[numbers[other]]
+                best = int((apart / radii).argmin())
+                shortest[i] = apart[best] / (radii[best] * structures.angstrom())
+                distance[i] = apart[best]
+                first[i], second[i] = sorted((numbers[one[best]], numbers[other[best]]))
+            if cutoff is not None:
+                if cutoff < reach:
+                    one, other = one[apart < cutoff], other[apart < cutoff]
+                alone = _alone(one, other, len(numbers))
+                if alone and cutoff > reach:
+                    one, other, _ = far.compute(points, cell, pbc, "ijd")
+                    alone = _alone(one, other, len(numbers))
+                lonely[i] = alone
+    return Distances(shortest, first, second, distance, lonely)
+
+
+def check_distances(structures: Structures, found: Distances) -> Iterator[Finding]:
+    """Atoms that are too close, by pair of elements, and lengths that are not in their unit."""
+    known = np.isfinite(found.shortest)
+    bonded = known & ~np.isin(found.first, _NOBLE) & ~np.isin(found.second, _NOBLE)
+    typical = float(np.median(found.shortest[bonded])) if bonded.any() else 1.0
+    if bonded.any() and not _SHORT_UNIT < typical < _LONG_UNIT:
+        yield _other_unit(structures, typical)
+        return
+    short = bonded & (found.shortest < _SHORT)
+    kinds = np.unique(np.stack([found.first, found.second], axis=1)[short], axis=0)
+    for one, other in kinds:
+        mine = short & (found.first == one) & (found.second == other)
+        least, unit = float(found.distance[mine].min()), structures.info.length_unit
+        what = f"{chemical_symbols[one]} and {chemical_symbols[other]} are closer than any bond"
+        advice = "meant for the repulsive wall? If not, leave them out"
+        yield Finding(CLOSE, "suspicious", what, structures.places(mine), least, unit, advice)
+
+
+def _other_unit(structures: Structures, typical: float) -> Finding:
+    unit = structures.info.length_unit or "angstrom"
+    what = (
+        f"the shortest distances are {typical:.2f} times the bonds of these elements, "
+        f"with lengths in {unit}"
+    )
+    advice = "are the positions in another unit of length (1 Å = 1.89 bohr = 0.1 nm)?"
+    everything = structures.whole(np.ones(len(structures), dtype=bool))
+    return Finding(UNIT, "suspicious", what, everything, typical, "of a bond", advice)
+
+
+def check_isolated(
+    structures: Structures, found: Distances, cutoff: float | None
+) -> Iterator[Finding]:
+    """Structures of one atom, and atoms that no other one is near."""
+    single = (structures.n_atoms == 1) & ~structures.pbc.any(axis=1)
+    if single.any():
+        what = f"{single.sum()} structures are single atoms"
+        advice = (
+            "they are not taken as the energies of free atoms, but fitted with all others; for "
+            "that, give the energies as atomic_baseline"
+        )
+        places, number = structures.places(single), int(single.sum())
+        yield Finding(ALONE, "note", what, places, number, "structures", advice)
+    lonely: Mask = (found.lonely > 0) & ~single
+    if lonely.any():
+        reach = f"{cutoff:g} {structures.info.length_unit}".strip()
+        what = f"atoms have no neighbour within the cutoff of {reach}"
+        advice = "the model sees nothing there: is the cutoff too short, or the cell mistaken?"
+        places, number = structures.places(lonely), int(found.lonely[lonely].sum())
+        yield Finding(ALONE, "suspicious", what, places, number, "atoms", advice)
+
+
+def _atoms(structures: Structures, block: Block, k: int) -> tuple[Float, Index, Float, Mask]:
+    i = block.structures[k]
+    here = slice(block.starts[k], block.starts[k] + structures.n_atoms[i])
+    pbc = structures.pbc[i]
+    cell = np.where(pbc[:, None], structures.cells[i], 0.0)
+    numbers = block.columns["numbers"][here].astype(np.int64)
+    return block.columns["positions"][here], numbers, cell, pbc
+
+
+def _alone(one: Index, other: Index, n: int) -> int:
+    met = np.zeros(n, dtype=bool)
+    met[one] = met[other] = True
+    return int(n - met.sum())

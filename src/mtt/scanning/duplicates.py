@@ -1,0 +1,112 @@
+"""The same structure more than once: inside a set, across sets, and with other labels.
+
+Structures are the same if they differ by a translation, by whole cell vectors and by the order
+of atoms of an element. Candidates share a fingerprint that none of these changes; then
+positions are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mtt.scanning.finding import Finding
+from mtt.scanning.sameness import originals
+from mtt.scanning.structures import Float, Index, Mask, Structures
+
+CHECK = "duplicates"
+LEAKS = "leaks between sets"
+_ENERGY = 2e-4  # eV per atom: energies of one structure that differ by more
+_FORCE = 0.05  # eV/Å: forces that differ by more
+
+
+def check_duplicates(structures: Structures, original: Index) -> Iterator[Finding]:
+    """What :func:`mtt.scanning.sameness.originals` found, by set and by label."""
+    several = structures.n_atoms > 1
+    yield from _leaks(structures, original, several)
+    yield from _within(structures, original, several)
+    yield from _other_labels(structures, original)
+
+
+def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[Finding]:
+    """Structures of one set that stand in an earlier one, the training set first of all."""
+    names = structures.names
+    for later in range(1, len(names)):
+        for earlier in range(later):
+            there = np.isin(original, original[(structures.part == earlier)])
+            found = several & (structures.part == later) & there
+            if not found.any():
+                continue
+            share = found.sum() / (structures.part == later).sum()
+            what = f"{found.sum()} structures of {names[later]} stand in {names[earlier]} too"
+            trained = names[earlier] == "training"
+            others = several & (structures.part == earlier)
+            others &= np.isin(original, original[found])
+            yield Finding(
+                LEAKS,
+                "wrong" if trained else "suspicious",
+                what,
+                structures.places(found) + structures.places(others),
+                100.0 * float(share),
+                f"% of {names[later]}",
+                f"errors of {names[later]} come out too small: remove them from one of the sets",
+            )
+
+
+def _within(structures: Structures, original: Index, several: Mask) -> Iterator[Finding]:
+    for part, name in enumerate(structures.names):
+        mine = np.flatnonzero(several & (structures.part == part))
+        _, first = np.unique(original[mine], return_index=True)
+        again = np.delete(mine, first)
+        if len(again):
+            places = structures.places(again)
+            share = 100.0 * len(again) / len(mine)
+            what = f"{len(again)} structures of {name} stand in it before"
+            advice = "remove them, unless they are to weigh more than others"
+            yield Finding(CHECK, "suspicious", what, places, share, f"% of {name}", advice)
+
+
+def _other_labels(structures: Structures, original: Index) -> Iterator[Finding]:
+    copies = np.flatnonzero(original != np.arange(len(structures)))
+    if not len(copies):
+        return
+    advice = "which of them is right? Remove the others: a model can only learn their mean"
+    for name in structures.energies:
+        ev = structures.electronvolt(name)
+        energy = structures.energy(name)
+        apart = np.abs(energy[copies] - energy[original[copies]])
+        differ = apart > _ENERGY * ev * structures.n_atoms[copies]
+        unit = structures.info.targets[name].unit
+        if differ.any():
+            what = f"{name} of the same structure differs"
+            both = np.concatenate([copies[differ], original[copies[differ]]])
+            places, most = structures.places(both), float(apart[differ].max())
+            yield Finding(CHECK, "wrong", what, places, most, unit, advice)
+        if structures.info.targets[name].has_forces:
+            rest = copies[~differ]
+            ordered = structures.order[rest] == structures.order[original[rest]]
+            pairs = np.stack([rest[ordered], original[rest[ordered]]], axis=1)
+            apart = _between_forces(structures, name, pairs)
+            differ = apart > _FORCE * ev / structures.angstrom()
+            if differ.any():
+                what = f"forces of {name} on the same structure differ"
+                places, most = structures.places(pairs[differ].ravel()), float(apart[differ].max())
+                yield Finding(CHECK, "wrong", what, places, most, "", advice)
+
+
+def _between_forces(structures: Structures, name: str, pairs: Index) -> Float:
+    """[m] norm of the largest difference; 0 where forces are missing."""
+    column = f"forces:{name}"
+    apart = [np.empty(0)]
+    one, two = (structures.blocks((column,), pairs[:, k]) for k in (0, 1))
+    for a, b in zip(one, two, strict=True):
+        difference = np.linalg.norm(a.columns[column] - b.columns[column], axis=1)
+        apart.append(a.largest(np.nan_to_num(difference)))
+    return np.concatenate(apart)
+
+
+def copies_of_others(structures: Structures) -> tuple[Index, Mask]:
+    """[n] the first structure that each is the same as, and whether that is another one."""
+    original = originals(structures)
+    return original, original != np.arange(len(structures))

@@ -1,0 +1,184 @@
+"""What stands in the files and nobody reads, and how many structures have what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mtt.data import Dataset
+from mtt.data.files import Files
+from mtt.data.keys import numbers_in
+from mtt.data.raw import RawFrame
+from mtt.data.store import is_packed
+from mtt.options.values import DatasetOptions
+from mtt.scanning.finding import Finding, Place, Severity
+from mtt.scanning.structures import Mask, Structures
+
+UNUSED = "unused keys"
+COVERAGE = "labels there"
+_LABELS = ("energy", "force", "stress", "virial", "free_energy", "gradient", "dipole", "charge")
+_ORDINARY = ("free_energy", "momenta", "tags", "initial_magmoms", "initial_charges", "magmoms")
+_SHOWN = 12
+
+
+class Key(NamedTuple):
+    """A key of a file."""
+
+    name: str
+    per_atom: bool
+    shape: str  # "number", "3 numbers", "text"
+    frames: tuple[int, ...]  # that have it
+
+
+class _Use(NamedTuple):
+    """What the options read from one file."""
+
+    parts: set[str]
+    read: set[tuple[str, bool]]  # names of keys, and whether they are per atom
+    kinds: set[str]  # "energy", "force", "stress"
+
+
+def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding]:
+    """Keys of the files that the options do not name.
+
+    :param sets: options of the data sets, by part.
+    :raises DataError: a file cannot be read.
+    """
+    for path, (reader, use) in _uses(sets).items():
+        part = " and ".join(sorted(use.parts))
+        if is_packed(Path(path)):
+            yield from _unused_in_store(path, part, use)
+            continue
+        frames = Files().read(path, reader)
+        others = []
+        for key in keys_of(frames):
+            if (key.name, key.per_atom) in use.read:
+                continue
+            kind = _kind(key)
+            if kind:
+                yield _unused(path, part, key, len(frames), kind not in use.kinds)
+            else:
+                others.append(key)
+        if others:
+            names = ", ".join(repr(key.name) for key in others[:_SHOWN])
+            names += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+            what = f"other keys that nobody reads: {names}"
+            yield Finding(UNUSED, "note", what, (Place(part, path),))
+
+
+def check_coverage(structures: Structures) -> Iterator[Finding]:
+    """Labels that some structures lack."""
+    for name, info in structures.info.targets.items():
+        if not info.per_atom:
+            missing = np.asarray(np.isnan(structures.values(name)).any(axis=1))
+            yield from _missing(structures, name, missing, np.ones_like(missing))
+        if info.has_strain:
+            can = structures.solid | (info.strain_name == "virial")
+            missing = can & np.isnan(structures.strain(name)).any(axis=(1, 2))
+            yield from _missing(structures, f"{info.strain_name} of {name}", missing, can)
+        if info.has_forces:
+            missing = np.zeros(len(structures), dtype=bool)
+            for block in structures.blocks((f"forces:{name}",)):
+                lacks = np.asarray(np.isnan(block.columns[f"forces:{name}"]).any(axis=1))
+                missing[block.structures] = block.total(lacks.astype(np.int64)) > 0
+            yield from _missing(structures, f"forces of {name}", missing, np.ones_like(missing))
+
+
+def keys_of(frames: Sequence[RawFrame]) -> list[Key]:
+    """All keys of a file, per structure and per atom, in the order in which they appear."""
+    found: dict[tuple[str, bool], list[int]] = {}
+    shapes: dict[tuple[str, bool], str] = {}
+    for frame in frames:
+        for per_atom, values in ((False, frame.per_structure), (True, frame.per_atom)):
+            for name, value in values.items():
+                key = (name, per_atom)
+                if key not in found:
+                    found[key] = []
+                    shapes[key] = _shape(value, len(frame.numbers) if per_atom else 1)
+                found[key].append(frame.number)
+    return [Key(*key, shapes[key], tuple(numbers)) for key, numbers in found.items()]
+
+
+def _shape(value: object, n: int) -> str:
+    try:
+        size = int(numbers_in(value).size) // max(n, 1)
+    except (ValueError, TypeError):
+        return "text"
+    return "a number" if size == 1 else f"{size} numbers"
+
+
+def _kind(key: Key) -> str:
+    """``"energy"``, ``"force"`` … if a key looks like a label, by name and shape."""
+    if key.shape == "text" or key.name in _ORDINARY:
+        return ""
+    name = key.name.lower()
+    kind = next((label for label in _LABELS if label in name), "")
+    expected = {"energy": ("a number", False), "force": ("3 numbers", True)}
+    if kind in expected and (key.shape, key.per_atom) != expected[kind]:
+        return ""
+    return {"virial": "stress", "gradient": "force"}.get(kind, kind)
+
+
+def _unused(path: str, part: str, key: Key, n: int, nobody: bool) -> Finding:
+    per = "atom" if key.per_atom else "structure"
+    what = f"{key.name!r} ({key.shape} per {per}) stands in the file, and nobody reads it"
+    advice = "a label that is lost? Name it in the options as the key of a target"
+    if not nobody:
+        advice = "another key is read for this; is it the right one?"
+    place = Place(part, path, () if len(key.frames) == n else key.frames)
+    lost = nobody and _kind(key) in ("energy", "force", "stress")
+    severity: Severity = "suspicious" if lost else "note"
+    return Finding(UNUSED, severity, what, (place,), len(key.frames), f"of {n} frames", advice)
+
+
+def _unused_in_store(path: str, part: str, use: _Use) -> Iterator[Finding]:
+    """What a packed data set holds besides; it is known by names of targets."""
+    info = Dataset.open(path).info
+    for name, target in info.targets.items():
+        kinds = [("force", "forces", target.has_forces), ("stress", "stress", target.has_strain)]
+        unused = [word for kind, word, has in kinds if has and kind not in use.kinds]
+        unused = unused if (name, False) in use.read else [name]
+        for word in unused:
+            what = f"{word!r} is in the packed data set, and nobody reads it"
+            advice = "a label that is lost? Ask for it in the options"
+            yield Finding(UNUSED, "suspicious", what, (Place(part, path),), None, "", advice)
+
+
+def _uses(
+    sets: Mapping[str, Sequence[DatasetOptions]],
+) -> dict[str, tuple[str | None, _Use]]:
+    """By file, its reader and what is read from it."""
+    found: dict[str, tuple[str | None, _Use]] = {}
+
+    def use(part: str, path: str, reader: str | None) -> _Use:
+        known = found.setdefault(path, (reader, _Use(set(), set(), set())))[1]
+        known.parts.add(part)
+        return known
+
+    for part, datasets in sets.items():
+        for one in datasets:
+            systems = use(part, one.systems.read_from, one.systems.reader)
+            if isinstance(one.weight, str):
+                systems.read.add((one.weight, False))
+            for name, item in (*one.targets.items(), *one.extra_data.items()):
+                known = use(part, item.read_from, item.reader)
+                known.read.update({(item.key, item.sample_kind == "atom"), (name, False)})
+                known.kinds.add("energy" if item.quantity == "energy" else "")
+                for kind in ("forces", "stress", "virial"):
+                    gradient = getattr(item, kind)
+                    if gradient is not None:
+                        known = use(part, gradient.read_from, gradient.reader)
+                        known.read.add((gradient.key, kind == "forces"))
+                        known.kinds.add("force" if kind == "forces" else "stress")
+    return found
+
+
+def _missing(structures: Structures, label: str, missing: Mask, of: Mask) -> Iterator[Finding]:
+    if missing.any():
+        n, total = int(of.sum() - missing.sum()), int(of.sum())
+        what = f"{label}: {n} of {total} structures have all of it"
+        share = 100.0 * n / total
+        yield Finding(COVERAGE, "note", what, structures.places(missing), share, "%")

@@ -1,0 +1,76 @@
+"""Single structures whose labels or volumes are far from those of all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mtt.data.units import force_unit
+from mtt.scanning.finding import Finding, Severity
+from mtt.scanning.forces import Forces
+from mtt.scanning.residuals import energies_per_atom, robust_score
+from mtt.scanning.structures import Float, Mask, Structures
+
+CHECK = "outliers"
+_FAR = 15.0  # robust standard deviations
+_FEWEST = 20  # structures that make others outliers
+_HUGE = 50.0  # eV/Å: a force that no bond has near its equilibrium
+_SHARE = 0.02  # of all structures: more of them are no outliers, but another kind of structure
+_PER_ATOM = 0.1  # eV per atom that an energy is off by at least
+
+
+def check_outliers(structures: Structures, forces: dict[str, Forces]) -> Iterator[Finding]:
+    """Energies per atom, largest forces, and volumes per atom."""
+    several = structures.n_atoms > 1
+    for name, info in structures.energies.items():
+        rest = energies_per_atom(structures, name)
+        least = _PER_ATOM * structures.electronvolt(name)
+        middle = np.nanmedian(rest[several]) if np.isfinite(rest[several]).any() else 0.0
+        far = _far(rest, several) & (np.abs(rest - middle) > least)
+        what = f"{name} per atom is far from that of the others, elements taken off"
+        advice = "did these calculations converge? Look at them, or leave them out"
+        unit = f"{info.unit} per atom".strip()
+        yield from _tell(structures, what, far, rest - middle, unit, "suspicious", advice)
+    for name, found in forces.items():
+        unit = force_unit(structures.info.targets[name].unit, structures.info.length_unit)
+        huge = _HUGE * structures.electronvolt(name) / structures.angstrom()
+        positive = np.where(found.largest > 0, found.largest, np.nan)
+        above = positive > np.nanmedian(positive) if np.isfinite(positive).any() else several
+        far = (_far(np.log(positive), several) & above) | (positive > huge)
+        what = f"the largest force of {name} is far above those of the others"
+        what = f"forces of {name} are huge" if far.mean() > _SHARE else what
+        advice = "a broken calculation, or atoms too close to one another? Look at them"
+        yield from _tell(structures, what, far, found.largest, unit, "suspicious", advice)
+    solid = structures.solid & several
+    if solid.any():
+        volume = np.where(solid, structures.volumes / structures.n_atoms, np.nan)
+        far = _far(np.log(np.where(volume > 0, volume, np.nan)), solid)
+        unit = f"{structures.info.length_unit or 'unit of length'}³ per atom"
+        what = "the volume per atom is far from that of the others"
+        advice = "empty space in the cell is all right; a mistaken cell is not"
+        yield from _tell(structures, what, far, volume, unit, "note", advice)
+
+
+def _far(values: Float, used: Mask) -> Mask:
+    """Rare values far from the others."""
+    known = used & np.isfinite(values)
+    if known.sum() < _FEWEST:
+        return np.zeros(len(values), dtype=bool)
+    far: Mask = known & (robust_score(values, known) > _FAR)
+    return far if far.sum() <= max(_SHARE * known.sum(), 2) else np.zeros_like(far)
+
+
+def _tell(
+    structures: Structures,
+    what: str,
+    far: Mask,
+    number: Float,
+    unit: str,
+    severity: Severity,
+    advice: str,
+) -> Iterator[Finding]:
+    if far.any():
+        most = float(number[far][np.abs(number[far]).argmax()])
+        places = structures.places(far)
+        yield Finding(CHECK, severity, what, places, most, unit, advice)

@@ -1,0 +1,70 @@
+"""All that is looked at, one subject after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtt.data import Dataset
+from mtt.options.values import DatasetOptions
+from mtt.scanning.balance import check_balance
+from mtt.scanning.baseline import check_baseline, check_files
+from mtt.scanning.composition import check_elements
+from mtt.scanning.constant import check_constant
+from mtt.scanning.distances import check_distances, check_isolated, distances_of
+from mtt.scanning.duplicates import check_duplicates, copies_of_others
+from mtt.scanning.finding import Finding, by_severity
+from mtt.scanning.forces import forces_of
+from mtt.scanning.keys import check_coverage, check_keys
+from mtt.scanning.outliers import check_outliers
+from mtt.scanning.splits import check_splits
+from mtt.scanning.steps import steps
+from mtt.scanning.stress import check_stress
+from mtt.scanning.structures import Structures
+from mtt.scanning.trajectories import check_forces
+from mtt.scanning.zeros import check_zeros
+
+
+def scan(
+    parts: Mapping[str, Sequence[Dataset]],
+    sets: Mapping[str, Sequence[DatasetOptions]] | None = None,
+    *,
+    cutoff: float | None = None,
+    baseline: Mapping[str, Any] | None = None,
+) -> list[Finding]:
+    """Everything about the data that a user should know before training on them.
+
+    :param parts: the data sets of ``"training"``, ``"validation"`` and ``"test"``; names and
+        numbers are free, but what is learned is said of ``"training"`` alone.
+    :param sets: the options that data sets were read by; their files are read again for the
+        keys that nobody uses.
+    :param cutoff: of the model, in the unit of length of the data.
+    :param baseline: ``atomic_baseline`` of the options.
+    :return: the worst first; what is in order (``"fine"``) last.
+    :raises DataError: data sets that do not fit together, or files that cannot be read again.
+    """
+    structures = Structures(parts)
+    found = list(check_keys(sets)) if sets else []
+    found += check_coverage(structures)
+    found += check_elements(structures)
+    original, copies = copies_of_others(structures)
+    found += check_duplicates(structures, original)
+    found += check_splits(structures, copies)
+    forces = {
+        name: forces_of(structures, name)
+        for name, info in structures.energies.items()
+        if info.has_forces
+    }
+    found += check_zeros(structures, forces)
+    found += check_constant(structures, forces, copies)
+    found += check_balance(structures, forces)
+    found += check_outliers(structures, forces)
+    found += check_baseline(structures, baseline or {})
+    found += check_files(structures)
+    distances = distances_of(structures, cutoff)
+    found += check_distances(structures, distances)
+    found += check_isolated(structures, distances, cutoff)
+    along = {name: steps(structures, name) for name in structures.energies}
+    found += check_forces(structures, forces, along)
+    found += check_stress(structures, along)
+    return by_severity(found)
