@@ -25,6 +25,7 @@ from mtt.checkpoint.kinds import (
     refuse_unless_zip,
     wrong_members,
 )
+from mtt.checkpoint.pickles import wrong_calls, wrong_content
 from mtt.errors import CheckpointError
 
 _DAMAGED = "take another checkpoint of the run, or an older copy of the file"
@@ -49,8 +50,9 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
                     where=str(path),
                     hint="`mtt eval` wants it; to train on or export again, give the .ckpt file",
                 )
-            _find_pickle(names, path)
-            checkpoint = _load(file, path)
+            with _archive(file, path) as archive:
+                pickle = archive.read(_find_pickle(names, path))
+            checkpoint = _load(file, pickle, path)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
     return _check_keys(checkpoint, path, architecture)
@@ -66,8 +68,8 @@ def peek(path: str | Path) -> dict[str, Any]:
         with open(path, "rb") as file:
             refuse_unless_zip(file, path)
             with _archive(file, path) as archive:
-                archive.read(_find_pickle(archive.namelist(), path))  # checks its CRC
-        return _check_dict(_load(path, path), path)
+                pickle = archive.read(_find_pickle(archive.namelist(), path))  # checks its CRC
+        return _check_dict(_load(path, pickle, path), path)
     except ZIP_ERRORS as error:
         raise _damage(path, str(error)) from error
 
@@ -133,13 +135,19 @@ def _find_pickle(names: list[str], path: Path) -> str:
     raise CheckpointError("is a zip archive, but holds no checkpoint", where=str(path))
 
 
-def _load(file: IO[bytes] | Path, path: Path) -> Any:
+def _load(file: IO[bytes] | Path, pickle: bytes, path: Path) -> Any:
     """The content; of a path (not a file) with mapped tensors."""
     mapped = isinstance(file, Path)
+    try:
+        wrong = wrong_calls(pickle)
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        wrong = f"is no pickle ({error})"
+    if wrong:
+        raise CheckpointError(f"holds what is no checkpoint: it {wrong}", where=str(path))
     if not isinstance(file, Path):
         file.seek(0)
     try:
-        return torch.load(file, weights_only=True, map_location="cpu", mmap=mapped)
+        content = torch.load(file, weights_only=True, map_location="cpu", mmap=mapped)
     except Exception as error:  # torch raises anything between KeyError and UnpicklingError
         foreign = _foreign_objects(path)
         if foreign:
@@ -153,6 +161,10 @@ def _load(file: IO[bytes] | Path, path: Path) -> Any:
         raise CheckpointError(
             f"holds what is no checkpoint ({str(error).partition(chr(10))[0]})", where=str(path)
         ) from error
+    wrong = wrong_content(content, len(pickle))
+    if wrong:
+        raise CheckpointError(f"holds what is no checkpoint: it {wrong}", where=str(path))
+    return content
 
 
 def _foreign_objects(path: Path) -> list[str]:
