@@ -43,6 +43,7 @@ WEIGHTS = {
 
 NOT_SEEN_HERE = {
     "on_nonfinite": "where something is not finite alone; tests/training/test_on_nonfinite.py",
+    "batch_atoms": "tests/training/test_batch_atoms.py",
     "compile": "the same to the last digits; tests/training/test_compile.py",
     "tf32": "CUDA alone; tests/training/test_precision.py",
     "deterministic": "CUDA alone, whose order of sums it fixes",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -18,13 +19,15 @@ from mtt.errors import MttError
 from mtt.stopping import Stopped, watch_signals
 
 BUG = 70  # sysexits.h: EX_SOFTWARE
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of errors that say that the disk is full."""
 
 # command: (module, one line of help); the module is imported when the command runs
 COMMANDS = {
     "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
     "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
-    "show": ("mtt.cli.show", "Say what a checkpoint, an archive or an exported model is."),
+    "show": ("mtt.cli.show", "Say what a file of mtt is: a model, packed data, a run, options."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
     "new": ("mtt.cli.new", "Write a new architecture, for its author to change."),
     "check": ("mtt.cli.check", "Check architectures, or an options file and its data."),
@@ -86,7 +89,13 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.exceptions.Abort):
         render.error("stopped")
         return 130
-    except Exception:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
+        if _lacks_memory(error):
+            render.error(f"no memory is left: {str(error) or 'the system gives none'}")
+            return 1
+        if isinstance(error, OSError) and error.errno in FULL:
+            render.error(f"{error.filename or 'a file'} cannot be written: {error.strerror}")
+            return 1
         # not the user's fault: keep everything that the report of a bug needs
         log = _write_traceback(arguments)
         last = traceback.format_exc().strip().splitlines()[-1]
@@ -94,6 +103,12 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             render.plain(traceback.format_exc())
         return BUG
+
+
+def _lacks_memory(error: Exception) -> bool:
+    from mtt.data.memory import lacks_memory
+
+    return lacks_memory(error)
 
 
 def _write_traceback(arguments: Sequence[str]) -> Path:

@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mtt.data.dataset import Dataset
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels import target_info
+from mtt.data.memory import Remedy, telling_lack
 from mtt.data.read import read_frames
 from mtt.data.store import is_packed
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.options.values import DatasetOptions, TargetOptions
+
+_PACK = "pack it once where there is more of it: packed data stay on the disk"
 
 
 def read_dataset(options: DatasetOptions) -> Dataset:
@@ -25,12 +29,15 @@ def read_dataset(options: DatasetOptions) -> Dataset:
     number replaces them, a key asks for those that are stored.
 
     :raises DataError: collects all mistakes in the data.
+    :raises OutOfMemory: the files are too large to be read at once.
     """
     folder = Path(options.systems.read_from)
     if is_packed(folder):
         return _open(folder, options)
-    frames, info, notices = read_frames(options)
-    return Dataset.from_frames(frames, info, notices, name=options.name)
+    cpu = torch.device("cpu")
+    with telling_lack(cpu, lambda: f"reading {folder}", lambda: Remedy(str(folder), _PACK)):
+        frames, info, notices = read_frames(options)
+        return Dataset.from_frames(frames, info, notices, name=options.name)
 
 
 def _open(folder: Path, options: DatasetOptions) -> Dataset:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mtt.data.augmentation import Augmentation, Turns, make_turns
 from mtt.data.batch import Batch, Cuts, Gather, cut
 from mtt.data.dataset import Dataset
+from mtt.data.memory import Remedy, telling_lack
 from mtt.data.order import Batching, Plan, plan
 from mtt.data.stage import fits, stage
 from mtt.errors import DataError
@@ -80,6 +81,7 @@ class Loader:
             self._structures = np.arange(len(dataset))
             lookup = lookup.to(self.device)
         self._columns = columns
+        self._lookup = lookup
         self._gather = Gather(columns, pairs, dataset.info, lookup, dtype, weighted=weighted)
         on_host = _ROWS_MAPPED if columns.mapped else _ROWS_CPU
         self._rows = on_host if lookup.device.type == "cpu" else _ROWS_GPU
@@ -96,7 +98,9 @@ class Loader:
         chunks = self._chunks(self._plan(epoch), start)
         load = partial(self._load, turns=turns)
         for batch, cuts in self._ahead(load, chunks) if self._background else map(load, chunks):
-            yield from cut(batch.to(self.device, non_blocking=True), cuts, self.dataset.info)
+            with telling_lack(self.device, lambda: "the batches on their way to it", Remedy):
+                moved = batch.to(self.device, non_blocking=True)
+            yield from cut(moved, cuts, self.dataset.info)
 
     def _plan(self, epoch: int) -> Plan:
         if epoch not in self._plans:
@@ -125,14 +129,24 @@ class Loader:
             start = end
 
     def _load(self, chunk: Plan, turns: Turns | None) -> tuple[Batch, Cuts]:
-        batch, cuts = self._gather(
-            self._structures[chunk.structures],
-            chunk.structures,
-            chunk.sizes,
-            None if turns is None else turns(chunk.structures),
-        )
+        with telling_lack(self._lookup.device, lambda: self._describe(chunk), Remedy):
+            batch, cuts = self._gather(
+                self._structures[chunk.structures],
+                chunk.structures,
+                chunk.sizes,
+                None if turns is None else turns(chunk.structures),
+            )
         self._columns.release()
         return batch, cuts
+
+    def _describe(self, chunk: Plan) -> str:
+        n_atoms, n_pairs = self._n_atoms[chunk.structures], self._n_pairs[chunk.structures]
+        i = int((n_atoms + n_pairs).argmax())
+        return (
+            f"gathering {len(n_atoms)} structures with {n_atoms.sum()} atoms and {n_pairs.sum()} "
+            f"pairs; the largest has {n_atoms[i]} atoms and {n_pairs[i]} pairs "
+            f"({self.dataset.source(int(chunk.structures[i]))})"
+        )
 
     def _ahead(self, load: _Load, chunks: Iterator[Plan]) -> Iterator[tuple[Batch, Cuts]]:
         def load_pinned(chunk: Plan) -> tuple[Batch, Cuts]:

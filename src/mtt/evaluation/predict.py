@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.info import TargetInfo
+from mtt.data.memory import Remedy, counted, describe, telling_lack
 from mtt.evaluation.outputs import model_info, same_units, targets_for
 from mtt.evaluation.systems import (
     Call,
@@ -111,9 +112,14 @@ def _with_graphs(
         shuffle=False,
     )
     for batch in loader.epoch():
-        start = _now(model.device)
-        found = model.predict_targets(batch.graph, all_gradients=True)
-        seconds = _now(model.device) - start
+        with telling_lack(
+            model.device,
+            lambda one=batch: f"the evaluation of {describe([one], dataset.source)}",  # type: ignore[misc]
+            lambda one=batch: _remedy(len(one.index)),  # type: ignore[misc]
+        ):
+            start = _now(model.device)
+            found = model.predict_targets(batch.graph, all_gradients=True)
+            seconds = _now(model.device) - start
         targets = {name: found[name] for name in names}
         yield Prediction(batch.index, batch.n_atoms, batch.volumes, targets, batch.targets, seconds)
 
@@ -128,13 +134,32 @@ def _with_systems(
 ) -> Iterator[Prediction]:
     for index in torch.arange(len(dataset)).split(batch_size):
         part = dataset.select(index)
-        systems = [part[i].system.to(dtype=dtype, device=device) for i in range(len(part))]
-        start = _now(device)
-        found = predict_systems(call, systems, targets)
-        seconds = _now(device) - start
+        with telling_lack(
+            device,
+            lambda part=part: f"the evaluation of {_described(part)}",  # type: ignore[misc]
+            lambda part=part: _remedy(len(part)),  # type: ignore[misc]
+        ):
+            systems = [part[i].system.to(dtype=dtype, device=device) for i in range(len(part))]
+            start = _now(device)
+            found = predict_systems(call, systems, targets)
+            seconds = _now(device) - start
         labels = {name: on_device(part.target(name), device) for name in dataset.info.targets}
         n_atoms, volumes = part.n_atoms.to(device), part.volumes.to(device)
         yield Prediction(index.to(device), n_atoms, volumes, found, labels, seconds)
+
+
+def _described(part: Dataset) -> str:
+    i = int(part.n_atoms.argmax())
+    return (
+        f"{counted(len(part), int(part.n_atoms.sum()))}; the largest has {part.n_atoms[i]} atoms "
+        f"({part.source(i)})"
+    )
+
+
+def _remedy(structures: int) -> Remedy:
+    if structures == 1:
+        return Remedy(hint="this structure alone is too large; leave it out")
+    return Remedy(hint=f"evaluate fewer structures at once (-b of `mtt eval`, now {structures})")
 
 
 def _now(device: torch.device) -> float:

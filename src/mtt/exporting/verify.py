@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from metatensor.torch import TensorMap
 from metatomic.torch import AtomisticModel, ModelOutput, NeighborListOptions, System
 from torch import Tensor
 
+from mtt.data.memory import Remedy, says_lack, telling_lack
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
 from mtt.exporting.probe import Results, Structure
@@ -67,6 +69,7 @@ def verify(
     :param dataset: where trial structures come from; None for random ones.
     :param where: what messages call the file, if not ``path``.
     :raises ArchitectureError: the file does not load, or predicts something else.
+    :raises OutOfMemory: there is too little memory for the trial structures.
     """
     inputs = sorted(exported.requested_inputs(use_new_names=True))
     if inputs:
@@ -77,14 +80,16 @@ def verify(
     examples = model.example_structures() if isinstance(model, MLIPModel) else []
     atoms = trial_atoms(exported.capabilities().atomic_types, cutoff, dataset, examples)
     structures = [structure(one, lists) for one in atoms]
-    found = run_probe(path, structures, list(model.supported_outputs()), _energies(model))
-    door = getattr(torch, exported.capabilities().dtype)
-    problems = differences(
-        predict(model, structures, lists, door),
-        found,
-        tolerance_of(model, door),
-        torch.finfo(door).eps,
-    )
+    size = max(len(one) for one in atoms)
+    trial = f"the verification of {len(atoms)} structures of up to {size} atoms"
+    cpu = torch.device("cpu")
+    hint = "export where there is more of it: what is exported is always verified"
+    with telling_lack(cpu, lambda: trial, lambda: Remedy(where or str(path), hint)):
+        found = run_probe(path, structures, list(model.supported_outputs()), _energies(model))
+        door = getattr(torch, exported.capabilities().dtype)
+        expected = predict(model, structures, lists, door)
+    tolerance, eps = tolerance_of(model, door), torch.finfo(door).eps
+    problems = differences(expected, found, tolerance, eps)
     if problems:
         what = "the exported model, loaded in a fresh process, is not the model: "
         hint = "nothing was written; its forward does something else once compiled"
@@ -112,6 +117,7 @@ def run_probe(
     """What the exported model at ``path`` predicts, in a process that imports metatomic only.
 
     :raises ArchitectureError: the model cannot be loaded or run there.
+    :raises MemoryError: it has too little memory there, or was killed by the system.
     """
     with tempfile.TemporaryDirectory() as folder:
         request, results = Path(folder, "structures.pt"), Path(folder, "results.pt")
@@ -124,6 +130,8 @@ def run_probe(
         # -P: the folder of the script, this one, is no place to import from
         command = [sys.executable, "-P", probe.__file__, str(path), str(request), str(results)]
         code, errors = _run(command)
+        if says_lack(errors) or code == -signal.SIGKILL:
+            raise MemoryError
         if code != 0:
             lines = errors.strip().splitlines() or ["it left no message"]
             raise ArchitectureError(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mtt.data.memory import OutOfMemory, Remedy, describe, telling_lack
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.culprits import nonfinite_weights
 from mtt.training.events import Events
 from mtt.training.faults import Faults, NonFinite, OnNonfinite
+from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
 from mtt.training.meter import Meter
 from mtt.training.rollback import factor, go_back, remember
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
+from mtt.training.step import StepResult
 from mtt.training.system import SystemMeter
 from mtt.training.timing import Due
 
@@ -79,7 +83,7 @@ class Epoch:
     def _take(self, batches: Sequence[Batch]) -> bool:
         """One optimizer step, and a checkpoint or the end where either is due after it."""
         state, stage = self.state, self.stage
-        result = stage.step(self.loss, batches, self.learning_rate())
+        result = self._step(batches)
         for batch in batches:
             self._system.add(batch)
         if result.fault:
@@ -111,6 +115,26 @@ class Epoch:
         if due:
             self._save()
         return True
+
+    def _step(self, batches: Sequence[Batch]) -> StepResult:
+        """:raises OutOfMemory: everything is saved as it was before, if that can be."""
+        state, stage = self.state, self.stage
+
+        def doing() -> str:
+            what = describe(batches, stage.training.dataset.source)
+            return f"step {state.step + 1} in epoch {state.epoch + 1}, {what}"
+
+        def remedy() -> Remedy:
+            return smaller_batches(stage.plan.hypers, max(len(one.index) for one in batches))
+
+        try:
+            with telling_lack(self.model.device, doing, remedy):
+                return stage.step(self.loss, batches, self.learning_rate())
+        except OutOfMemory:
+            if not stage.step.updating:
+                with suppress(OutOfMemory), telling_lack(self.model.device, str, Remedy):
+                    self._save()
+            raise
 
     def _save(self) -> None:
         self.state.meter = self._meter.state_dict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from mtt.mlip import MLIPModel
 from mtt.training.best import BestRule
 from mtt.training.build import make_loader, make_losses, make_stage
 from mtt.training.hypers import SECTION
+from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
 from mtt.training.plan import StagePlan, stage_plans
 from mtt.training.record import Record
@@ -72,7 +73,8 @@ class Parts:
             for name, dataset in self._validation_sets
         ]
         extended = self.hypers["extended_metrics"]
-        return Validation(loaders, self.judged, self.model.dataset_info, extended)
+        remedy = partial(smaller_batches, self.hypers)
+        return Validation(loaders, self.judged, self.model.dataset_info, extended, remedy)
 
     @property
     def best_rule(self) -> BestRule:

@@ -74,6 +74,7 @@ class Step:
         self.autocast = autocast
         self.scaler = scaler
         self.compiled = compiled
+        self.updating = False  # True where an update was begun, and failed
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
     def __call__(self, loss: Loss, batches: Sequence[Batch], learning_rate: float) -> StepResult:
@@ -93,7 +94,9 @@ class Step:
         if not fault:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate * group["lr_factor"]
+            self.updating = True
             fault = self._update(loss, batches, size, norm, scaler)
+            self.updating = False
         if scaler is not None:
             scaler.update()
         return StepResult(seen, norm, fault)

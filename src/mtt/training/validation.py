@@ -16,6 +16,7 @@ import torch
 
 from mtt.data.combine import merge, with_targets_of
 from mtt.data.info import DatasetInfo
+from mtt.data.memory import Remedy, describe, telling_lack
 from mtt.errors import ConfigError, Problem
 from mtt.evaluation.metrics import names
 from mtt.graph import Target
@@ -38,12 +39,14 @@ class Validation:
     :param loss: as the loss is judged by, whatever the epoch.
     :param info: the targets of the model.
     :param extended: find the extended errors too.
+    :param remedy: what to do where there is no memory for a batch of so many structures.
     """
 
     sets: Sequence[tuple[str, Loader]]
     loss: Loss
     info: DatasetInfo
     extended: bool = False
+    remedy: Callable[[int], Remedy] = lambda structures: Remedy()
 
     @property
     def names(self) -> list[str]:
@@ -89,10 +92,17 @@ class Validation:
         for name, loader in self.sets:
             meter = Meter(self.loss, self.info, device, self.extended)
             for batch in loader.epoch():
-                predicted = predictions(batch)
-                with torch.no_grad():
-                    terms = self.loss(predicted, batch)
-                meter.add(terms, predicted, batch)
+                with telling_lack(
+                    device,
+                    lambda one=batch, data=loader.dataset: (  # type: ignore[misc]
+                        f"the validation of {describe([one], data.source)}"
+                    ),
+                    lambda one=batch: self.remedy(len(one.index)),  # type: ignore[misc]
+                ):
+                    predicted = predictions(batch)
+                    with torch.no_grad():
+                        terms = self.loss(predicted, batch)
+                    meter.add(terms, predicted, batch)
                 interrupted()
             whole.merge(meter)
             if name:
