@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from ase.data import chemical_symbols
 
-from mtt.scanning.finding import Finding
+from mtt.scanning.finding import Finding, count
 from mtt.scanning.structures import Structures
 
 CHECK = "elements"
@@ -59,8 +59,7 @@ def _rare(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
         return  # all are few
     for k in np.flatnonzero((n > 0) & (n < _RARE)):
         symbol = chemical_symbols[structures.types[k]]
-        plural = "structure" if n[k] == 1 else "structures"
-        what = f"{symbol} stands in {n[k]} {plural} of training alone"
+        what = f"{symbol} stands in {count(n[k], 'structures')} of training alone"
         advice = f"add structures with {symbol}, or leave these out"
         places = structures.places(holds[:, k])
         yield Finding(CHECK, "suspicious", what, places, int(n[k]), "structures", advice)

@@ -11,6 +11,7 @@ from mtt.scanning.forces import Forces
 from mtt.scanning.structures import Float, Mask, Structures
 
 CHECK = "constant labels"
+_DIGITS = 12  # behind the point
 _MOST = 0.5  # of the frames of a file that have one value
 
 
@@ -51,7 +52,7 @@ def _repeated(structures: Structures, name: str, values: Float, mine: Mask) -> I
         what = f"{name} is {unique[most]:.6g} in {times[most]} of {n} frames"
         places, number = structures.places(common), float(unique[most])
         yield Finding(CHECK, "suspicious", what, places, number, unit, advice)
-    elif n - len(unique) > 3 + 5 * _chance(unique, n):
+    elif n - len(unique) > 2 + 5 * _chance(unique, n):
         again = where[(times > 1)[of]]
         what = f"{len(again)} different structures share a value of {name} with another one"
         places = structures.places(again)
@@ -59,11 +60,11 @@ def _repeated(structures: Structures, name: str, values: Float, mine: Mask) -> I
 
 
 def _chance(unique: Float, n: int) -> float:
-    """How many values coincide by chance, as far apart as the closest two are printed."""
-    gaps = np.diff(unique)
-    middle = np.quantile(unique, [0.1, 0.9])
-    spread = max(float(middle[1] - middle[0]), float(gaps.min()))
-    return n * n * float(gaps.min()) / (2.0 * spread)
+    """How many of ``n`` values coincide by chance, with the digits that they are written with."""
+    digits = (d for d in range(_DIGITS) if (np.round(unique, d) == unique).all())
+    step = 10.0 ** -next(digits, 16)
+    low, high = np.quantile(unique, [0.1, 0.9])
+    return n * n * step / (2.0 * max(float(high - low), step))
 
 
 def _flat(structures: Structures, name: str, found: Forces) -> Iterator[Finding]:
@@ -78,7 +79,7 @@ def _flat(structures: Structures, name: str, found: Forces) -> Iterator[Finding]
             continue
         low, high = found.lowest[extended, axis].min(), found.highest[extended, axis].max()
         if low == high:
-            what = f"the {letter} component of the forces of {name} is {low:.6g} for every atom"
+            what = f"the {letter} component of the forces of {name} is always {low + 0.0:.6g}"
             advice = "a column may be lost or written twice"
             places = structures.whole(extended)
             yield Finding(CHECK, "wrong", what, places, float(low), "", advice)

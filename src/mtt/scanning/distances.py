@@ -9,13 +9,14 @@ import numpy as np
 import vesin
 from ase.data import chemical_symbols, covalent_radii
 
-from mtt.scanning.finding import Finding
+from mtt.scanning.finding import Finding, count
 from mtt.scanning.structures import Block, Float, Index, Mask, Structures
 
 CLOSE = "distances"
 UNIT = "unit of length"
 ALONE = "isolated atoms"
-_LOOKED_AT = 3.2  # Å: most atoms have a neighbour within
+_LOOKED_AT = 3.2  # Å: most atoms have a neighbour within, and
+_FURTHER = 7.0  # Å, where lengths are larger than their unit says
 _SHORT = 0.6  # of the sum of covalent radii: shorter than any bond
 _LONG_UNIT, _SHORT_UNIT = 1.6, 0.65  # typical shortest distance, by the sum of radii
 _NOBLE = (2, 10, 18, 36, 54, 86)
@@ -36,8 +37,14 @@ def distances_of(structures: Structures, cutoff: float | None) -> Distances:
 
     :param cutoff: of the model, in the unit of length; None: none is counted.
     """
+    found = _within(structures, _LOOKED_AT * structures.angstrom(), cutoff)
+    if np.isfinite(found.shortest).sum() < 0.5 * (structures.n_atoms > 1).sum():
+        found = _within(structures, _FURTHER * structures.angstrom(), cutoff)
+    return found
+
+
+def _within(structures: Structures, reach: float, cutoff: float | None) -> Distances:
     n = len(structures)
-    reach = _LOOKED_AT * structures.angstrom()
     shortest, distance = np.full(n, np.inf), np.full(n, np.inf)
     first, second, lonely = (np.zeros(n, dtype=np.int64) for _ in range(3))
     near = vesin.NeighborList(cutoff=reach, full_list=False, sorted=False)
@@ -98,7 +105,7 @@ def check_isolated(
     """Structures of one atom, and atoms that no other one is near."""
     single = (structures.n_atoms == 1) & ~structures.pbc.any(axis=1)
     if single.any():
-        what = f"{single.sum()} structures are single atoms"
+        what = f"{count(single.sum(), 'structures')} of a single atom"
         advice = (
             "they are not taken as the energies of free atoms, but fitted with all others; for "
             "that, give the energies as atomic_baseline"
@@ -108,7 +115,7 @@ def check_isolated(
     lonely: Mask = (found.lonely > 0) & ~single
     if lonely.any():
         reach = f"{cutoff:g} {structures.info.length_unit}".strip()
-        what = f"atoms have no neighbour within the cutoff of {reach}"
+        what = f"some atoms have no neighbour within the cutoff of {reach}"
         advice = "the model sees nothing there: is the cutoff too short, or the cell mistaken?"
         places, number = structures.places(lonely), int(found.lonely[lonely].sum())
         yield Finding(ALONE, "suspicious", what, places, number, "atoms", advice)

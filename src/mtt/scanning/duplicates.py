@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mtt.scanning.finding import Finding
+from mtt.scanning.finding import Finding, count
 from mtt.scanning.sameness import originals
 from mtt.scanning.structures import Float, Index, Mask, Structures
 
@@ -39,7 +39,7 @@ def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[F
             if not found.any():
                 continue
             share = found.sum() / (structures.part == later).sum()
-            what = f"{found.sum()} structures of {names[later]} stand in {names[earlier]} too"
+            what = f"{_stand(found.sum(), names[later])} in {names[earlier]} too"
             trained = names[earlier] == "training"
             others = several & (structures.part == earlier)
             others &= np.isin(original, original[found])
@@ -62,9 +62,13 @@ def _within(structures: Structures, original: Index, several: Mask) -> Iterator[
         if len(again):
             places = structures.places(again)
             share = 100.0 * len(again) / len(mine)
-            what = f"{len(again)} structures of {name} stand in it before"
+            what = f"{_stand(len(again), name)} in it before"
             advice = "remove them, unless they are to weigh more than others"
             yield Finding(CHECK, "suspicious", what, places, share, f"% of {name}", advice)
+
+
+def _stand(n: int, name: str) -> str:
+    return f"{count(n, 'structures')} of {name} {'stands' if n == 1 else 'stand'}"
 
 
 def _other_labels(structures: Structures, original: Index) -> Iterator[Finding]:

@@ -38,6 +38,11 @@ class Finding:
     advice: str = ""
 
 
+def count(n: int, things: str) -> str:
+    """``1 structure``, ``2 structures``."""
+    return f"{n} {things.removesuffix('s') if n == 1 else things}"
+
+
 def by_severity(findings: Sequence[Finding]) -> list[Finding]:
     """The worst first, else in the order in which they were found."""
     return sorted(findings, key=lambda one: SEVERITIES.index(one.severity))

@@ -64,7 +64,11 @@ def scan(
     distances = distances_of(structures, cutoff)
     found += check_distances(structures, distances)
     found += check_isolated(structures, distances, cutoff)
-    along = {name: steps(structures, name) for name in structures.energies}
+    along = {
+        name: steps(structures, name)
+        for name, info in structures.energies.items()
+        if info.gradients
+    }
     found += check_forces(structures, forces, along)
     found += check_stress(structures, along)
     return by_severity(found)

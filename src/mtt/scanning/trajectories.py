@@ -16,6 +16,9 @@ from mtt.scanning.units import explain
 CHECK = "forces against energies"
 _LENGTHS = (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)  # Å: steps up to these are looked at
 _STRAIN = 0.04  # largest component of the strain of steps that stresses account for
+_SIMILAR = 0.3  # Å: steps this short tell of labels that are no derivatives at all,
+_MANY = 30  # if there are so many of them
+_UNRELATED = 0.25  # and R² is below this
 _GOOD = 1.3  # slopes within this factor of 1 are right
 
 
@@ -32,8 +35,14 @@ def check_forces(
         for file in np.unique(structures.file[labelled]):
             mine = usable & (structures.file[found.first] == file)
             slope = _slope(found.chosen(mine), structures.angstrom())
-            here = labelled & (structures.file == file)
-            yield _judge(structures, name, slope, structures.whole(here))
+            where = structures.whole(labelled & (structures.file == file))
+            close = mine & (found.moved < _SIMILAR * structures.angstrom())
+            if not slope.is_sure and close.sum() >= _MANY:
+                among = _slope(found.chosen(close), structures.angstrom())
+                if among.n >= _MANY and among.r2 < _UNRELATED:
+                    yield _unrelated(name, among, where)
+                    continue
+            yield _judge(structures, name, slope, where)
 
 
 def _slope(found: Steps, angstrom: float) -> Fit:
@@ -47,6 +56,15 @@ def _slope(found: Steps, angstrom: float) -> Fit:
             by_stress = np.where(near.strained < 1e-6, 0.0, near.by_stress)
             fits.append(fit(near.change, near.by_forces, by_stress))
     return best(fits)
+
+
+def _unrelated(name: str, slope: Fit, where: tuple[Place, ...]) -> Finding:
+    what = (
+        f"forces do not say how {name} changes between similar structures: R² = "
+        f"{slope.r2:.2f} over {slope.n} pairs"
+    )
+    advice = "do labels belong to other structures, or were structures turned or reordered?"
+    return Finding(CHECK, "suspicious", what, where, slope.r2, "", advice)
 
 
 def _judge(structures: Structures, name: str, slope: Fit, where: tuple[Place, ...]) -> Finding:
