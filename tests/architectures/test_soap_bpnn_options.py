@@ -54,7 +54,7 @@ def test_default_options_pass_the_schema():
         (("long_range", "enable"), True, "not available yet: long-range interactions", ""),
         (("legacy",), False, "not available yet: the variant with chemical embeddings", ""),
         (("soap", "max_anguler"), 4, "unknown key", "did you mean 'max_angular'?"),
-        (("soap", "cutoff", "radius"), -5, "must be above 0, got -5", ""),
+        (("soap", "cutoff", "radius"), -5, "must be at least 0.01, got -5", ""),
         (("bpnn", "num_hidden_layers"), "two", "expected", ""),
         (("heads", "energy"), "mpl", "expected one of", "did you mean 'mlp'?"),
     ],

@@ -106,6 +106,11 @@ def test_shuffled_batches_with_too_few_atoms_are_left_out():
     assert [len(batch) for batch in ordered] == [4, 4, 2]
 
 
+def test_a_batch_of_any_size_is_all_that_there_is():
+    found = plan(np.full(7, 3), Batching(structures=10**30), shuffle=True)
+    assert found.sizes.tolist() == [7]
+
+
 def test_both_limits_may_be_given():
     (batches,) = ranks([2, 2, 2, 9, 9], Batching(structures=2, atoms=10), 1, shuffle=False)
     assert batches == [[0, 1], [2], [3], [4]]

@@ -203,7 +203,7 @@ def no_atoms(frames: list[Any]) -> None:
         (nan_position, "bad.xyz, frame 3: positions are not finite: [-1."),
         (zero_cell, "bad.xyz, frame 3: periodic (pbc), but a cell vector is zero; give the cell"),
         (coincident_atoms, "bad.xyz, frame 3: atoms at the same place: atoms 0 and 1 are 0 apart"),
-        (no_atoms, "frame 3: no atoms"),
+        (no_atoms, "bad.xyz, frame 3: no atoms"),
     ],
 )
 def test_a_structure_that_cannot_be_is_refused_with_its_frame(

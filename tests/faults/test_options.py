@@ -196,6 +196,7 @@ def training(**options: Any) -> Callable[[Options], None]:
         (training(best_model_metric="stress RMSE"), ["best_model_metric", "'forces RMSE'"]),
         (training(fixed_scaling_weights={"enrgy": 1.0}), ["fixed_scaling_weights", "'enrgy'"]),
         (training(atomic_baseline={"enrgy": 1.0}), ["atomic_baseline", "did you mean 'energy'"]),
+        (training(atomic_baseline={"energy": float("nan")}), ["atomic_baseline.energy", "finite"]),
         (training(per_structure_targets=["gap"]), ["per_structure_targets", "'gap'"]),
         (training(loss={"enrgy": "mse"}), ["architecture.training.loss", "'energy'"]),
         (wrong_device, ["options.yaml:", "device", "tpu"]),

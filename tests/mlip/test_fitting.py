@@ -107,6 +107,12 @@ def _repulsion(model, dataset):
     [
         ({"atomic_baseline": {"enregy": 1.0}}, "no target is called 'enregy'; did you mean"),
         ({"atomic_baseline": {"energy": {1: -1.0}}}, "no value for atomic number 6, 8"),
+        ({"atomic_baseline": {"energy": {1: "x", 6: 0, 8: 0}}}, "'x' is not a finite number"),
+        ({"atomic_baseline": {"energy": float("nan")}}, "nan is not a finite number; give one"),
+        ({"atomic_baseline": {"energy": [1.0]}}, "is not a finite number"),
+        ({"atomic_baseline": {"energy": True}}, "True is not a finite number"),
+        ({"atomic_baseline": "zero"}, "'zero' is not a mapping of targets"),
+        ({"fixed_scaling_weights": {"energy": float("inf")}}, "inf is not a positive number"),
         ({"fixed_scaling_weights": {"energy": -2.0}}, "-2.0 is not a positive number"),
         ({"fixed_scaling_weights": {"energy": {1: 2.0}}}, "not available yet"),
     ],

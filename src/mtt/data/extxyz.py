@@ -106,6 +106,8 @@ def _chunks(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
 def _frame(rows: list[str], path: str, index: int) -> RawFrame:
     info = parse_comment(rows[0])
     declared = info.pop("Properties", None)
+    if declared and len(rows) == 1:  # as ASE writes it where there are no atoms
+        declared = declared.replace("species:R:1", "species:S:1", 1)
     try:
         columns, width = _layout(declared or _PLAIN)
         cell = _cell(info.pop("Lattice", None))

@@ -81,7 +81,7 @@ def plan(
     in_order = n_atoms[order]
     if batching.atoms is None:
         assert batching.structures is not None
-        bounds = _even(n, batching.structures, world_size)
+        bounds = _even(n, min(batching.structures, max(n, 1)), world_size)
     else:
         bounds = _greedy(in_order, batching.atoms, batching.structures or n, world_size)
     starts, ends = bounds[:-1], bounds[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def fit_weights(
     weights = {}
     for name, target in info.targets.items():
         if name in given:
-            _check_elements(name, given[name], info.atomic_types)
+            _check_baseline(name, given[name], info.atomic_types)
             weights[name] = fixed_composition(given[name], info.atomic_types, target.properties)
             continue
         values = dataset.target(name).values
@@ -89,7 +90,7 @@ def check_given(hypers: Mapping[str, Any], info: DatasetInfo) -> None:
     given = hypers.get("atomic_baseline") or {}
     _check_names("atomic_baseline", given, info)
     for name, value in given.items():
-        _check_elements(name, value, info.atomic_types)
+        _check_baseline(name, value, info.atomic_types)
     fixed = hypers.get("fixed_scaling_weights") or {}
     _check_names("fixed_scaling_weights", fixed, info)
     for name, value in fixed.items():
@@ -177,28 +178,43 @@ def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int])
     return (dataset.types[:, None] == numbers[None, :]).to(torch.float64)
 
 
-def _check_names(option: str, given: Mapping[str, Any], info: DatasetInfo) -> None:
+def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
+    where = f"architecture.training.{option}"
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{given!r} is not a mapping of targets", where=where)
     for name in given:
         if name not in info.targets:
             raise ConfigError(
                 f"no target is called {name!r}",
-                where=f"architecture.training.{option}",
+                where=where,
                 hint=did_you_mean(name, info.targets) or f"targets: {', '.join(info.targets)}",
             )
 
 
-def _check_elements(name: str, given: Any, atomic_types: Sequence[int]) -> None:
-    missing = [z for z in atomic_types if z not in given] if isinstance(given, Mapping) else []
+def _check_baseline(name: str, given: Any, atomic_types: Sequence[int]) -> None:
+    where = f"architecture.training.atomic_baseline.{name}"
+    if not isinstance(given, Mapping):
+        given = dict.fromkeys(atomic_types, given)
+    for value in given.values():
+        if not _is_finite(value):
+            hint = "give one for all elements, or {1: -13.6, 8: -432.1}, by atomic number"
+            raise ConfigError(f"{value!r} is not a finite number", where=where, hint=hint)
+    missing = [z for z in atomic_types if z not in given]
     if missing:
         raise ConfigError(
             f"no value for atomic number {', '.join(map(str, missing))}",
-            where=f"architecture.training.atomic_baseline.{name}",
-            hint="give one for every element of the data",
+            where=where,
+            hint="give one for every element of the data, as {1: -13.6, 8: -432.1}",
         )
 
 
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
 def _fixed_scale(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if not _is_finite(value) or value <= 0:
         raise ConfigError(
             f"{value!r} is not a positive number",
             where=f"architecture.training.fixed_scaling_weights.{name}",

@@ -80,7 +80,7 @@ class RawOptions:
             yield
         except MttError as error:
             found = [self._located(problem, path) for problem in error.problems]
-            raise type(error).collect([*self.problems, *found]) from error
+            raise type(error).collect(list(dict.fromkeys([*self.problems, *found]))) from error
 
     def _located(self, problem: Problem, path: KeyPath) -> Problem:
         found = re.findall(r"\[(\d+)\]|([^.\[]+)", problem.where)

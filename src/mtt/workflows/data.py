@@ -119,7 +119,7 @@ def _in_options(problem: Problem, options: DatasetOptions, key: str) -> Problem:
     """``problem`` at the full key where it is one of the options, and not of a file."""
     if problem.where.startswith(("systems.", "targets.", "extra_data.")):
         return problem._replace(where=f"{key}.{problem.where}")
-    if problem.where == options.systems.read_from and not Path(problem.where).exists():
+    if problem.where == options.systems.read_from and not Path(problem.where).is_file():
         what = f"{problem.where}: {problem.what}"
         return problem._replace(where=f"{key}.systems.read_from", what=what)
     return problem
