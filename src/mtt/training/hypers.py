@@ -59,6 +59,9 @@ def check_hypers(hypers: Mapping[str, Any]) -> None:
         for key, what in unavailable.items()
         if what
     ]
+    if hypers["batch_atoms"] is not None and hypers["max_atoms_per_batch"] is not None:
+        what = "batch_atoms finds what max_atoms_per_batch says"
+        problems.append(Problem(what, f"{SECTION}.batch_atoms", "leave one of the two out"))
     problems += finetune_problems(hypers["finetune"])
     if problems:
         raise ConfigError.collect(problems)

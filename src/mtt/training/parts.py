@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -53,6 +54,16 @@ class Parts:
         self.training = with_targets_of(merge(kept) if len(kept) > 1 else kept[0], info)
         for dataset in (self.training, *(each for _, each in self._validation_sets)):
             dataset.prepare(model.requested_neighbor_lists())
+
+    @property
+    def validation_sets(self) -> list[Dataset]:
+        return [dataset for _, dataset in self._validation_sets]
+
+    def limit_atoms(self, atoms: int) -> None:
+        """From now on, batches hold up to so many atoms, in all stages and in validation."""
+        limit = {"max_atoms_per_batch": atoms}
+        self.hypers = {**self.hypers, **limit}
+        self.plans = [replace(one, hypers={**one.hypers, **limit}) for one in self.plans]
 
     @property
     def losses(self) -> list[Loss]:

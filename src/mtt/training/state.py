@@ -14,7 +14,7 @@ from mtt.errors import CheckpointError
 
 STATE_VERSION = 2
 """Version of :meth:`TrainingState.to_dict`; the folders' trainers have one of their own.
-2 added faults: ``skipped``, ``skipped_in_a_row``, ``rollbacks`` and ``good``."""
+2 added ``skipped``, ``skipped_in_a_row``, ``rollbacks``, ``good`` and ``batch_atoms``."""
 
 
 @dataclass
@@ -47,6 +47,7 @@ class TrainingState:
     :param skipped: steps of the running epoch that were skipped since they were not finite.
     :param skipped_in_a_row: up to now, in whatever epoch.
     :param rollbacks: of the running stage; each one halves its learning rate.
+    :param batch_atoms: what ``batch_atoms: auto`` found; a restart must not find another number.
     :param origin: what has become of the weights: pre-fit, stages and rollbacks, for the
         provenance.
     :param parts: :meth:`Stage.state_dict` and ``rng``, as of a loaded checkpoint; the living
@@ -70,6 +71,7 @@ class TrainingState:
     skipped: int = 0
     skipped_in_a_row: int = 0
     rollbacks: int = 0
+    batch_atoms: int | None = None
     good: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -116,6 +118,7 @@ class TrainingState:
             "skipped": self.skipped,
             "skipped_in_a_row": self.skipped_in_a_row,
             "rollbacks": self.rollbacks,
+            "batch_atoms": self.batch_atoms,
             # where it is the present state, a restart finds it again
             "good": {} if self.good.get("batch") == self.batch else self.good,
         }

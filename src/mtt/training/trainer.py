@@ -20,6 +20,7 @@ from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.mlip.steps import folder_steps
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
+from mtt.training.batch_atoms import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.culprits import nonfinite_weights
 from mtt.training.determinism import deterministic
@@ -124,6 +125,7 @@ class MLIPTrainer(TrainerInterface):
                 tf32(self.hypers["tf32"], device),
                 closing(Events(self._listeners())) as events,
             ):
+                self._limit_batches(parts)
                 if fresh:
                     torch.manual_seed(self.run.seed)
                     self._prefit(parts)
@@ -158,6 +160,15 @@ class MLIPTrainer(TrainerInterface):
         return upgrade_steps(checkpoint, "trainer", cls.__checkpoint_version__, steps)
 
     # ------------------------------------------------------------------ preparation
+
+    def _limit_batches(self, parts: Parts) -> None:
+        """What ``batch_atoms`` asks for: measured once, and the same after every restart."""
+        if self.hypers["batch_atoms"] is None:
+            self._state.batch_atoms = None
+            return
+        if self._state.batch_atoms is None:
+            self._state.batch_atoms = plan_batch_atoms(parts)
+        parts.limit_atoms(self._state.batch_atoms)
 
     def _prefit(self, parts: Parts) -> None:
         options = self.hypers["prefit"]
