@@ -10,8 +10,9 @@ import ase
 import ase.io
 import numpy as np
 import pytest
+import torch
 
-from mtt.data import DatasetInfo, Frame, FrameLabels, TargetInfo
+from mtt.data import Dataset, DatasetInfo, Frame, FrameLabels, TargetInfo
 from mtt.data.read import read_frames
 from mtt.errors import DataError
 from mtt.options import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
@@ -132,3 +133,28 @@ def make_frames() -> Callable[..., list[Frame]]:
         return frames
 
     return make
+
+
+@pytest.fixture(scope="session")
+def assert_equal() -> Callable[[Dataset, Dataset], None]:
+    """Asserts that two data sets hold the same, number for number."""
+
+    def check(one: Dataset, other: Dataset) -> None:
+        assert one.info == other.info
+        assert [one.source(i) for i in range(len(one))] == [
+            other.source(i) for i in range(len(other))
+        ]
+        assert torch.equal(one.n_atoms, other.n_atoms)
+        assert torch.equal(one.types, other.types)
+        assert torch.equal(one.volumes, other.volumes)
+        for name in one.info.targets:
+            for ours, theirs in zip(one.target(name), other.target(name), strict=True):
+                assert (ours is None) == (theirs is None)
+                if ours is not None:
+                    torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
+        for name in one.info.extra_data:
+            assert torch.equal(one.extra(name), other.extra(name))
+        for i in range(len(one)):
+            assert one.atoms(i) == other.atoms(i)
+
+    return check

@@ -29,28 +29,11 @@ def packed(dataset, tmp_path):
     return folder
 
 
-def assert_equal(one, other):
-    assert one.info == other.info
-    assert [one.source(i) for i in range(len(one))] == [other.source(i) for i in range(len(other))]
-    assert torch.equal(one.n_atoms, other.n_atoms)
-    assert torch.equal(one.types, other.types)
-    assert torch.equal(one.volumes, other.volumes)
-    for name in one.info.targets:
-        for ours, theirs in zip(one.target(name), other.target(name), strict=True):
-            assert (ours is None) == (theirs is None)
-            if ours is not None:
-                torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
-    for name in one.info.extra_data:
-        assert torch.equal(one.extra(name), other.extra(name))
-    for i in range(len(one)):
-        assert one.atoms(i) == other.atoms(i)
-
-
 def names_in(folder):
     return sorted(path.name for path in Path(folder).rglob("*"))
 
 
-def test_a_packed_data_set_is_the_data_set(dataset, packed):
+def test_a_packed_data_set_is_the_data_set(assert_equal, dataset, packed):
     opened = Dataset.open(packed)
     assert opened.columns.mapped
     assert not dataset.columns.mapped
@@ -58,7 +41,7 @@ def test_a_packed_data_set_is_the_data_set(dataset, packed):
 
 
 def test_frames_of_a_generator_are_packed_some_at_a_time(
-    make_frames, full_info, tmp_path, monkeypatch
+    assert_equal, make_frames, full_info, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("mtt.data.blocks.CHUNK", 3)
     frames = make_frames(20)
@@ -67,7 +50,9 @@ def test_frames_of_a_generator_are_packed_some_at_a_time(
     assert_equal(packed, Dataset.from_frames(frames, full_info))
 
 
-def test_a_view_and_several_data_sets_are_packed_as_one(make_frames, full_info, tmp_path):
+def test_a_view_and_several_data_sets_are_packed_as_one(
+    assert_equal, make_frames, full_info, tmp_path
+):
     one = Dataset.from_frames(make_frames(10), full_info)
     two = Dataset.from_frames(make_frames(10, seed=1), full_info).select([9, 2])
     assert_equal(pack([one, two], tmp_path / "both"), merge([one, two]))
