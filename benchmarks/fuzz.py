@@ -45,7 +45,7 @@ from mtt.data.statistics import statistics
 from mtt.errors import MttError
 from mtt.options import load_eval_options, load_options, resolve
 
-LIMIT = 10.0  # seconds that reading a file of a few kilobytes may take
+LIMIT = 10.0  # seconds of the processor that reading a file of a few kilobytes may take
 MEMORY = 4 * 2**30  # bytes that reading may add
 
 
@@ -99,6 +99,7 @@ KINDS = {
     "options": Kind(samples.options, mutate_text, (_options,), ("check",)),
     "eval options": Kind(samples.eval_options, mutate_text, (load_eval_options,), ()),
     "extxyz": Kind(samples.extxyz, mutate_text, (_structures,), ("data", "stats")),
+    "compressed extxyz": Kind(samples.compressed, mutate_bytes, (_structures,), ("data", "stats")),
     "checkpoint": Kind(samples.checkpoint, mutate_zip, (read, peek, verify, describe), ("show",)),
     "archive": Kind(samples.archive, mutate_zip, (read_archive, verify, describe), ("show",)),
     "exported model": Kind(samples.exported, mutate_zip, (verify, describe), ("show",)),
@@ -124,7 +125,7 @@ class Fuzzer:
                 reader(self._samples[kind])  # the sound file itself is not refused
         sound, rng = self._samples[kind], Random(f"{kind} {number}")
         if sound.is_file():
-            path = self.folder / f"mutated{sound.suffix}"
+            path = self.folder / f"mutated{''.join(sound.suffixes)}"
             path.write_bytes(KINDS[kind].mutate(rng, sound.read_bytes()))
             return path
         folder = self.folder / "mutated.store"
@@ -181,13 +182,13 @@ def _within(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise Slow(f"it takes more than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def limit_memory(more: int = MEMORY) -> None:

@@ -1,5 +1,6 @@
 """Small sound files of every kind that `mtt` reads, for `fuzz.py` to spoil."""
 
+import gzip
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -92,6 +93,13 @@ def extxyz(folder: Path) -> Path:
         frames.append(atoms)
     path = folder / "frames.xyz"
     ase.io.write(path, frames)
+    return path
+
+
+def compressed(folder: Path) -> Path:
+    """The same, compressed."""
+    path = folder / "frames.xyz.gz"
+    path.write_bytes(gzip.compress(extxyz(folder).read_bytes(), mtime=0))
     return path
 
 

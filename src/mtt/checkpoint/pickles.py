@@ -15,7 +15,7 @@ import torch
 MAX_DEPTH = 200
 """Levels of values in each other; torch's own pickles have ten."""
 
-SLACK = 2**20
+SLACK = 2**17
 """Values, and bytes, that may come on top of ten times the size of the pickle."""
 
 SHOWN = 2**28

@@ -19,7 +19,7 @@ ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 MAX_RATIO = 200
 """Bytes that may become of one; numbers become four, structures that repeat thirty."""
 
-ALWAYS = 64 * 2**20
+ALWAYS = 16 * 2**20
 """Bytes that may be unpacked of any file."""
 
 

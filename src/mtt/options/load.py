@@ -18,7 +18,7 @@ from mtt.options.places import KeyPath, Places, dotted
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; a real one has a few kilobytes, with lists of indices some more."""
 
-MAX_REPEATED = 100_000
+MAX_REPEATED = 20_000
 """Values that aliases may stand for, beside those that are written out."""
 
 
@@ -182,7 +182,9 @@ class _Builder:
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
                 raise self._error(node, path, "'<<' merges mappings only")
-            merged = _Builder(Places(), self._built, self._most).build(source, path)
+            merged = _Builder(Places(self.places.source), self._built, self._most).build(
+                source, path
+            )
             for key_node, value_node in source.value:
                 if key_node.tag != MERGE and (key := self._key(key_node, path)) not in values:
                     self.places.mark_line((*path, key), _line(key_node))
