@@ -132,6 +132,7 @@ def test_an_epoch_can_go_on_in_its_middle(make_frames, full_info):
     dataset = Dataset.from_frames(make_frames(40), full_info)
     straight = list(load(dataset).epoch(4))
     assert_same(load(dataset).epoch(4, start=2), straight[2:])
+    assert_same(load(dataset, background=True).epoch(4, start=2), straight[2:])
     assert list(load(dataset).epoch(4, start=len(straight))) == []
 
 

@@ -23,6 +23,7 @@ from mtt.data.columns import Columns, Sources, layout
 from mtt.data.info import DatasetInfo
 from mtt.data.neighbors import PairBlock, Pairs, joined, pair_blocks, pairs_in_memory
 from mtt.errors import DataError
+from mtt.stopping import stop_if_asked
 
 DATASET, PAIRS = "an mtt data set", "mtt neighbour lists"
 FORMAT_VERSION = 2  # 1 is without weights of structures: all are 1
@@ -56,6 +57,7 @@ def write_columns(blocks: Iterable[Block], info: DatasetInfo, folder: Path) -> N
             found.update(np.unique(block.columns["numbers"]).tolist())
             n_structures, n_atoms = n_structures + len(ends), int(ends[-1])
             n_text += len(sources.text)
+            stop_if_asked()
         if not n_structures:
             raise DataError("there is no structure to pack", where=str(folder))
         writer.header = {
