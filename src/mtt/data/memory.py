@@ -93,6 +93,7 @@ def describe(batches: Sequence[Batch], source: Callable[[int], str]) -> str:
 
 
 def counted(structures: int, atoms: int) -> str:
+    """``a batch of 8 structures with 72 atoms``."""
     what = "structure" if structures == 1 else "structures"
     return f"a batch of {structures} {what} with {atoms} atoms"
 
