@@ -10,13 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ase.io
 import pytest
 import torch
 
-from mtt import export, load_model, registry
+from mtt import evaluate, export, load_model, registry
 from mtt.checkpoint import read, read_archive, upgrade
 from mtt.checkpoint.archive import ARCHIVE_VERSION
 from mtt.testing import predictions
+from mtt.workflows.show import show
 
 HERE = Path(__file__).parent
 STORED = sorted((HERE.parent / "resources" / "checkpoints").glob("*.ckpt"))
@@ -77,7 +79,7 @@ def test_the_format_of_an_archive_does_not_change_without_a_new_version(
 
 def test_the_format_does_not_change_without_a_new_version(name, stored, tmp_path) -> None:
     today = read(stored.trained(name, tmp_path))
-    path = stored.path_of(name, today["model_ckpt_version"], today["trainer_ckpt_version"])
+    path = stored.path_of(name, today)
     assert path in STORED, f"write {path.name}: python tests/architectures/stored.py"
     before, now = dict(structure(read(path))), dict(structure(today))
     hint = "raise __checkpoint_version__, write upgrade.py, and run tests/architectures/stored.py"
@@ -126,3 +128,21 @@ def structure(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, f"{value.dtype} {list(value.shape)}"
     else:
         yield path, type(value).__name__
+
+
+@pytest.mark.parametrize("path", [*STORED, *ARCHIVES], ids=lambda path: path.stem)
+def test_a_stored_file_is_taken_by_every_command(path, stored, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = show(path)
+    assert told["problem"] is None
+    assert set(told["targets"]) == set(stored.TARGETS)
+    ase.io.write("data.xyz", stored.structures())
+    systems = {"read_from": "data.xyz", "length_unit": "angstrom"}
+    (scored,) = evaluate(path, {"systems": systems}, output="out.xyz")
+    wanted = json.loads(path.with_suffix(".json").read_text())
+    wanted = wanted["export"] if path in STORED else wanted
+    for atoms, numbers in zip(ase.io.read(scored.output, ":"), wanted, strict=True):
+        # positions of the file have eight decimals
+        assert atoms.get_potential_energy() == pytest.approx(sum(numbers["values"][0]), abs=1e-6)
+    kept = export(path, "kept.zip")
+    assert_predicts(load_model(kept), wanted, stored)

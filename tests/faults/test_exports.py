@@ -71,3 +71,39 @@ def test_an_outcome_that_cannot_be_put_where_it_was_asked_for_is_kept_in_the_run
     with pytest.raises(CheckpointError, match=r"out\.pt: cannot be written .* bytes\): .*kept"):
         place(trained / "model.pt", here / "out.pt")
     assert [path.name for path in here.iterdir()] == ["out.pt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("train", "CHECKPOINT"), "not an options file; `mtt show` says what"),
+        (("train", "MODEL"), "not an options file; `mtt show` says what"),
+        (("train", "DATA"), "options are a mapping of keys"),
+        (("eval", "CHECKPOINT", "CHECKPOINT"), "not an options file; `mtt show` says what"),
+        (("eval", "eval.yaml", "MODEL"), "not an options file; `mtt show` says what"),
+        (("eval", "eval.yaml", "eval.yaml"), "eval.yaml: is not a checkpoint, but a YAML file"),
+        (("export", "options.yaml"), "options belong to `mtt train`"),
+        (("export", "DATA"), "is not a checkpoint, but a text file"),
+        (("export", "MODEL"), "this is an exported model already; give its checkpoint"),
+        (("train", "options.yaml", "--restart", "MODEL"), "`mtt eval` wants it"),
+        (("train", "options.yaml", "--restart", "options.yaml"), "but a YAML file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_file_in_the_place_of_another_is_told_for_what_it_is(
+    tiny: dict[str, Any],
+    write: Callable[..., Path],
+    refused: Callable[..., str],
+    trained: Path,
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    write(tiny)
+    systems = tiny["training_set"]["systems"]
+    write({"systems": systems}, "eval.yaml")
+    paths = {
+        "CHECKPOINT": trained / "model.ckpt",
+        "MODEL": trained / "model.pt",
+        "DATA": systems["read_from"],
+    }
+    assert told in refused(*(paths.get(one, one) for one in arguments))

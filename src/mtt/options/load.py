@@ -15,6 +15,7 @@ from mtt.errors import ConfigError, Problem
 from mtt.options.dialect import MERGE, Loader, scalar
 from mtt.options.places import KeyPath, Places, dotted
 
+_ZIP = b"PK\x03\x04"  # the beginning of all files that hold a model
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; a real one has a few kilobytes, with lists of indices some more."""
 
@@ -88,6 +89,9 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
+        if content.startswith(_ZIP):
+            what = "is a checkpoint or an exported model, not an options file"
+            raise ConfigError(what, where=str(path), hint="`mtt show` says what stands in it")
         if len(content) > MAX_BYTES:
             what = f"is no options file: it has more than {MAX_BYTES:,} bytes"
             raise ConfigError(what, where=str(path))
