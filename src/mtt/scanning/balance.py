@@ -20,7 +20,7 @@ def check_balance(structures: Structures, forces: dict[str, Forces]) -> Iterator
     """Net forces, and net torques of molecules."""
     for name, found in forces.items():
         several = (structures.n_atoms > 1) & (found.n_labelled == structures.n_atoms)
-        unit = structures.electronvolt(name) / structures.angstrom()
+        unit = structures.electronvolt(name) / structures.angstrom
         # the sum of n unrelated forces is about as large as the root of their squares
         unbalanced = several & (found.net > _NET * found.size)
         unbalanced &= found.net > _LEAST * unit * structures.n_atoms

@@ -74,7 +74,7 @@ def _flat(structures: Structures, name: str, found: Forces) -> Iterator[Finding]
     if lively.sum() < 2:
         return
     for axis, letter in enumerate("xyz"):
-        extended = lively & (found.extent[:, axis] > 0.1 * structures.angstrom())
+        extended = lively & (found.extent[:, axis] > 0.1 * structures.angstrom)
         if extended.sum() < 2:
             continue
         low, high = found.lowest[extended, axis].min(), found.highest[extended, axis].max()

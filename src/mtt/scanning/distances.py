@@ -17,6 +17,7 @@ UNIT = "unit of length"
 ALONE = "isolated atoms"
 _LOOKED_AT = 3.2  # Å: most atoms have a neighbour within, and
 _FURTHER = 7.0  # Å, where lengths are larger than their unit says
+_SMALL = 60  # atoms of molecules whose distances are all computed
 _SHORT = 0.6  # of the sum of covalent radii: shorter than any bond
 _LONG_UNIT, _SHORT_UNIT = 1.6, 0.65  # typical shortest distance, by the sum of radii
 _NOBLE = (2, 10, 18, 36, 54, 86)
@@ -37,37 +38,82 @@ def distances_of(structures: Structures, cutoff: float | None) -> Distances:
 
     :param cutoff: of the model, in the unit of length; None: none is counted.
     """
-    found = _within(structures, _LOOKED_AT * structures.angstrom(), cutoff)
+    found = _within(structures, _LOOKED_AT * structures.angstrom, cutoff)
     if np.isfinite(found.shortest).sum() < 0.5 * (structures.n_atoms > 1).sum():
-        found = _within(structures, _FURTHER * structures.angstrom(), cutoff)
+        found = _within(structures, _FURTHER * structures.angstrom, cutoff)
     return found
 
 
 def _within(structures: Structures, reach: float, cutoff: float | None) -> Distances:
     n = len(structures)
-    shortest, distance = np.full(n, np.inf), np.full(n, np.inf)
-    first, second, lonely = (np.zeros(n, dtype=np.int64) for _ in range(3))
-    near = vesin.NeighborList(cutoff=reach, full_list=False, sorted=False)
-    far = vesin.NeighborList(cutoff=cutoff or reach, full_list=False, sorted=False)
-    for block in structures.blocks(("positions", "numbers")):
+    nothing, none = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
+    found = Distances(nothing, none, none.copy(), nothing.copy(), none.copy())
+    near, far = (
+        vesin.NeighborList(cutoff=radius, full_list=False, sorted=False)
+        for radius in (reach, cutoff or reach)
+    )
+    small = ~structures.pbc.any(axis=1) & (structures.n_atoms <= _SMALL)
+    for block in structures.blocks(("positions", "numbers"), np.flatnonzero(~small)):
         for k, i in enumerate(block.structures):
             points, numbers, cell, pbc = _atoms(structures, block, k)
-            one, other, apart = near.compute(points, cell, pbc, "ijd")
-            if len(apart):
-                radii = covalent_radii[numbers[one]] + covalent_radii[numbers[other]]
-                best = int((apart / radii).argmin())
-                shortest[i] = apart[best] / (radii[best] * structures.angstrom())
-                distance[i] = apart[best]
-                first[i], second[i] = sorted((numbers[one[best]], numbers[other[best]]))
+            pairs = near.compute(points, cell, pbc, "ijd")
+            _closest(found, structures.angstrom, i, numbers, *pairs)
             if cutoff is not None:
-                if cutoff < reach:
-                    one, other = one[apart < cutoff], other[apart < cutoff]
-                alone = _alone(one, other, len(numbers))
-                if alone and cutoff > reach:
+                found.lonely[i] = _alone(*_up_to(cutoff, *pairs), len(numbers))
+                if found.lonely[i] and cutoff > reach:
                     one, other, _ = far.compute(points, cell, pbc, "ijd")
-                    alone = _alone(one, other, len(numbers))
-                lonely[i] = alone
-    return Distances(shortest, first, second, distance, lonely)
+                    found.lonely[i] = _alone(one, other, len(numbers))
+    for size in np.unique(structures.n_atoms[small & (structures.n_atoms > 1)]):
+        _molecules(structures, found, np.flatnonzero(small & (structures.n_atoms == size)), cutoff)
+    found.lonely[small & (structures.n_atoms == 1)] = 0 if cutoff is None else 1
+    found.shortest[found.distance > reach] = np.inf
+    return found
+
+
+def _molecules(
+    structures: Structures, found: Distances, members: Index, cutoff: float | None
+) -> None:
+    """All distances in molecules of one size, many molecules at once."""
+    n = int(structures.n_atoms[members[0]])
+    one, other = np.triu_indices(n, 1)
+    for block in structures.blocks(("positions", "numbers"), members):
+        here = block.structures
+        points = block.columns["positions"].reshape(-1, n, 3)
+        numbers = block.columns["numbers"].reshape(-1, n).astype(np.int64)
+        apart = np.linalg.norm(points[:, one] - points[:, other], axis=2)
+        radii = covalent_radii[numbers[:, one]] + covalent_radii[numbers[:, other]]
+        best = (apart / radii).argmin(axis=1)
+        rows = np.arange(len(here))
+        found.distance[here] = apart[rows, best]
+        found.shortest[here] = (apart / radii)[rows, best] / structures.angstrom
+        ends = np.stack([numbers[rows, one[best]], numbers[rows, other[best]]])
+        found.first[here], found.second[here] = np.sort(ends, axis=0)
+        if cutoff is not None:
+            met = np.zeros((len(here), n), dtype=bool)
+            for atom in range(n):
+                met[:, atom] = (apart[:, (one == atom) | (other == atom)] < cutoff).any(axis=1)
+            found.lonely[here] = n - met.sum(axis=1)
+
+
+def _closest(
+    found: Distances,
+    angstrom: float,
+    i: int,
+    numbers: Index,
+    one: Index,
+    other: Index,
+    apart: Float,
+) -> None:
+    if len(apart):
+        radii = covalent_radii[numbers[one]] + covalent_radii[numbers[other]]
+        best = int((apart / radii).argmin())
+        found.shortest[i] = apart[best] / (radii[best] * angstrom)
+        found.distance[i] = apart[best]
+        found.first[i], found.second[i] = sorted((numbers[one[best]], numbers[other[best]]))
+
+
+def _up_to(cutoff: float, one: Index, other: Index, apart: Float) -> tuple[Index, Index]:
+    return one[apart < cutoff], other[apart < cutoff]
 
 
 def check_distances(structures: Structures, found: Distances) -> Iterator[Finding]:

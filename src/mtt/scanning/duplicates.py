@@ -92,7 +92,7 @@ def _other_labels(structures: Structures, original: Index) -> Iterator[Finding]:
             ordered = structures.order[rest] == structures.order[original[rest]]
             pairs = np.stack([rest[ordered], original[rest[ordered]]], axis=1)
             apart = _between_forces(structures, name, pairs)
-            differ = apart > _FORCE * ev / structures.angstrom()
+            differ = apart > _FORCE * ev / structures.angstrom
             if differ.any():
                 what = f"forces of {name} on the same structure differ"
                 places, most = structures.places(pairs[differ].ravel()), float(apart[differ].max())

@@ -34,7 +34,7 @@ def check_outliers(structures: Structures, forces: dict[str, Forces]) -> Iterato
         yield from _tell(structures, what, far, rest - middle, unit, "suspicious", advice)
     for name, found in forces.items():
         unit = force_unit(structures.info.targets[name].unit, structures.info.length_unit)
-        huge = _HUGE * structures.electronvolt(name) / structures.angstrom()
+        huge = _HUGE * structures.electronvolt(name) / structures.angstrom
         positive = np.where(found.largest > 0, found.largest, np.nan)
         above = positive > np.nanmedian(positive) if np.isfinite(positive).any() else several
         far = (_far(np.log(positive), several) & above) | (positive > huge)

@@ -55,7 +55,7 @@ def _rounds(structures: Structures, alive: Index, bins: Index) -> Iterator[tuple
 def _fingerprints(structures: Structures) -> Float:
     """[n, w + 9] sizes of plane waves over the atoms, and cells, in units of the grid."""
     found = np.empty((len(structures), len(_WAVES) + 9))
-    angstrom = structures.angstrom()
+    angstrom = structures.angstrom
     for block in structures.blocks(("positions", "numbers")):
         here = block.structures
         weight = _WEIGHTS[block.columns["numbers"].astype(np.int64)]
@@ -85,7 +85,7 @@ def _same(structures: Structures, pairs: Index) -> Mask:
 
 
 def _same_in_blocks(structures: Structures, one: Block, two: Block) -> Mask:
-    near = _SAME * structures.angstrom()
+    near = _SAME * structures.angstrom
     points = [_fractional(structures, block) for block in (one, two)]
     cells = full_cells(structures, one.structures)
     pbc = structures.pbc[one.structures]

@@ -27,7 +27,7 @@ def check_stress(structures: Structures, along: dict[str, Steps]) -> Iterator[Fi
         labelled = np.isfinite(structures.strain(name)).all(axis=(1, 2))
         found = along[name]
         usable = np.isfinite(found.by_stress) & (found.strained > 1e-6)
-        usable &= found.moved < _LONGEST * structures.angstrom()
+        usable &= found.moved < _LONGEST * structures.angstrom
         for file in np.unique(structures.file[labelled]):
             mine = found.chosen(usable & (structures.file[found.first] == file))
             where = structures.whole(labelled & (structures.file == file))

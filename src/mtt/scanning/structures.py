@@ -11,7 +11,7 @@ from metatomic.torch import unit_conversion_factor
 from numpy.typing import NDArray
 
 from mtt.data import Dataset, merge
-from mtt.data.columns import CHUNK, layout
+from mtt.data.columns import CHUNK, Columns, layout
 from mtt.data.info import TargetInfo
 from mtt.scanning.finding import Place
 from mtt.stopping import stop_if_asked
@@ -64,9 +64,8 @@ class Structures:
         self.volumes: Float = self.dataset.volumes.numpy()
         self.cells = self._per_structure("cells")
         self.pbc: Mask = self._per_structure("pbc").astype(bool)
-        self.files, self.file, self.frame = _sources(
-            self.dataset.source(i) for i in range(len(self))
-        )
+        names = _names(self.dataset.columns, self.dataset.structures)
+        self.files, self.file, self.frame = _sources(names)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -143,6 +142,7 @@ class Structures:
         """The files that ``chosen`` structures are from, all of their frames being meant."""
         return tuple(Place(place.part, place.file) for place in self.places(chosen))
 
+    @cached_property
     def angstrom(self) -> float:
         """One Å in the unit of length; 1 where no unit is given."""
         unit = self.info.length_unit
@@ -158,6 +158,21 @@ class Structures:
         column = self.dataset.columns.take(name, self.dataset.structures, per_atom=False).numpy()
         self.dataset.columns.release()
         return column
+
+
+def _names(columns: Columns, structures: Index) -> list[str]:
+    """What :meth:`Columns.source` says of each of ``structures``, all at once."""
+    if not columns.parts:
+        return [columns.source(i) for i in structures.tolist()]
+    ends = np.cumsum([len(part) for part in columns.parts])
+    names: list[str] = [""] * len(structures)
+    which = np.searchsorted(ends, structures, side="right")
+    for k, part in enumerate(columns.parts):
+        mine = np.flatnonzero(which == k)
+        start = int(ends[k]) - len(part)
+        for i, name in zip(mine.tolist(), _names(part, structures[mine] - start), strict=True):
+            names[i] = name
+    return names
 
 
 def _sources(names: Iterable[str]) -> tuple[list[str], Index, Index]:

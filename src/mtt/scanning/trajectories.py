@@ -34,11 +34,11 @@ def check_forces(
         labelled &= structures.n_atoms > 1
         for file in np.unique(structures.file[labelled]):
             mine = usable & (structures.file[found.first] == file)
-            slope = _slope(found.chosen(mine), structures.angstrom())
+            slope = _slope(found.chosen(mine), structures.angstrom)
             where = structures.whole(labelled & (structures.file == file))
-            close = mine & (found.moved < _SIMILAR * structures.angstrom())
+            close = mine & (found.moved < _SIMILAR * structures.angstrom)
             if not slope.is_sure and close.sum() >= _MANY:
-                among = _slope(found.chosen(close), structures.angstrom())
+                among = _slope(found.chosen(close), structures.angstrom)
                 if among.n >= _MANY and among.r2 < _UNRELATED:
                     yield _unrelated(name, among, where)
                     continue
