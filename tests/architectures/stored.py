@@ -3,14 +3,16 @@
     python tests/architectures/stored.py
 
 A file that exists is not touched: what has been released stays as it is. Raise
-``__checkpoint_version__``, write the upgrade step, and then run this. The archive is exported from
-the checkpoint; it has the version of its own format besides.
+``__checkpoint_version__`` (or ``STATE_VERSION`` of the engine), write the upgrade step, and then
+run this. The archive is exported from the checkpoint; it has the version of its own format
+besides.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +56,15 @@ LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08, "density_messages": 0.15}
 TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
 
 
-def path_of(name: str, model_version: int, trainer_version: int) -> Path:
-    """Where the checkpoint of these versions lies; its predictions lie beside, as JSON."""
-    return FOLDER / f"{name}-model-{model_version}-trainer-{trainer_version}.ckpt"
+def path_of(name: str, checkpoint: Mapping[str, Any]) -> Path:
+    """Where a checkpoint of the versions of this one lies; its predictions lie beside, as JSON.
+
+    The state of the platform's engine has a version of its own, which is named from 2 on.
+    """
+    model, trainer = checkpoint["model_ckpt_version"], checkpoint["trainer_ckpt_version"]
+    state = checkpoint["trainer_state"]["version"]
+    engine = f"-state-{state}" if state > 1 else ""
+    return FOLDER / f"{name}-model-{model}-trainer-{trainer}{engine}.ckpt"
 
 
 def archive_of(name: str, archive_version: int, model_version: int) -> Path:
@@ -125,9 +133,7 @@ def write_checkpoint(name: str) -> Path | None:
     """A checkpoint of the present versions and its predictions; None if there is one."""
     with tempfile.TemporaryDirectory() as folder:
         made = trained(name, Path(folder))
-        checkpoint = read(made)
-        versions = checkpoint["model_ckpt_version"], checkpoint["trainer_ckpt_version"]
-        path = path_of(name, *versions)
+        path = path_of(name, read(made))
         if path.exists():
             return None
         path.write_bytes(made.read_bytes())
