@@ -32,7 +32,10 @@ PAIRS_VERSION = 1
 
 def is_packed(path: Path) -> bool:
     """Whether ``path`` is the folder of a packed data set."""
-    return (path / "dataset.json").is_file()
+    try:
+        return (path / "dataset.json").is_file()
+    except OSError:  # a name that is too long for a file
+        return False
 
 
 def write_columns(blocks: Iterable[Block], info: DatasetInfo, folder: Path) -> None:
