@@ -3,53 +3,51 @@
     python tests/faults/signalled.py SCENARIOS
 
 ``SCENARIOS`` is JSON, a list of ``[folder, arguments, signals]``. A signal, ``[function, call,
-name, pause]``, is sent when ``function`` (module and name) is called for the ``call``-th time,
-after ``pause`` seconds. Every command runs in a forked process of its own, one after the other.
-What came of each is printed as JSON.
+name, pause]``, is sent when ``function`` (where its caller finds it) is called for the ``call``-th
+time, after ``pause`` seconds. Every command runs in a forked process, one after the other. What
+came of each is printed as JSON.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import sys
 import time
-from collections import Counter
 from pathlib import Path
-from types import FrameType
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
 import torch._dynamo  # by every optimizer; once, before the forks
 
+import mtt.checking
+import mtt.workflows  # noqa: F401 - as above
 from mtt.checkpoint import find_latest_run, read
 from mtt.checkpoint.format import progress
 from mtt.cli.main import run
 
 
-class Sender:
-    """Watches the calls of this process and sends it the signals, each at its call."""
+def send(signals: list[list[Any]], report: int) -> None:
+    """Let this process send itself the signals, the next one after the one before."""
+    (function, call, number, pause), *others = signals
+    path, _, name = function.rpartition(".")
+    owner = resolve_name(path)
+    real, calls = getattr(owner, name), itertools.count(1)
 
-    def __init__(self, signals: list[list[Any]], report: int) -> None:
-        self.waiting, self.calls, self.report = list(signals), Counter[str](), report
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        if event != "call":
-            return
-        module = frame.f_globals.get("__name__", "")
-        name = f"{module}.{frame.f_code.co_qualname}"
-        function, call, number, pause = self.waiting[0]
-        if name != function:
-            return
-        self.calls[name] += 1
-        if self.calls[name] == call:
-            self.waiting.pop(0)
-            if not self.waiting:
-                sys.setprofile(None)  # it takes time
+    def called(*arguments: Any, **options: Any) -> Any:
+        if next(calls) == call:
+            setattr(owner, name, real)
+            if others:
+                send(others, report)
             time.sleep(pause)
-            os.write(self.report, f"{time.monotonic()}\n".encode())
+            os.write(report, f"{time.monotonic()}\n".encode())
             os.kill(os.getpid(), signal.Signals[number])
+        return real(*arguments, **options)
+
+    setattr(owner, name, called)
 
 
 def outcome(folder: str, arguments: list[str], signals: list[list[Any]]) -> dict[str, Any]:
@@ -64,7 +62,8 @@ def outcome(folder: str, arguments: list[str], signals: list[list[Any]]) -> dict
         os.chdir(folder)
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.setprofile(Sender(signals, report) if signals else None)
+        if signals:
+            send(signals, report)
         code = run(arguments)
         os._exit(code)
     os.close(report)

@@ -20,7 +20,6 @@ from mtt.checkpoint import read
 SIGNALLED = Path(__file__).resolve().parent / "signalled.py"
 TRAIN = ("train", "options.yaml")
 STEP, SAVE = "mtt.training.step.Step.__call__", "mtt.checkpoint.write._read_back"
-PREDICTIONS = "mtt.training.validation.Validation.run.<locals>.predictions"
 NOTHING = "nothing half-made is left behind"
 SAVED = "go on with --restart auto"
 LATER = "the training is done and saved; --restart auto exports and evaluates"
@@ -39,17 +38,17 @@ class Case(NamedTuple):
 BEFORE = {
     "reading": Case("mtt.data.extxyz._frame", 5, "SIGTERM", NOTHING),
     "neighbour lists": Case("mtt.data.neighbors._cell", 7, "SIGUSR1", NOTHING),
-    "baselines": Case("mtt.baselines.composition.fit_composition", 1, "SIGINT", NOTHING),
+    "baselines": Case("mtt.mlip.fitting.fit_composition", 1, "SIGINT", NOTHING),
 }
 WITHIN = {
     "a step": Case(STEP, 2, "SIGUSR1", SAVED),
-    "a validation": Case(PREDICTIONS, 1, "SIGINT", SAVED),
+    "a validation": Case("mtt.training.validation.Validation.run", 1, "SIGINT", SAVED),
     "a save": Case(SAVE, 2, "SIGTERM", SAVED),
 }
 AFTER = {
     "export": Case("mtt.exporting.export._exported", 1, "SIGTERM", LATER),
     "verification": Case("mtt.exporting.verify._run", 1, "SIGUSR1", LATER),
-    "evaluation": Case("mtt.workflows.evaluate.score", 1, "SIGINT", LATER),
+    "evaluation": Case("mtt.workflows.train.score", 1, "SIGINT", LATER),
 }
 EVAL = ("eval", "TRAINED/model.ckpt", "data.yaml", "-o", "out.xyz")
 EXPORT = ("export", "TRAINED/model.ckpt", "-o", "exported.pt")
