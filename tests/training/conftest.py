@@ -243,21 +243,6 @@ def make_batch():
 
 
 @pytest.fixture
-def validate(make_batch, validation):
-    """The loss of the platform's defaults on the validation set, written out."""
-
-    def loss_of(model):
-        batch = make_batch(validation, model)
-        predicted = model.eval().predict_targets(batch.graph)["energy"]
-        labels, scale = batch.targets["energy"], model.scales["energy"]
-        energies = (predicted.values - labels.values)[:, 0] / batch.n_atoms / scale
-        forces = (predicted.forces - labels.forces) / scale
-        return (energies.square().mean() + forces.square().mean()).item()
-
-    return loss_of
-
-
-@pytest.fixture
 def make_step(make_model, dataset):
     """A step of a fresh model, and a loss; ``complete=False`` looks for missing labels."""
 

@@ -12,6 +12,21 @@ from mtt.training.ema import EMA
 TRAINED = ("network.0.weight", "network.0.bias", "network.3.weight", "network.3.bias")
 
 
+@pytest.fixture
+def validate(make_batch, validation):
+    """The loss of the platform's defaults on the validation set, written out."""
+
+    def loss_of(model):
+        batch = make_batch(validation, model)
+        predicted = model.eval().predict_targets(batch.graph)["energy"]
+        labels, scale = batch.targets["energy"], model.scales["energy"]
+        energies = (predicted.values - labels.values)[:, 0] / batch.n_atoms / scale
+        forces = (predicted.forces - labels.forces) / scale
+        return (energies.square().mean() + forces.square().mean()).item()
+
+    return loss_of
+
+
 def copied(model):
     return {name: value.detach().clone() for name, value in model.named_parameters()}
 

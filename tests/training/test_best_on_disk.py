@@ -42,7 +42,7 @@ def spoilt(model, spoiler):
 
 @pytest.mark.parametrize("ema", [False, {"decay": 0.5}])
 def test_the_best_epoch_survives_a_kill_a_copy_and_worse_and_nan_metrics(
-    assert_equal, make_model, make_trainer, train, restart, validate, rows, tmp_path, ema
+    assert_equal, make_model, make_trainer, train, restart, rows, tmp_path, ema
 ):
     options = {"num_epochs": 8, "checkpoint_interval": 1, "ema": ema}
     killed, copied = tmp_path / "killed", tmp_path / "copied"
@@ -70,6 +70,6 @@ def test_the_best_epoch_survives_a_kill_a_copy_and_worse_and_nan_metrics(
     assert_equal(last["best_model_state_dict"], best["best_model_state_dict"])
     assert last["best_metric"] == best["best_metric"]
     exported = type(model).load_checkpoint(last, "export")
-    assert validate(exported) == pytest.approx(best["best_metric"], rel=1e-12)
+    assert_equal(dict(exported.state_dict()), dict(best["best_model_state_dict"]))
     metrics = [row["validation loss"] for row in rows(last)]
     assert [math.isnan(value) for value in metrics] == 4 * [False] + [True, False, True, False]
