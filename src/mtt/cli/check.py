@@ -44,7 +44,8 @@ def command(
 
     TARGET is the folder of an architecture, or its name: all that an architecture promises is
     tested, from symmetry to export. Or it is an options file: options, data and model are
-    checked as by `mtt train --dry-run`. The exit code is 1 if anything is wrong.
+    checked as by `mtt train --dry-run`, and the data are searched for what they hide, such as
+    duplicates, leaks and wrong units. The exit code is 1 if anything is wrong.
     """
     from mtt import checking
 

@@ -80,11 +80,11 @@ def _table(told: Sequence[Finding], width: int) -> Table:
 
 
 def _number(one: Finding) -> str:
-    """``: 12.3 eV`` where the sentence does not hold the number."""
-    if one.number is None:
+    """``: 12.3 eV`` ; the sentence itself holds ratios."""
+    if one.number is None or not one.unit:
         return ""
-    number = f"{one.number:.4g}"
-    return "" if number in one.what else f": {number} {one.unit}".rstrip()
+    unit = one.unit.removesuffix("s") if one.number == 1 and " " not in one.unit else one.unit
+    return f": {one.number:.4g} {unit}"
 
 
 def _place(place: Place) -> str:

@@ -136,10 +136,7 @@ def check_distances(structures: Structures, found: Distances) -> Iterator[Findin
 
 def _other_unit(structures: Structures, typical: float) -> Finding:
     unit = structures.info.length_unit or "angstrom"
-    what = (
-        f"the shortest distances are {typical:.2f} times the bonds of these elements, "
-        f"with lengths in {unit}"
-    )
+    what = f"shortest distances do not fit bonds of these elements, with lengths in {unit}"
     advice = "are the positions in another unit of length (1 Å = 1.89 bohr = 0.1 nm)?"
     everything = structures.whole(np.ones(len(structures), dtype=bool))
     return Finding(UNIT, "suspicious", what, everything, typical, "of a bond", advice)

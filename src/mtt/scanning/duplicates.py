@@ -57,6 +57,7 @@ def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[F
 def _within(structures: Structures, original: Index, several: Mask) -> Iterator[Finding]:
     for part, name in enumerate(structures.names):
         mine = np.flatnonzero(several & (structures.part == part))
+        mine = mine[np.lexsort((structures.frame[mine], structures.file[mine]))]
         _, first = np.unique(original[mine], return_index=True)
         again = np.delete(mine, first)
         if len(again):

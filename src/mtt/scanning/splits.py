@@ -34,8 +34,8 @@ def check_splits(structures: Structures, copies: Mask) -> Iterator[Finding]:
         far = float(np.median(moved(structures, _any_partner(structures, mine))))
         if near < _CLOSE * far:
             what = (
-                f"structures of {name} are {near:.2g} from the next ones of training, "
-                f"and {far:.2g} from any of training (root mean square per atom)"
+                f"structures of {name} lie near the next ones of training in their file "
+                f"(root mean square per atom; {far:.2g} to any of training)"
             )
             advice = f"errors of {name} speak for this trajectory alone; hold out its end"
             unit = structures.info.length_unit
