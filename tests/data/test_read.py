@@ -98,12 +98,15 @@ def test_six_values_under_the_name_stress_are_read_although_ase_refuses_them(
     np.testing.assert_allclose(strain["energy"].strain / 8, [[1, 6, 5], [6, 2, 4], [5, 4, 3]])
 
 
-def test_both_spellings_of_labels_give_equal_numbers(file, energy_options: Make, h2) -> None:
+@pytest.mark.parametrize("name", ["a.xyz", "a.traj"])
+def test_both_spellings_of_labels_give_equal_numbers(
+    file, energy_options: Make, h2, name: str
+) -> None:
     forces = np.array([[0.0, 0.1, -0.3], [0.0, -0.1, 0.3]])
     known = h2()
     known.calc = SinglePointCalculator(known, energy=-1.25, forces=forces)
     unknown = h2(REF_energy=-1.25, REF_forces=forces)
-    one = read_frames(energy_options(file(known, name="a.xyz"), forces=("forces", True)))
+    one = read_frames(energy_options(file(known, name=name), forces=("forces", True)))
     two = read_frames(
         energy_options(file(unknown, name="b.xyz"), key="REF_energy", forces=("REF_forces", True))
     )

@@ -169,6 +169,10 @@ def wrong_value(options: Options) -> None:
     options["architecture"]["model"]["soap"]["cutoff"]["radius"] = -1.0
 
 
+def wrong_width(options: Options) -> None:
+    options["architecture"]["model"]["soap"]["cutoff"]["width"] = 9.0
+
+
 def wrong_device(options: Options) -> None:
     options["device"] = "tpu"
 
@@ -192,6 +196,7 @@ def training(**options: Any) -> Callable[[Options], None]:
         (misspelt_section, ["options.yaml:", "trainning_set", "'training_set'"]),
         (wrong_type, ["options.yaml:21 architecture.training.num_epochs", "many", "integer"]),
         (wrong_value, ["options.yaml:", "architecture.model.soap.cutoff.radius", "-1"]),
+        (wrong_width, ["options.yaml:6 architecture.model: ", "width 9.0, cutoff 2.5"]),
         (missing_data, ["options.yaml:26 training_set.systems.read_from: nowhere.xyz: no such"]),
         (training(best_model_metric="stress RMSE"), ["best_model_metric", "'forces RMSE'"]),
         (training(fixed_scaling_weights={"enrgy": 1.0}), ["fixed_scaling_weights", "'enrgy'"]),

@@ -186,9 +186,10 @@ def begin(plan: Plan) -> Start:
     seed_everything(plan.options.seed)
     if plan.restart is not None:
         return restarted(plan.restart, plan.architecture, hypers, info)
-    with plan.raw.locating():
-        if (hypers["training"].get("finetune") or {}).get("read_from"):
+    if (hypers["training"].get("finetune") or {}).get("read_from"):
+        with plan.raw.locating(("architecture", "training", "finetune")):
             return fine_tuned(plan.architecture, hypers, plan.data, plan.dtype, plan.folders)
+    with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
 
 
