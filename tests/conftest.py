@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -220,8 +220,13 @@ def listing(here: Path) -> Callable[[], dict[str, bytes]]:
 
 
 @pytest.fixture
-def refused(mtt: Command, listing: Callable[[], dict[str, bytes]]) -> Callable[..., str]:
+def refused(
+    mtt: Command,
+    listing: Callable[[], dict[str, bytes]],
+    record_property: Callable[[str, object], None],
+) -> Iterator[Callable[..., str]]:
     """Run a command that must fail: its one message; the disk is as it was."""
+    told = []
 
     def refused(*arguments: str | Path) -> str:
         before = listing()
@@ -230,6 +235,8 @@ def refused(mtt: Command, listing: Callable[[], dict[str, bytes]]) -> Callable[.
         assert done.err.count("error: ") == 1
         assert "Traceback" not in done.out + done.err
         assert listing() == before
-        return str(done.err)
+        told.append(str(done.err))
+        return told[-1]
 
-    return refused
+    yield refused
+    record_property("refusals that left no file", len(told))
