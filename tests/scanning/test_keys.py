@@ -54,6 +54,23 @@ def test_forces_that_are_not_asked_for_are_suspicious(said: Callable[..., list[A
     assert "Name it in the options" in suspicious[0].advice
 
 
+def test_a_default_key_that_the_file_lacks_reads_nothing(
+    said: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    frames = ase.io.read(tmp_path / "train.xyz", ":")
+    for atoms in frames:
+        atoms.arrays["force"] = atoms.get_forces()
+        atoms.calc.results.pop("forces")
+        atoms.info["energy_tolerance"] = 1.0e-6  # a number, and no energy
+        del atoms.arrays["REF_forces"]
+    ase.io.write(tmp_path / "other.xyz", frames)
+    target = {"key": "energy", "unit": "eV"}
+    data = {"systems": str(tmp_path / "other.xyz"), "targets": {"energy": target}}
+    found = list(check_keys({"training": load_eval_options(data)}))
+    (one,) = [one for one in found if one.severity == "suspicious"]
+    assert "'force' (3 numbers per atom)" in one.what
+
+
 def test_labels_of_a_packed_data_set_count_too(
     said: Callable[..., list[Any]], tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ class _Use(NamedTuple):
 
     parts: set[str]
     read: set[tuple[str, bool]]  # names of keys, and whether they are per atom
-    kinds: set[str]  # "energy", "force", "stress"
+    kinds: set[tuple[str, str]]  # "energy", "force", "stress", and the key of it
 
 
 def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding]:
@@ -54,18 +54,21 @@ def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding
             continue
         frames = Files().read(path, reader)
         others = []
-        for key in keys_of(frames):
+        keys = keys_of(frames)
+        names = {key.name for key in keys}
+        there = {kind for kind, name in use.kinds if name in names}
+        for key in keys:
             if (key.name, key.per_atom) in use.read:
                 continue
             kind = _kind(key)
             if kind:
-                yield _unused(path, part, key, len(frames), kind not in use.kinds)
+                yield _unused(path, part, key, len(frames), kind not in there)
             else:
                 others.append(key)
         if others:
-            names = ", ".join(repr(key.name) for key in others[:_SHOWN])
-            names += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-            what = f"other keys that nobody reads: {names}"
+            listed = ", ".join(repr(key.name) for key in others[:_SHOWN])
+            listed += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+            what = f"other keys that nobody reads: {listed}"
             yield Finding(UNUSED, "note", what, (Place(part, path),))
 
 
@@ -115,7 +118,14 @@ def _kind(key: Key) -> str:
     if key.shape == "text" or key.name in _ORDINARY:
         return ""
     name = key.name.lower()
-    kind = next((label for label in _LABELS if label in name), "")
+    kind = next(
+        (
+            label
+            for label in _LABELS
+            if name.startswith((f"{label}_", f"{label}s_")) or name.endswith((label, f"{label}s"))
+        ),
+        "",
+    )
     expected = {"energy": ("a number", False), "force": ("3 numbers", True)}
     if kind in expected and (key.shape, key.per_atom) != expected[kind]:
         return ""
@@ -138,8 +148,9 @@ def _unused_in_store(path: str, part: str, use: _Use) -> Iterator[Finding]:
     """What a packed data set holds besides; it is known by names of targets."""
     info = Dataset.open(path).info
     for name, target in info.targets.items():
+        asked = {kind for kind, _ in use.kinds}
         kinds = [("force", "forces", target.has_forces), ("stress", "stress", target.has_strain)]
-        unused = [word for kind, word, has in kinds if has and kind not in use.kinds]
+        unused = [word for kind, word, has in kinds if has and kind not in asked]
         unused = unused if (name, False) in use.read else [name]
         for word in unused:
             what = f"{word!r} is in the packed data set, and nobody reads it"
@@ -166,13 +177,13 @@ def _uses(
             for name, item in (*one.targets.items(), *one.extra_data.items()):
                 known = use(part, item.read_from, item.reader)
                 known.read.update({(item.key, item.sample_kind == "atom"), (name, False)})
-                known.kinds.add("energy" if item.quantity == "energy" else "")
+                known.kinds.add(("energy" if item.quantity == "energy" else "", item.key))
                 for kind in ("forces", "stress", "virial"):
                     gradient = getattr(item, kind)
                     if gradient is not None:
                         known = use(part, gradient.read_from, gradient.reader)
                         known.read.add((gradient.key, kind == "forces"))
-                        known.kinds.add("force" if kind == "forces" else "stress")
+                        known.kinds.add(("force" if kind == "forces" else "stress", gradient.key))
     return found
 
 
