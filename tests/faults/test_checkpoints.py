@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -89,7 +90,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_kept_aside(
     options: dict[str, Any],
     fit: Fit,
     here: Path,
-    same_outcome: Callable[[Path, Path], None],
+    same_outcome: Callable[[Path, Path], int],
     caplog: pytest.LogCaptureFixture,
     damage: Callable[[bytearray], bytes],
 ) -> None:
@@ -132,7 +133,7 @@ def test_a_training_outlives_a_full_disk_and_saves_when_there_is_space_again(
     runs: tuple[Path, Path],
     fit: Fit,
     here: Path,
-    same_outcome: Callable[[Path, Path], None],
+    same_outcome: Callable[[Path, Path], int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     found: list[tuple[int, int, list[str]]] = []
@@ -199,6 +200,17 @@ def test_what_does_not_fit_on_the_disk_is_told_with_its_path_and_not_there(
     with full_after(2000):
         message = refused(*(paths.get(one, one) for one in arguments))
     assert f"{arguments[-1]}: cannot be written" in message
+
+
+def test_a_full_disk_is_no_bug_wherever_it_is_noticed(
+    refused: Callable[..., str], trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    message = refused("export", trained / "model.ckpt", "-o", "out.zip")
+    assert "cannot be written: No space left on device" in message
 
 
 # ------------------------------------------------------------------------ foreign programs
