@@ -21,7 +21,7 @@ from mtt.checkpoint import describe, peek, read, read_archive
 from mtt.data import Dataset, read_dataset
 from mtt.options import load_eval_options, load_options
 
-LIMIT = 20.0  # seconds of the processor for each
+LIMIT = 10.0  # seconds of the processor for each
 
 
 def _structures(path: Path) -> None:
