@@ -172,7 +172,7 @@ def test_a_stage_that_needs_more_decides(parts, make_model, free):
 
 def test_probing_leaves_no_trace(parts, make_model):
     """Weights, modes, gradients and all generators are what they were."""
-    model = make_model(dropout=0.3).double()
+    model = make_model(dropout=0.3).double().eval()
     made = parts(model, batch_atoms="auto", ema=True)
     weights = copy.deepcopy(model.state_dict())
     torch.manual_seed(7)
@@ -183,6 +183,7 @@ def test_probing_leaves_no_trace(parts, make_model):
     plan_batch_atoms(made)
     assert torch.equal(torch.rand(3), expected[0]) and (np.random.rand(3) == expected[1]).all()
     assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(module.training for module in model.modules())
     for name, value in model.state_dict().items():
         assert torch.equal(value, weights[name]), name
 
