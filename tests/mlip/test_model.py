@@ -11,7 +11,7 @@ import torch
 from metatomic_ase import MetatomicCalculator
 
 from mtt import Dataset, DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError
+from mtt.errors import ArchitectureError, CheckpointError
 
 
 def predict(model, make_graph, structures):
@@ -136,6 +136,17 @@ def test_a_checkpoint_gives_the_same_model_in_every_context(model, model_class):
         best = model_class.load_checkpoint(checkpoint, context)
         for key, value in model.state_dict().items():
             assert torch.equal(best.state_dict()[key], value + 1)
+
+
+def test_weights_of_another_model_are_refused_by_name(model, model_class):
+    checkpoint = model.get_checkpoint()
+    name = next(iter(checkpoint["model_state_dict"]))
+    checkpoint["model_state_dict"]["renamed"] = checkpoint["model_state_dict"].pop(name)
+    with pytest.raises(CheckpointError, match=f'weights do not fit.*"{name}".*"renamed"'):
+        model_class.load_checkpoint(checkpoint, "restart")
+    with pytest.raises(CheckpointError, match="lacks dataset_info, model_dtype"):
+        kept = {k: v for k, v in checkpoint.items() if k not in ("dataset_info", "model_dtype")}
+        model_class.load_checkpoint(kept, "restart")
 
 
 def test_a_checkpoint_is_a_snapshot_not_a_view(model):

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
 
 from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
 from mtt.data.info import DatasetInfo
+from mtt.errors import CheckpointError
 from mtt.interface import Context
 from mtt.mlip.adapters import merge_adapters
 from mtt.mlip.steps import folder_steps
 from mtt.mlip.support import check_restart, check_targets
 from mtt.mlip.trainable import restore_finetuning
 from mtt.mlip.tunable import Tunable
+
+_NEEDED = (
+    "metadata",
+    "dataset_info",
+    "model_hypers",
+    "model_dtype",
+    "model_state_dict",
+    "best_model_state_dict",
+)
 
 
 class Stored(Tunable):
@@ -62,7 +72,12 @@ class Stored(Tunable):
 
         To restart it has the low-rank corrections and the frozen weights of a fine-tuning;
         otherwise the corrections are merged into plain weights.
+
+        :raises CheckpointError: something is missing, or the weights are those of another model.
         """
+        missing = [key for key in _NEEDED if key not in checkpoint]
+        if missing:
+            raise CheckpointError(f"the checkpoint lacks {', '.join(missing)}")
         model = cls(checkpoint["model_hypers"], DatasetInfo.from_dict(checkpoint["dataset_info"]))
         model.metadata = metadata_from_dict(checkpoint["metadata"])
         if checkpoint.get("element_history") is not None:
@@ -71,7 +86,7 @@ class Stored(Tunable):
             restore_finetuning(model, checkpoint["finetuning"])
         model.to(getattr(torch, checkpoint["model_dtype"]))
         latest, best = checkpoint["model_state_dict"], checkpoint["best_model_state_dict"]
-        model.load_state_dict(latest if context == "restart" or best is None else best)
+        _load_weights(model, latest if context == "restart" or best is None else best)
         if context != "restart" and model.finetuning is not None:
             merge_adapters(model)
             model.finetuning = None
@@ -81,3 +96,14 @@ class Stored(Tunable):
     def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
         """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
         return upgrade_steps(checkpoint, "model", cls.__checkpoint_version__, folder_steps(cls))
+
+
+def _load_weights(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # torch names all that is missing, unknown or of another shape
+        raise CheckpointError(
+            f"the weights do not fit {type(model).__name__} with the hypers beside them: "
+            + " ".join(line.strip() for line in str(error).splitlines()[1:]),
+            hint="if its code has changed, raise __checkpoint_version__ and write the upgrade step",
+        ) from error
