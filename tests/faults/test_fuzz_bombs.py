@@ -162,7 +162,7 @@ def told(root: Path, tmp_path_factory: pytest.TempPathFactory, request: Any) -> 
     wanted = [
         item.callspec.params["name"]
         for item in request.session.items
-        if "told" in item.fixturenames
+        if item.path == request.path and "told" in item.fixturenames
     ]
     for name in wanted:
         BOMBS[name](folder / name)

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mtt.training import TrainingInterrupted
+
 FIRST = {"name": "first", "num_epochs": 2, "optimizer": "adabelief"}
 SECOND = {"name": "second", "num_epochs": 3, "optimizer": "yogi", "learning_rate": 0.002}
 
@@ -203,7 +205,7 @@ def test_parameters_stay_the_same_objects_through_prefit_stages_and_a_restart(
     }
     trainer, model = make_trainer(**options), make_model()
     listener, seen = watched(trainer, model)
-    with pytest.raises(Exception, match="stopped by SIGTERM"):
+    with pytest.raises(TrainingInterrupted, match="stopped by SIGTERM"):
         train(listen(trainer, listener, terminate(2, 3)), model)
     fresh = make_trainer(**options)
     model, resumed = restart(tmp_path / "checkpoints" / "last.ckpt", fresh)
