@@ -136,8 +136,11 @@ def test_a_folder_and_a_binary_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_document(tmp_path)
     (tmp_path / "model.pt").write_bytes(b"PK\x03\x04\xff\xfe")
-    with pytest.raises(ConfigError, match="not a text file; options are YAML in UTF-8"):
+    with pytest.raises(ConfigError, match="is a checkpoint or an exported model, not an options"):
         load_document(tmp_path / "model.pt")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(ConfigError, match="not a text file; options are YAML in UTF-8"):
+        load_document(tmp_path / "picture.png")
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def test_the_state_in_a_checkpoint_is_full_and_plain(everything: dict[str, Any],
     state = stored["trainer_state"]
     assert set(state) == {
         *("version", "epoch", "batch", "epoch_steps", "step", "best_metric", "history", "meter"),
-        *("epoch_key", "stage", "stage_start", "origin", "parts"),
+        *("epoch_key", "stage", "stage_start", "origin", "parts", "batch_atoms"),
+        *("skipped", "skipped_in_a_row", "rollbacks", "good"),
     }
     parts = state["parts"]
     assert set(parts) == {"optimizer", "schedule", "average", "early_stopping", "rng"}
