@@ -84,12 +84,12 @@ def outcome(cases: Iterable[Case]) -> str:
 
 
 def figures(cases: Iterable[Case]) -> str:
-    """``10 kills survived; 3.2 seconds to the end``: those of all cases, put together by name."""
+    """``kills survived: 10; seconds to the end: 3.2``: those of all cases, put together by name."""
     found: dict[str, list[str]] = {}
     for case in cases:
         for name, value in case.figures.items():
             found.setdefault(name, []).append(value)
-    return "; ".join(f"{_together(name, values)} {name}" for name, values in found.items())
+    return "; ".join(f"{name}: {_together(name, values)}" for name, values in found.items())
 
 
 def _together(name: str, values: list[str]) -> str:

@@ -66,7 +66,7 @@ def test_results_and_figures_are_those_of_the_report(
     assert (
         rows.table([row], report)
         .splitlines()[2]
-        .endswith("| 3 passed | 10 kills survived; 0.75 seconds to the end; equal bits |")
+        .endswith("| 3 passed | kills survived: 10; seconds to the end: 0.75; bits: equal |")
     )
     assert "1 failed, 3 passed, 1 skipped" in rows.summary(report)
 
