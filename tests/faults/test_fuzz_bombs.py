@@ -150,8 +150,18 @@ BOMBS: dict[str, Callable[[Path], Any]] = {
     "huge-array.store": _store(_huge_array),
     "deep.store": _store(lambda path: (path / "dataset.json").write_text("[" * 10**6)),
     "atoms.xyz": lambda path: path.write_text("1000000000000\n\nH 0 0 0\n"),
-    "columns.xyz": lambda path: path.write_text("0\nProperties=species:S:1:pos:R:999999999999\n"),
+    "columns.xyz": lambda path: path.write_text(
+        "0\nProperties=species:S:1:pos:R:3:x:R:999999999999\n"
+    ),
     "zeros.xyz.gz": lambda path: path.write_bytes(gzip.compress(bytes(2**26), 1)),
+}
+
+
+# where other mistakes of the same file would be told otherwise
+REASONS = {
+    "program.pt": "bytes of program",
+    "columns.xyz": "x:R:999999999999",
+    "zeros.xyz.gz": "when it is unpacked",
 }
 
 
@@ -187,6 +197,7 @@ def test_a_small_file_cannot_fill_the_memory(
     outcome = told[name]
     assert outcome["error"] in ("ConfigError", "CheckpointError", "DataError"), outcome["message"]
     assert name in outcome["message"]
+    assert REASONS.get(name, "") in outcome["message"]
     assert outcome["seconds"] < 10  # of the processor
     assert outcome["bytes"] < MEMORY / 8
     record_property("bombs defused", 1)
