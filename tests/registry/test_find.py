@@ -133,6 +133,13 @@ def test_a_mistyped_name_gets_a_near_one(folder) -> None:
         find("tensorfeild", [own])
 
 
+def test_a_name_that_is_too_long_for_a_file_is_refused_like_any_other(folder) -> None:
+    with pytest.raises(ArchitectureError, match="unknown architecture 'soooo"):
+        find("s" + 5000 * "o", [folder("one").parent])
+    with pytest.raises(ArchitectureError, match="is not a folder"):
+        find("one", ["s" + 5000 * "o"])
+
+
 def test_an_unknown_name_gets_the_known_ones(folder) -> None:
     own = folder("first").parent
     with pytest.raises(ArchitectureError, match=r"known are .*first.*; more are found through"):

@@ -49,7 +49,8 @@ def almost(name: str, extra_dirs: Sequence[str | Path]) -> Iterator[Path]:
         parents += [folder, folder.parent] if folder.name == name else [folder]
     for parent in parents:
         folder = parent / name
-        if folder.is_dir() and missing_files(folder):
+        # unlike Path.is_dir, no error for a name that is too long for a file
+        if os.path.isdir(folder) and missing_files(folder):
             yield folder
 
 
@@ -65,7 +66,7 @@ def _given(extra_dirs: Sequence[str | Path]) -> Iterator[tuple[Path, str]]:
     given = [(path, "--architectures") for path in extra_dirs]
     for path, origin in [*given, *((path, VARIABLE) for path in variable)]:
         folder = Path(path).expanduser().resolve()
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             near = [item.name for item in folder.parent.glob("*")]
             raise ArchitectureError(
                 f"{path} is not a folder", where=origin, hint=did_you_mean(folder.name, near)
