@@ -122,7 +122,9 @@ def _found(row: Promise, report: Report | None) -> str:
     if report is None:
         return " | |"
     cases = report.of(row.tests)
-    return f" {outcome(cases)} | {figures(cases)} |"
+    left_out = sum(not report.of([test]) for test in row.tests)
+    more = f", {left_out} not run" if cases and left_out else ""
+    return f" {outcome(cases)}{more} | {figures(cases)} |"
 
 
 def summary(report: Report | None) -> str:

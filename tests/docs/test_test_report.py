@@ -82,7 +82,12 @@ def test_a_test_that_did_not_run_is_told(
     rows: SimpleNamespace, reports: SimpleNamespace, xml: Path
 ) -> None:
     row = rows.Promise("p", "m", "", ("faults/test_some.py::test_of_another_day",))
-    assert rows.table([row], reports.read(xml)).splitlines()[2].endswith("| not run |  |")
+    report = reports.read(xml)
+    assert rows.table([row], report).splitlines()[2].endswith("| not run |  |")
+    row = row._replace(tests=(*row.tests, "faults/test_some.py::test_bits"))
+    assert (
+        rows.table([row], report).splitlines()[2].endswith("| 1 passed, 1 not run | bits: equal |")
+    )
 
 
 def test_without_a_report_nothing_is_claimed(
