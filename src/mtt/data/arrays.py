@@ -167,6 +167,8 @@ def _read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
     path = folder / "dataset.json"
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
+        # an escape can make half of a character, which no other program takes for text
+        json.dumps(header, ensure_ascii=False).encode()
     except FileNotFoundError as error:
         raise DataError(
             "is not a packed data set: it holds no dataset.json",
