@@ -15,6 +15,23 @@ def in_an_empty_folder(here: Path) -> None:
     """Every test runs in one."""
 
 
+@pytest.fixture
+def refused_after(
+    tiny: dict[str, Any], write: Callable[..., Path], refused: Callable[..., str]
+) -> Callable[[Callable[[dict[str, Any]], None], list[str]], None]:
+    """Asserts that changed options are refused with some texts, in a dry run with the same."""
+
+    def check(change: Callable[[dict[str, Any]], None], texts: list[str]) -> None:
+        change(tiny)
+        write(tiny)
+        message = refused("train", "options.yaml")
+        for text in texts:
+            assert text in message
+        assert refused("train", "options.yaml", "--dry-run") == message
+
+    return check
+
+
 @pytest.fixture(scope="session")
 def outcome() -> Callable[[Path], dict[str, Any]]:
     """``outcome(folder)``: the checkpoint at the end of the one run below ``folder``.

@@ -15,6 +15,7 @@ from mtt.options import load_options, resolve
 Options = dict[str, Any]
 Write = Callable[..., Path]
 Refused = Callable[..., str]
+RefusedAfter = Callable[[Callable[[Options], None], list[str]], None]
 Mtt = Callable[..., Any]
 
 # ------------------------------------------------------------------------- what is written
@@ -209,18 +210,9 @@ def training(**options: Any) -> Callable[[Options], None]:
     ],
 )
 def test_wrong_options(
-    tiny: Options,
-    write: Write,
-    refused: Refused,
-    change: Callable[[Options], None],
-    texts: list[str],
+    refused_after: RefusedAfter, change: Callable[[Options], None], texts: list[str]
 ) -> None:
-    change(tiny)
-    write(tiny)
-    message = refused("train", "options.yaml")
-    for text in texts:
-        assert text in message
-    assert refused("train", "options.yaml", "--dry-run") == message
+    refused_after(change, texts)
 
 
 def test_an_override_of_an_unknown_key(tiny: Options, write: Write, refused: Refused) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import secrets
 from pathlib import Path
 from typing import IO, Any
@@ -32,3 +33,17 @@ def remove_abandoned(folder: Path, suffix: str = ".tmp") -> None:
         with contextlib.suppress(OSError), open(path, "rb") as file:
             lock(file)
             path.unlink()
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace the small file by ``text``, in one step.
+
+    :raises OSError: it cannot be written; what stood there is untouched.
+    """
+    # always the same name: the next one writes over what a killed process left
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ added when a cutoff is first asked for. A packed data set never changes otherwis
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -32,10 +33,8 @@ PAIRS_VERSION = 1
 
 def is_packed(path: Path) -> bool:
     """Whether ``path`` is the folder of a packed data set."""
-    try:
-        return (path / "dataset.json").is_file()
-    except OSError:  # a name that is too long for a file
-        return False
+    # unlike Path.is_file, no error for a name that is too long for a file
+    return os.path.isfile(path / "dataset.json")
 
 
 def write_columns(blocks: Iterable[Block], info: DatasetInfo, folder: Path) -> None:

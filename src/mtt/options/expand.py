@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -218,17 +219,11 @@ class Expander:
     def _check_store(self, read_from: str, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""
         what = _STORES.get(Path(read_from).suffix.lower())
-        if what is None and read_from and _is_file(Path(read_from) / "ns.npy"):
+        # unlike Path.is_file, no error for a name that is too long for a file
+        if what is None and read_from and os.path.isfile(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long for one
-        return False
 
 
 def _weight(value: Any) -> float | str | None:

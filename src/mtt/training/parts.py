@@ -57,6 +57,7 @@ class Parts:
 
     @property
     def validation_sets(self) -> list[Dataset]:
+        """In the order of the options."""
         return [dataset for _, dataset in self._validation_sets]
 
     def limit_atoms(self, atoms: int) -> None:

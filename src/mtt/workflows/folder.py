@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from mtt.checkpoint.temporary import lock
+from mtt.checkpoint.temporary import lock, replace_text
 from mtt.errors import CheckpointError, ConfigError, MttError
 from mtt.exporting.files import take_name, temporary
 from mtt.stopping import Stopped
-from mtt.training.loggers.files import replace_text
 
 OUTPUTS = Path("outputs")
 OPTIONS = "options_restart.yaml"

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-
-def replace_text(path: Path, text: str) -> None:
-    """Replace the file by ``text``, in one step.
-
-    :raises OSError: it cannot be written; what stood there is untouched.
-    """
-    # always the same name: the next one writes over what a killed process left
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from mtt.checkpoint.temporary import replace_text
 
 
 def replace_lines(path: Path, lines: Iterable[str]) -> None:
