@@ -21,6 +21,7 @@ TINY = {
     "cutoff": 3.0,
     "cutoff_width": 2.0,
     "num_radial": 3,
+    "radial_decay": 0.8,
     "max_angular": 3,
     "num_channels": 4,
     "num_features": 5,

@@ -20,6 +20,7 @@ TINY = {
     "cutoff": 3.0,
     "cutoff_width": 2.0,
     "num_radial": 3,
+    "radial_decay": 0.8,
     "max_angular": 2,
     "num_channels": 4,
     "num_features": 5,
@@ -46,7 +47,7 @@ def basis(vector: np.ndarray, hypers: dict) -> tuple[np.ndarray, np.ndarray]:
     angular = [1, one * y, one * z, one * x, two * x * y, two * y * z]
     angular += [np.sqrt(5) / 2 * (3 * z * z - 1), two * x * z, two / 2 * (x * x - y * y)]
     n = np.arange(1, hypers["num_radial"] + 1)
-    radial = np.sqrt(cutoff / 2) * np.sin(n * np.pi * r / cutoff) / r
+    radial = np.sqrt(cutoff / 2) * np.sin(n * np.pi * r / cutoff) / r / n ** hypers["radial_decay"]
     return f * np.array(angular), np.append(f * radial, 1.0)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from mtt.errors import ArchitectureError
 from mtt.nn import PairBasis
 
-CUTOFF, WIDTH, N_RADIAL = 4.0, 1.5, 3
+CUTOFF, WIDTH, N_RADIAL, DECAY = 4.0, 1.5, 3, 0.7
 WIDTHS = [WIDTH, CUTOFF]
 
 
@@ -22,7 +22,7 @@ def vectors_of(n: int, seed: int = 0) -> Tensor:
 
 
 def make(l_max: int = 2, width: float = WIDTH) -> PairBasis:
-    return PairBasis(CUTOFF, width, l_max, N_RADIAL).double()
+    return PairBasis(CUTOFF, width, l_max, N_RADIAL, DECAY).double()
 
 
 def closed_forms(vectors: np.ndarray, width: float) -> np.ndarray:
@@ -36,7 +36,8 @@ def closed_forms(vectors: np.ndarray, width: float) -> np.ndarray:
     angular += [np.sqrt(3) * part for part in (y, z, x)]
     angular += [np.sqrt(15) * part for part in second]
     radial = [
-        np.sqrt(CUTOFF / 2) * np.sin(n * np.pi * r / CUTOFF) / r for n in range(1, N_RADIAL + 1)
+        np.sqrt(CUTOFF / 2) * np.sin(n * np.pi * r / CUTOFF) / r / n**DECAY
+        for n in range(1, N_RADIAL + 1)
     ]
     return np.stack([*angular, *radial], axis=1) * f[:, None]
 

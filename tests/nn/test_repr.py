@@ -22,7 +22,7 @@ BLOCKS = {
     SmoothCutoff(5.0, 0.7): ["cutoff=5.0", "width=0.7"],
     LaplacianEigenstates(4.5, 2, 1): ["cutoff=4.5", "n_per_l=[3, 2]"],
     SphericalHarmonics(3): ["l_max=3"],
-    PairBasis(4.5, 0.6, 3, 5): ["cutoff=4.5", "width=0.6", "l_max=3", "n_radial=5"],
+    PairBasis(4.5, 0.6, 3, 5, 0.5): ["cutoff=4.5", "width=0.6", "l_max=3", "decay=0.5"],
     SoapPowerSpectrum(4.5, 0.6, 2, 1, n_types=7): ["cutoff=4.5", "width=0.6", "n_types=7"],
     SpeciesLinear(3, 11, 13): ["11", "13", "n_types=3"],
     SpeciesNormLinear(3, 11, 13): ["11", "13", "n_types=3"],

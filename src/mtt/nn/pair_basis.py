@@ -16,8 +16,9 @@ class PairBasis(torch.nn.Module):
     """f(r) Y_lm(r̂), then f(r) B_n(r): all that a short range model needs of a pair.
 
     ``Y_lm`` are real spherical harmonics up to ``l_max``, times √4π; ``B_n`` is
-    ``√(cutoff/2) sin(n π r / cutoff) / r`` for n = 1 … ``n_radial``, of order one between
-    neighbours; f is :class:`SmoothCutoff`.
+    ``√(cutoff/2) sin(n π r / cutoff) / (r n**decay)`` for n = 1 … ``n_radial``, with a decay of 0
+    all of order one between neighbours, with 1 all of about equal slopes; f is
+    :class:`SmoothCutoff`.
 
     The Jacobian is written out, and computed once for both derivatives of a training on forces.
 
@@ -27,20 +28,23 @@ class PairBasis(torch.nn.Module):
     :param width: distance over which f falls from 1 to 0.
     :param l_max: highest degree, ≥ 0.
     :param n_radial: radial functions, ≥ 1.
+    :param decay: how fast they become smaller with n, ≥ 0.
     :raises ArchitectureError: not 0 < width ≤ cutoff.
     """
 
-    def __init__(self, cutoff: float, width: float, l_max: int, n_radial: int) -> None:
+    def __init__(
+        self, cutoff: float, width: float, l_max: int, n_radial: int, decay: float = 0.0
+    ) -> None:
         super().__init__()
-        self.l_max, self.n_radial = l_max, n_radial
+        self.l_max, self.n_radial, self.decay = l_max, n_radial, decay
         self.n_angular = (l_max + 1) ** 2
         self.n_functions = self.n_angular + n_radial
         self.cutoff = SmoothCutoff(cutoff, width)
         self.harmonics = SphericalHarmonics(l_max)
-        frequencies = torch.arange(1, n_radial + 1, dtype=torch.float64) * (math.pi / cutoff)
-        self.frequencies = Constant(frequencies)
+        n = torch.arange(1, n_radial + 1, dtype=torch.float64)
+        self.frequencies = Constant(n * (math.pi / cutoff))
+        self.amplitudes = Constant(math.sqrt(cutoff / 2) * n**-decay)
         self.angular_norm = math.sqrt(4 * math.pi)
-        self.radial_norm = math.sqrt(cutoff / 2)
         degrees = [l for l in range(l_max + 1) for _ in range(2 * l + 1)]
         self.degrees = Constant(torch.tensor(degrees))
 
@@ -57,7 +61,7 @@ class PairBasis(torch.nn.Module):
         r = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
         f = self.cutoff(r)
         angular = self.harmonics(vectors / r) * (self.angular_norm * f)
-        radial = torch.sin(r * self.frequencies()) * (self.radial_norm * f / r)
+        radial = torch.sin(r * self.frequencies()) * self.amplitudes() * (f / r)
         return torch.cat([angular, radial], dim=1)
 
     @torch.jit.unused
@@ -68,7 +72,7 @@ class PairBasis(torch.nn.Module):
         units = vectors * inverse
         f, slope = self.cutoff(r), self.cutoff.derivative(r)
         harmonics = self.harmonics(units) * self.angular_norm
-        angles, scale = r * self.frequencies(), self.radial_norm * inverse
+        angles, scale = r * self.frequencies(), self.amplitudes() * inverse
         waves = torch.sin(angles) * scale
         wave_slopes = torch.cos(angles) * self.frequencies() * scale - waves * inverse
         # along the pair Y_lm does not change, but its solid harmonic does, as l Y_lm / r
@@ -92,4 +96,4 @@ class PairBasis(torch.nn.Module):
         return torch.bmm(direction[:, None, :], jacobian)[:, 0]
 
     def extra_repr(self) -> str:
-        return f"l_max={self.l_max}, n_radial={self.n_radial}"
+        return f"l_max={self.l_max}, n_radial={self.n_radial}, decay={self.decay:g}"

@@ -44,6 +44,7 @@ class Layer(torch.nn.Module):
 
     Atoms have scalars ``x`` [N, D] and densities ``v`` [n_angular, N, C].
 
+    :param radial_decay: how fast the radial functions become smaller with n.
     :param first: there are no densities yet.
     :param last: densities are not asked for any more.
     """
@@ -53,6 +54,7 @@ class Layer(torch.nn.Module):
         *,
         max_angular: int,
         n_radial: int,
+        radial_decay: float,
         n_channels: int,
         n_features: int,
         first: bool,
@@ -63,7 +65,8 @@ class Layer(torch.nn.Module):
         self.last = last
         self.n_degrees, self.n_channels, self.n_features = n_degrees, n_channels, n_features
         # what a pair sees of an atom: the first C channels from the atom, the others from afar
-        self.radial = torch.nn.Parameter(torch.randn(n_radial, 1, 2 * n_channels) / n_radial**0.5)
+        norm = torch.arange(1.0, n_radial + 1).pow(-radial_decay).norm().item()
+        self.radial = torch.nn.Parameter(torch.randn(n_radial, 1, 2 * n_channels) / norm)
         self.constant = torch.nn.Linear(n_features, 2 * n_channels)
         gain = n_degrees**-0.5
         self.project = (

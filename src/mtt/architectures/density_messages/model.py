@@ -35,7 +35,7 @@ class DensityMessages(MLIPModel):
     messages from densities).
     """
 
-    __checkpoint_version__ = 1
+    __checkpoint_version__ = 2
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
     __supported_targets__ = ("energy", "scalar", "scalar per atom")
@@ -56,7 +56,8 @@ class DensityMessages(MLIPModel):
         self.n_types = len(dataset_info.atomic_types)
         max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]
         n_layers, n_features = hypers["num_layers"], hypers["num_features"]
-        self.basis = PairBasis(self.cutoff, hypers["cutoff_width"], max_angular, n_radial)
+        decay = float(hypers["radial_decay"])
+        self.basis = PairBasis(self.cutoff, hypers["cutoff_width"], max_angular, n_radial, decay)
         # sums over neighbours are averages: their products must not grow from layer to layer
         self.damping = 1.0 / float(hypers["average_neighbors"])
         self.species = torch.nn.Embedding(self.n_types, n_features)
@@ -64,6 +65,7 @@ class DensityMessages(MLIPModel):
             Layer(
                 max_angular=max_angular,
                 n_radial=n_radial,
+                radial_decay=decay,
                 n_channels=hypers["num_channels"],
                 n_features=n_features,
                 first=i == 0,
