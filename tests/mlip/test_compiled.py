@@ -109,6 +109,22 @@ def test_what_is_prepared_is_left_out(info, model_class, ethanol, crystal, make_
         assert_same(learnt(model, graph, compiled), learnt(model, graph, None))
 
 
+def test_functions_whose_derivatives_are_formulas_of_their_results_keep_them(
+    info, model_class, ethanol, crystal, make_graph
+):
+    class Wraps(model_class):
+        def atomic_energies(self, graph):
+            x = super().atomic_energies(graph)
+            x = x.tanh() + (0.1 * x).exp() + x.sigmoid() * torch.rsqrt(1.0 + x.square())
+            return x + x.softmax(0) + torch.linalg.vector_norm(x) ** 1.5
+
+    torch.manual_seed(1)
+    model = Wraps({"cutoff": 3.5}, info).double()
+    graph = make_graph([ethanol, crystal], (1, 6, 8), 3.5)
+    compiled = CompiledNetwork(model, lambda: [graph])
+    assert_same(learnt(model, graph, compiled), learnt(model, graph, None))
+
+
 def test_a_network_that_changes_when_compiled_is_refused(
     info, model_class, ethanol, crystal, make_graph
 ):
