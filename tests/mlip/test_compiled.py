@@ -133,7 +133,14 @@ def test_a_network_that_changes_when_compiled_is_refused(
             traced = isinstance(graph.vectors, torch._subclasses.FakeTensor)
             return super().atomic_energies(graph) * (1.01 if traced else 1.0)
 
-    model = Changes({"cutoff": 3.5}, info).double()
+    class Detaches(model_class):
+        def atomic_energies(self, graph):
+            x = super().atomic_energies(graph)
+            return x * x.detach()
+
     graph = make_graph([ethanol, crystal], (1, 6, 8), 3.5)
-    with pytest.raises(ArchitectureError, match="compiled, Changes predicts something else"):
-        CompiledNetwork(model, lambda: [graph])(graph)
+    for network in (Changes, Detaches):
+        model = network({"cutoff": 3.5}, info).double()
+        what = f"compiled, {network.__name__} predicts something else"
+        with pytest.raises(ArchitectureError, match=what):
+            CompiledNetwork(model, lambda: [graph])(graph)
