@@ -205,6 +205,13 @@ def _magnitude(values: Tensor) -> float:
     return float(values.abs().amax()) if values.numel() else 0.0
 
 
+def _farthest(found: Tensor, wanted: Tensor) -> str:
+    """The two numbers that differ most, in full: whether digits or more are lost is seen there."""
+    place = int((found - wanted).abs().argmax())
+    numbers = [float(values.flatten()[place]) for values in (found, wanted)]
+    return "where it is {:.12g} instead of {:.12g}".format(*numbers)
+
+
 def tolerance_of(model: ModelInterface, door: torch.dtype) -> float:
     """Of :data:`TOLERANCES`, for the lower of the two precisions."""
     floating = [p.dtype for p in model.parameters() if p.is_floating_point()]
@@ -233,5 +240,6 @@ def differences(
             accepted += 8 * eps * _magnitude(wanted.values)
             difference = _magnitude(values - wanted.values)
             if difference > accepted:
-                problems.append(f"{name} differs by {difference:.3g} (accepted: {accepted:.1g})")
+                what = f"{name} differs by {difference:.3g} (accepted: {accepted:.1g})"
+                problems.append(f"{what}, {_farthest(values, wanted.values)}")
     return problems
