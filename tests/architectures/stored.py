@@ -47,12 +47,13 @@ MODELS: dict[str, dict[str, Any]] = {
         "cutoff_width": 3.0,
         "max_angular": 1,
         "average_neighbors": 6.0,
+        "normalize": True,
         "zbl": False,
     },
 }
 TRAINING = {"num_epochs": 4, "batch_size": 4, "warmup_fraction": 0.0}
 # so high that the last epoch is not the best
-LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08, "density_messages": 0.15}
+LEARNING_RATES = {"soap_bpnn": 0.1, "pet": 0.08, "density_messages": 0.8}
 TARGETS = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
 
 

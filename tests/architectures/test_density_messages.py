@@ -27,6 +27,7 @@ TINY = {
     "num_features": 5,
     "num_layers": 2,
     "average_neighbors": 7.0,
+    "normalize": True,
     "zbl": False,
 }
 CPU = torch.device("cpu")
@@ -188,6 +189,17 @@ def test_a_batch_gives_what_its_structures_give_alone():
     for part in ("values", "forces", "strain"):
         expected = torch.cat([getattr(one, part) for one in alone])
         torch.testing.assert_close(getattr(together, part), expected, rtol=0, atol=1e-11)
+
+
+def test_normalised_layers_stay_small_where_products_have_become_large():
+    sizes = {}
+    for normalize in (True, False):
+        model = make(num_layers=6, normalize=normalize)
+        with torch.no_grad():
+            for layer in model.layers:
+                layer.products.mul_(100.0)
+        sizes[normalize] = float(predict(model, molecule()).values.detach().abs())
+    assert sizes[True] < 10 < sizes[False]
 
 
 def test_energy_is_extensive_and_there_is_no_net_force():

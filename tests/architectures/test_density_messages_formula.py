@@ -26,6 +26,7 @@ TINY = {
     "num_features": 5,
     "num_layers": 3,
     "average_neighbors": 7.0,
+    "normalize": True,
     "zbl": False,
 }
 DEGREES = [0, 1, 1, 1, 2, 2, 2, 2, 2]
@@ -105,6 +106,8 @@ class Loops:
                 product = product / np.sqrt(2 * l + 1)
                 hidden += product @ self.weights[f"layers.{k}.products"][l]
             hidden += self.linear(f"layers.{k}.own", left[0])
+            if self.hypers["normalize"]:
+                hidden = hidden / np.sqrt(1 + np.mean(hidden**2))
             change = self.linear(f"layers.{k}.update", silu(hidden))
             n = len(x)
             if not last:
@@ -159,8 +162,14 @@ FRAMES = {
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"num_layers": 1}, {"max_angular": 0, "num_layers": 2}, {"max_angular": 1}],
-    ids=["three layers", "one layer", "distances only", "vectors"],
+    [
+        {},
+        {"num_layers": 1},
+        {"max_angular": 0, "num_layers": 2},
+        {"max_angular": 1},
+        {"normalize": False},
+    ],
+    ids=["three layers", "one layer", "distances only", "vectors", "not normalised"],
 )
 @pytest.mark.parametrize("name", FRAMES)
 def test_atoms_have_the_values_of_the_formulas(name, changes):

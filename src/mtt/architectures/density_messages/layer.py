@@ -45,6 +45,8 @@ class Layer(torch.nn.Module):
     Atoms have scalars ``x`` [N, D] and densities ``v`` [n_angular, N, C].
 
     :param radial_decay: how fast the radial functions become smaller with n.
+    :param normalize: divide what goes into the activation by √(1 + its mean square): sums of
+        products that grow from layer to layer cannot.
     :param first: there are no densities yet.
     :param last: densities are not asked for any more.
     """
@@ -57,12 +59,13 @@ class Layer(torch.nn.Module):
         radial_decay: float,
         n_channels: int,
         n_features: int,
+        normalize: bool,
         first: bool,
         last: bool,
     ) -> None:
         super().__init__()
         n_degrees = max_angular + 1
-        self.last = last
+        self.last, self.normalize = last, normalize
         self.n_degrees, self.n_channels, self.n_features = n_degrees, n_channels, n_features
         # what a pair sees of an atom: the first C channels from the atom, the others from afar
         norm = torch.arange(1.0, n_radial + 1).pow(-radial_decay).norm().item()
@@ -96,7 +99,10 @@ class Layer(torch.nn.Module):
         products = self.sum_orders() @ (left * right).flatten(1)
         products = products.view(self.n_degrees, -1, self.n_channels).transpose(0, 1)
         hidden = products.flatten(1) @ self.products.view(-1, self.n_features)
-        change = self.update(silu(hidden + self.own(left[0]) + x))
+        hidden = hidden + self.own(left[0]) + x
+        if self.normalize:
+            hidden = hidden * torch.rsqrt(1.0 + hidden.square().mean(dim=1, keepdim=True))
+        change = self.update(silu(hidden))
         if self.last:
             return x + change, v
         change, gates = change.split([self.n_features, self.n_degrees * self.n_channels], dim=1)

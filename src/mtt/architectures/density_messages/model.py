@@ -35,7 +35,7 @@ class DensityMessages(MLIPModel):
     messages from densities).
     """
 
-    __checkpoint_version__ = 2
+    __checkpoint_version__ = 3
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
     __supported_targets__ = ("energy", "scalar", "scalar per atom")
@@ -68,6 +68,7 @@ class DensityMessages(MLIPModel):
                 radial_decay=decay,
                 n_channels=hypers["num_channels"],
                 n_features=n_features,
+                normalize=hypers["normalize"],
                 first=i == 0,
                 last=i == n_layers - 1,
             )
