@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 Import = Callable[[str], ModuleType]
+ROOT = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "accuracy"
 
 
 @pytest.fixture
@@ -107,6 +111,23 @@ def test_results_are_added_and_never_overwritten(
     path = table.write("acac", "T", columns(table), tmp_path)
     assert path == tmp_path / "acac.md"
     assert "| nequip | acac | 10 |" in path.read_text(encoding="utf-8")
+
+
+RENDERED = sorted((ROOT / "results").glob("*.md"))
+
+
+def test_there_are_kept_tables() -> None:
+    assert RENDERED
+
+
+@pytest.mark.parametrize("kept", RENDERED, ids=[path.stem for path in RENDERED])
+def test_a_kept_table_shows_its_kept_results(kept: Path, tmp_path: Path) -> None:
+    for file in kept.parent.glob(f"{kept.stem}-*.json"):
+        shutil.copy(file, tmp_path)
+    command = [sys.executable, str(ROOT / f"{kept.stem}.py"), "--render", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    again = (tmp_path / kept.name).read_text(encoding="utf-8")
+    assert again == kept.read_text(encoding="utf-8")
 
 
 def test_published_numbers_stand_in_the_same_table(results: ModuleType, table: ModuleType) -> None:
