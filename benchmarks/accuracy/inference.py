@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=10, help="of each model in a round")
     parser.set_defaults(limit=FRAMES)
     given = parser.parse_args()
-    programs = arguments.chosen([*ours.models(), *PEERS], given)
+    programs = arguments.chosen([*ours.uncompiled(), *PEERS], given)
 
     def work(setting: Setting) -> None:
         bench = Bench(TABLE, setting)

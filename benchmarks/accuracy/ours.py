@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import yaml
 from peers.metatrain import section
@@ -11,20 +13,21 @@ from peers.program import Job, Program
 from running import Finished
 
 FOLDER = Path(__file__).resolve().parent / "options"
+COMPILED = "-compiled"  # end of the name of options with ``compile: true``
 
 
 class Ours(Program):
-    """What ``options/<name>.yaml`` says: ``base_precision`` and the architecture."""
+    """Options as in ``options/<name>.yaml``: ``base_precision`` and the architecture."""
 
     epoch = r"^epoch \d+/\d+ "
     calculator = "metatomic"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"mtt-{path.stem}")
-        self.path = path
+    def __init__(self, name: str, options: dict[str, Any]) -> None:
+        super().__init__(f"mtt-{name}")
+        self.options = options
 
     def write(self, job: Job, python: Path) -> tuple[list[str], str]:
-        options = yaml.safe_load(self.path.read_text(encoding="utf-8"))
+        options = deepcopy(self.options)
         training = options["architecture"].setdefault("training", {})
         training["num_epochs"] = job.n_epochs
         options |= {
@@ -48,6 +51,20 @@ class Ours(Program):
         return [[seconds, *(epoch[name] for name in names)] for seconds, epoch in points]
 
 
-def models() -> tuple[Program, ...]:
+def models() -> tuple[Ours, ...]:
     """One for each options file."""
-    return tuple(Ours(path) for path in sorted(FOLDER.glob("*.yaml")))
+    return tuple(
+        Ours(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")))
+        for path in sorted(FOLDER.glob("*.yaml"))
+    )
+
+
+def uncompiled() -> tuple[Ours, ...]:
+    """The models that differ in more than a compiled training, trained without it."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.yaml")):
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+        options["architecture"].get("training", {}).pop("compile", None)
+        name = path.stem.removesuffix(COMPILED)
+        found[name] = Ours(name, options)
+    return tuple(found.values())

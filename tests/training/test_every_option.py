@@ -28,6 +28,7 @@ WEIGHTS = {
     "prefit": ({"parameters": ["network.0.*"], "max_steps": 2}, {}),
     "optimizer": ("sgd", {}),
     "learning_rate": (0.01, {}),
+    "learning_rate_factors": ({"network.0.*": 0.1}, {}),
     "weight_decay": (0.1, {}),
     "scheduler": ("linear", {}),
     "warmup_fraction": (0.5, {}),

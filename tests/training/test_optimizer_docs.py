@@ -77,9 +77,10 @@ def test_presets_are_told(parse):
 def test_every_recipe_of_the_pages_can_be_made(recipe, parse):
     training = parse(recipe)["architecture"]["training"]
     hypers = preset({**default_hypers(), **training})
-    made = make_optimizer(torch.nn.Linear(3, 3), hypers)
+    parts = {name: torch.nn.Linear(3, 3) for name in ("first", "hidden", "heads")}
+    made = make_optimizer(torch.nn.ModuleDict(parts), hypers)
     rate = make_schedule(hypers, total_steps=1000, steps_per_epoch=10)
-    assert 0 < rate(0) <= made.param_groups[0]["lr"]
+    assert 0 < rate(0) <= max(group["lr"] for group in made.param_groups)
 
 
 def test_decay_is_told_as_it_is():

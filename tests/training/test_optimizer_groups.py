@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtt.errors import TrainingError
+from mtt.errors import ConfigError
 from mtt.training import default_hypers
 from mtt.training.optimizers import make_optimizer
 
@@ -37,9 +37,9 @@ class Network(nn.Module):
         self.frozen = nn.Linear(4, 4).requires_grad_(False)
 
 
-def groups(model=None, lr_factors=None, **hypers):
+def groups(model=None, **hypers):
     model = model or Network()
-    made = make_optimizer(model, {**default_hypers(), **hypers}, lr_factors)
+    made = make_optimizer(model, {**default_hypers(), **hypers})
     names = {id(p): name for name, p in model.named_parameters()}
     for group in made.param_groups:
         assert [names[id(p)] for p in group["params"]] == group["param_names"]
@@ -108,7 +108,7 @@ def test_learning_rates_of_some_parameters_are_multiples():
         optimizer="adamw",
         weight_decay=0.1,
         learning_rate=0.2,
-        lr_factors={"linear.weight": 0.5, "linear.*": 0.1, "block.*": 0.1},
+        learning_rate_factors={"linear.weight": 0.5, "linear.*": 0.1, "block.*": 0.1},
     )
     rates = {(g["lr_factor"], g["weight_decay"]): (g["lr"], g["param_names"]) for g in found}
     assert rates[0.5, 0.1] == (0.1, ["linear.weight"])
@@ -117,9 +117,20 @@ def test_learning_rates_of_some_parameters_are_multiples():
     assert len(found) == 5
 
 
-def test_a_pattern_that_fits_nothing_is_refused():
-    with pytest.raises(TrainingError, match=r"named like 'frozen\.\*'"):
-        groups(lr_factors={"frozen.*": 0.1})
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("frozen.*", r"every parameter called 'frozen\.\*' is frozen; leave it out"),
+        (
+            "lienar.*",
+            r"no parameter of the model is called 'lienar\.\*'; did you mean 'linear\.\*'",
+        ),
+    ],
+)
+def test_a_pattern_of_nothing_that_is_trained_is_refused(pattern, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        groups(learning_rate_factors={"linear.*": 0.5, pattern: 0.1})
+    assert "architecture.training.learning_rate_factors" in str(caught.value)
 
 
 def test_muon_takes_hidden_matrices_only():

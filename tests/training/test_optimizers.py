@@ -13,8 +13,8 @@ from mtt.training.optimizers.amsgrad import CorrectedAMSGrad
 from mtt.training.schedules import make_schedule
 
 
-def optimizer(model, lr_factors=None, **hypers):
-    return make_optimizer(model, {**default_hypers(), **hypers}, lr_factors)
+def optimizer(model, **hypers):
+    return make_optimizer(model, {**default_hypers(), **hypers})
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_an_optimizer_cannot_do_is_refused():
         optimizer(model, optimizer="lbfgs", weight_decay=0.1)
     for name in ("lbfgs", "prodigy"):
         with pytest.raises(ConfigError, match=f"{name} has one learning rate"):
-            optimizer(model, {"weight": 0.1}, optimizer=name)
+            optimizer(model, learning_rate_factors={"weight": 0.1}, optimizer=name)
     with pytest.raises(ConfigError, match="muon is for matrices"):
         optimizer(model, optimizer="muon")
 

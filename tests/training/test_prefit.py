@@ -13,7 +13,8 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, TrainingError
 from mtt.training import default_hypers
 from mtt.training.optimizers import make_optimizer
-from mtt.training.prefit import PrefitReport, check_patterns, prefit
+from mtt.training.patterns import check_patterns
+from mtt.training.prefit import WHERE, PrefitReport, prefit
 from mtt.training.terms import make_loss
 
 BEADS, CHAINS = 12, 32
@@ -245,7 +246,7 @@ def test_converged_at_the_start_moves_nothing(make_chain_model, chain_data):
 )
 def test_a_pattern_of_no_parameter_is_an_error(pattern, message, make_chain_model):
     with pytest.raises(ConfigError, match=message):
-        check_patterns(make_chain_model(), [pattern, "prior.*"])
+        check_patterns(make_chain_model(), [pattern, "prior.*"], WHERE)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

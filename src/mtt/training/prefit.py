@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtt.errors import ConfigError, Problem, TrainingError, did_you_mean
+from mtt.errors import TrainingError
 from mtt.training.hypers import SECTION
 from mtt.training.loss import Loss
+from mtt.training.patterns import check_patterns
 
 if TYPE_CHECKING:
     from mtt.data import Loader
@@ -58,26 +59,6 @@ class PrefitReport:
         return {**values, "parameters": list(self.parameters), **ends}
 
 
-def check_patterns(model: MLIPModel, patterns: Sequence[str]) -> None:
-    """Whether every pattern is of a parameter.
-
-    :raises ConfigError: one problem for each that is not.
-    """
-    known = [name for name, _ in model.named_parameters()]
-    groups = sorted({f"{name.partition('.')[0]}.*" for name in known})
-    problems = [
-        Problem(
-            f"no parameter of the model is called {pattern!r}",
-            where=WHERE,
-            hint=did_you_mean(pattern, [*groups, *known]) or f"there are {', '.join(groups)}",
-        )
-        for pattern in patterns
-        if not any(fnmatchcase(name, pattern) for name in known)
-    ]
-    if problems:
-        raise ConfigError.collect(problems)
-
-
 def prefit(
     model: MLIPModel,
     loader: Loader,
@@ -103,7 +84,7 @@ def prefit(
     :raises ConfigError: a pattern of no parameter.
     :raises TrainingError: the loss or its gradient is not finite; the values are the old ones.
     """
-    check_patterns(model, patterns)
+    check_patterns(model, patterns, WHERE)
     chosen = {
         name: parameter
         for name, parameter in model.named_parameters()

@@ -29,8 +29,9 @@ from mtt.training.fit import Fit
 from mtt.training.hypers import SECTION, check_hypers, default_hypers
 from mtt.training.loggers import default_loggers
 from mtt.training.parts import Parts, check_resumable, one_device
+from mtt.training.patterns import check_patterns
 from mtt.training.precision import check_precision, tf32
-from mtt.training.prefit import check_patterns, prefit
+from mtt.training.prefit import WHERE, prefit
 from mtt.training.rng import rng_state
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
@@ -87,7 +88,7 @@ class MLIPTrainer(TrainerInterface):
         parse_max_time(self.hypers["max_time"])
         check_given(self.hypers, model.dataset_info)
         if self.hypers["prefit"] is not None:
-            check_patterns(model, self.hypers["prefit"]["parameters"])
+            check_patterns(model, self.hypers["prefit"]["parameters"], WHERE)
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
         parts.check()
         check_resumable(self._state, parts.plans, model.dtype, dtype)

@@ -11,7 +11,11 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from mtt.errors import TrainingError
+from mtt.errors import ConfigError, Problem
+from mtt.training.hypers import SECTION
+from mtt.training.patterns import check_patterns
+
+FACTORS = f"{SECTION}.learning_rate_factors"
 
 NEVER_DECAY = ("prior.*",)
 """Names of parameters with a physical meaning, for which zero is no natural value."""
@@ -71,11 +75,7 @@ def make_groups(
     :param lr_factors: factor by pattern of names; the first that fits counts.
     :param by_matrix: whether matrices have groups of their own.
     :return: ``params`` (with names), ``lr``, ``lr_factor``, ``decay``, and ``matrices``.
-    :raises TrainingError: a pattern fits no parameter.
     """
-    for pattern in lr_factors:
-        if not any(fnmatchcase(one.name, pattern) for one in found):
-            raise TrainingError(f"no parameter that is trained is named like {pattern!r}")
     groups: dict[tuple[float, float, bool], list[tuple[str, nn.Parameter]]] = {}
     for one in found:
         fits = (f for pattern, f in lr_factors.items() if fnmatchcase(one.name, pattern))
@@ -95,6 +95,23 @@ def make_groups(
         }
         for (factor, decay, matrices), members in groups.items()
     ]
+
+
+def check_factors(
+    model: nn.Module, found: Sequence[Trainable], lr_factors: Mapping[str, float]
+) -> None:
+    """Whether every pattern fits a parameter that is trained.
+
+    :raises ConfigError: one problem for each that does not.
+    """
+    check_patterns(model, lr_factors, FACTORS)
+    problems = [
+        Problem(f"every parameter called {pattern!r} is frozen", FACTORS, "leave it out")
+        for pattern in lr_factors
+        if not any(fnmatchcase(one.name, pattern) for one in found)
+    ]
+    if problems:
+        raise ConfigError.collect(problems)
 
 
 def _owned(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:

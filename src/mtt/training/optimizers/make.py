@@ -12,13 +12,17 @@ from torch.optim import LBFGS, Optimizer
 from mtt.errors import ConfigError, TrainingError
 from mtt.training.hypers import SECTION
 from mtt.training.named import check_name, check_options, name_and_options
-from mtt.training.optimizers.groups import Trainable, make_groups, trainables
+from mtt.training.optimizers.groups import (
+    FACTORS,
+    Trainable,
+    check_factors,
+    make_groups,
+    trainables,
+)
 from mtt.training.optimizers.kinds import ELSEWHERE, OPTIMIZERS, WHERE, Kind
 
 
-def make_optimizer(
-    model: nn.Module, hypers: Mapping[str, Any], lr_factors: Mapping[str, float] | None = None
-) -> Optimizer:
+def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
     """The optimizer over all parameters of ``model`` that require a gradient.
 
     Without a name it is Adam, or AdamW where ``weight_decay`` is given. Every group of
@@ -29,14 +33,13 @@ def make_optimizer(
     - ``optimizer``, ``param_names`` and ``shapes``, by which :func:`restore_optimizer` knows
       whose state it has.
 
-    :param hypers: with ``optimizer``, ``learning_rate`` and ``weight_decay``.
-    :param lr_factors: learning rate of parameters, relative to the others, by pattern of their
-        names (``*`` for any text); the first that fits counts.
-    :raises ConfigError: an unknown optimizer or option, a value that makes no sense, or an
-        extra that is not installed.
+    :param hypers: with ``optimizer``, ``learning_rate``, ``learning_rate_factors`` (by pattern
+        of parameters' names; the first that fits counts) and ``weight_decay``.
+    :raises ConfigError: an unknown optimizer or option, a value that makes no sense, a pattern
+        of no parameter that is trained, or an extra that is not installed.
     :raises TrainingError: the model has nothing to train.
     """
-    decay = hypers["weight_decay"]
+    decay, factors = hypers["weight_decay"], hypers["learning_rate_factors"]
     chosen = hypers["optimizer"] or ("adam" if decay is None else "adamw")
     name, given = name_and_options(chosen)
     check_name(name, OPTIMIZERS, "optimizer", WHERE)
@@ -46,12 +49,16 @@ def make_optimizer(
     found = trainables(model)
     if not found:
         raise TrainingError(f"{type(model).__name__} has no parameters to train")
-    _check_fit(name, kind, decay, lr_factors or {}, found)
+    _check_fit(name, kind, decay, found)
+    if factors:
+        if not kind.rates:
+            raise ConfigError(f"{name} has one learning rate for all parameters", where=FACTORS)
+        check_factors(model, found, factors)
     groups = make_groups(
         found,
         rate=hypers["learning_rate"],
         decay=(decay or 0.0) if kind.decay else 0.0,
-        lr_factors=lr_factors or {},
+        lr_factors=factors,
         by_matrix=name == "muon",
     )
     arguments = {**kind.defaults, **given, **kind.fixed}
@@ -74,20 +81,12 @@ def averages(optimizer: Optimizer) -> bool:
     return callable(getattr(optimizer, "train", None))
 
 
-def _check_fit(
-    name: str,
-    kind: Kind,
-    decay: float | None,
-    lr_factors: Mapping[str, float],
-    found: Sequence[Trainable],
-) -> None:
+def _check_fit(name: str, kind: Kind, decay: float | None, found: Sequence[Trainable]) -> None:
     """What the optimizer cannot do for this model, or with these options."""
     if decay and not kind.decay:
         raise ConfigError(
             f"{name} has no weight decay", where=f"{SECTION}.weight_decay", hint="leave it out"
         )
-    if lr_factors and not kind.rates:
-        raise ConfigError(f"{name} has one learning rate for all parameters", where=WHERE)
     if name == "muon" and not any(one.is_matrix for one in found):
         raise ConfigError(
             "muon is for matrices between layers, and the model has none", where=WHERE
