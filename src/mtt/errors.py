@@ -70,6 +70,14 @@ class TrainingError(MttError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``did you mean 'cutoff'?`` for a mistyped ``name``, or an empty string."""
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
+    """``did you mean 'cutoff'?`` for a mistyped ``name``, or an empty string.
+
+    A name of the same case comes first; without one, case does not matter.
+    """
+    names = [str(one) for one in known]
+    folded = {one.casefold(): one for one in reversed(names)}
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6) or [
+        folded[one]
+        for one in difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.6)
+    ]
     return f"did you mean {close[0]!r}?" if close else ""

@@ -23,6 +23,7 @@ from mtt.checkpoint.format import (
 )
 from mtt.checkpoint.read import verify_archive
 from mtt.checkpoint.temporary import lock, remove_abandoned, temporary_name
+from mtt.disk import sync
 from mtt.errors import CheckpointError, Problem
 
 
@@ -55,7 +56,7 @@ def write(
             if keep is not None and path.exists():
                 os.replace(path, keep)
             os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync(path.parent)  # the new name, not only the file
     except OSError as error:
         raise _failure(error, path, content) from error
     finally:
@@ -121,12 +122,3 @@ def _failure(error: OSError, path: Path, content: dict[str, Any]) -> CheckpointE
         return CheckpointError(what, where=str(path), hint=f"there is no folder {folder}")
     free = shutil.disk_usage(folder).free
     return CheckpointError(what, where=str(path), hint=f"{free:,} bytes are free in {folder}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name on the disk, not only the file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mtt.disk import sync
 from mtt.errors import DataError
 
 # what numpy raises of a header that it cannot make sense of
@@ -85,7 +86,7 @@ class ArrayWriter:
         with (self.folder / "dataset.json").open("w", encoding="utf-8") as text:
             json.dump({**self.header, "arrays": arrays}, text, indent=1)
             _sync(text)
-        _sync_folder(self.folder)
+        sync(self.folder)
 
     def abandon(self) -> None:
         """Leave nothing behind."""
@@ -125,7 +126,7 @@ def writing(folder: Path) -> Iterator[ArrayWriter]:
         writer.close()
         temporary.chmod(0o777 & ~_umask())
         os.rename(temporary, folder)
-        _sync_folder(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         writer.abandon()
         raise _cannot_write(folder, error) from error
@@ -202,14 +203,6 @@ def _cannot_write(folder: Path, error: OSError) -> DataError:
 def _sync(file: IO[Any]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mtt.checkpoint.temporary import lock, remove_abandoned, temporary_name
+from mtt.disk import sync
 from mtt.errors import CheckpointError
 
 _PIECE = 2**20
@@ -88,15 +89,6 @@ def check_space(file: Path, n_bytes: int) -> None:
 
 def take_name(file: Path, path: Path) -> None:
     """Put ``file``, a :func:`temporary` one, on the disk and in the place of ``path``."""
-    _sync(file)
+    sync(file)
     os.replace(file, path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Onto the disk: the content of a file, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
