@@ -23,15 +23,15 @@ LATTICE = 5.43  # Å, of silicon
 class Start:
     """Where a trajectory begins.
 
-    :param kelvin: of the velocities; a crystal at rest gives half of it to its potential energy.
+    :param kelvin: of the velocities; what is at rest gives half of it to its potential energy.
     """
 
     kelvin: float
     step_fs: float
 
 
-# silicon starts from the perfect crystal and settles near 300 K, ethanol from a frame of dynamics
-STARTS = {"silicon": Start(600.0, 1.0), "ethanol": Start(300.0, 0.5)}
+# from a minimum: both settle near 300 K
+STARTS = {"silicon": Start(600.0, 1.0), "ethanol": Start(600.0, 0.5)}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ COMPILED = "-compiled"  # end of the name of options with ``compile: true``
 class Ours(Program):
     """Options as in ``options/<name>.yaml``: ``base_precision`` and the architecture."""
 
-    epoch = r"^epoch \d+/\d+ "
+    epoch = r"^epoch +\d+/\d+ "
     calculator = "metatomic"
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Ours(Program):
         (history,) = job.folder.glob("outputs/*/*/history.jsonl")
         epochs = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
         names = ("validation energy RMSE", "validation forces RMSE")
-        points = zip(finished.arrivals, epochs, strict=False)
+        points = zip(finished.arrivals, epochs, strict=True)
         return [[seconds, *(epoch[name] for name in names)] for seconds, epoch in points]
 
 

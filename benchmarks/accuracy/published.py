@@ -5,7 +5,7 @@
 acac: trained on 450 frames at 300 K, 50 are validation; ethanol: 950 and 50. Where there is a test
 set (acac/test_300K.xyz, ethanol/test_MD.xyz) the errors are of it, else of the validation set, by
 which the best epoch was chosen, too: a little lower. On ethanol 20 ps of molecular dynamics at
-constant energy follow (0.5 fs, from velocities of 300 K).
+constant energy follow (0.5 fs, near 300 K).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -122,3 +123,21 @@ def test_every_program_is_given_the_same_files_seed_and_epochs(
         assert isinstance(yaml.safe_load(text), dict)
         for part in (str(data.train), str(data.validation), "4242", "37"):
             assert part in text, program.name
+
+
+def test_every_epoch_of_a_long_run_is_a_point_of_its_curve(
+    data: Any, module: Import, tmp_path: Path
+) -> None:
+    """Numbers of epochs are written with spaces in front, so that lines stand below each other."""
+    running, job = module("running"), module("peers").Job(tmp_path, data, 100, 1, 1)
+    program = module("ours").models()[0]
+    history = tmp_path / "outputs" / "2026-01-01" / "00-00-00" / "history.jsonl"
+    history.parent.mkdir(parents=True)
+    rows = [{"validation energy RMSE": 9 / n, "validation forces RMSE": 90 / n} for n in (1, 2, 3)]
+    history.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    lines = ["epochs 1 to 100", "epoch   1/100  loss", "epoch  10/100  loss", "epoch 100/100  loss"]
+    command = [sys.executable, "-c", f"print('\\n'.join({lines}))"]
+    finished = running.run(command, tmp_path, 1, 60.0, program.epoch)
+    curve = program.curve(job, finished)
+    assert [point[1:] for point in curve] == [[9.0, 90.0], [4.5, 45.0], [3.0, 30.0]]
+    assert [point[0] for point in curve] == finished.arrivals
