@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -53,18 +54,19 @@ class Ours(Program):
 
 def models() -> tuple[Ours, ...]:
     """One for each options file."""
-    return tuple(
-        Ours(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")))
-        for path in sorted(FOLDER.glob("*.yaml"))
-    )
+    return tuple(Ours(name, options) for name, options in _files())
 
 
 def uncompiled() -> tuple[Ours, ...]:
-    """The models that differ in more than a compiled training, trained without it."""
+    """The same, but trained uncompiled; those that then are alike, once."""
     found = {}
-    for path in sorted(FOLDER.glob("*.yaml")):
-        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, options in _files():
         options["architecture"].get("training", {}).pop("compile", None)
-        name = path.stem.removesuffix(COMPILED)
-        found[name] = Ours(name, options)
-    return tuple(found.values())
+        found[name.removesuffix(COMPILED)] = options
+    return tuple(Ours(name, options) for name, options in found.items())
+
+
+def _files() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of the options files."""
+    for path in sorted(FOLDER.glob("*.yaml")):
+        yield path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))
