@@ -4,13 +4,12 @@ import copy
 import io
 
 import ase.build
-import numpy as np
 import pytest
 import torch
-from vesin import NeighborList
 
 from mtt import DatasetInfo, Graph, TargetInfo
 from mtt.registry import find
+from mtt.testing import graph_of
 
 ARCHITECTURE = find("soap_bpnn").load()
 TYPES = (1, 6, 8)
@@ -33,32 +32,10 @@ def make(changes) -> torch.nn.Module:
 @pytest.fixture(scope="module")
 def graph() -> Graph:
     """Some molecules, float32."""
-    finder = NeighborList(cutoff=3.5, full_list=True, sorted=True)
-    parts, molecules, first = [], [], 0
-    for k, name in enumerate(("CH3CH2OH", "H2O", "CO2", "C6H6")):
-        atoms = ase.build.molecule(name)
+    molecules = [ase.build.molecule(name) for name in ("CH3CH2OH", "H2O", "CO2", "C6H6")]
+    for k, atoms in enumerate(molecules):
         atoms.rattle(0.1, seed=k)
-        i, j, vectors = finder.compute(
-            points=atoms.positions, box=np.zeros((3, 3)), periodic=False, quantities="ijD"
-        )
-        order = np.argsort(i, kind="stable")
-        parts.append((np.stack([i, j])[:, order].astype(np.int64) + first, vectors[order]))
-        molecules.append(atoms)
-        first += len(atoms)
-    pairs = torch.from_numpy(np.concatenate([ij for ij, _ in parts], axis=1))
-    sizes = torch.tensor([len(atoms) for atoms in molecules])
-    return Graph(
-        types=torch.from_numpy(
-            np.searchsorted(TYPES, np.concatenate([a.numbers for a in molecules]))
-        ),
-        system=torch.arange(len(molecules)).repeat_interleave(sizes),
-        n_systems=len(molecules),
-        centers=pairs[0],
-        neighbors=pairs[1],
-        vectors=torch.from_numpy(np.concatenate([v for _, v in parts])).float(),
-        positions=torch.from_numpy(np.concatenate([a.positions for a in molecules])).float(),
-        cells=torch.zeros(len(molecules), 3, 3),
-    )
+    return graph_of(make({}), molecules)
 
 
 def learn(model, graph, autocast):

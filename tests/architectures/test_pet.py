@@ -74,18 +74,9 @@ def test_forces_are_derivatives_of_the_energy(variant, frame):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_compiled_models_predict_the_same(variant):
+def test_compiled_models_predict_the_same(variant, compare_scripted):
     model = make(**VARIANTS[variant]).eval()
-    graph = graph_of(model, [molecule(), crystal(), ase.Atoms("H")])
-    scripted = torch.jit.script(model)
-    results = []
-    for function in (model.predict, scripted.predict):
-        vectors = graph.vectors.clone().requires_grad_(True)
-        energies = function(graph._replace(vectors=vectors))["energy"]
-        (gradient,) = torch.autograd.grad(energies.sum(), vectors)
-        results.append((energies.detach(), gradient))
-    for eager, compiled in zip(*results, strict=True):
-        torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-12)
+    compare_scripted(model, graph_of(model, [molecule(), crystal(), ase.Atoms("H")]))
 
 
 def test_energies_have_a_continuous_slope_of_the_force_at_the_cutoff():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from vesin import NeighborList
 
-from mtt import DatasetInfo, Graph, TargetInfo
+from mtt import DatasetInfo, TargetInfo
 from mtt.registry import find
+from mtt.testing import graph_of
 
 ARCHITECTURE = find("soap_bpnn").load()
 TYPES = (1, 6, 8)
@@ -32,32 +32,6 @@ def make(dtype=torch.float64, **changes):
     return model.to(dtype)
 
 
-def graph_of(frames: list[ase.Atoms], cutoff: float, dtype=torch.float64) -> Graph:
-    finder = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
-    parts, first = [], 0
-    for atoms in frames:
-        i, j, vectors = finder.compute(
-            points=atoms.positions, box=atoms.cell[:], periodic=atoms.pbc.all(), quantities="ijD"
-        )
-        order = np.argsort(i, kind="stable")
-        ij = np.stack([i, j])[:, order].astype(np.int64)
-        parts.append((ij + first, vectors[order]))
-        first += len(atoms)
-    pairs = torch.from_numpy(np.concatenate([ij for ij, _ in parts], axis=1))
-    sizes = torch.tensor([len(atoms) for atoms in frames])
-    numbers = np.concatenate([atoms.numbers for atoms in frames])
-    return Graph(
-        types=torch.from_numpy(np.searchsorted(TYPES, numbers)),
-        system=torch.arange(len(frames)).repeat_interleave(sizes),
-        n_systems=len(frames),
-        centers=pairs[0],
-        neighbors=pairs[1],
-        vectors=torch.from_numpy(np.concatenate([v for _, v in parts])).to(dtype),
-        positions=torch.from_numpy(np.concatenate([a.positions for a in frames])).to(dtype),
-        cells=torch.from_numpy(np.stack([a.cell[:] for a in frames])).to(dtype),
-    )
-
-
 def molecules() -> list[ase.Atoms]:
     frames = [ase.build.molecule(name) for name in ("CH3CH2OH", "H2O", "CO2")]
     for k, atoms in enumerate(frames):
@@ -73,7 +47,7 @@ def solid() -> ase.Atoms:
 
 
 def predict(model, frames):
-    return model.predict_targets(graph_of(frames, model.cutoff), all_gradients=True)["energy"]
+    return model.predict_targets(graph_of(model, frames), all_gradients=True)["energy"]
 
 
 @pytest.mark.parametrize("changes", [{}, {"heads": {"energy": "mlp"}}])
@@ -181,38 +155,27 @@ def test_float32_agrees_with_float64():
     double, single = make(), make(torch.float32)
     frames = [*molecules(), solid()]
     exact = predict(double, frames)
-    rounded = single.predict_targets(graph_of(frames, 3.5, torch.float32), all_gradients=True)[
-        "energy"
-    ]
+    rounded = predict(single, frames)
     torch.testing.assert_close(rounded.values, exact.values, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(rounded.forces.double(), exact.forces, rtol=1e-3, atol=2e-4)
 
 
 def test_results_do_not_change_from_run_to_run():
     model = make(torch.float32)
-    graph = graph_of(molecules(), 3.5, torch.float32)
+    graph = graph_of(model, molecules())
     first, second = (model.predict_targets(graph)["energy"] for _ in range(2))
     assert torch.equal(first.values, second.values)
     assert torch.equal(first.forces, second.forces)
 
 
-def test_torchscript_gives_the_same_energies_and_forces():
+def test_torchscript_gives_the_same_energies_and_forces(compare_scripted):
     model = make()
-    graph = graph_of([*molecules(), solid()], model.cutoff)
-    scripted = torch.jit.script(model)
-    results = []
-    for function in (model.predict, scripted.predict):
-        vectors = graph.vectors.clone().requires_grad_(True)
-        energies = function(graph._replace(vectors=vectors))["energy"]
-        (gradient,) = torch.autograd.grad(energies.sum(), vectors)
-        results.append((energies.detach(), gradient))
-    for eager, compiled in zip(*results, strict=True):
-        torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-12)
+    compare_scripted(model, graph_of(model, [*molecules(), solid()]))
 
 
 def test_loss_on_forces_reaches_every_weight_with_the_right_gradient():
     model = make(bpnn={"num_hidden_layers": 2, "num_neurons_per_layer": 4, "layernorm": True})
-    graph = graph_of(molecules(), model.cutoff)
+    graph = graph_of(model, molecules())
 
     def loss() -> torch.Tensor:
         predicted = model.predict_targets(graph, create_graph=True)["energy"]
@@ -241,6 +204,6 @@ def test_zbl_is_added_to_the_network():
     repulsive.load_state_dict(plain.state_dict(), strict=False)
     close = ase.Atoms("CO", positions=[[0, 0, 0], [0, 0, 0.4]])
     difference = predict(repulsive, [close]).values - predict(plain, [close]).values
-    expected = repulsive.zbl(graph_of([close], 3.5)).sum()
+    expected = repulsive.zbl(graph_of(repulsive, [close])).sum()
     torch.testing.assert_close(difference.sum(), expected)
     assert float(expected) > 100

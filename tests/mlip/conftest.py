@@ -1,14 +1,12 @@
-"""A tiny real model, and graphs of real structures."""
+"""A tiny real model, and real structures."""
 
 from typing import Dict
 
 import ase.build
-import numpy as np
 import pytest
 import torch
 from metatomic.torch import ModelMetadata
 from torch import Tensor
-from vesin import NeighborList
 
 from mtt import DatasetInfo, Graph, MLIPModel, TargetInfo
 
@@ -61,39 +59,6 @@ class TwoTargets(MLIPModel):
         for i, name in enumerate(self.target_names):
             values[name] = self.tables[i][graph.types]
         return values
-
-
-def graph_of(structures, atomic_types, cutoff, dtype=torch.float64):
-    """The graph of some ``ase.Atoms``, by vesin."""
-    parts = {"types": [], "system": [], "centers": [], "neighbors": [], "vectors": []}
-    first = 0
-    for i, atoms in enumerate(structures):
-        lists = NeighborList(cutoff=cutoff, full_list=True)
-        centers, neighbors, vectors = lists.compute(
-            atoms.positions, atoms.cell.array, bool(atoms.pbc.any()), "ijD"
-        )
-        order = np.argsort(centers, kind="stable")
-        parts["types"] += [atomic_types.index(z) for z in atoms.numbers]
-        parts["system"] += [i] * len(atoms)
-        parts["centers"] += (centers[order].astype(int) + first).tolist()
-        parts["neighbors"] += (neighbors[order].astype(int) + first).tolist()
-        parts["vectors"] += vectors[order].tolist()
-        first += len(atoms)
-    return Graph(
-        types=torch.tensor(parts["types"]),
-        system=torch.tensor(parts["system"]),
-        n_systems=len(structures),
-        centers=torch.tensor(parts["centers"], dtype=torch.long),
-        neighbors=torch.tensor(parts["neighbors"], dtype=torch.long),
-        vectors=torch.tensor(parts["vectors"], dtype=torch.float64).reshape(-1, 3).to(dtype),
-        positions=torch.tensor(np.concatenate([a.positions for a in structures])).to(dtype),
-        cells=torch.tensor(np.stack([a.cell.array for a in structures])).to(dtype),
-    )
-
-
-@pytest.fixture
-def make_graph():
-    return graph_of
 
 
 @pytest.fixture

@@ -1,15 +1,11 @@
-"""Graphs of real structures, and the prior's energy by plain loops in numpy."""
+"""Real structures, and the prior's energy by plain loops in numpy."""
 
 from itertools import combinations, permutations
 
 import ase.build
 import numpy as np
 import pytest
-import torch
 from ase.data import covalent_radii
-from vesin import NeighborList
-
-from mtt import Graph
 
 TYPES = [1, 6, 8]
 HYPERS = {
@@ -30,34 +26,6 @@ HYPERS = {
         "power": 6,
     },
 }
-
-
-def graph_of(structures, cutoff, dtype=torch.float64):
-    """The graph of some ``ase.Atoms``, by vesin."""
-    parts = {"types": [], "system": [], "centers": [], "neighbors": [], "vectors": []}
-    first = 0
-    for i, atoms in enumerate(structures):
-        lists = NeighborList(cutoff=cutoff, full_list=True)
-        centers, neighbors, vectors = lists.compute(
-            atoms.positions, atoms.cell.array, bool(atoms.pbc.any()), "ijD"
-        )
-        order = np.argsort(centers, kind="stable")
-        parts["types"] += [TYPES.index(z) for z in atoms.numbers]
-        parts["system"] += [i] * len(atoms)
-        parts["centers"] += (centers[order].astype(int) + first).tolist()
-        parts["neighbors"] += (neighbors[order].astype(int) + first).tolist()
-        parts["vectors"] += vectors[order].tolist()
-        first += len(atoms)
-    return Graph(
-        types=torch.tensor(parts["types"], dtype=torch.long),
-        system=torch.tensor(parts["system"], dtype=torch.long),
-        n_systems=len(structures),
-        centers=torch.tensor(parts["centers"], dtype=torch.long),
-        neighbors=torch.tensor(parts["neighbors"], dtype=torch.long),
-        vectors=torch.tensor(parts["vectors"], dtype=torch.float64).reshape(-1, 3).to(dtype),
-        positions=torch.tensor(np.concatenate([a.positions for a in structures])).to(dtype),
-        cells=torch.tensor(np.stack([a.cell.array for a in structures])).to(dtype),
-    )
 
 
 def reference_energy(atoms, hypers=HYPERS):
@@ -102,8 +70,9 @@ def reference_energy(atoms, hypers=HYPERS):
 
 
 @pytest.fixture(scope="session")
-def make_graph():
-    return graph_of
+def make_graph(make_graph):
+    """The graph of some ``ase.Atoms`` of the prior's elements."""
+    return lambda structures, cutoff: make_graph(structures, TYPES, cutoff)
 
 
 @pytest.fixture(scope="session")
