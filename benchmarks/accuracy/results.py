@@ -63,14 +63,25 @@ def save(result: Result, folder: Path) -> Path:
     """Write a result into ``folder``; a name that is taken gets a number."""
     folder.mkdir(parents=True, exist_ok=True)
     path, n = folder / f"{result.stem}.json", 1
+    content = text(result)
     while True:
         try:
             with path.open("x", encoding="utf-8") as file:
-                json.dump(asdict(result), file, indent=1)
+                file.write(content)
             return path
         except FileExistsError:
             n += 1
             path = folder / f"{result.stem}_{n}.json"  # sorts after the first
+
+
+def text(result: Result) -> str:
+    """JSON with a line for every field, and one for every point of the learning curve."""
+    fields = asdict(result)
+    points = ",\n".join(f"  {json.dumps(point)}" for point in fields["curve"])
+    values = {name: json.dumps(value) for name, value in fields.items()}
+    values["curve"] = f"[\n{points}\n ]" if points else "[]"
+    lines = ",\n".join(f" {json.dumps(name)}: {value}" for name, value in values.items())
+    return f"{{\n{lines}\n}}\n"
 
 
 def load(folder: Path, table: str) -> list[Result]:

@@ -103,7 +103,8 @@ def test_every_run_stands_with_what_it_takes_to_repeat_it(
 def test_results_are_added_and_never_overwritten(
     results: ModuleType, table: ModuleType, tmp_path: Path
 ) -> None:
-    first, second = make(results), make(results, seconds=1.0)
+    first = make(results, curve=[[10.0, 2.5, 80.0], [20.0, 1.5, 60.0]])
+    second = make(results, seconds=1.0)
     paths = {results.save(one, tmp_path) for one in (first, second)}
     assert len(paths) == 2
     results.save(make(results, table="silicon"), tmp_path)
