@@ -104,6 +104,9 @@ class _Display:
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
         if category == "statistics":
             statistics(values["dataset"], values["statistics"])
+        elif category == "step_0":
+            if values["report"].rows:
+                errors(f"{values['dataset']}, before the first step", values["report"])
         elif category == "evaluation":
             errors(values["dataset"], values["report"])
         elif category == "run_start":

@@ -12,6 +12,7 @@ from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
 from mtt.mlip.finetune_options import SECTION, finetune_problems
 from mtt.mlip.model import MLIPModel
+from mtt.mlip.refit import check_refit
 from mtt.mlip.support import symbols, target_problems, unit_problems
 from mtt.mlip.tables import Tables
 from mtt.mlip.trainable import choose_trainable
@@ -67,6 +68,8 @@ def fine_tune(
         raise ArchitectureError.collect(problems)
     counterparts = _counterparts(known, info, finetune.get("inherit_heads") or {})
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
+    baseline = finetune.get("baseline", "auto")
+    check_refit(model, counterparts, baseline, training.get("atomic_baseline") or {})
     carried = model.composition.values.clone(), model.scale.values.clone()
     tables = Tables(source, model, counterparts)
     notes = [*_notes(source, model, counterparts), *tables.fit(dataset, training)]

@@ -37,6 +37,12 @@ def tell_data(plan: Plan, events: Events) -> None:
             events("statistics", 0, dataset=f"{name} set", statistics=statistics(merge(sets)))
 
 
+def tell_first_errors(start: Start, events: Events) -> None:
+    """How far the first predictions of a fine-tuning are from the labels, as a table."""
+    if start.labels is not None:
+        events("step_0", 0, dataset=start.labels.name, report=start.labels.report)
+
+
 def tell_model(plan: Plan, start: Start) -> None:
     """What is about to be trained, and on what."""
     log.info(
@@ -48,6 +54,10 @@ def tell_model(plan: Plan, start: Start) -> None:
         plan.options.seed,
     )
     log.debug("the model:\n%s", start.model)
+    if start.labels is not None:
+        # shown before there was a run folder; these lines are for train.log
+        for line in (start.labels.line, *start.labels.notices):
+            log.debug("%s", line)
 
 
 def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:

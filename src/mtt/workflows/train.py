@@ -37,7 +37,7 @@ from mtt.workflows.restart import (
     with_its_seed,
 )
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
-from mtt.workflows.telling import describe, tell_data, tell_model
+from mtt.workflows.telling import describe, tell_data, tell_first_errors, tell_model
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +133,7 @@ def rehearse(
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
     tell_data(plan, Events(listeners))
     start = begin(plan)
+    tell_first_errors(start, Events(listeners))
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]
         data = plan.data
@@ -188,7 +189,9 @@ def begin(plan: Plan) -> Start:
         return restarted(plan.restart, plan.architecture, hypers, info)
     if (hypers["training"].get("finetune") or {}).get("read_from"):
         with plan.raw.locating(("architecture", "training", "finetune")):
-            return fine_tuned(plan.architecture, hypers, plan.data, plan.dtype, plan.folders)
+            return fine_tuned(
+                plan.architecture, hypers, plan.data, plan.dtype, plan.folders, plan.device
+            )
     with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
 
