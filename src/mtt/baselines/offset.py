@@ -10,6 +10,7 @@ from torch import Tensor
 
 _MAD = 1.4826  # from median of deviations to standard deviation
 _FAR = 8.0  # standard deviations beyond which a sample is left out
+_FEW = 0.1  # of the samples may be left out; more of them are not outliers
 _ROUNDS = 3
 
 
@@ -48,8 +49,8 @@ def fit_offset(
     """Least squares in float64: ``counts @ weights ≈ residual``, every atom with equal weight.
 
     Where the compositions do not determine every number, the solution of least norm is taken, as
-    for composition baselines. A few samples far from all others do not move the numbers: they
-    are left out, and the fit is repeated.
+    for composition baselines. Samples far from all others do not move the numbers: they are left
+    out, and the fit is repeated, if they are few and the others determine as many numbers.
 
     :param counts: [n, n_types] float64, atoms of each element per sample.
     :param residual: [n, properties] float64, labels minus predictions; NaN where missing.
@@ -60,20 +61,29 @@ def fit_offset(
     types = torch.as_tensor(list(free), dtype=torch.long)
     rows = residual / sizes[:, None]
     shares = counts / sizes[:, None]
-    kept = torch.isfinite(rows).all(dim=1)
-    weights = torch.zeros(counts.shape[1], residual.shape[1], dtype=torch.float64)
-    rank, used = 0, types[:0]
-    for _ in range(_ROUNDS):
-        used = types[(counts[kept][:, types] > 0).any(dim=0)] if bool(kept.any()) else types[:0]
-        weights.zero_()
-        if len(used):
-            solution = torch.linalg.lstsq(shares[kept][:, used], rows[kept], driver="gelsd")
-            weights[used], rank = solution.solution, int(solution.rank)
-        near = kept & _near(rows - shares @ weights, kept, rows)
-        if not robust or bool((near == kept).all()) or int(near.sum()) <= 2 * rank:
+    complete = torch.isfinite(rows).all(dim=1)
+    kept = complete
+    weights, rank, used = _solve(shares, rows, types, kept)
+    for _ in range(_ROUNDS if robust else 0):
+        near = complete & _near(rows - shares @ weights, kept, rows)
+        if bool((near == kept).all()) or int(near.sum()) < (1 - _FEW) * int(complete.sum()):
             break
-        kept = near
-    return Offset(weights, rows - shares @ weights, kept, rank, len(used))
+        again = _solve(shares, rows, types, near)
+        if again[1] < rank:
+            break
+        kept, (weights, rank, used) = near, again
+    return Offset(weights, rows - shares @ weights, kept, rank, used)
+
+
+def _solve(shares: Tensor, rows: Tensor, types: Tensor, kept: Tensor) -> tuple[Tensor, int, int]:
+    """Weights [n_types, properties], their rank, and how many types occur."""
+    weights = torch.zeros(shares.shape[1], rows.shape[1], dtype=torch.float64)
+    used = types[(shares[kept][:, types] > 0).any(dim=0)]
+    if not len(used):
+        return weights, 0, 0
+    solution = torch.linalg.lstsq(shares[kept][:, used], rows[kept], driver="gelsd")
+    weights[used] = solution.solution
+    return weights, int(solution.rank), len(used)
 
 
 def _near(left: Tensor, kept: Tensor, rows: Tensor) -> Tensor:

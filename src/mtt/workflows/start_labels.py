@@ -12,13 +12,13 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from mtt.data import Dataset
-from mtt.data.units import shown
+from mtt.data.units import force_unit, shown
 from mtt.evaluation import Report, Row
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.refit import Baselines
-from mtt.workflows.start_notices import Done, Notice, Subject, notices
-from mtt.workflows.start_offsets import Verdict, judge
+from mtt.workflows.start_notices import Done, Notice, Subject, factor_notice, notices
+from mtt.workflows.start_offsets import Verdict, force_factor_of, judge
 from mtt.workflows.start_sample import Sample, compare
 
 log = logging.getLogger(__name__)
@@ -29,12 +29,14 @@ class AgainstLabels:
     """Errors of the first predictions, and what they say of the labels.
 
     :param name: ``20 structures of the training set``.
+    :param files: those that they are from.
     :param report: the table, with a row below for each baseline that was refitted.
     :param notices: what the user should know.
     :param facts: all of it in plain types, for the provenance.
     """
 
     name: str
+    files: tuple[str, ...]
     report: Report
     notices: tuple[Notice, ...]
     facts: dict[str, Any]
@@ -82,23 +84,28 @@ def compare_with_labels(
     for name, old in counterparts.items():
         info = model.dataset_info
         title = name if name == old else f"{name} (from {old})"
+        force = force_factor_of(sample, name, info)
+        if force is not None:
+            unit = force_unit(info.targets[name].unit, info.length_unit)
+            said.append(factor_notice(f"forces of {title}", force, unit))
         verdict = _verdict(sample, name, model, baselines)
         if verdict is None:
             continue
         done = _settle(name, verdict, baselines, wish)
-        subject = Subject(title, info.targets[name], info.atomic_types, info.length_unit)
+        subject = Subject(title, info.targets[name], info.atomic_types)
         said += notices(subject, verdict, done, wish)
         facts[name] = _facts(verdict, done, info.atomic_types)
         if done == "refitted":
             rows.append(_row(name, subject, verdict))
     report = Report(sample.report.errors, (*sample.report.rows, *rows), sample.report.timing)
+    files = tuple(dict.fromkeys(sample.files()))
     stored = {
         "structures": len(sample.structures),
         "of": sample.total,
         "errors": {f"{row.quantity} RMSE {row.unit}".rstrip(): row.rmse for row in report.rows},
         "targets": facts,
     }
-    found = AgainstLabels(sample.name, report, tuple(said), stored)
+    found = AgainstLabels(sample.name, files, report, tuple(said), stored)
     log.info("%s", found.line)
     for notice in said:
         log.log(logging.WARNING if notice.warns else logging.INFO, "%s", notice)

@@ -17,6 +17,7 @@ Done = Literal["refitted", "kept", "given", "left"]
 """What became of the baseline: ``left`` where it is not known how to change it, or no need."""
 
 KEY = "finetune.baseline"
+_NAMED = 3  # structures
 
 
 class Notice(NamedTuple):
@@ -46,7 +47,6 @@ class Subject(NamedTuple):
     name: str
     info: TargetInfo
     atomic_types: Sequence[int]
-    length_unit: str
 
     def size(self, value: float) -> str:
         """``463.9 eV/atom``; small ones in meV."""
@@ -65,62 +65,83 @@ class Subject(NamedTuple):
 
 
 def notices(subject: Subject, verdict: Verdict, done: Done, wish: str) -> Iterator[Notice]:
-    """All of one target.
+    """What the values of one target say.
 
     :param wish: the option ``finetune.baseline``.
     """
     yield from _offset(subject, verdict, done, wish)
-    if verdict.factor or verdict.force_factor:
-        yield _factor(subject, verdict)
-    elif verdict.unexplained:
+    if verdict.factor is not None:
+        yield factor_notice(f"labels of {subject.name}", verdict.factor, subject.info.unit)
+    elif verdict.unexplained and not verdict.files:
         yield _rest(subject, verdict)
+    if verdict.far:
+        yield _far(subject, verdict)
     if verdict.files:
         yield _files(subject, verdict)
+
+
+def factor_notice(what: str, found: Factor, said: str) -> Notice:
+    """Of labels that change otherwise than predictions do.
+
+    :param said: the unit that the options give.
+    """
+    if found.unit:
+        reason = f"as labels in {found.unit} would"
+        advice = f"the options say {said or 'no unit'}: give the unit that the labels have"
+    else:
+        reason = "as labels of the opposite sign would"
+        advice = "forces are minus the gradient of the energy: reverse their sign"
+    sentence = (
+        f"{what} change {found.slope:.4g} times as much as predictions (correlation "
+        f"{found.correlation:.2f}), {reason}"
+    )
+    return Notice(True, sentence, found.slope, "", advice)
 
 
 def _offset(subject: Subject, verdict: Verdict, done: Done, wish: str) -> Iterator[Notice]:
     if not (verdict.explained or done == "refitted"):
         return
     size, left = subject.size(verdict.shift), subject.size(verdict.after)
+    numbers = f"{elements(subject, verdict.offset.weights)}{_reliance(verdict)}"
     what = f"labels of {subject.name} minus predictions are {size} on average"
     if verdict.explained:
         what += (
-            f": {_share(verdict)} of it is one number per element{_reliance(verdict)}, "
-            f"{elements(subject, verdict.offset.weights)}, as of labels of another code, "
-            "functional or reference"
+            f"; one number per element explains {_share(verdict)}: {numbers}. Labels of another "
+            "code, functional or reference, or compositions that the source has not seen?"
         )
+    else:
+        what += f"; one number per element: {numbers}."
     number, unit = verdict.shift, subject.unit
     if done == "refitted":
-        if not verdict.explained:
-            what += f"; the numbers are {elements(subject, verdict.offset.weights)}"
-        ending = f"; the baseline is refitted ({KEY}: {wish}), and an RMSE of {left} is left"
-        yield Notice(False, what + ending, number, unit)
+        what += f" The baseline is refitted ({KEY}: {wish})"
+        what += f", an RMSE of {left} is left" if verdict.offset.freedom > 0 else ""
+        yield Notice(False, what, number, unit)
     elif done == "given":
-        advice = "does it belong to these labels? Leave it out, and the offset is refitted"
-        yield Notice(True, f"{what}; atomic_baseline is kept as given", number, unit, advice)
+        advice = "does it belong to these labels? Without it the offset is refitted"
+        yield Notice(
+            True, f"{what} The atomic_baseline of the options is kept", number, unit, advice
+        )
     elif done == "kept":
         advice = f"{KEY}: refit takes it off, and leaves an RMSE of {left}"
-        yield Notice(True, f"{what}; the baseline is kept ({KEY}: keep)", number, unit, advice)
+        yield Notice(True, f"{what} The baseline is kept ({KEY}: keep)", number, unit, advice)
     else:
-        yield Notice(True, f"{what}; this model's baseline cannot be refitted", number, unit)
+        yield Notice(True, f"{what} The baseline of this model cannot be refitted", number, unit)
 
 
 def _share(verdict: Verdict) -> str:
     """How much of the mean square residual the offset explains."""
     if verdict.offset.freedom < 1:
-        return "all"
+        return "all of it"
     share = 1.0 - (verdict.after / verdict.before) ** 2
-    return "more than 99.99 %" if share > 0.9999 else f"{100 * share:.4g} %"
+    return "more than 99.99 % of it" if share > 0.9999 else f"{100 * share:.4g} % of it"
 
 
 def _reliance(verdict: Verdict) -> str:
     offset = verdict.offset
     if offset.freedom < 1:
-        return " (there are too few structures to tell it from errors of the model)"
+        return " (few structures: errors of the model may be part of it)"
     if offset.rank < offset.free:
-        return (
-            f" (the smallest that fit; these compositions determine {offset.rank} of {offset.free})"
-        )
+        return f" (compositions determine {offset.rank} of {offset.free}; the smallest are taken)"
     return ""
 
 
@@ -137,36 +158,34 @@ def elements(subject: Subject, weights: Tensor) -> str:
 def _rest(subject: Subject, verdict: Verdict) -> Notice:
     what = (
         f"an RMSE of {subject.size(verdict.after)} of {subject.name} is left that no number per "
-        f"element explains: more than the labels vary ({subject.size(verdict.alone)} beyond what "
-        "their composition explains)"
+        f"element explains; composition alone, without the source, leaves "
+        f"{subject.size(verdict.alone)}"
     )
     advice = (
-        "the labels may have another unit or be another quantity, or the structures are far from "
-        "those of the source"
+        "the labels may be another quantity or wrong, or the structures are far from those of the "
+        "source"
     )
     return Notice(True, what, verdict.after, subject.unit, advice)
 
 
-def _factor(subject: Subject, verdict: Verdict) -> Notice:
-    found = [("values", verdict.factor), ("forces", verdict.force_factor)]
-    said = [
-        f"{part} change {one.slope:.4g} times as much as predictions (correlation "
-        f"{one.correlation:.2f}), as {_reason(one)} do"
-        for part, one in found
-        if one is not None
-    ]
-    what = f"labels of {subject.name} have another unit or sign than the source: {', '.join(said)}"
-    unit = subject.info.unit or "none"
-    advice = f"the options say {unit}; give the unit that the labels have, or convert them"
-    return Notice(True, what, verdict.after, subject.unit, advice)
-
-
-def _reason(one: Factor) -> str:
-    return f"labels in {one.unit}" if one.unit else "labels of the opposite sign"
+def _far(subject: Subject, verdict: Verdict) -> Notice:
+    named = [f"{subject.size(left)} in {place}" for place, left in verdict.far.items()]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    what = (
+        f"labels of {subject.name} are far from predictions in a few structures: "
+        f"{'; '.join(named[:_NAMED])}{more}"
+    )
+    advice = "did these calculations converge, and is their reference that of the others?"
+    return Notice(True, what, max(map(abs, verdict.far.values())), subject.unit, advice)
 
 
 def _files(subject: Subject, verdict: Verdict) -> Notice:
-    off = ", ".join(f"{subject.size(left)} in {file}" for file, left in verdict.files.items())
-    what = f"references of {subject.name} differ from file to file: common numbers leave {off}"
+    named = [f"{subject.size(shift)} in {file}" for file, shift in verdict.files.items()]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    what = (
+        f"references of {subject.name} differ from file to file: labels minus predictions are "
+        f"{', '.join(named[:_NAMED])}{more} on average, and no common number per element fits"
+    )
     advice = "give the labels of each method a target (energy/NAME), or bring them to one reference"
-    return Notice(True, what, max(map(abs, verdict.files.values())), subject.unit, advice)
+    spread = max(verdict.files.values()) - min(verdict.files.values())
+    return Notice(True, what, spread, subject.unit, advice)

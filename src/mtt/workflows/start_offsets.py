@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +23,19 @@ _DISPLACEMENT = (
     0.2  # Å, by which atoms move: forces that are off by f make energies uncertain by f d
 )
 _ROUNDING = 1e-4  # of the scale: smaller residuals are those of the precision
-_WORSE = 1.5  # times what composition alone leaves
-_SPREADS = 3.0  # of a file, beyond which its references are others
+_WORSE = 1.5  # times what composition alone leaves: the source makes things worse
+_NOTHING = 0.9  # times the same: the source explains nothing of it
+_SPREADS = 3.0  # times the noise, beyond which a residual is not the model's own error
 _FREEDOM = 3  # samples beyond the numbers that are fitted, for statements about what is left
-_MAD = 1.4826
+
+
+class _Parts(NamedTuple):
+    """What :func:`mtt.baselines.offset.fit_offset` takes."""
+
+    counts: Tensor
+    residual: Tensor
+    sizes: Tensor
+    free: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -38,8 +48,9 @@ class Verdict:
     :param alone: spread of the labels that the composition alone leaves.
     :param offset: one number per element, fitted to the residual.
     :param fresh: the same for elements that are new to the source, all others being zero.
-    :param factor: of values and of forces, where they change otherwise than predictions.
-    :param files: file to its mean residual, of files that differ from the others.
+    :param factor: of the values, where they change otherwise than predictions.
+    :param far: structure to its residual, of those that the numbers were not fitted to.
+    :param files: file to its mean residual, where references differ from file to file.
     """
 
     shift: float
@@ -49,7 +60,7 @@ class Verdict:
     offset: Offset
     fresh: Offset
     factor: Factor | None = None
-    force_factor: Factor | None = None
+    far: dict[str, float] = field(default_factory=dict)
     files: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -66,9 +77,11 @@ class Verdict:
 
     @property
     def unexplained(self) -> bool:
-        """Whether more is left than without any model: composition alone."""
-        enough = self.offset.freedom >= _FREEDOM
-        return enough and self.after > _WORSE * self.alone and self.after > _ROUNDING * self.noise
+        """Whether as much is left as without the network, by composition alone, or more."""
+        if self.offset.freedom < _FREEDOM or self.after < _ROUNDING * self.noise:
+            return False
+        much = self.after > _SPREADS * self.noise
+        return self.after > (_NOTHING if much else _WORSE) * self.alone
 
 
 def judge(
@@ -90,17 +103,18 @@ def judge(
     counts = counts_of(data, target, info.atomic_types)
     sizes = torch.ones(len(counts)).double() if target.per_atom else data.n_atoms.double()
     residual = labels.values - found.values
-    offset = fit_offset(counts, residual, sizes, free)
+    parts = _Parts(counts, residual, sizes, free)
+    offset = fit_offset(*parts)
     kept = offset.kept
     if not bool(kept.any()):
         return None
     fresh = fit_offset(counts, residual, sizes, new)
     rest = labels.values[kept], found.values[kept]
     alone = fit_offset(counts[kept], rest[0], sizes[kept], range(counts.shape[1]), robust=False)
-    own_forces = force = None
+    factor = None
     if target.is_energy:
-        own_forces = energy_factor(counts[kept], *rest, sizes[kept], target.unit)
-        force = _force_factor(labels, found, target.unit, info.length_unit)
+        factor = energy_factor(counts[kept], *rest, sizes[kept], target.unit)
+    scale = scale or alone.spread
     noise = max(_noise(labels, found, info.length_unit, scale), _ROUNDING * scale)
     return Verdict(
         shift=float((residual / sizes[:, None])[kept].mean()),
@@ -109,16 +123,18 @@ def judge(
         alone=alone.spread,
         offset=offset,
         fresh=fresh,
-        factor=own_forces,
-        force_factor=force,
-        files={} if target.per_atom else _other_files(sample.files(), offset.left, noise),
+        factor=factor,
+        far={} if target.per_atom else _far(sample, offset),
+        files={} if target.per_atom else _files(sample.files(), parts, offset, noise),
     )
 
 
-def _force_factor(labels: Target, found: Target, energy: str, length: str) -> Factor | None:
-    if labels.forces is None or found.forces is None:
+def force_factor_of(sample: Sample, name: str, info: DatasetInfo) -> Factor | None:
+    """By which factor the forces of the energy ``name`` change; None where all is as it should."""
+    labels, found = sample.structures.target(name).forces, sample.predictions[name].forces
+    if labels is None or found is None or not info.targets[name].is_energy:
         return None
-    return force_factor(labels.forces, found.forces, energy, length)
+    return force_factor(labels, found, info.targets[name].unit, info.length_unit)
 
 
 def _noise(labels: Target, found: Target, length_unit: str, scale: float) -> float:
@@ -131,14 +147,27 @@ def _noise(labels: Target, found: Target, length_unit: str, scale: float) -> flo
     return scale
 
 
-def _other_files(files: Sequence[str], left: Tensor, noise: float) -> dict[str, float]:
-    """Median of what is left per atom, of files that are off by more than noise and spread."""
-    values, names = left.mean(dim=1).numpy(), np.array(files)
-    known = np.isfinite(values)
-    groups = {one: values[known & (names == one)] for one in dict.fromkeys(names[known].tolist())}
-    if len(groups) < 2:
+def _far(sample: Sample, offset: Offset) -> dict[str, float]:
+    """Mean residual per atom that is left, of structures that were left out."""
+    values = offset.left.mean(dim=1)
+    out = (values.isfinite() & ~offset.kept).nonzero()[:, 0].tolist()
+    return {sample.structures.source(i): float(values[i]) for i in out}
+
+
+def _files(files: Sequence[str], parts: _Parts, common: Offset, noise: float) -> dict[str, float]:
+    """Mean residual per atom by file, where only numbers of each file explain it."""
+    names = np.array(files)
+    groups = {one: torch.from_numpy(names == one) & common.kept for one in dict.fromkeys(files)}
+    groups = {one: which for one, which in groups.items() if bool(which.any())}
+    if len(groups) < 2 or common.spread < noise:
         return {}
-    middles = {one: float(np.median(group)) for one, group in groups.items()}
-    inside = np.concatenate([group - middles[one] for one, group in groups.items()])
-    width = max(noise, _SPREADS * _MAD * float(np.median(np.abs(inside))))
-    return {one: middle for one, middle in middles.items() if abs(middle) > width}
+    own = [
+        fit_offset(parts.counts[which], parts.residual[which], parts.sizes[which], parts.free)
+        for which in groups.values()
+    ]
+    squares = sum(one.spread**2 * max(one.freedom, 0) for one in own)
+    freedom = sum(max(one.freedom, 0) for one in own)
+    if freedom < _FREEDOM or (squares / freedom) ** 0.5 > _SHARE * common.spread:
+        return {}
+    per_atom = (parts.residual / parts.sizes[:, None]).mean(dim=1)
+    return {one: float(per_atom[which].mean()) for one, which in groups.items()}
