@@ -16,24 +16,24 @@ from mtt import train
 from mtt.checking import Selection, check_target, find_targets
 from mtt.checkpoint import read
 from mtt.errors import CheckpointError
-from mtt.exporting import load_exported
+from mtt.exporting import export_model, load_exported
 from mtt.testing import predictions, systems
 from mtt.workflows.folder import RunFolder
+from mtt.workflows.load import load_checkpoint, model_from
 
 Fit = Callable[..., RunFolder]
 OFFSET = 400.0  # eV per structure of nine atoms
 
 
 @pytest.fixture(scope="session")
-def trained(tiny_options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    tiny_options: dict[str, Any], fit: Fit, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A checkpoint of the tiny model; read only."""
     folder = tmp_path_factory.mktemp("source")
-    options = copy.deepcopy(tiny_options)
-    options["architecture"]["training"]["num_epochs"] = 1
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        train({**options, "final_eval": False})
-    return folder / "model.ckpt"
+        return fit(copy.deepcopy(tiny_options)).checkpoint.resolve()
 
 
 @pytest.fixture
@@ -92,26 +92,20 @@ def test_a_restart_keeps_what_was_refitted_and_refuses_another_wish(
         fit(tuning, folder.checkpoint)
 
 
-def test_a_given_atomic_baseline_is_that_of_the_exported_model(tuning: dict[str, Any]) -> None:
+def test_a_given_atomic_baseline_is_that_of_the_exported_model(
+    tuning: dict[str, Any], fit: Fit
+) -> None:
     given = {1: -13.25, 6: -1029.5, 8: -2043.75}
-    training = tuning["architecture"]["training"]
-    training.update(atomic_baseline={"energy": given}, learning_rate=1e-30)
-    result = train(tuning)
-    assert result.checkpoint is not None
-    assert result.model is not None
-    stored = read(result.checkpoint)["best_model_state_dict"]["composition.values"]
-    assert stored[:, 0].tolist() == list(given.values())
-    other = copy.deepcopy(tuning)
-    other["architecture"]["training"]["atomic_baseline"] = {"energy": 0.0}
-    bare = train(other, output="bare.pt")
-    assert bare.model is not None
+    tuning["architecture"]["training"]["atomic_baseline"] = {"energy": given}
+    folder = fit(tuning)
+    model = model_from(*load_checkpoint(folder.checkpoint), "export")
+    assert model.composition.values[:, 0].tolist() == list(given.values())
     structures = systems.ordinary((1, 6, 8))
-    with_it, without = (
-        predictions(load_exported(path), structures) for path in (result.model, bare.model)
-    )
-    for atoms, one, zero in zip(structures, with_it, without, strict=True):
+    whole = predictions(load_exported(export_model(model, folder.model)), structures)
+    model.composition.values.zero_()
+    for atoms, one, network in zip(structures, whole, predictions(model, structures), strict=True):
         wanted = sum(given[int(z)] for z in atoms.numbers)
-        found = float(one["energy"].values - zero["energy"].values)
+        found = float(one["energy"].values - network["energy"].values)
         assert found == pytest.approx(wanted, abs=1e-8)
 
 
