@@ -51,13 +51,13 @@ def tuning(tiny: dict[str, Any], trained: Path, here: Path, ethanol: Path) -> di
 def test_the_offset_is_refitted_and_the_first_epoch_begins_without_it(
     tuning: dict[str, Any], trained: Path, history: Callable[..., Any]
 ) -> None:
-    told: list[Any] = []
-    result = train(tuning, listeners=[lambda category, values, _: told.append((category, values))])
+    heard: list[Any] = []
+    result = train(tuning, listeners=[lambda category, values, _: heard.append((category, values))])
     assert result.directory is not None
     folder = RunFolder(result.directory)
     (first,) = history(folder)
     assert first["training energy RMSE"] < 300.0  # meV per atom, of an offset of 44,444
-    (table,) = [values for category, values in told if category == "step_0"]
+    (table,) = [values for category, values in heard if category == "step_0"]
     rows = {row.quantity: row for row in table["report"].rows}
     assert table["dataset"] == "14 structures of the training set"
     assert rows["energy"].rmse == pytest.approx(1e3 * OFFSET / 9, rel=0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mtt.scanning import Finding, Place
+from mtt.scanning.finding import Severity
 from mtt.workflows.start import Start
 from mtt.workflows.start_labels import AgainstLabels
 
@@ -17,7 +18,7 @@ def check_first_errors(start: Start) -> Iterator[Finding]:
         return
     places = tuple(Place("training", file) for file in start.labels.files)
     for notice in start.labels.notices:
-        severity = "suspicious" if notice.warns else "note"
+        severity: Severity = "suspicious" if notice.warns else "note"
         yield Finding(CHECK, severity, notice.what, places, None, "", notice.advice)
     if not start.labels.notices and start.labels.report.rows:
         yield Finding(CHECK, "fine", _errors(start.labels), places)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from ase.data import chemical_symbols
@@ -78,38 +78,63 @@ def compare_with_labels(
     baselines = None
     if isinstance(model, MLIPModel) and isinstance(source, MLIPModel):
         baselines = Baselines(source, model, counterparts, given)
-    said: list[Notice] = []
-    rows: list[Row] = []
-    facts: dict[str, Any] = {}
-    for name, old in counterparts.items():
-        info = model.dataset_info
-        title = name if name == old else f"{name} (from {old})"
-        force = force_factor_of(sample, name, info)
-        if force is not None:
-            unit = force_unit(info.targets[name].unit, info.length_unit)
-            said.append(factor_notice(f"forces of {title}", force, unit))
-        verdict = _verdict(sample, name, model, baselines)
-        if verdict is None:
-            continue
-        done = _settle(name, verdict, baselines, wish)
-        subject = Subject(title, info.targets[name], info.atomic_types)
-        said += notices(subject, verdict, done, wish)
-        facts[name] = _facts(verdict, done, info.atomic_types)
-        if done == "refitted":
-            rows.append(_row(name, subject, verdict))
+    found = {
+        name: _of_target(sample, name, old, model, baselines, wish)
+        for name, old in counterparts.items()
+    }
+    said = [notice for one in found.values() for notice in one.notices]
+    rows = [one.row for one in found.values() if one.row is not None]
     report = Report(sample.report.errors, (*sample.report.rows, *rows), sample.report.timing)
     files = tuple(dict.fromkeys(sample.files()))
     stored = {
         "structures": len(sample.structures),
         "of": sample.total,
         "errors": {f"{row.quantity} RMSE {row.unit}".rstrip(): row.rmse for row in report.rows},
-        "targets": facts,
+        "targets": {name: one.facts for name, one in found.items() if one.facts},
     }
-    found = AgainstLabels(sample.name, files, report, tuple(said), stored)
-    log.info("%s", found.line)
+    outcome = AgainstLabels(sample.name, files, report, tuple(said), stored)
+    log.info("%s", outcome.line)
     for notice in said:
         log.log(logging.WARNING if notice.warns else logging.INFO, "%s", notice)
-    return found
+    return outcome
+
+
+class _Found(NamedTuple):
+    """What came of one target.
+
+    :param row: errors with the refitted baseline, if it is.
+    """
+
+    notices: list[Notice]
+    facts: dict[str, Any]
+    row: Row | None = None
+
+
+def _of_target(
+    sample: Sample,
+    name: str,
+    old: str,
+    model: ModelInterface,
+    baselines: Baselines | None,
+    wish: str,
+) -> _Found:
+    """Judge the target ``name``, whose head is that of ``old``, and settle its baseline."""
+    info = model.dataset_info
+    target = info.targets[name]
+    title = name if name == old else f"{name} (from {old})"
+    said = []
+    force = force_factor_of(sample, name, info)
+    if force is not None:
+        unit = force_unit(target.unit, info.length_unit)
+        said.append(factor_notice(f"forces of {title}", force, unit))
+    verdict = _verdict(sample, name, model, baselines)
+    if verdict is None:
+        return _Found(said, {})
+    done = _settle(name, verdict, baselines, wish)
+    subject = Subject(title, target, info.atomic_types)
+    said += notices(subject, verdict, done, wish)
+    row = _row(name, subject, verdict) if done == "refitted" else None
+    return _Found(said, _facts(verdict, done, info.atomic_types), row)
 
 
 def _verdict(

@@ -37,7 +37,7 @@ def tell_data(plan: Plan, events: Events) -> None:
             events("statistics", 0, dataset=f"{name} set", statistics=statistics(merge(sets)))
 
 
-def tell_first_errors(start: Start, events: Events) -> None:
+def show_first_errors(start: Start, events: Events) -> None:
     """How far the first predictions of a fine-tuning are from the labels, as a table."""
     if start.labels is not None:
         events("step_0", 0, dataset=start.labels.name, report=start.labels.report)

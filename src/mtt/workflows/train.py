@@ -37,7 +37,7 @@ from mtt.workflows.restart import (
     with_its_seed,
 )
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
-from mtt.workflows.telling import describe, tell_data, tell_first_errors, tell_model
+from mtt.workflows.telling import describe, show_first_errors, tell_data, tell_model
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def rehearse(
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
     tell_data(plan, Events(listeners))
     start = begin(plan)
-    tell_first_errors(start, Events(listeners))
+    show_first_errors(start, Events(listeners))
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]
         data = plan.data
