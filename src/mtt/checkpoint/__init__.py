@@ -1,7 +1,7 @@
 """Checkpoints: safe to read, whole when written, and upgraded when old."""
 
 from mtt.checkpoint.archive import read_archive, write_archive
-from mtt.checkpoint.describe import describe
+from mtt.checkpoint.describe import describe, metric_of
 from mtt.checkpoint.metadata import merge_metadata, metadata_from_dict, metadata_to_dict
 from mtt.checkpoint.read import peek, read, verify
 from mtt.checkpoint.retain import (
@@ -22,6 +22,7 @@ __all__ = [
     "merge_metadata",
     "metadata_from_dict",
     "metadata_to_dict",
+    "metric_of",
     "newest_of_run",
     "newest_valid",
     "peek",

@@ -25,7 +25,7 @@ from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
 from mtt.workflows.folder import RunFolder, check_writable, place
 from mtt.workflows.listeners import check_listeners, make_events
-from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.load import load_checkpoint, model_from, which_weights
 from mtt.workflows.loss import of_what_is_there
 from mtt.workflows.machine import choose_device, choose_dtype
 from mtt.workflows.provenance import complete, fingerprint, provenance
@@ -38,6 +38,7 @@ from mtt.workflows.restart import (
     with_its_options,
 )
 from mtt.workflows.resuming import after_training, during_training
+from mtt.workflows.run_facts import EVALUATION, evaluated
 from mtt.workflows.runs import Wanted
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.telling import describe, tell_data, tell_model
@@ -245,7 +246,7 @@ def export_best(plan: Plan, folder: RunFolder) -> None:
     )
     model = model_from(checkpoint, architecture, "export")
     if checkpoint.get("best_epoch") is not None:
-        log.info("exporting the best weights, of epoch %s", checkpoint["best_epoch"])
+        log.info("exporting the %s", which_weights(checkpoint))
     export_model(model, folder.model, verify_on=merge(plan.data.validation))
     for source, target in (
         (folder.model, plan.output),
@@ -266,6 +267,7 @@ def evaluate_best(plan: Plan, folder: RunFolder, events: Events) -> dict[str, Re
     extended = bool(plan.options.architecture["training"].get("extended_metrics"))
     reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device), extended)
     epoch = checkpoint.get("best_epoch") or 0
+    folder.write_json(EVALUATION, evaluated(reports, epoch))
     for part, report in reports.items():
         for row in report.rows:
             # listeners show the table; the line is for train.log
