@@ -40,7 +40,7 @@ def refusals(
         if not why:
             continue
         place = raw.places.where(one.path).removesuffix(one.key).strip()
-        put_back = f"put it back ({place})" if place else "put it back"
+        put_back = "put the old value back" + (f" ({place})" if place else "")
         of_model = one.path[:2] == _MODEL
         what = said(one, "checkpoint" if of_model else "run")
         new = "train a new model" if of_model else "begin a new run, or fine-tune this checkpoint"

@@ -46,10 +46,9 @@ def during_training(run: Path, command: Command) -> Iterator[None]:
     except TrainingInterrupted as stop:
         hint = f"resume with: {resuming(run, command)}"
         raise TrainingInterrupted(stop.what, exit_code=stop.exit_code, hint=hint) from None
-    except TrainingError:
-        words = resuming(run, command)
-        if words:
-            log.info("its last checkpoint is kept; once this is mended, resume with: %s", words)
+    except (Stopped, TrainingError):
+        if words := resuming(run, command):
+            log.info("the last checkpoint is kept; resume with: %s", words)
         raise
 
 
