@@ -63,15 +63,15 @@ def test_a_folder_of_runs_lists_them_with_file_state_epochs_and_the_best_by_its_
 def test_a_run_has_the_errors_of_its_best_and_last_epoch_and_of_the_final_evaluation(
     run: Path, mtt: Mtt
 ) -> None:
-    told = json.loads(mtt("show", run, "--json").out)
-    assert (told["state"], told["metric"], told["options_file"]) == (
+    shown = json.loads(mtt("show", run, "--json").out)
+    assert (shown["state"], shown["metric"], shown["options_file"]) == (
         "finished", "loss", "options.yaml",
     )  # fmt: skip
-    assert told["resume_with"] is None
-    errors = told["errors"]
+    assert shown["resume_with"] is None
+    errors = shown["errors"]
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     for name, row in (
-        ("best_validation", rows[told["best_epoch"] - 1]),
+        ("best_validation", rows[shown["best_epoch"] - 1]),
         ("last_validation", rows[-1]),
     ):
         assert errors[name]["epoch"] == row["epoch"]
@@ -80,7 +80,7 @@ def test_a_run_has_the_errors_of_its_best_and_last_epoch_and_of_the_final_evalua
         assert errors[name]["forces RMSE (meV/Å)"] == row["validation forces RMSE"]
     found = errors["evaluation"]
     assert set(found) == {"epoch", "training", "validation", "test"}
-    assert found["epoch"] == told["best_epoch"]
+    assert found["epoch"] == shown["best_epoch"]
     best = errors["best_validation"]["forces RMSE (meV/Å)"]
     assert found["validation"]["forces RMSE (meV/Å)"] == pytest.approx(best, rel=1e-6)
     log = (run / "train.log").read_text()
@@ -96,15 +96,15 @@ def test_a_run_under_way_is_called_running(run: Path, mtt: Mtt) -> None:
 
 
 def test_a_checkpoint_names_the_metric_of_its_best_epoch(trained: Path, mtt: Mtt) -> None:
-    told = json.loads(mtt("show", trained / "model.ckpt", "--json").out)
-    assert told["metric"] == "loss"
+    shown = json.loads(mtt("show", trained / "model.ckpt", "--json").out)
+    assert shown["metric"] == "loss"
     (log,) = trained.glob("outputs/*/*/train.log")
-    assert f"best weights, of epoch 2 (loss {told['best_metric']:.6g})" in log.read_text()
+    assert f"best weights, of epoch 2 (loss {shown['best_metric']:.6g})" in log.read_text()
 
 
 def test_lost_files_of_a_run_are_left_out(run: Path, mtt: Mtt) -> None:
     (run / "evaluation.json").write_text("{")
     (run / "command.json").write_text("[]")
-    told = json.loads(mtt("show", run, "--json").out)
-    assert told["errors"]["evaluation"] is None
-    assert told["options_file"] is None
+    shown = json.loads(mtt("show", run, "--json").out)
+    assert shown["errors"]["evaluation"] is None
+    assert shown["options_file"] is None

@@ -17,7 +17,7 @@ def test_what_acts_before_the_first_step_is_refused_and_nothing_else():
     assert all(refusal((name, "any", "key"), 0) for name in START)
 
 
-def test_an_option_that_nobody_classified_is_refused_until_its_trainer_says_that_it_takes_it():
+def test_an_unclassified_option_is_refused_until_its_trainer_names_it():
     assert "younger is not known to act after the first step" in refusal(("younger",), 0)
     assert not refusal(("younger",), 0, frozenset({"younger"}))
     assert MLIPTrainer.__taken_on_restart__ == frozenset()

@@ -67,7 +67,7 @@ def test_the_newest_run_of_the_same_file_is_taken_and_the_others_are_named(
     assert len(list(Path("outputs").glob("*/*"))) == 2
 
 
-def test_runs_of_another_file_without_any_checkpoint_are_in_nobodys_way(
+def test_runs_of_another_file_without_any_checkpoint_do_not_count(
     two: tuple[dict[str, Any], ...], fit: Fit, heard: pytest.LogCaptureFixture
 ) -> None:
     other = fit("B.yaml")
@@ -215,7 +215,7 @@ def test_the_command_names_the_checkpoint_where_auto_would_take_another_run(
     last = f"{first.path}/checkpoints/last.ckpt"
     assert resuming(first.path, known) == f"mtt train A.yaml --restart {last}"
     python = Command("", "", str(here), "b.pt", ("seed=3",))
-    call = f"train(options, output='b.pt', overrides=['seed=3'], restart='{last}')"
+    call = f"train(options, overrides=['seed=3'], output='b.pt', restart='{last}')"
     assert resuming(first.path, python) == call
 
 

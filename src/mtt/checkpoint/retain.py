@@ -53,8 +53,8 @@ def newest_valid(folder: str | Path) -> Newest:
 def find_latest_run(outputs: str | Path) -> Newest:
     """The newest checkpoint of the newest run in ``outputs/<day>/<time>``.
 
-    A run without any valid checkpoint is passed over for the one before it, its damaged files
-    told. Whose run it is does not matter here.
+    A run without any valid checkpoint is passed over for the one before it; its damaged files are
+    in the result. Whose run it is does not matter here.
     """
     damaged: tuple[Problem, ...] = ()
     for folder in runs_in(outputs):

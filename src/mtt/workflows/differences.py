@@ -48,8 +48,8 @@ def differences(old: Any, new: Any, path: KeyPath = ()) -> Iterator[Difference]:
             yield from differences(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
     elif _is_list_of_mappings(old) and _is_list_of_mappings(new):
         for i in range(max(len(old), len(new))):
-            pair = (one[i] if i < len(one) else ABSENT for one in (old, new))
-            yield from differences(*pair, (*path, i))
+            before, after = (one[i] if i < len(one) else ABSENT for one in (old, new))
+            yield from differences(before, after, (*path, i))
     elif _plain(old) != _plain(new):
         yield Difference(path, old, new)
 

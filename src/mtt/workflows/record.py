@@ -50,8 +50,9 @@ class Command:
         :param restart: a checkpoint, or ``auto``.
         """
         if not self.options:
-            given = {"output": self.output if self.output != "model.pt" else ""}
-            given |= {"overrides": [*self.overrides], "architectures": [*self.architectures]}
+            given: dict[str, Any] = {"overrides": [*self.overrides]}
+            given |= {"architectures": [*self.architectures]}
+            given |= {"output": self.output if self.output != "model.pt" else ""}
             words = [f"{key}={value!r}" for key, value in given.items() if value]
             return f"train({', '.join(['options', *words, f'restart={restart!r}'])})"
         words = ["mtt", "train", self.options]

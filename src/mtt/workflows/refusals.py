@@ -29,7 +29,7 @@ def refusals(
 ) -> Iterator[Problem]:
     """A problem for each of the changes that would be ignored, with both values.
 
-    An architecture with a training loop of its own decides what it takes; ``finetune`` acts
+    An architecture with its own training loop decides what it takes; ``finetune`` acts
     before any loop.
 
     :param checkpoint: what is resumed.

@@ -57,7 +57,7 @@ class Restart:
             log.warning("the options of the run cannot be read, some are not compared: %s", error)
         else:
             if stored is None:
-                what = "there is no %s in %s: only what the checkpoint says of options is compared"
+                what = "%s is missing in %s: only what the checkpoint says of options is compared"
                 log.warning(what, OPTIONS, run)
         return with_checkpoint(stored or {}, self.checkpoint, self.architecture)
 
@@ -77,7 +77,7 @@ def find_restart(
     """The checkpoint that ``wish`` names, or None.
 
     ``"auto"`` takes the newest one of the newest run of the same options file. It starts from
-    scratch where there is no run yet, and says so.
+    scratch where no run exists yet, and says so.
 
     :raises CheckpointError: the file cannot be used; for ``auto``: as
         :func:`mtt.workflows.runs.newest_own`.

@@ -32,7 +32,7 @@ def of_run(path: Path) -> dict[str, Any]:
     folder = RunFolder(path)
     newest = newest_valid(folder.checkpoints)
     content = peek(newest.path) if newest.path is not None else {}
-    told = describe(newest.path) if newest.path is not None else {}
+    facts = describe(newest.path) if newest.path is not None else {}
     command = recorded(path)
     state = _state(folder, content)
     return {
@@ -46,9 +46,9 @@ def of_run(path: Path) -> dict[str, Any]:
         "newest_checkpoint": str(newest.path) if newest.path is not None else None,
         "damaged_checkpoints": [str(problem) for problem in newest.damaged],
         "num_epochs": _num_epochs(folder, content),
-        **{key: told.get(key) for key in _OF_CHECKPOINT},
-        "atomic_types": told.get("atomic_types"),
-        "targets": told.get("targets"),
+        **{key: facts.get(key) for key in _OF_CHECKPOINT},
+        "atomic_types": facts.get("atomic_types"),
+        "targets": facts.get("targets"),
         "errors": {**_validation(content), "evaluation": _evaluation(path)},
         "resume_with": None if state in ("running", "finished") else _resume_with(path),
     }
@@ -149,7 +149,8 @@ def _num_epochs(folder: RunFolder, content: Mapping[str, Any]) -> int | None:
         found = [one.get("num_epochs") for one in stages if isinstance(one, Mapping)]
     else:
         found = [training.get("num_epochs")]
-    return sum(found) if found and all(isinstance(one, int) for one in found) else None
+    whole = [one for one in found if isinstance(one, int)]
+    return sum(whole) if whole and len(whole) == len(found) else None
 
 
 def _validation(content: Mapping[str, Any]) -> dict[str, Any]:

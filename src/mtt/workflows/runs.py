@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 def newest_own(wanted: Wanted, outputs: Path = OUTPUTS) -> Path | None:
     """The newest valid checkpoint of the newest run that belongs to ``wanted``.
 
-    None where there is no run with a checkpoint, or own ones were stopped before their first.
+    None where no run has a checkpoint, or own ones were stopped before their first.
     What is passed over is logged: damaged files, runs of other options files.
 
     :raises CheckpointError: not one checkpoint of its runs can be read; the runs here are of
@@ -119,7 +119,7 @@ def _is_same(run: Path, wanted: Wanted) -> bool:
 
 
 def _options(run: Path, wanted: Wanted) -> dict[str, Any] | None:
-    """None where they are missing or damaged: nobody knows then."""
+    """None where they are missing or damaged, and cannot be compared."""
     try:
         return options_in(run, wanted.architecture)
     except MttError:
