@@ -19,6 +19,7 @@ from mtt.training.build import make_loader, make_losses, make_stage
 from mtt.training.hypers import SECTION
 from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
+from mtt.training.optimizers import check_optimizer
 from mtt.training.plan import StagePlan, stage_plans
 from mtt.training.record import Record
 from mtt.training.stage import Stage
@@ -128,13 +129,17 @@ class Parts:
     def loader(self, hypers: Mapping[str, Any], dataset: Dataset, *, shuffle: bool) -> Loader:
         return make_loader(hypers, self.model, dataset, self._seed, shuffle=shuffle)
 
-    def check(self) -> None:
+    def check(self, state: TrainingState) -> None:
         """Make everything once, for the errors.
 
+        :param state: of the training that is resumed, or a fresh one.
         :raises ConfigError: options that are wrong, or do not go together.
+        :raises TrainingError: the state belongs to another optimizer.
         """
         for plan in self.plans:
-            self.make_stage(plan)
+            stage = self.make_stage(plan)
+            if plan.number == state.stage and "optimizer" in state.parts:
+                check_optimizer(stage.step.optimizer, state.parts["optimizer"])
         _ = self.best_rule
 
     def make_stage(self, plan: StagePlan) -> Stage:

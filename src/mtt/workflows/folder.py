@@ -57,6 +57,17 @@ class RunFolder:
         """A file ``name``: the old one or the new one at any time, as a restart needs them."""
         replace_text(self.path / name, text)
 
+    def is_in_use(self) -> bool:
+        """Whether a process trains in this folder: it holds the lock of ``train.log``."""
+        try:
+            with self.log.open("rb") as file:
+                lock(file)
+        except BlockingIOError:
+            return True
+        except OSError:  # no such file, or a file system that knows no locks
+            return False
+        return False
+
     @contextmanager
     def logging(self) -> Iterator[None]:
         """Everything that mtt logs inside the block also goes to ``train.log``, and what ends it.

@@ -10,8 +10,11 @@ from mtt.data import merge
 from mtt.data.statistics import statistics
 from mtt.training.events import Events
 from mtt.workflows.folder import OPTIONS, PROVENANCE, RunFolder
+from mtt.workflows.record import RECORD
 
 if TYPE_CHECKING:
+    from mtt.options import Options
+    from mtt.workflows.restart import Restart
     from mtt.workflows.start import Start
     from mtt.workflows.train import Plan
 
@@ -58,6 +61,19 @@ def tell_model(plan: Plan, start: Start) -> None:
         # shown before there was a run folder; these lines are for train.log
         for line in (start.labels.line, *start.labels.notices):
             log.debug("%s", line)
+    if plan.restart is not None:
+        _tell_differences(plan.restart, plan.options)
+
+
+def _tell_differences(restart: Restart, options: Options) -> None:
+    """Every option that is not the run's, old and new: a restart takes them from the file."""
+    changed = restart.differences(options)
+    if not changed:
+        log.info("all options are those of the run")
+        return
+    log.info("options that differ from the run's, which are %s:", restart.path)
+    for one in changed:
+        log.info("  %s", one)
 
 
 def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
@@ -66,5 +82,6 @@ def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
     folder.write_indices(plan.data.indices)
     folder.write_json("dataset_info.json", plan.data.info.to_dict())
     folder.write_json(PROVENANCE, origin)
+    folder.write_json(RECORD, plan.command.to_dict())
     log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)
     log.info("exported model: %s, checkpoint: %s", plan.output, plan.output.with_suffix(".ckpt"))
