@@ -119,7 +119,9 @@ def _in_options(problem: Problem, options: DatasetOptions, key: str) -> Problem:
     """``problem`` at the full key where it is one of the options, and not of a file."""
     if problem.where.startswith(("systems.", "targets.", "extra_data.")):
         return problem._replace(where=f"{key}.{problem.where}")
-    if problem.where == options.systems.read_from and not Path(problem.where).is_file():
+    named = options.systems.read_from
+    mine = problem.where in ([named] if isinstance(named, str) else named)
+    if mine and not Path(problem.where).is_file():
         what = f"{problem.where}: {problem.what}"
         return problem._replace(where=f"{key}.systems.read_from", what=what)
     return problem
