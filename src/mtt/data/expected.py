@@ -105,8 +105,9 @@ def _shares() -> tuple[tuple[tuple[int, int, int], float], ...]:
     weight = (1 - np.abs(fine)) / (1 - np.abs(fine)).sum()
     joint = weight[:, None, None] * weight[:, None] * weight
     found = []
-    for offset in product(range(-_REACH, _REACH + 1), repeat=3):
-        x, y, z = (fine + shift for shift in offset)
+    steps = range(-_REACH, _REACH + 1)
+    for a, b, c in product(steps, steps, steps):
+        x, y, z = fine + a, fine + b, fine + c
         near = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2 < _REACH**2
-        found.append((offset, float((joint * near).sum())))
+        found.append(((a, b, c), float((joint * near).sum())))
     return tuple(found)

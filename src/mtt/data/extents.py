@@ -113,10 +113,10 @@ def beyond(extents: Extents) -> Iterator[Fault]:
     flat = np.where(periodic, extents.heights, np.inf)
     high = np.where(periodic, extents.heights, 0.0)
     far = extents.furthest > FURTHEST
-    wide = (open_widths > WIDEST).any(axis=1)
-    tall = (high > WIDEST).any(axis=1)
-    thin = (flat < FLATTEST).any(axis=1)
-    apart = (cells_apart > MOST_CELLS).any(axis=1)
+    wide = open_widths.max(axis=1) > WIDEST
+    tall = high.max(axis=1) > WIDEST
+    thin = flat.min(axis=1) < FLATTEST
+    apart = cells_apart.max(axis=1) > MOST_CELLS
     for i in np.flatnonzero(far | wide | tall | thin | apart).tolist():
         if far[i]:
             detail = f": at {extents.furthest[i]:.6g} (at most {FURTHEST:.0e})"

@@ -136,6 +136,6 @@ def _read_with_ase(path: str) -> list[RawFrame]:
     except (DataError, MemoryError):
         raise
     except Exception as error:  # ASE's parsers raise whatever they stumble over
-        what = f"ASE cannot read it as {kind!r} ({type(error).__name__}: {error})"
+        what = f"ASE cannot read it ({kind}; {type(error).__name__}: {error})"
         raise DataError(what, where=f"{path}, frame {len(frames)}", hint=_FORMATS) from error
     return frames

@@ -175,7 +175,8 @@ class Geometries(NamedTuple):
         heights = np.where(pbc, size.heights, open_heights)
         cells = np.maximum(np.trunc(heights / cutoff * ROUNDING), 1.0)
         around = np.maximum(np.ceil(cutoff * cells / heights), 1.0)
-        mixed = (pbc.any(axis=1) & ~pbc.all(axis=1))[:, None] & ~pbc
+        n_periodic = pbc.sum(axis=1, keepdims=True)
+        mixed = ~pbc & (n_periodic > 0)
         around = np.where(mixed, np.maximum(around, cells - 1.0), around)
         # no coordinate is more cells away than its length by the lowest height
         index = 2.0 * size.furthest / heights.min(axis=1) * cells.max(axis=1)
