@@ -16,9 +16,9 @@ from mtt.data.keys import scalars, symmetric, vectors
 from mtt.data.lookup import WRITE_NAN, Section, look_up, tell_missing
 from mtt.data.raw import RawFrame
 from mtt.errors import DataError
-from mtt.options.values import GradientOptions, TargetOptions
+from mtt.options.values import GradientOptions, ReadFrom, TargetOptions
 
-Source = Callable[[str, str | None, str], list[RawFrame]]
+Source = Callable[[ReadFrom, str | None, str], list[RawFrame]]
 """From path, reader and section to the frames of that file, one per structure."""
 
 

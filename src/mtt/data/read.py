@@ -9,8 +9,9 @@ import ase
 import numpy as np
 
 from mtt.data.check import check_structures
-from mtt.data.files import Files, compare
-from mtt.data.findings import Findings
+from mtt.data.companions import compare
+from mtt.data.files import Files
+from mtt.data.findings import Findings, files_of
 from mtt.data.frames import Frame, FrameSet
 from mtt.data.info import DatasetInfo
 from mtt.data.labels import Labels, Source, target_info
@@ -19,7 +20,7 @@ from mtt.data.raw import RawFrame, from_ase
 from mtt.data.units import check_units
 from mtt.data.weights import structure_weights
 from mtt.errors import DataError, Problem
-from mtt.options.values import DatasetOptions, TargetOptions
+from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 
 
 def read_frames(options: DatasetOptions) -> FrameSet:
@@ -37,7 +38,7 @@ def read_frames(options: DatasetOptions) -> FrameSet:
     chosen = systems if keep is None else [systems[i] for i in keep]
     known = {id(systems): chosen}  # files, to the frames that go with the chosen structures
 
-    def source(path: str, reader: str | None, section: str) -> list[RawFrame]:
+    def source(path: ReadFrom, reader: str | None, section: str) -> list[RawFrame]:
         frames = files.read(path, reader)
         if id(frames) not in known:
             notice = compare(systems, frames, section)
@@ -114,7 +115,7 @@ def _read(
 def _checked_indices(indices: list[int] | None, frames: list[RawFrame]) -> list[int] | None:
     if indices is None:
         return None
-    file, n = frames[0].file, len(frames)
+    file, n = files_of(frames), len(frames)
     problems = []
     if not indices:
         problems.append(Problem("indices selects no structures", file))

@@ -15,9 +15,11 @@ from mtt.options.values import (
     GradientOptions,
     IndexSplit,
     Part,
+    ReadFrom,
     SystemsOptions,
     TargetOptions,
 )
+from mtt.regular import unreadable
 
 _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
@@ -74,7 +76,7 @@ class Expander:
         )
 
     def _systems(self, value: Any, path: KeyPath) -> SystemsOptions:
-        value = {"read_from": value} if isinstance(value, str) else value
+        value = {"read_from": value} if isinstance(value, str | list) else value
         read_from = value["read_from"]
         self._check_store(read_from, (*path, "read_from"))
         return SystemsOptions(read_from, value.get("reader"), value.get("length_unit") or "")
@@ -143,7 +145,7 @@ class Expander:
         """What targets and extra data share."""
         value = {"read_from": value} if isinstance(value, str) else value
         own = value.get("read_from")
-        self._check_store(own or "", (*path, "read_from"))
+        self._check_store(own, (*path, "read_from"))
         written = value.get("quantity")
         return TargetOptions(
             quantity="energy" if named_energy else quantity if written is None else written,
@@ -177,7 +179,7 @@ class Expander:
         section = {"read_from": value} if isinstance(value, str) else value
         section = {} if section is True else section
         own = section.get("read_from")
-        self._check_store(own or "", (*path, "read_from"))
+        self._check_store(own, (*path, "read_from"))
         return GradientOptions(
             read_from=own or target.read_from,
             reader=section.get("reader") or target.reader,
@@ -196,6 +198,10 @@ class Expander:
         return list(indices)
 
     def _read_indices(self, file: Path, path: KeyPath) -> list[int]:
+        wrong = unreadable(file)
+        if wrong:
+            self.faults.append(Fault(path, f"{file}: {wrong.what}", wrong.hint))
+            return []
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
@@ -216,11 +222,17 @@ class Expander:
             self.faults.append(Fault(path, f"{file} holds no index"))
         return indices
 
-    def _check_store(self, read_from: str, path: KeyPath) -> None:
+    def _check_store(self, read_from: ReadFrom | None, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""
+        if isinstance(read_from, list):
+            for i, one in enumerate(read_from):
+                self._check_store(one, (*path, i))
+            return
+        if not read_from:
+            return
         what = _STORES.get(Path(read_from).suffix.lower())
         # unlike Path.is_file, no error for a name that is too long for a file
-        if what is None and read_from and os.path.isfile(Path(read_from) / "ns.npy"):
+        if what is None and os.path.isfile(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))

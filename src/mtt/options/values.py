@@ -8,6 +8,9 @@ from typing import Any
 from mtt.options.interpolate import escape
 from mtt.options.write import to_yaml
 
+ReadFrom = str | list[str]
+"""A file or a pattern, or several; see :func:`mtt.data.inputs.input_files`."""
+
 GRADIENTS = ("forces", "stress", "virial")
 LOGGERS = ("line", "csv", "history")
 """What writes a training down unless the options say otherwise."""
@@ -20,7 +23,7 @@ class SystemsOptions:
     :param length_unit: unit of positions and cells, or ``""`` where none is given.
     """
 
-    read_from: str
+    read_from: ReadFrom
     reader: str | None = None
     length_unit: str = ""
 
@@ -33,7 +36,7 @@ class GradientOptions:
         no mistake.
     """
 
-    read_from: str
+    read_from: ReadFrom
     reader: str | None
     key: str
     explicit: bool = True
@@ -49,7 +52,7 @@ class TargetOptions:
     """
 
     quantity: str
-    read_from: str
+    read_from: ReadFrom
     reader: str | None
     key: str
     unit: str = ""

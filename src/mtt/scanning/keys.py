@@ -10,10 +10,11 @@ import numpy as np
 
 from mtt.data import Dataset
 from mtt.data.files import Files
+from mtt.data.inputs import input_files
 from mtt.data.keys import numbers_in
 from mtt.data.raw import RawFrame
 from mtt.data.store import is_packed
-from mtt.options.values import DatasetOptions
+from mtt.options.values import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
 from mtt.scanning.finding import Finding, Place, Severity
 from mtt.scanning.structures import Mask, Structures
 
@@ -57,8 +58,11 @@ def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding
         keys = keys_of(frames)
         names = {key.name for key in keys}
         there = {kind for kind, name in use.kinds if name in names}
+        either = _of_both(frames)
         for key in keys:
             if (key.name, key.per_atom) in use.read:
+                continue
+            if key.name in either and (key.name, not key.per_atom) in use.read:
                 continue
             kind = _kind(key)
             if kind:
@@ -103,6 +107,16 @@ def keys_of(frames: Sequence[RawFrame]) -> list[Key]:
                     shapes[key] = _shape(value, len(frame.numbers) if per_atom else 1)
                 found[key].append(frame.number)
     return [Key(*key, shapes[key], tuple(numbers)) for key, numbers in found.items()]
+
+
+def _of_both(frames: Sequence[RawFrame]) -> set[str]:
+    """Names of one value that is offered per structure and per atom."""
+    return {
+        name
+        for frame in frames
+        for name, value in frame.per_atom.items()
+        if frame.per_structure.get(name) is value
+    }
 
 
 def _shape(value: object, n: int) -> str:
@@ -164,24 +178,24 @@ def _uses(
     """By file, its reader and what is read from it."""
     found: dict[str, tuple[str | None, _Use]] = {}
 
-    def use(part: str, path: str, reader: str | None) -> _Use:
-        known = found.setdefault(path, (reader, _Use(set(), set(), set())))[1]
-        known.parts.add(part)
-        return known
+    def use(part: str, section: SystemsOptions | TargetOptions | GradientOptions) -> list[_Use]:
+        used = []
+        for path in map(str, input_files(section.read_from)):
+            used.append(found.setdefault(path, (section.reader, _Use(set(), set(), set())))[1])
+            used[-1].parts.add(part)
+        return used
 
     for part, datasets in sets.items():
         for one in datasets:
-            systems = use(part, one.systems.read_from, one.systems.reader)
-            if isinstance(one.weight, str):
-                systems.read.add((one.weight, False))
+            for systems in use(part, one.systems):
+                systems.read.update({(one.weight, False)} if isinstance(one.weight, str) else ())
             for name, item in (*one.targets.items(), *one.extra_data.items()):
-                known = use(part, item.read_from, item.reader)
-                known.read.update({(item.key, item.sample_kind == "atom"), (name, False)})
-                known.kinds.add(("energy" if item.quantity == "energy" else "", item.key))
+                for known in use(part, item):
+                    known.read.update({(item.key, item.sample_kind == "atom"), (name, False)})
+                    known.kinds.add(("energy" if item.quantity == "energy" else "", item.key))
                 for kind in ("forces", "stress", "virial"):
                     gradient = getattr(item, kind)
-                    if gradient is not None:
-                        known = use(part, gradient.read_from, gradient.reader)
+                    for known in use(part, gradient) if gradient is not None else ():
                         known.read.add((gradient.key, kind == "forces"))
                         known.kinds.add(("force" if kind == "forces" else "stress", gradient.key))
     return found

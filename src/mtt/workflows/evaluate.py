@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtt.data import Dataset, merge, read_dataset
+from mtt.data.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
 from mtt.interface import ModelInterface
@@ -76,7 +77,7 @@ def evaluate(
             warm_up=min(3, len(dataset) // batch_size),
             extended=extended,
         )
-        evaluated.append(EvaluatedSet(one.name or one.systems.read_from, report, path))
+        evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))
     return evaluated
 
 

@@ -36,17 +36,27 @@ class RunFolder:
         self.model = path / "model.pt"
         self.checkpoint = path / "model.ckpt"
 
-    def write_indices(self, indices: Mapping[str, Sequence[Sequence[int]]]) -> None:
+    def write_indices(
+        self,
+        indices: Mapping[str, Sequence[Sequence[int]]],
+        places: Mapping[str, Sequence[Sequence[str]]],
+    ) -> None:
         """``indices/training.txt`` …: frames of each set, counted from 0, one per line.
 
         Several data sets are numbered: ``training_0.txt``, ``training_1.txt`` …
+
+        :param places: where each frame was read from, which stands behind its number as a comment;
+            empty for a data set of one file.
         """
         folder = self.path / "indices"
         folder.mkdir(exist_ok=True)
         for name, sets in indices.items():
             for i, frames in enumerate(sets):
                 suffix = f"_{i}" if len(sets) > 1 else ""
-                text = "".join(f"{frame}\n" for frame in frames)
+                known = places[name][i]
+                comments = [f"  # {place}" for place in known] if known else [""] * len(frames)
+                pairs = zip(frames, comments, strict=True)
+                text = "".join(f"{frame}{comment}\n" for frame, comment in pairs)
                 self.write_text(f"indices/{name}{suffix}.txt", text)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:

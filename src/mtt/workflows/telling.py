@@ -79,7 +79,7 @@ def _tell_differences(restart: Restart, options: Options) -> None:
 def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
     """Write down what the run is made of, and say what its files will be."""
     folder.write_text(OPTIONS, plan.options.to_yaml())
-    folder.write_indices(plan.data.indices)
+    folder.write_indices(plan.data.indices, plan.data.places)
     folder.write_json("dataset_info.json", plan.data.info.to_dict())
     folder.write_json(PROVENANCE, origin)
     folder.write_json(RECORD, plan.command.to_dict())
