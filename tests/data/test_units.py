@@ -6,7 +6,15 @@ import pytest
 from metatomic.torch import unit_conversion_factor
 
 from mtt.data.findings import Findings
-from mtt.data.units import ENERGIES, LENGTHS, check_units, force_unit, is_declarable, shown, stress_unit
+from mtt.data.units import (
+    ENERGIES,
+    LENGTHS,
+    check_units,
+    force_unit,
+    is_declarable,
+    shown,
+    stress_unit,
+)
 from mtt.errors import DataError
 from mtt.options import TargetOptions
 

@@ -52,7 +52,7 @@ class Labels:
         else:
             strain = self._stress(f"{section}.stress", options.stress)
         gradients = ((POSITIONS,) if forces else ()) + ((STRAIN,) if strain else ())
-        if alone and not forces and not strain and not self._findings:
+        if alone and not forces and not strain:
             self._nothing_to_learn(section, options)
         elif alone:
             self._tell_alone(name, options, bool(forces), bool(strain))

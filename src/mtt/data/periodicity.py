@@ -10,17 +10,14 @@ from mtt.data.findings import name_frames
 from mtt.data.frames import Float
 from mtt.data.raw import RawFrame
 
-_AXES = ("none", "one", "two")
-
 
 def why_no_stress(frame: RawFrame, stress: Float) -> str:
     """Why the ``stress`` [3, 3] of a structure that is not periodic is not used."""
-    n = int(frame.pbc.sum())
     pbc = " ".join("FT"[int(flag)] for flag in frame.pbc)
-    why = f"periodic in {_AXES[n]} of three directions (pbc {pbc})"
+    why = f"not periodic in three directions (pbc {pbc})"
     if not frame.cell.any():
         why += ", and there is no cell (Lattice)"
-    elif n == 0 and abs(np.linalg.det(frame.cell)) > 0.0:
+    elif not frame.pbc.any() and abs(np.linalg.det(frame.cell)) > 0.0:
         why += ", although there is a cell (Lattice)"
     return f"{why}; it is zero there" if not np.nan_to_num(stress).any() else why
 

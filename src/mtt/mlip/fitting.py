@@ -27,8 +27,7 @@ log = logging.getLogger(__name__)
 
 UNDETERMINED = (
     "the training set has no label of %s itself: it is learnt from its derivatives alone, and its "
-    "constant is not determined; differences between structures of one composition are, and "
-    "atomic_baseline sets the rest"
+    "constant is not determined (atomic_baseline sets it); its own errors choose no epoch"
 )
 
 

@@ -23,11 +23,17 @@ def default_gradient(name: str, target: TargetOptions, gradient: str) -> Gradien
     """The section that stands by default for the energy ``name``.
 
     The target ``energy`` has its forces under ``forces``. Another energy has them under its own
-    key with the word changed (``pbe_energy``: ``pbe_forces``), or else under ``forces``.
+    key with the word changed (``pbe_energy``: ``pbe_forces``), a variant under ``forces_pbe``,
+    ``pbe_forces`` or ``forces/pbe``; or else under ``forces``.
     """
-    keys = [gradient]
-    if name != "energy" and re.search("energy", target.key, re.IGNORECASE):
-        keys = list(dict.fromkeys([_renamed(target.key, gradient), gradient]))
+    keys = []
+    if name != "energy":
+        if re.search("energy", target.key, re.IGNORECASE):
+            keys.append(_renamed(target.key, gradient))
+        variant = name.partition("/")[2]
+        if variant:
+            keys += [f"{gradient}_{variant}", f"{variant}_{gradient}", f"{gradient}/{variant}"]
+    keys = list(dict.fromkeys([*keys, gradient]))
     return GradientOptions(target.read_from, target.reader, keys[0], False, tuple(keys[1:]))
 
 
@@ -55,7 +61,7 @@ def without_claimed(targets: Mapping[str, TargetOptions]) -> dict[str, TargetOpt
             taken |= {key for section in rivals for key in section.others}
             keys = [key for key in (own.key, *own.others) if key not in taken]
             # without any key left, one that is looked up in vain and named in the notice
-            keys = keys or [f"{gradient}/{name.rpartition('/')[2].rpartition(':')[2]}"]
+            keys = keys or [f"{gradient}_{name.rpartition('/')[2].rpartition(':')[2]}"]
             sections[gradient] = replace(own, key=keys[0], others=tuple(keys[1:]))
         kept[name] = replace(target, **sections) if sections else target
     return kept
