@@ -109,8 +109,8 @@ class Labels:
         learnt = " and ".join(["forces"] * forces + [word] * strain)
         no = f"no {options.key!r} in any structure: " if options.key else ""
         self.notices.append(
-            f"{self._systems[0].file}: {no}{name} is learnt from its {learnt} alone; its constant "
-            "is not determined by these structures"
+            f"{self._systems[0].file}: {no}of {name} there is {learnt} alone, which does not "
+            "determine its constant"
         )
 
     def _look_closer(self, name: str, options: TargetOptions, values: Sequence[Float]) -> None:
