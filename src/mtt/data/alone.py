@@ -17,7 +17,9 @@ _ENERGY = re.compile(
     r"(?i:energ|enthalp|toten|^[eu]_?\d*$|(^|_)e(_|$|pot$|tot$|total$|dft$|scf$|ref$))"
     r"|^E[A-Z_]|[a-z]E$|^E(tot|pot|total|dft|scf|ref)"
 )
-_NOT_TOTAL = re.compile(r"(?i:kinetic|fermi|gap|homo|lumo|cutoff|encut|smearing|weight|uncert|std)")
+_NOT_TOTAL = re.compile(
+    r"(?i:kinetic|fermi|gap|homo|lumo|cutoff|encut|smearing|weight|uncert|std|toler|diff|error)"
+)
 
 
 def looks_like_energy(name: str, value: Any) -> bool:

@@ -107,10 +107,13 @@ class Labels:
     def _tell_alone(self, name: str, options: TargetOptions, forces: bool, strain: bool) -> None:
         word = "virial" if options.virial is not None else "stress"
         learnt = " and ".join(["forces"] * forces + [word] * strain)
+        frames = self._frames(options, f"targets.{name}")
         no = f"no {options.key!r} in any structure: " if options.key else ""
+        if any(options.key in frame.per_structure for frame in frames):
+            no = f"every {options.key!r} is NaN, a missing label: "
         self.notices.append(
-            f"{self._systems[0].file}: {no}of {name} there is {learnt} alone, which does not "
-            "determine its constant"
+            f"{self._systems[0].file}: {no}{name} has {learnt} alone here, and its constant is not "
+            "determined"
         )
 
     def _look_closer(self, name: str, options: TargetOptions, values: Sequence[Float]) -> None:

@@ -15,7 +15,7 @@ _MORE = 5  # structures that a fit needs beyond its parameters
 
 
 def sum_notices(dataset: Dataset) -> Iterator[str]:
-    """A warning for each target that is a mean over atoms, without a quantity, and looks like a sum.
+    """A warning for each mean over atoms without a quantity that looks like a sum.
 
     The numbers of atoms of each element explain such values, their shares do not.
     """
