@@ -17,7 +17,7 @@ FORCES = np.ones((2, 3))
 
 
 @pytest.mark.parametrize("implied", [True, False])
-def test_forces_without_any_energy_are_read_and_told(
+def test_forces_without_any_energy_are_read_and_said(
     file, energy_options: Make, h2, implied: bool
 ) -> None:
     path = file(h2(forces=FORCES, note="x"), h2(forces=FORCES))

@@ -1,4 +1,4 @@
-"""Labels that may be other than what the options take them for: told, not refused."""
+"""Labels that may be other than what the options take them for: a notice, not a mistake."""
 
 from __future__ import annotations
 
@@ -54,35 +54,35 @@ def test_other_scalars_are_left_alone() -> None:
 # ---- sums without a quantity
 
 
-def told_of_sums(values: list[float], sizes: list[int], **target: object) -> list[str]:
+def sums_of(values: list[float], sizes: list[int], **target: object) -> list[str]:
     frames = [atoms(n, x=x) for n, x in zip(sizes, values, strict=True)]
     data = Dataset.from_atoms(frames, {"mtt::x": {"key": "x", **target}})
     return list(sum_notices(data))
 
 
-def test_values_that_grow_with_the_number_of_atoms_are_told() -> None:
+def test_values_that_grow_with_the_number_of_atoms_are_said() -> None:
     sizes = list(range(2, 14))
     values = [-13.6 * n + 0.1 * float(GENERATOR.normal()) for n in sizes]
-    (notice,) = told_of_sums(values, sizes)
+    (notice,) = sums_of(values, sizes)
     assert notice.startswith("mtt::x grows with the number of atoms")
     assert "quantity: energy" in notice
-    assert told_of_sums(values, sizes, quantity="energy") == []
-    assert told_of_sums(values, sizes, extensive=True) == []
-    assert told_of_sums(values, sizes, quantity="heat capacity") == []
+    assert sums_of(values, sizes, quantity="energy") == []
+    assert sums_of(values, sizes, extensive=True) == []
+    assert sums_of(values, sizes, quantity="heat capacity") == []
 
 
 def test_values_that_do_not_grow_are_not_spoken_of() -> None:
     sizes = list(range(2, 14))
-    assert told_of_sums([float(GENERATOR.normal()) for _ in sizes], sizes) == []
-    assert told_of_sums([1.0 * n for n in range(12)], [2] * 12) == []
-    assert told_of_sums([-2.0, -3.0], [2, 3]) == []
+    assert sums_of([float(GENERATOR.normal()) for _ in sizes], sizes) == []
+    assert sums_of([1.0 * n for n in range(12)], [2] * 12) == []
+    assert sums_of([-2.0, -3.0], [2, 3]) == []
 
 
 # ---- a second energy
 
 
 @pytest.mark.parametrize("read", ["energy", "free_energy"])
-def test_a_free_energy_that_differs_is_told_with_both_keys(read: str) -> None:
+def test_a_free_energy_that_differs_is_said_with_both_keys(read: str) -> None:
     frames = [atoms(energy=1.0, free_energy=1.0 - 0.02 * i) for i in range(4)]
     for one in frames:
         one.arrays["forces"] = np.zeros((2, 3))

@@ -1,4 +1,4 @@
-"""Forces that stand per structure, in ASE's ``atoms.info``."""
+"""Forces per structure, in ASE's ``atoms.info``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def water(generator: np.random.Generator) -> tuple[ase.Atoms, np.ndarray]:
 
 
 @pytest.mark.parametrize("form", [lambda f: f, lambda f: f.flatten(), lambda f: f.tolist()])
-def test_forces_of_info_are_read_by_atom_and_told(
+def test_forces_of_info_are_read_by_atom_and_said(
     file, energy_options: Make, h2, form: Callable[[np.ndarray], object]
 ) -> None:
     forces = np.arange(6.0).reshape(2, 3)
@@ -35,7 +35,7 @@ def test_forces_of_info_are_read_by_atom_and_told(
     np.testing.assert_array_equal(frames[0].labels["energy"].forces, forces)
     assert info.targets["energy"].has_forces
     assert notice == (
-        f"{path}: 'forces' stands per structure (atoms.info) with 3 numbers for each atom: it is "
+        f"{path}: 'forces' is per structure (atoms.info), with 3 numbers for each atom: it is "
         "read per atom, for targets.energy.forces"
     )
 
@@ -84,7 +84,7 @@ def test_charges_of_info_are_read_by_atom(h2) -> None:
     assert "with a number for each atom: it is read per atom" in notice
 
 
-def test_a_stress_per_atom_is_told_as_one(energy_options: Make, refuse, file, h2) -> None:
+def test_a_stress_per_atom_is_said_as_one(energy_options: Make, refuse, file, h2) -> None:
     atoms = h2(energy=1.0, stress=np.zeros((2, 9)))
     atoms.set_cell(np.eye(3) * 9)
     atoms.pbc = True

@@ -20,13 +20,13 @@ def copper(pbc: object = False, cell: float = 2.0, stress: np.ndarray = STRESS) 
     return ase.Atoms("Cu", cell=np.eye(3) * cell, pbc=pbc, info=info)
 
 
-def told(path: object, options: DatasetOptions) -> list[str]:
+def said(path: object, options: DatasetOptions) -> list[str]:
     return [one.removeprefix(f"{path}: ") for one in read_frames(options).notices]
 
 
 def test_a_cell_without_periodicity_is_named_as_the_cause(file, energy_options: Make) -> None:
     path = file(copper(), copper())
-    (notice,) = told(path, energy_options(path, stress=("stress", False)))
+    (notice,) = said(path, energy_options(path, stress=("stress", False)))
     assert notice == (
         "'stress' is not used where a structure is not periodic in three directions (pbc F F F), "
         'although there is a cell (Lattice) (frames 0, 1); for a solid write pbc="T T T"'
@@ -41,16 +41,16 @@ def test_a_cell_without_periodicity_is_named_as_the_cause(file, energy_options: 
         (copper(stress=np.zeros((3, 3))), "(Lattice); it is zero there"),
     ],
 )
-def test_each_reason_is_told(file, energy_options: Make, atoms: ase.Atoms, why: str) -> None:
+def test_each_reason_is_said(file, energy_options: Make, atoms: ase.Atoms, why: str) -> None:
     path = file(atoms)
-    (notice,) = told(path, energy_options(path, stress=("stress", False)))
+    (notice,) = said(path, energy_options(path, stress=("stress", False)))
     assert why in notice
 
 
-def test_reasons_are_told_apart_by_frame(file, energy_options: Make) -> None:
+def test_reasons_are_said_apart_by_frame(file, energy_options: Make) -> None:
     path = file(copper(True), copper(), copper(cell=0.0), copper())
     assert [
-        "frames 1, 3" in one for one in told(path, energy_options(path, stress=("stress", False)))
+        "frames 1, 3" in one for one in said(path, energy_options(path, stress=("stress", False)))
     ] == [
         True,
         False,
@@ -59,9 +59,9 @@ def test_reasons_are_told_apart_by_frame(file, energy_options: Make) -> None:
 
 def test_molecules_without_stress_are_not_spoken_of(file, energy_options: Make, h2) -> None:
     path = file(h2(energy=1.0))
-    assert told(path, energy_options(path, stress=("stress", False))) == []
+    assert said(path, energy_options(path, stress=("stress", False))) == []
     missing = file(copper(stress=np.full((3, 3), np.nan)))
-    assert told(missing, energy_options(missing, stress=("stress", False))) == []
+    assert said(missing, energy_options(missing, stress=("stress", False))) == []
 
 
 def test_a_stress_that_was_asked_for_is_refused_with_the_reason(

@@ -18,7 +18,7 @@ def notices(path: Path, comment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("key", ["lattice", "LATTICE", "cell", "Cell"])
-def test_a_cell_under_another_name_is_told(tmp_path: Path, key: str) -> None:
+def test_a_cell_under_another_name_is_named(tmp_path: Path, key: str) -> None:
     path = tmp_path / "a.xyz"
     (notice,) = notices(path, f'{key}="{CELL}"')
     assert notice == (
@@ -29,13 +29,13 @@ def test_a_cell_under_another_name_is_told(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize("value", ['"T T T"', "T", '"1 1 1"', '"True True True"'])
 @pytest.mark.parametrize("key", ["PBC", "Pbc"])
-def test_periodicity_under_another_name_is_told(tmp_path: Path, key: str, value: str) -> None:
+def test_periodicity_under_another_name_is_named(tmp_path: Path, key: str, value: str) -> None:
     (notice,) = notices(tmp_path / "a.xyz", f"{key}={value}")
     assert "is not 'pbc'" in notice
     assert "read with pbc F F F" in notice
 
 
-def test_columns_under_another_name_are_told(tmp_path: Path) -> None:
+def test_columns_under_another_name_are_named(tmp_path: Path) -> None:
     (notice,) = notices(tmp_path / "a.xyz", "properties=species:S:1:pos:R:3:forces:R:3")
     assert "is not 'Properties'" in notice
     assert "columns after the positions are not read" in notice

@@ -43,7 +43,7 @@ def may_be_without(name: str, options: TargetOptions, frames: Sequence[RawFrame]
     Where ``key: false`` says so; or where no frame has the key, which is the target's own name or
     its default, or anything that could have been meant instead.
 
-    :param frames: of the file that the values stand in.
+    :param frames: of the file that has the values.
     """
     if options.quantity != "energy" or options.sample_kind != "system":
         return False
@@ -58,7 +58,7 @@ def may_be_without(name: str, options: TargetOptions, frames: Sequence[RawFrame]
 
 
 def has_numbers(value: Any) -> bool:
-    """Whether something else than NaN stands there, a mistake too."""
+    """Whether there is something else than NaN, a mistake too."""
     if value is None:
         return False
     try:
@@ -68,7 +68,7 @@ def has_numbers(value: Any) -> bool:
 
 
 def remedy(options: TargetOptions, frames: Sequence[RawFrame]) -> str:
-    """What can be done besides naming the key where no structure has an energy."""
+    """What can be done, other than naming the key, where no structure has an energy."""
     if options.quantity != "energy" or options.sample_kind != "system":
         return ""
     found = energy_keys(frames[0].per_structure)

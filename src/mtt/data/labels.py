@@ -82,7 +82,7 @@ class Labels:
         return found or []
 
     def _frames(self, options: TargetOptions | GradientOptions, section: str) -> list[RawFrame]:
-        """The frames that the labels stand in; none where that file cannot be used."""
+        """The frames that have the labels; none where that file cannot be used."""
         try:
             return self._source(options.read_from, options.reader, section)
         except DataError as error:

@@ -89,7 +89,7 @@ def tell_missing(
 def _from_structures(
     section: Section, frames: Sequence[RawFrame], notices: list[str]
 ) -> list[Any] | None:
-    """Values of atoms that stand per structure, if they can be told apart by atom."""
+    """Values of atoms given per structure, if it is clear which atom each one is of."""
     if not any(section.key in frame.per_structure for frame in frames):
         return None
     width = section.shape(1)[1]
@@ -97,7 +97,7 @@ def _from_structures(
     if found is not None:
         count = f"{width} numbers" if width > 1 else "a number"
         notices.append(
-            f"{frames[0].file}: {section.key!r} stands per structure (atoms.info) with {count} "
+            f"{frames[0].file}: {section.key!r} is per structure (atoms.info), with {count} "
             f"for each atom: it is read per atom, for {section.name}"
         )
     return found

@@ -1,4 +1,4 @@
-"""Labels of atoms that stand among those of structures: forces in ASE's ``atoms.info``."""
+"""Labels of atoms among those of structures: forces in ASE's ``atoms.info``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BALANCED = 1e-3  # net force by the size of forces: those of an isolated system
 
 
 def of_atoms(frames: Sequence[RawFrame], key: str, width: int) -> list[Any] | None:
-    """[n_atoms, width] of every frame from what stands under ``key`` per structure.
+    """[n_atoms, width] of every frame from the values of ``key`` per structure.
 
     Nested lists go by atoms. So do flat ones (all numbers of the first atom first), which is how
     ``forces.flatten()`` writes them. Nine numbers of three atoms are in doubt: ASE writes a 3 × 3
@@ -54,7 +54,7 @@ def of_atoms(frames: Sequence[RawFrame], key: str, width: int) -> list[Any] | No
 
 
 def storing(frame: RawFrame, key: str, per_atom: bool) -> str:
-    """How a derivative that stands at the wrong place is to be stored."""
+    """How a derivative at the wrong place is to be stored."""
     if not per_atom:
         return f"{key!r} exists per atom; it belongs to structures: atoms.info[{key!r}]"
     try:

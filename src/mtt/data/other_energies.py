@@ -40,7 +40,7 @@ def energies(frames: Sequence[RawFrame], key: str) -> Float:
 def other_energy_notices(
     name: str, options: TargetOptions, frames: Sequence[RawFrame]
 ) -> list[str]:
-    """A notice where a free energy and another one stand side by side and differ."""
+    """A notice where a file has a free energy and another one, and they differ."""
     read = energies(frames, options.key)
     sizes = np.array([max(len(frame.numbers), 1) for frame in frames])
     factor = to_ev(options.unit) if are_convertible(options.unit, "eV") else 1.0

@@ -20,7 +20,7 @@ def vector_notice(
     """A warning where three (or nine) numbers under a scalar target look like a vector.
 
     Three scalars may be of any sizes. Components of a vector, over structures that point
-    anywhere, are of one size; and names tell.
+    anywhere, are of one size; names are a sign, too.
 
     :param values: [n, properties] of each structure, NaN where missing.
     """

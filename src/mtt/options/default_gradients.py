@@ -1,4 +1,4 @@
-"""Forces and stress that stand by default: of which energies, and under which keys."""
+"""Forces and stress by default: of which energies, and under which keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_energy_name(name: str) -> bool:
 
 
 def default_gradient(name: str, target: TargetOptions, gradient: str) -> GradientOptions:
-    """The section that stands by default for the energy ``name``.
+    """The default section of the energy ``name``.
 
     The target ``energy`` has its forces under ``forces``. Another energy has them under its own
     key with the word changed (``pbe_energy``: ``pbe_forces``), a variant under ``forces_pbe``,

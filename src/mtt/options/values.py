@@ -36,8 +36,8 @@ class GradientOptions:
 
     :param explicit: False where the section stands by default only, so that missing labels are
         no mistake.
-    :param others: further keys of a section that stands by default; the first one that the file
-        has is read, ``key`` before all.
+    :param others: further keys of a default section; the first one that the file has
+        is read, ``key`` before all.
     """
 
     read_from: str

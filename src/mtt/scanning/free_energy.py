@@ -40,7 +40,7 @@ class _Beta(NamedTuple):
 
 
 class OtherEnergies:
-    """Energies that stand in the files and are not read; filled file by file."""
+    """Energies of the files that are not read; filled file by file."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], tuple[str, dict[str, Float]]] = {}
@@ -101,7 +101,9 @@ def _compare(
         what = f"forces are derivatives of {read!r}, which is read, not of {other!r}: {said}"
         yield Finding(CHECK, "fine", what, where, beta.value)
     elif is_free:
-        what = f"whether forces are derivatives of {read!r} or of {other!r} cannot be told {said}"
+        what = (
+            f"whether forces are derivatives of {read!r} or of {other!r} cannot be decided {said}"
+        )
         advice = "programs that smear occupations (VASP) give forces of the free energy"
         yield Finding(CHECK, "note", what, where, None, "", advice)
 

@@ -78,7 +78,7 @@ def check_keys(
             if (key.name, key.per_atom) in use.read:
                 continue
             if (key.name, True) in use.read and key.name not in of_atoms:
-                continue  # of atoms, and stands per structure: read all the same
+                continue  # of atoms, given per structure: read all the same
             if energies is not None and key.name in energies.keys and "free" in key.name.lower():
                 continue  # has a finding to itself where it matters
             kind = _kind(key)

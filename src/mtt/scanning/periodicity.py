@@ -73,7 +73,7 @@ def _place(part: str, path: str, numbers: Sequence[int]) -> Place:
 
 
 def _is_stress(frame: RawFrame, key: str) -> bool:
-    """Whether a stress stands there that is more than zeros."""
+    """Whether there is a stress that is more than zeros."""
     if key not in frame.per_structure:
         return False
     try:
