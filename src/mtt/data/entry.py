@@ -101,7 +101,7 @@ def _target(
     wanted = target_info(options)
     for field in ("quantity", "unit", "sample_kind", "kind", "properties"):
         ours, theirs = getattr(wanted, field), getattr(there, field)
-        if ours != theirs and (field != "unit" or ours):
+        if ours != theirs and (field not in ("unit", "quantity") or ours):
             problems.append(Problem(f"{field} is {theirs!r} there, and {ours!r} asked for", where))
     gradients = []
     for gradient, sections in (
@@ -122,6 +122,8 @@ def _target(
         gradients=tuple(gradients),
         strain_name="virial" if options.virial is not None else "stress",
         description=options.description or there.description,
+        # what is a sum is an option, not a property of the stored numbers
+        extensive=there.quantity == "energy" or wanted.extensive,
     )
 
 

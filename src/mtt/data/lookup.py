@@ -11,8 +11,10 @@ import numpy as np
 from mtt.data.findings import Findings, files_of, listed_frames
 from mtt.data.frames import Float
 from mtt.data.keys import existing, suggestion
+from mtt.data.misplaced import of_atoms, storing
 from mtt.data.raw import RawFrame
 from mtt.errors import Problem
+from mtt.options.values import GRADIENTS
 
 WRITE_NAN = "write nan where a structure has no label"
 
@@ -25,6 +27,7 @@ class Section:
     :param explicit: False where nobody wrote it, so that a file without it is no mistake.
     :param convert: from what stands in the file and the number of atoms, to an array.
     :param shape: of that array, from the number of atoms.
+    :param remedy: what else can be done where no structure has the key.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Section:
     explicit: bool
     convert: Callable[[Any, int], Float]
     shape: Callable[[int], tuple[int, int]]
+    remedy: str = ""
 
 
 def look_up(
@@ -48,6 +52,8 @@ def look_up(
     because nobody asked, which is then in ``notices``.
     """
     values = [_places(frame, section)[0].get(section.key) for frame in frames]
+    if all(value is None for value in values) and section.per_atom:
+        values = _from_structures(section, frames, notices) or values
     if all(value is None for value in values):
         _absent(section, frames, findings, notices)
         return None
@@ -80,6 +86,23 @@ def tell_missing(
         )
 
 
+def _from_structures(
+    section: Section, frames: Sequence[RawFrame], notices: list[str]
+) -> list[Any] | None:
+    """Values of atoms given per structure, if it is clear which atom each one is of."""
+    if not any(section.key in frame.per_structure for frame in frames):
+        return None
+    width = section.shape(1)[1]
+    found = of_atoms(frames, section.key, width)
+    if found is not None:
+        count = f"{width} numbers" if width > 1 else "a number"
+        notices.append(
+            f"{files_of(frames)}: {section.key!r} is per structure (atoms.info), with {count} "
+            f"for each atom: it is read per atom, for {section.name}"
+        )
+    return found
+
+
 def _places(frame: RawFrame, section: Section) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Where a key is looked up, and where it may stand by mistake."""
     if section.per_atom:
@@ -91,20 +114,25 @@ def _alternatives(frame: RawFrame, section: Section) -> tuple[str, str]:
     """The keys that exist, and the one that was meant."""
     wanted, other = _places(frame, section)
     kind = "per atom" if section.per_atom else "per structure"
-    return existing(wanted, kind), suggestion(section.key, wanted, other, section.per_atom)
+    known = existing(wanted, kind)
+    if section.key in other and section.name.rpartition(".")[2] in GRADIENTS:
+        return known, storing(frame, section.key, section.per_atom)
+    return known, suggestion(section.key, wanted, other, section.per_atom)
 
 
 def _absent(
     section: Section, frames: Sequence[RawFrame], findings: Findings, notices: list[str]
 ) -> None:
-    known, meant = _alternatives(frames[0], section)
+    # the key may be in a place where it is not read
+    with_key = next((one for one in frames if section.key in _places(one, section)[1]), frames[0])
+    known, meant = _alternatives(with_key, section)
     where = files_of(frames)
     what = f"no {section.key!r} in any structure"
     if section.explicit:
-        hint = meant or f"set {section.name}.key to the key that the file has"
+        hint = meant or f"set {section.name}.key to the key that the file has{section.remedy}"
         findings.problems.append(Problem(f"{what}, for {section.name} ({known})", where, hint))
     else:
-        tail = f"; {meant}" if meant else ""
+        tail = f"; {meant or section.remedy}" if meant or section.remedy else ""
         notices.append(f"{where}: {what}: {_without(section)}{tail}")
 
 

@@ -17,6 +17,7 @@ from mtt.data.info import DatasetInfo
 from mtt.data.labels import Labels, Source, target_info
 from mtt.data.masks import apply_mask
 from mtt.data.raw import RawFrame, from_ase
+from mtt.data.spelling import spelling_notices
 from mtt.data.units import check_units
 from mtt.data.weights import structure_weights
 from mtt.errors import DataError, Problem
@@ -109,7 +110,7 @@ def _read(
         )
         for i, system in enumerate(systems)
     ]
-    return FrameSet(frames, info, tuple(labels.notices))
+    return FrameSet(frames, info, (*spelling_notices(systems), *labels.notices))
 
 
 def _checked_indices(indices: list[int] | None, frames: list[RawFrame]) -> list[int] | None:

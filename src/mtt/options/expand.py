@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mtt.options.default_gradients import (
+    DEFAULT,
+    default_gradient,
+    is_energy_name,
+    without_claimed,
+)
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.places import Fault, KeyPath, as_index
 from mtt.options.set_names import all_named, name_faults
@@ -18,6 +24,7 @@ from mtt.options.values import (
     ReadFrom,
     SystemsOptions,
     TargetOptions,
+    is_extensive,
 )
 from mtt.regular import unreadable
 
@@ -67,7 +74,9 @@ class Expander:
             systems=systems,
             targets=self._targets(value.get("targets") or {}, (*path, "targets"), systems),
             extra_data={
-                str(name): self._values(item, (*path, "extra_data", name), name, systems, "")
+                str(name): self._values(
+                    item, (*path, "extra_data", name), name, systems, _quantity(item)
+                )
                 for name, item in (value.get("extra_data") or {}).items()
             },
             indices=self._indices(value.get("indices"), (*path, "indices")),
@@ -102,15 +111,15 @@ class Expander:
                     Fault(here, f"{name.removeprefix('mtt::')!r} is given twice", "rename one")
                 )
             targets[name] = self._target(value, here, name, systems)
-        return targets
+        return without_claimed(targets)
 
     def _target(
         self, value: Any, path: KeyPath, name: str, systems: SystemsOptions
     ) -> TargetOptions:
         value = {"read_from": value} if isinstance(value, str) else value
-        named_energy = name == "energy"
-        target = self._values(value, path, name, systems, "energy", named_energy=named_energy)
-        implied = named_energy or value.get("quantity") == "energy"
+        quantity = "energy" if is_energy_name(name) else _quantity(value)
+        target = self._values(value, path, name, systems, quantity)
+        self._check_sum(value, path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
@@ -126,11 +135,30 @@ class Expander:
         if sections["stress"] and sections["virial"]:
             what = "stress and virial cannot both be given"
             self.faults.append(Fault((*path, "virial"), what, "they are the same labels; keep one"))
-        for key in ("forces", "stress") if implied and has_gradients else ():
+        for key in DEFAULT if has_gradients else ():
             off = value.get(key) is False or (key == "stress" and sections["virial"])
             if sections[key] is None and not off:
-                sections[key] = GradientOptions(target.read_from, target.reader, key, False)
+                sections[key] = default_gradient(name, target, key)
+        if value.get("key") is True:
+            hint = "name the key, or write false where the file has no energies"
+            self.faults.append(
+                Fault((*path, "key"), "expected text, false or null, got true", hint)
+            )
+        if not target.key and not any(sections.values()):
+            what = "without a key there must be forces, stress or virial of an energy to learn from"
+            self.faults.append(Fault((*path, "key"), what))
         return TargetOptions(**{**vars(target), **sections})
+
+    def _check_sum(self, value: dict[str, Any], path: KeyPath, target: TargetOptions) -> None:
+        """``extensive`` where it says something that cannot be."""
+        written = value.get("extensive")
+        here = (*path, "extensive")
+        if written is not None and target.sample_kind == "atom":
+            self.faults.append(Fault(here, "is for values of structures", "leave it out"))
+        elif written is False and target.quantity == "energy":
+            what = "an energy is the sum of the energies of its atoms"
+            hint = "leave it out, or call a mean by a name such as mtt::energy_per_atom"
+            self.faults.append(Fault(here, what, hint))
 
     def _values(
         self,
@@ -139,23 +167,22 @@ class Expander:
         name: str,
         systems: SystemsOptions,
         quantity: str,
-        *,
-        named_energy: bool = False,
     ) -> TargetOptions:
         """What targets and extra data share."""
         value = {"read_from": value} if isinstance(value, str) else value
         own = value.get("read_from")
         self._check_store(own, (*path, "read_from"))
-        written = value.get("quantity")
+        extensive = value.get("extensive")
         return TargetOptions(
-            quantity="energy" if named_energy else quantity if written is None else written,
+            quantity=quantity,
             read_from=own or systems.read_from,
             reader=value.get("reader"),
-            key=value.get("key") or str(name),
+            key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
             num_subtargets=value.get("num_subtargets") or 1,
             description=value.get("description") or "",
+            extensive=is_extensive(quantity) if extensive is None else extensive,
         )
 
     def _sample_kind(self, value: dict[str, Any], path: KeyPath) -> str:
@@ -236,6 +263,11 @@ class Expander:
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))
+
+
+def _quantity(value: Any) -> str:
+    """As it is written; empty where it is not."""
+    return (value.get("quantity") or "") if isinstance(value, dict) else ""
 
 
 def _weight(value: Any) -> float | str | None:

@@ -16,6 +16,8 @@ from mtt.data.raw import RawFrame
 from mtt.data.store import is_packed
 from mtt.options.values import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
 from mtt.scanning.finding import Finding, Place, Severity
+from mtt.scanning.free_energy import OtherEnergies
+from mtt.scanning.periodicity import check_periodicity
 from mtt.scanning.structures import Mask, Structures
 
 UNUSED = "unused keys"
@@ -23,6 +25,10 @@ COVERAGE = "labels there"
 _LABELS = ("energy", "force", "stress", "virial", "free_energy", "gradient", "dipole", "charge")
 _ORDINARY = ("free_energy", "momenta", "tags", "initial_magmoms", "initial_charges", "magmoms")
 _SHOWN = 12
+_ALONE = (
+    "no structure has it, so that it is learnt from its derivatives alone and its constant is not "
+    "determined"
+)
 
 
 class Key(NamedTuple):
@@ -42,10 +48,16 @@ class _Use(NamedTuple):
     kinds: set[tuple[str, str]]  # "energy", "force", "stress", and the key of it
 
 
-def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding]:
-    """Keys of the files that the options do not name.
+def check_keys(
+    sets: Mapping[str, Sequence[DatasetOptions]],
+    angstrom: float = 1.0,
+    energies: OtherEnergies | None = None,
+) -> Iterator[Finding]:
+    """Keys of the files that the options do not name, or that are spelt in another way.
 
     :param sets: options of the data sets, by part.
+    :param angstrom: one Å in the unit of length of the data.
+    :param energies: gets what each file holds.
     :raises DataError: a file cannot be read.
     """
     for path, (reader, use) in _uses(sets).items():
@@ -54,9 +66,14 @@ def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding
             yield from _unused_in_store(path, part, use)
             continue
         frames = Files().read(path, reader)
+        stresses = {name for kind, name in use.kinds if kind == "stress"}
+        yield from check_periodicity(part, path, frames, stresses, angstrom)
+        if energies is not None:
+            energies.add(path, frames, [one for part in sets.values() for one in part])
         others = []
         keys = keys_of(frames)
         names = {key.name for key in keys}
+        of_atoms = {key.name for key in keys if key.per_atom}
         there = {kind for kind, name in use.kinds if name in names}
         either = _of_both(frames)
         for key in keys:
@@ -64,6 +81,10 @@ def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding
                 continue
             if key.name in either and (key.name, not key.per_atom) in use.read:
                 continue
+            if (key.name, True) in use.read and key.name not in of_atoms:
+                continue  # of atoms, given per structure: read all the same
+            if energies is not None and key.name in energies.keys and "free" in key.name.lower():
+                continue  # has a finding to itself where it matters
             kind = _kind(key)
             if kind:
                 yield _unused(path, part, key, len(frames), kind not in there)
@@ -196,8 +217,9 @@ def _uses(
                 for kind in ("forces", "stress", "virial"):
                     gradient = getattr(item, kind)
                     for known in use(part, gradient) if gradient is not None else ():
-                        known.read.add((gradient.key, kind == "forces"))
-                        known.kinds.add(("force" if kind == "forces" else "stress", gradient.key))
+                        for key in (gradient.key, *gradient.others):
+                            known.read.add((key, kind == "forces"))
+                            known.kinds.add(("force" if kind == "forces" else "stress", key))
     return found
 
 
@@ -205,5 +227,7 @@ def _missing(structures: Structures, label: str, missing: Mask, of: Mask) -> Ite
     if missing.any():
         n, total = int(of.sum() - missing.sum()), int(of.sum())
         what = f"{label}: {n} of {total} structures have all of it"
+        if n == 0 and label in structures.energies:
+            what = f"{label}: {_ALONE}"
         share = 100.0 * n / total
         yield Finding(COVERAGE, "note", what, structures.places(missing), share, "%")

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtt.data import Dataset
 from mtt.options.values import DatasetOptions
+from mtt.scanning.balance import CHECK as BALANCE
 from mtt.scanning.balance import check_balance
 from mtt.scanning.baseline import check_baseline, check_files
 from mtt.scanning.composition import check_elements
@@ -15,12 +16,17 @@ from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
 from mtt.scanning.finding import Finding, by_severity
 from mtt.scanning.forces import forces_of
+from mtt.scanning.free_energy import CHECK as ENERGY_OF_FORCES
+from mtt.scanning.free_energy import OtherEnergies
 from mtt.scanning.keys import check_coverage, check_keys
 from mtt.scanning.outliers import check_outliers
+from mtt.scanning.periodicity import taken_for_molecules
 from mtt.scanning.splits import check_splits
 from mtt.scanning.steps import steps
+from mtt.scanning.stress import CHECK as STRESS
 from mtt.scanning.stress import check_stress
 from mtt.scanning.structures import Structures
+from mtt.scanning.trajectories import CHECK as FORCES
 from mtt.scanning.trajectories import check_forces
 from mtt.scanning.zeros import check_zeros
 
@@ -44,7 +50,9 @@ def scan(
     :raises DataError: data sets that do not fit together, or files that cannot be read again.
     """
     structures = Structures(parts)
-    found = list(check_keys(sets)) if sets else []
+    energies = OtherEnergies()
+    found = list(check_keys(sets, structures.angstrom, energies)) if sets else []
+    molecules = taken_for_molecules(found)
     found += check_coverage(structures)
     found += check_elements(structures)
     original, copies = copies_of_others(structures)
@@ -69,6 +77,31 @@ def scan(
         for name, info in structures.energies.items()
         if info.gradients
     }
-    found += check_forces(structures, forces, along)
-    found += check_stress(structures, along)
-    return by_severity(found)
+    derived = [*check_forces(structures, forces, along), *check_stress(structures, along)]
+    found += energies.check(structures, along)
+    return by_severity(_explained([*found, *derived], molecules))
+
+
+def _explained(found: Sequence[Finding], molecules: set[str]) -> list[Finding]:
+    """Without what follows from another finding, and would be put down to units.
+
+    :param molecules: files whose structures are not read as what they are.
+    """
+    of_other = {
+        place.file
+        for one in found
+        if one.check == ENERGY_OF_FORCES and one.severity == "wrong"
+        for place in one.places
+    }
+    causes = {
+        FORCES: molecules | of_other,
+        STRESS: molecules | of_other,
+        BALANCE: molecules,
+    }
+    return [
+        one
+        for one in found
+        if one.severity == "fine"
+        or not one.places
+        or any(place.file not in causes.get(one.check, ()) for place in one.places)
+    ]

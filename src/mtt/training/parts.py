@@ -13,6 +13,7 @@ import torch
 from mtt.data import Dataset, Loader, merge
 from mtt.data.combine import with_targets_of
 from mtt.errors import ConfigError, Problem, TrainingError
+from mtt.evaluation.quantities import quantities
 from mtt.mlip import MLIPModel
 from mtt.training.best import BestRule
 from mtt.training.build import make_loader, make_losses, make_stage
@@ -96,8 +97,25 @@ class Parts:
         :raises ConfigError: no such metric, or one that no validation structure has a label for.
         """
         rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
+        rule.leave_out(self._nowhere)
         rule.check_labels(self._unlabelled)
         return rule
+
+    @cached_property
+    def _nowhere(self) -> frozenset[str]:
+        """Metrics without any label of which the training set has no label either."""
+        if not self._unlabelled:
+            return frozenset()
+        info = self.model.dataset_info
+        own = [
+            f"{prefix}{metric}"
+            for quantity in quantities(info, totals=False, extended=True)
+            if quantity.part in ("values", "per atom")
+            and bool(self.training.target(quantity.target).values.isnan().all())
+            for metric in quantity.all_names
+            for prefix in ("", *(f"{name} " for name in self._names))
+        ]
+        return self._unlabelled & frozenset(own)
 
     @property
     def record(self) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from mtt.data.statistics import Statistics, statistics
 from mtt.data.store import is_packed
 from mtt.errors import DataError, Problem
 from mtt.options import DatasetOptions, IndexSplit, Options, load_eval_options
+
+log = logging.getLogger(__name__)
 
 
 class Data(NamedTuple):
@@ -199,7 +202,7 @@ def statistics_of(file: str | Path, key: str = "energy") -> Statistics:
     path = Path(file)
     if is_packed(path):
         return statistics(Dataset.open(path))
-    return statistics(merge([read_dataset(one) for one in _datasets_of(path, key)]))
+    return statistics(merge(_read_aloud(_datasets_of(path, key))))
 
 
 def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "energy") -> int:
@@ -211,7 +214,15 @@ def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "ener
     :raises DataError: all mistakes in the data; ``output`` exists or cannot be written.
     """
     options = [one for file in files for one in _datasets_of(Path(file), key)]
-    return len(pack([read_dataset(one) for one in options], output))
+    return len(pack(_read_aloud(options), output))
+
+
+def _read_aloud(options: Sequence[DatasetOptions]) -> list[Dataset]:
+    """The data sets; what the user should know about them is logged."""
+    read = [read_dataset(one) for one in options]
+    for notice in dict.fromkeys(notice for one in read for notice in one.notices):
+        log.warning("%s", notice)
+    return read
 
 
 def _datasets_of(path: Path, key: str) -> list[DatasetOptions]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from mtt.workflows.load import load_model
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def evaluate(
         model = load_model(model, architectures=architectures)
     evaluated = []
     read = [read_dataset(one) for one in datasets]
+    for notice in dict.fromkeys(notice for one in read for notice in one.notices):
+        log.warning("%s", notice)
     for one, dataset, path in zip(datasets, read, outputs, strict=True):
         report = evaluate_dataset(
             model,

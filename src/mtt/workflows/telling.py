@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtt.data import merge
 from mtt.data.statistics import statistics
+from mtt.data.sums import sum_notices
 from mtt.training.events import Events
 from mtt.workflows.folder import OPTIONS, PROVENANCE, RunFolder
 from mtt.workflows.record import RECORD
@@ -28,6 +29,9 @@ def tell_data(plan: Plan, events: Events) -> None:
     """Statistics of the data, and what the user should know about them."""
     for notice in plan.data.notices:
         log.warning("%s", notice)
+    if plan.restart is None and not is_finetuned(plan):
+        for notice in sum_notices(merge([one for one in plan.data.training if len(one)])):
+            log.warning("%s", notice)
     if not plan.data.info.length_unit:
         log.warning(
             "systems have no length_unit: engines will take the exported model's lengths as theirs"
@@ -44,6 +48,11 @@ def show_first_errors(start: Start, events: Events) -> None:
     """How far the first predictions of a fine-tuning are from the labels, as a table."""
     if start.labels is not None:
         events("step_0", 0, dataset=start.labels.name, report=start.labels.report)
+
+
+def is_finetuned(plan: Plan) -> bool:
+    """Whether a trained model, which knows what its targets are, is where the run begins."""
+    return bool((plan.options.architecture["training"].get("finetune") or {}).get("read_from"))
 
 
 def tell_model(plan: Plan, start: Start) -> None:
