@@ -118,9 +118,14 @@ def run_folder(restart: Restart | None) -> RunFolder:
     Going back to an older checkpoint of a run is a new run: its later checkpoints stay what
     they are, and ``auto`` never mixes the two.
     """
-    if restart is not None:
-        root = root_of(restart.path)
-        newest = newest_valid(restart.path.resolve().parent).path
-        if (root / OPTIONS).is_file() and newest is not None and newest.samefile(restart.path):
-            return RunFolder(root)
-    return new_folder()
+    known = None if restart is None else resumed_folder(restart)
+    return new_folder() if known is None else known
+
+
+def resumed_folder(restart: Restart) -> RunFolder | None:
+    """The folder of the run, where ``restart`` is its newest checkpoint."""
+    root = root_of(restart.path)
+    newest = newest_valid(restart.path.resolve().parent).path
+    if (root / OPTIONS).is_file() and newest is not None and newest.samefile(restart.path):
+        return RunFolder(root)
+    return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtt.data import merge
 from mtt.data.statistics import statistics
 from mtt.training.events import Events
 from mtt.workflows.folder import OPTIONS, PROVENANCE, RunFolder
+from mtt.workflows.overwriting import same_file
 
 if TYPE_CHECKING:
     from mtt.workflows.start import Start
@@ -52,7 +54,8 @@ def tell_model(plan: Plan, start: Start) -> None:
 
 def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
     """Write down what the run is made of, and say what its files will be."""
-    folder.write_text(OPTIONS, plan.options.to_yaml())
+    if not same_file(Path(plan.options.source or "."), folder.options):
+        folder.write_text(OPTIONS, plan.options.to_yaml())
     folder.write_indices(plan.data.indices)
     folder.write_json("dataset_info.json", plan.data.info.to_dict())
     folder.write_json(PROVENANCE, origin)

@@ -16,14 +16,14 @@ import torch
 from mtt import registry
 from mtt.data import merge
 from mtt.evaluation import Report
-from mtt.exporting import check_path, export_model
+from mtt.exporting import export_model
 from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.stopping import Stopped, stop_if_asked, watch_signals
 from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
-from mtt.workflows.folder import RunFolder, check_writable, place
+from mtt.workflows.folder import RunFolder, place
 from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.loss import of_what_is_there
@@ -38,6 +38,7 @@ from mtt.workflows.restart import (
 )
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.telling import describe, tell_data, tell_model
+from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Plan(NamedTuple):
 
 def rehearse(
     options: str | Path | Mapping[str, Any],
-    output: Path = Path("model.pt"),
+    output: Path | None = None,
     restart: str | Path | None = None,
     overrides: Sequence[str] = (),
     architectures: Sequence[str | Path] = (),
@@ -128,6 +129,7 @@ def rehearse(
 ) -> tuple[Plan, Start]:
     """Everything up to the first step: options, data, model and trainer, all checked.
 
+    :param output: None where nothing will be written.
     :param dry_run: tell what was found: there is no training that would.
     """
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
@@ -146,7 +148,7 @@ def rehearse(
 
 def prepare(
     options: str | Path | Mapping[str, Any],
-    output: Path,
+    output: Path | None,
     restart: str | Path | None,
     overrides: Sequence[str],
     folders: Sequence[str | Path],
@@ -164,12 +166,10 @@ def prepare(
         check_listeners(resolved)
         device = choose_device(resolved.device, architecture.model)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
-    if output.suffix != ".pt":
-        output = output.with_name(f"{output.name}.pt")
-    if not dry_run:
-        check_path(output)
-        check_writable(output.with_suffix(".ckpt"))
+    named = checked_output(output, dry_run)
     going_on = find_restart(restart, architecture.name, folders)
+    if output is not None:
+        refuse_to_overwrite(named, raw, resolved, going_on, overrides)
     if going_on is not None:
         resolved = with_its_seed(resolved, raw, going_on)
     with raw.locating(("training_set",)):
@@ -177,7 +177,7 @@ def prepare(
     resolved = of_what_is_there(resolved, raw, data.info)
     if going_on is not None:
         check_same_data(going_on, fingerprint(data), data.info)
-    return Plan(raw, resolved, architecture, data, going_on, device, dtype, output, folders)
+    return Plan(raw, resolved, architecture, data, going_on, device, dtype, named, folders)
 
 
 def begin(plan: Plan) -> Start:
