@@ -58,12 +58,9 @@ def refuse_to_overwrite(
         Named(output, "the exported model"),
         Named(output.with_suffix(".ckpt"), "the checkpoint"),
     ]
-    hint = ""
-    if restart is not None:
-        hint = f"name another output, such as -o {free_name(output)}"
-        hint += ", or continue the run in its folder: --restart auto"
-    refuse_overwriting(outputs, sources, hint)
-    refuse_overwriting(outputs, read)
+    hint = f"name another output, such as -o {free_name(output)}"
+    refuse_overwriting(outputs, sources, f"{hint}; or --restart auto, which uses the run's folder")
+    refuse_overwriting(outputs, read, hint)
     folder = None if restart is None else resumed_folder(restart)
     problems = [
         *([] if folder is None else _in_run(folder, read, overrides)),
@@ -104,10 +101,9 @@ def _in_run(folder: RunFolder, read: Sequence[Named], overrides: Sequence[str]) 
                 hint = f"copy it first: cp {one.path} options.yaml"
                 problems.append(Problem(what, str(one.path), hint))
         elif any(one.path.match(pattern) for pattern in _RUN_WRITES):
-            what = (
-                f"is read ({one.role}), and is in {folder.path}, the folder of the run to restart"
-            )
-            problems.append(Problem(what, str(one.path), "copy it to another folder first"))
+            what = f"is read ({one.role}), and is in the folder of the run to restart"
+            hint = f"copy it to a folder outside of {folder.path} first"
+            problems.append(Problem(what, str(one.path), hint))
     return list({problem.where: problem for problem in problems}.values())
 
 
