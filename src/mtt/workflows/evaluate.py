@@ -60,9 +60,9 @@ def evaluate(
     if output is not None:
         outputs = list(output_paths(output, len(datasets)))
     written = [path for path in outputs if path is not None]
-    for path in written:
-        check_writable(path)
-    refuse_overwriting([Named(path, "the predictions") for path in written], _read(model, options))
+    for file in written:
+        check_writable(file)
+    refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures)
     evaluated = []
