@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -28,6 +29,7 @@ from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.loss import of_what_is_there
 from mtt.workflows.machine import choose_device, choose_dtype
+from mtt.workflows.processes import refuse_several_processes
 from mtt.workflows.provenance import complete, fingerprint, provenance
 from mtt.workflows.restart import (
     Restart,
@@ -85,6 +87,7 @@ def train(
         all of them are checked.
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
+    refuse_several_processes(os.environ)
     plan, start = rehearse(
         options, Path(output), restart, overrides, architectures, listeners, dry_run
     )
