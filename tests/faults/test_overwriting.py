@@ -181,11 +181,10 @@ def test_copies_of_a_run_never_replace_what_it_reads(
 ) -> None:
     shutil.copytree(trained / "outputs", "outputs")
     shutil.copytree(trained / "outputs", "copies")
-    (record,) = here.glob("copies/*/*/options_restart.yaml")
-    write({**tiny, "remote": "copies"})
-    record.write_text(Path("options.yaml").read_text())
-    message = refused("train", record, "--restart", "auto")
-    assert f"remote copies: the copies would replace {record}, which is read" in message
+    (indices,) = here.glob("copies/*/*/indices/test.txt")
+    write({**tiny, "remote": "copies", "test_set": {"indices": str(indices)}})
+    message = refused("train", "options.yaml", "--restart", "auto")
+    assert f"remote copies: the copies would replace {indices}, which is read" in message
 
 
 # ------------------------------------------------------------------ eval, export, pack
