@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +41,14 @@ class _Use(NamedTuple):
     kinds: set[tuple[str, str]]  # "energy", "force", "stress", and the key of it
 
 
-def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding]:
+def check_keys(
+    sets: Mapping[str, Sequence[DatasetOptions]],
+    visit: Callable[[str, Sequence[RawFrame]], None] | None = None,
+) -> Iterator[Finding]:
     """Keys of the files that the options do not name.
 
     :param sets: options of the data sets, by part.
+    :param visit: called with each file, as it is read, and its frames.
     :raises DataError: a file cannot be read.
     """
     for path, (reader, use) in _uses(sets).items():
@@ -53,6 +57,8 @@ def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding
             yield from _unused_in_store(path, part, use)
             continue
         frames = Files().read(path, reader)
+        if visit is not None:
+            visit(path, frames)
         others = []
         keys = keys_of(frames)
         names = {key.name for key in keys}
@@ -70,6 +76,11 @@ def check_keys(sets: Mapping[str, Sequence[DatasetOptions]]) -> Iterator[Finding
             listed += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
             what = f"other keys that nobody reads: {listed}"
             yield Finding(UNUSED, "note", what, (Place(part, path),))
+
+
+def labels_read(sets: Mapping[str, Sequence[DatasetOptions]]) -> set[str]:
+    """Names of the keys of structures that the options read."""
+    return {name for _, use in _uses(sets).values() for name, per_atom in use.read if not per_atom}
 
 
 def check_coverage(structures: Structures) -> Iterator[Finding]:

@@ -15,7 +15,8 @@ from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
 from mtt.scanning.finding import Finding, by_severity
 from mtt.scanning.forces import forces_of
-from mtt.scanning.keys import check_coverage, check_keys
+from mtt.scanning.groups import InfoKeys, partitions
+from mtt.scanning.keys import check_coverage, check_keys, labels_read
 from mtt.scanning.outliers import check_outliers
 from mtt.scanning.splits import check_splits
 from mtt.scanning.steps import steps
@@ -44,7 +45,9 @@ def scan(
     :raises DataError: data sets that do not fit together, or files that cannot be read again.
     """
     structures = Structures(parts)
-    found = list(check_keys(sets)) if sets else []
+    info = InfoKeys(structures)
+    found = list(check_keys(sets, info.add)) if sets else []
+    groups = partitions(structures, info, labels_read(sets or {}))
     found += check_coverage(structures)
     found += check_elements(structures)
     original, copies = copies_of_others(structures)
@@ -65,10 +68,10 @@ def scan(
     found += check_distances(structures, distances)
     found += check_isolated(structures, distances, cutoff)
     along = {
-        name: steps(structures, name)
+        name: steps(structures, name, groups[0].of if groups else None)
         for name, info in structures.energies.items()
         if info.gradients
     }
-    found += check_forces(structures, forces, along)
-    found += check_stress(structures, along)
+    found += check_forces(structures, forces, along, groups)
+    found += check_stress(structures, along, groups)
     return by_severity(found)
