@@ -15,6 +15,7 @@ from mtt.data.raw import RawFrame
 from mtt.data.store import is_packed
 from mtt.options.values import DatasetOptions
 from mtt.scanning.finding import Finding, Place, Severity
+from mtt.scanning.states import is_state
 from mtt.scanning.structures import Mask, Structures
 
 UNUSED = "unused keys"
@@ -128,6 +129,8 @@ def _kind(key: Key) -> str:
     """``"energy"``, ``"force"`` … if a key looks like a label, by name and shape."""
     if key.shape == "text" or key.name in _ORDINARY:
         return ""
+    if not key.per_atom and key.shape == "a number" and is_state(key.name):
+        return ""  # not a label: mtt.scanning.states says more
     name = key.name.lower()
     kind = next(
         (

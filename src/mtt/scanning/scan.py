@@ -15,10 +15,13 @@ from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
 from mtt.scanning.finding import Finding, by_severity
 from mtt.scanning.forces import forces_of
+from mtt.scanning.free_atoms import check_free_atoms
 from mtt.scanning.groups import InfoKeys, partitions
 from mtt.scanning.keys import check_coverage, check_keys, labels_read
 from mtt.scanning.outliers import check_outliers
+from mtt.scanning.references import check_references
 from mtt.scanning.splits import check_splits
+from mtt.scanning.states import check_states, find_states, originals_by_state
 from mtt.scanning.steps import steps
 from mtt.scanning.stress import check_stress
 from mtt.scanning.structures import Structures
@@ -51,7 +54,9 @@ def scan(
     found += check_coverage(structures)
     found += check_elements(structures)
     original, copies = copies_of_others(structures)
-    found += check_duplicates(structures, original)
+    states = find_states(structures, original, info)
+    found += check_states(structures, original, states, info)
+    found += check_duplicates(structures, original, originals_by_state(states, original))
     found += check_splits(structures, copies)
     forces = {
         name: forces_of(structures, name)
@@ -61,12 +66,14 @@ def scan(
     found += check_zeros(structures, forces)
     found += check_constant(structures, forces, copies)
     found += check_balance(structures, forces)
-    found += check_outliers(structures, forces)
+    found += check_outliers(structures, forces, groups)
     found += check_baseline(structures, baseline or {})
     found += check_files(structures)
+    found += check_references(structures, groups)
     distances = distances_of(structures, cutoff)
     found += check_distances(structures, distances)
     found += check_isolated(structures, distances, cutoff)
+    found += check_free_atoms(structures)
     along = {
         name: steps(structures, name, groups[0].of if groups else None)
         for name, info in structures.energies.items()

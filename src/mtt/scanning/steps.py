@@ -73,7 +73,8 @@ def steps(structures: Structures, name: str, group: Index | None = None) -> Step
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     length, strained, by_forces, by_stress, by_part = columns
     change = energy[pairs[:, 1]] - energy[pairs[:, 0]]
-    return Steps(*pairs.T, length, strained, change, by_forces, by_stress, by_part)
+    first, second = pairs.T
+    return Steps(first, second, length, strained, change, by_forces, by_stress, by_part)
 
 
 def _some(group: Index) -> Index:

@@ -36,7 +36,7 @@ def check_stress(
         if not info.has_strain:
             continue
         strain = structures.strain(name)
-        labelled = np.isfinite(strain).all(axis=(1, 2))
+        labelled = np.asarray(np.isfinite(strain).all(axis=(1, 2)))
         found = along[name]
         usable = np.isfinite(found.by_stress) & (found.strained > 1e-6)
         usable &= found.moved < _LONGEST * structures.angstrom
