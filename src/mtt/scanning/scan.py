@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mtt.data import Dataset
@@ -14,9 +14,9 @@ from mtt.scanning.constant import check_constant
 from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
 from mtt.scanning.finding import Finding, by_severity
-from mtt.scanning.forces import forces_of
+from mtt.scanning.forces import Forces, forces_of
 from mtt.scanning.free_atoms import check_free_atoms
-from mtt.scanning.groups import InfoKeys, partitions
+from mtt.scanning.groups import InfoKeys, Partition, partitions
 from mtt.scanning.keys import check_coverage, check_keys, labels_read
 from mtt.scanning.outliers import check_outliers
 from mtt.scanning.references import check_references
@@ -74,11 +74,18 @@ def scan(
     found += check_distances(structures, distances)
     found += check_isolated(structures, distances, cutoff)
     found += check_free_atoms(structures)
+    found += _along_steps(structures, forces, groups)
+    return by_severity(found)
+
+
+def _along_steps(
+    structures: Structures, forces: dict[str, Forces], groups: Sequence[Partition]
+) -> Iterator[Finding]:
+    """Derivatives against the energies of similar structures."""
     along = {
         name: steps(structures, name, groups[0].of if groups else None)
         for name, info in structures.energies.items()
         if info.gradients
     }
-    found += check_forces(structures, forces, along, groups)
-    found += check_stress(structures, along, groups)
-    return by_severity(found)
+    yield from check_forces(structures, forces, along, groups)
+    yield from check_stress(structures, along, groups)

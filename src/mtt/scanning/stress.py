@@ -56,8 +56,7 @@ def _judge(name: str, word: str, volumes: Float, found: Steps) -> Answer:
             return wrong_kind(name, word, other)
     if decision is None or not decision.is_sure:
         return undecided(name, word, decision)
-    as_found = decision.reading, decision.signs
-    different = [one for one in others if (one.reading, one.signs) != as_found]
+    different = [one for one in others if one.signed != decision.signed]
     if different:
         return contradictory(name, word, decision, different[0])
     return answer_of(name, word, decision)
@@ -80,7 +79,7 @@ def _decide(found: Steps, by_part: Float) -> tuple[Decision | None, list[Decisio
                 decisions += [] if minority is None else [minority._replace(is_minority=True)]
     sure = [one for one in decisions if one.is_sure and not one.open]
     main = [one for one in decisions if not one.is_minority]
-    best = min(main, key=lambda one: (one.n_open, -one.both.weight), default=None)
+    best = min(main, key=lambda one: (one.n_open, -one.explained.weight), default=None)
     return best, sure
 
 

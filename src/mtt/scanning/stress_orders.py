@@ -30,6 +30,18 @@ class Reading(NamedTuple):
     signs: tuple[int, ...]
 
     @property
+    def is_given(self) -> bool:
+        """As the numbers are read, but for a sign of all normal or of all shear components."""
+        plain = self.source == (0, 1, 2, 3, 4, 5)
+        return plain and len(set(self.signs[:3])) == len(set(self.signs[3:])) == 1
+
+    def times(self, normal: float, shear: float) -> Reading:
+        """With the signs of these for each part."""
+        parts = [-1 if normal < 0 else 1] * 3 + [-1 if shear < 0 else 1] * 3
+        signs = tuple(s * p for s, p in zip(self.signs, parts, strict=True))
+        return Reading(self.source, signs)
+
+    @property
     def order(self) -> str:
         """What the given numbers are: ``xx yy zz xy yz xz``."""
         names = [""] * 6
@@ -77,11 +89,13 @@ class Decision(NamedTuple):
     """What some steps say of the stress.
 
     :param reading: the one that explains them best; as given, if that is as good.
-    :param possible: all that are about as good; several if the data do not decide.
+    :param possible: all that are about as good, with their own signs of normal and shear parts;
+        several if the data do not decide.
     :param open: components on which these disagree, or that do no work; of 0 … 5.
     :param normal: slope of the work of xx, yy and zz, read like this.
     :param shear: of yz, xz and xy.
     :param both: of all.
+    :param explained: of all, normal and shear parts weighted as fits best.
     :param given: of all, read as given.
     :param weights: [3] of the work of forces, normal and shear components.
     :param left_out: [m] steps that are far off.
@@ -94,20 +108,24 @@ class Decision(NamedTuple):
     normal: Fit
     shear: Fit
     both: Fit
+    explained: Fit
     given: Fit
     weights: Float
     left_out: Float
     is_minority: bool = False
 
     @property
-    def signs(self) -> tuple[int, ...]:
-        """+1 or -1 of each component, the sign of its part taken in; open ones too."""
-        part = [np.sign(self.normal.slope)] * 3 + [np.sign(self.shear.slope)] * 3
-        return tuple(int(s * p) for s, p in zip(self.reading.signs, part, strict=True))
+    def signed(self) -> Reading:
+        """The reading with the signs of its parts; those of open components mean nothing."""
+        return self.reading.times(self.normal.slope, self.shear.slope)
+
+    @property
+    def is_given_possible(self) -> bool:
+        return any(one.is_given for one in self.possible)
 
     @property
     def is_sure(self) -> bool:
-        return self.both.is_sure
+        return self.explained.is_sure
 
     @property
     def n_open(self) -> int:
@@ -127,17 +145,17 @@ def decide(found: Steps, by_part: Float) -> Decision | None:
     forces = np.nan_to_num(found.by_forces)[:, None]
     columns = np.concatenate([forces, by_part.reshape(-1, 36), found.change[:, None]], axis=1)
     keep = np.ones(len(columns), dtype=bool)
-    off = np.abs(_residual(columns, keep, _best(_squares_left(columns))))
+    off = np.abs(_residual(columns, keep, _best(_squares_left(columns)[0])))
     far = off > max(8.0 * _MAD * float(np.median(off)), 1e-12)
     if (~far).sum() >= FEWEST:
         keep = ~far
-    rest = _squares_left(columns[keep])
+    rest, weights = _squares_left(columns[keep])
     n = _independent(found, keep)
     floor = 1e-12 * float(columns[keep, -1] @ columns[keep, -1]) + 1e-300
     ratio = (rest + floor) / (rest.min() + floor)
     excluded = (0.5 * n * np.log(ratio) > _EVIDENCE) & (ratio > _TIMES)
     best = int(rest.argmin()) if excluded[0] else 0
-    possible = tuple(one for one, out in zip(READINGS, excluded, strict=True) if not out)
+    possible = tuple(READINGS[k].times(*weights[k, 1:]) for k in np.flatnonzero(~excluded))
     return _decision(found, by_part, keep, READINGS[best], possible, n)
 
 
@@ -162,16 +180,18 @@ def _decision(
     given = fit(change, by_part[keep].trace(axis1=1, axis2=2), forces, n, trim=False)
     inputs = np.stack([forces, *parts], axis=1)
     weights = np.linalg.lstsq(inputs, change, rcond=None)[0]
+    explained = fit(change, inputs[:, 1:] @ weights[1:], forces, n, trim=False)
+    signed = reading.times(normal.slope, shear.slope)
     unclear = {
         b
         for one in possible
         for b in range(6)
-        if (one.source[b], one.signs[b]) != (reading.source[b], reading.signs[b])
+        if (one.source[b], one.signs[b]) != (signed.source[b], signed.signs[b])
     }
     for part, members in ((normal, range(3)), (shear, _SHEAR)):
         unclear |= set() if part.is_sure else set(members)
     return Decision(
-        reading, possible, frozenset(unclear), normal, shear, both, given, weights, ~keep
+        reading, possible, frozenset(unclear), normal, shear, both, explained, given, weights, ~keep
     )
 
 
@@ -180,8 +200,8 @@ def _best(rest: Float) -> int:
     return 0 if rest[0] <= rest.min() * (1 + 1e-6) else int(rest.argmin())
 
 
-def _squares_left(columns: Float) -> Float:
-    """[readings] sums of squares, of forces, normal and shear work fitted."""
+def _squares_left(columns: Float) -> tuple[Float, Float]:
+    """[readings] sums of squares, and [readings, 3] weights of forces, normal and shear work."""
     gram = columns.T @ columns
     products = slice(1, 37)
     choice = np.swapaxes(_CHOICE, 1, 2)
@@ -192,7 +212,7 @@ def _squares_left(columns: Float) -> Float:
     right = np.zeros((len(READINGS), 3))
     right[:, 0], right[:, 1:] = gram[0, -1], choice @ gram[products, -1]
     solution = np.einsum("hij,hj->hi", np.linalg.pinv(normal, rcond=1e-12, hermitian=True), right)
-    return np.maximum(gram[-1, -1] - (solution * right).sum(axis=1), 0.0)
+    return np.maximum(gram[-1, -1] - (solution * right).sum(axis=1), 0.0), solution
 
 
 def _residual(columns: Float, keep: Float, reading: int) -> Float:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from mtt.scanning.by_group import FINE, OPEN, Answer
 from mtt.scanning.finding import Severity
 from mtt.scanning.regression import Fit
-from mtt.scanning.stress_orders import AS_GIVEN, COMPONENTS, Decision
+from mtt.scanning.stress_orders import AS_GIVEN, COMPONENTS, Decision, Reading
 from mtt.scanning.units import PRESSURES, same
 
 KIND = 0.25  # of the logarithm: units of stress are far apart
 _GOOD = 1.3  # slopes within this factor of 1 are right
 _PROGRAMS = {
-    "xx yy zz xy yz xz": "the order of VASP",
+    "xx yy zz xy yz xz": "the order of VASP: xx yy zz xy yz zx",
     "xx yy zz xy xz yz": "the order of LAMMPS",
     "xx xy xz yy yz zz": "the rows of the upper triangle",
     "xx xy yy xz yz zz": "the rows of the lower triangle",
@@ -27,11 +27,11 @@ _NORMAL, _SHEAR = frozenset({0, 1, 2}), frozenset({3, 4, 5})
 
 def answer_of(name: str, word: str, found: Decision) -> Answer:
     """What a sure decision says, the worst first."""
-    if AS_GIVEN not in found.possible and found.reading.source != AS_GIVEN.source:
+    if not found.is_given_possible and found.reading.source != AS_GIVEN.source:
         return _order(name, word, found)
     reversed_ = _reversed(found) - found.open
     decided = frozenset(range(6)) - found.open
-    if AS_GIVEN not in found.possible or (reversed_ and reversed_ != decided):
+    if not found.is_given_possible or (reversed_ and reversed_ != decided):
         return _signs(name, word, found, reversed_)
     if not found.open and not same(abs(found.normal.slope / found.shear.slope), 1.0, KIND):
         return _parts(name, word, found)
@@ -68,7 +68,7 @@ def wrong_kind(name: str, word: str, found: Decision) -> Answer:
     )
     advice = f"name it {really} in the options"
     key: tuple[str, ...] = ("kind", signed)
-    if AS_GIVEN not in found.possible:
+    if not found.is_given_possible:
         key = (*key, found.reading.order)
         advice += f"; its six numbers are then {_orders(found)}, not {_SIX}"
     return Answer("wrong", key, what, found.both.slope, advice)
@@ -78,8 +78,8 @@ def contradictory(name: str, word: str, one: Decision, other: Decision) -> Answe
     """Some steps need another reading than the others."""
     what = (
         f"the {word} of some structures has its components in another order, or with other signs, "
-        f"than that of others: {_over(one.both)}, if the numbers are {_read(one)}; "
-        f"{_over(other.both)}, if they are {_read(other)}"
+        f"than that of others: {_over(one.both)}, if the numbers are {_read(one.signed, one)}; "
+        f"{_over(other.both)}, if they are {_read(other.signed, other)}"
     )
     advice = (
         "find out which structures are from which source, and mark them by a key (config_type): "
@@ -103,8 +103,8 @@ def _order(name: str, word: str, found: Decision) -> Answer:
 def _signs(name: str, word: str, found: Decision, wrong: frozenset[int]) -> Answer:
     which = _listed(wrong)
     if not wrong:  # one of several is wrong, and the data do not say which one
-        ways = [found._replace(reading=one) for one in found.possible]
-        which = " or ".join(dict.fromkeys(_listed(_reversed(one)) for one in ways))
+        ways = [frozenset(b for b in range(6) if one.signs[b] < 0) for one in found.possible]
+        which = " or ".join(dict.fromkeys(map(_listed, ways)))
     single = len(wrong) == 1
     what = (
         f"{which} of the {word} {'has' if single else 'have'} the wrong sign: {name} changes as "
@@ -127,7 +127,7 @@ def _parts(name: str, word: str, found: Decision) -> Answer:
     what = (
         f"shear components of the {word} have another unit than the others: {name} changes "
         f"{normal:.3g} times as xx, yy and zz say, and {shear:.3g} times as yz, xz and xy say, "
-        f"{_over(found.both)}"
+        f"{_over(found.explained)}"
     )
     sure: Severity = "wrong" if reason or not 1 / 3 < times < 3 else "suspicious"
     advice = reason or "no common factor explains it"
@@ -182,20 +182,25 @@ def _rule(word: str) -> str:
 
 def _orders(found: Decision) -> str:
     """All that are possible: ``xx yy zz xy yz xz (the order of VASP) with xy reversed``."""
-    ways = [found, *(found._replace(reading=one) for one in found.possible)]
-    return " or ".join(dict.fromkeys(map(_read, ways)))
+    return " or ".join(dict.fromkeys(_read(one, found) for one in (found.signed, *found.possible)))
 
 
-def _read(found: Decision) -> str:
-    order, signs = found.reading.order, _reversed(found)
+def _read(reading: Reading, found: Decision) -> str:
+    order, signs = reading.order, _negative(reading, found)
     known = f" ({_PROGRAMS[order]})" if order in _PROGRAMS else ""
     return f"{order}{known}" + (f" with {_listed(signs)} reversed" if signs else "")
 
 
 def _reversed(found: Decision) -> frozenset[int]:
-    """Components of the wrong sign; of shear, as far as the sign of all of it is decided."""
-    known = _NORMAL | (_SHEAR if found.shear.is_sure else frozenset())
-    return frozenset(b for b in known if found.signs[b] < 0)
+    return _negative(found.signed, found)
+
+
+def _negative(reading: Reading, found: Decision) -> frozenset[int]:
+    """Components of the wrong sign, where the work of their part is sure."""
+    known = (_NORMAL if found.normal.is_sure else frozenset()) | (
+        _SHEAR if found.shear.is_sure else frozenset()
+    )
+    return frozenset(b for b in known if reading.signs[b] < 0)
 
 
 def _size(found: Decision) -> float:
