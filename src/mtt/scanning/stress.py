@@ -24,7 +24,7 @@ _LONGEST = 0.3  # Å, of displacements that the cell does not follow
 _SHARE = 0.03  # of steps that are far off, from which on they are looked at by themselves
 _AGREES = 0.8  # R² of the few steps of a group by what the whole file says
 _FEW = 5  # steps that such a group needs
-_WORSE = 2.0  # times the squares that other readings leave over
+_WORSE = (1.3, 1.05)  # times the squares that other readings of shear, or of normals, leave over
 _MOOT = 0.03  # of the components: readings that differ by less are the same
 
 
@@ -102,10 +102,12 @@ def _agrees(labels: Float, found: Steps, law: Decision | None) -> bool:
         return False
     here = labels[np.unique(np.concatenate([near.first, near.second]))]
     size = float(np.sqrt((here**2).mean()))
+    law_shear = law.reading.source[3:], law.reading.signs[3:], 1.0
     for reading, sign in product(READINGS, (1.0, -1.0)):
         apart = reading.read(here, sign) - law.reading.read(here, 1.0)
         is_other = float(np.sqrt((apart**2).mean())) > _MOOT * size
-        if is_other and _squares(near, law, reading, sign) < _WORSE * left:
+        same_shear = (reading.source[3:], reading.signs[3:], sign) == law_shear
+        if is_other and _squares(near, law, reading, sign) < _WORSE[same_shear] * left:
             return False
     return True
 

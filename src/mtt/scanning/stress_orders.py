@@ -17,8 +17,9 @@ from mtt.scanning.structures import Float
 
 COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
 _SHEAR = (3, 4, 5)
-_EVIDENCE = 8.0  # log likelihood by which the best way of reading excels an excluded one, and
-_TIMES = 1.5  # times the squares that the excluded one leaves over
+_GIVEN = (8.0, 1.5)  # log likelihood by which the best way of reading excels an excluded one, and
+_SHEARED = (5.0, 1.3)  # times the squares that the excluded one leaves over: the one as given,
+_MIXED = (3.0, 1.15)  # those of other shear, and those of other normal components, a rare mistake
 _SURE = 0.8  # of partial correlations, at least
 _MAD = 1.4826  # from median of deviations to standard deviation
 
@@ -79,6 +80,11 @@ def _readings() -> list[Reading]:
 
 
 READINGS = _readings()
+_PLAIN = AS_GIVEN.source[:3], AS_GIVEN.signs[:3]
+_LEAST = np.array(
+    [_SHEARED if (one.source[:3], one.signs[:3]) == _PLAIN else _MIXED for one in READINGS]
+)
+_LEAST[0] = _GIVEN
 _CHOICE = np.zeros((len(READINGS), 36, 2))  # from products to the work of normal and shear parts
 for _k, _reading in enumerate(READINGS):
     for _b, (_a, _sign) in enumerate(zip(_reading.source, _reading.signs, strict=True)):
@@ -153,7 +159,7 @@ def decide(found: Steps, by_part: Float) -> Decision | None:
     n = _independent(found, keep)
     floor = 1e-12 * float(columns[keep, -1] @ columns[keep, -1]) + 1e-300
     ratio = (rest + floor) / (rest.min() + floor)
-    excluded = (0.5 * n * np.log(ratio) > _EVIDENCE) & (ratio > _TIMES)
+    excluded = (0.5 * n * np.log(ratio) > _LEAST[:, 0]) & (ratio > _LEAST[:, 1])
     best = int(rest.argmin()) if excluded[0] else 0
     possible = tuple(READINGS[k].times(*weights[k, 1:]) for k in np.flatnonzero(~excluded))
     return _decision(found, by_part, keep, READINGS[best], possible, n)
