@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from mtt.scanning.by_group import FINE, OPEN, Answer
 from mtt.scanning.finding import Severity
-from mtt.scanning.regression import Fit
+from mtt.scanning.regression import FEWEST, Fit
 from mtt.scanning.stress_orders import AS_GIVEN, COMPONENTS, Decision, Reading
 from mtt.scanning.units import PRESSURES, same
 
 KIND = 0.25  # of the logarithm: units of stress are far apart
 _GOOD = 1.3  # slopes within this factor of 1 are right
+_VAGUE = 1.75  # within this factor of 1, slopes that fit no better than by
+_CLEAR = 0.98  # this R² prove no other unit
 _PROGRAMS = {
     "xx yy zz xy yz xz": "the order of VASP: xx yy zz xy yz zx",
     "xx yy zz xy xz yz": "the order of LAMMPS",
@@ -37,6 +39,8 @@ def answer_of(name: str, word: str, found: Decision) -> Answer:
         return _parts(name, word, found)
     slope = found.both if not found.open else _decided_part(found)
     right = 1 / _GOOD < abs(slope.slope) < _GOOD
+    if not reversed_ and not right and _is_vague(slope, word):
+        return undecided(name, word, found)
     if reversed_ or not right:
         return _whole(name, word, slope, right, found)
     if found.open:
@@ -51,6 +55,8 @@ def undecided(name: str, word: str, found: Decision | None) -> Answer:
     if found is not None:
         r2 = found.given.r2
         why = f"R² = {r2:.2f} over {found.given.n} pairs of similar structures"
+        if found.is_sure:
+            why = f"{name} changes {found.both.slope:.2f} times as it says, {_over(found.both)}"
     what = f"whether the {word} is the derivative of {name} cannot be decided: {why}"
     advice = "to be sure, add a few strained copies of one structure, sheared ones among them"
     return Answer("note", OPEN, what, r2, advice)
@@ -161,6 +167,14 @@ def _partly(name: str, word: str, found: Decision, slope: Fit) -> Answer:
     need = "strained" if found.open <= _NORMAL else need
     advice = f"to be sure, add a few copies of one structure, {need} along one axis after the other"
     return Answer("note", ("open", found.open), what, slope.slope, advice)
+
+
+def _is_vague(slope: Fit, word: str) -> bool:
+    """A slope that is not right and that no unit explains, over steps that are long or few."""
+    size, few = abs(slope.slope), (slope.independent or slope.n) < FEWEST
+    is_near = 1 / _VAGUE < size < _VAGUE
+    unit = any(same(1 / size, per, KIND) for per in PRESSURES.values()) and word == "stress"
+    return not unit and ((is_near and slope.r2 < _CLEAR) or (few and 1 / 3 < size < 3))
 
 
 def _decided_part(found: Decision) -> Fit:
