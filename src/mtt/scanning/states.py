@@ -25,6 +25,7 @@ _STATE = re.compile(
 _CHARGE = re.compile(r"(^|_)(charge|nelect|electrons|q)($|_)")
 _SEPARATES = 0.9  # of the copies with other labels, that have another value too
 _SHARED = 0.1  # at most of the copies with the same labels; of keys that name no state
+_OFTEN = 4  # structures of each value, of keys that name no state
 _NAMED = 4  # values in a sentence
 
 
@@ -52,7 +53,10 @@ def find_states(structures: Structures, original: Index, keys: InfoKeys) -> Stat
         apart = one.of[copies] != one.of[original[copies]]
         if not other.any() or apart[other].mean() < _SEPARATES:
             continue
-        if is_state(one.name) or not (~other).any() or apart[~other].mean() < _SHARED:
+        if is_state(one.name) or (
+            len(one.values) * _OFTEN <= (one.of >= 0).sum()
+            and (other.all() or apart[~other].mean() < _SHARED)
+        ):
             found.append(States(one, copies[apart]))
     return min(found, key=_rank, default=None)
 
