@@ -196,6 +196,7 @@ def _advice(structures: Structures, name: str, atoms: Float, kinds: _Kinds, whic
     if not used.any() or (kinds.counts[:, np.isfinite(atoms) & ~which] > 0).any():
         return advice
     unit = structures.info.targets[name].unit or "eV"
-    ratio = float(np.median(1.0 + kinds.surplus[used] / total[used]))
+    bound = _USUAL * structures.electronvolt(name) * kinds.counts.sum(axis=1)
+    ratio = float(np.median(1.0 + ((kinds.surplus + bound) / np.where(used, total, 1.0))[used]))
     fits = [u for u in ENERGIES if same(between(u, unit), ratio, _UNIT) and abs(ratio - 1.0) > 0.5]
     return f"they would fit in {fits[0]}; if not, {advice}" if fits else advice
