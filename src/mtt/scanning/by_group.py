@@ -42,6 +42,8 @@ class Answer(NamedTuple):
         return self.key[0] == "open"
 
 
+_ALONE = 0.1  # of a group, and
+_FEW = 5  # structures that no step leads to, from which on they are named
 FINE = ("fine",)
 OPEN = ("open",)
 
@@ -54,6 +56,8 @@ class Question(NamedTuple):
     :param labelled: [n] structures that the answer is about.
     :param judge: the answer of some steps.
     :param agrees: whether some steps agree with an answer's ``law``.
+    :param alone: what is said of structures that no step leads to, where others are fine; None:
+        these speak for all of their group.
     """
 
     check: str
@@ -61,6 +65,7 @@ class Question(NamedTuple):
     labelled: Mask
     judge: Callable[[Steps], Answer]
     agrees: Callable[[Steps, Any], bool]
+    alone: Answer | None = None
 
 
 class _Divided(NamedTuple):
@@ -84,7 +89,7 @@ def ask(
         whole = question.judge(mine)
         divided = _divide(mine, question, partitions, labelled, whole)
         if divided is None:
-            yield _finding(structures, question.check, whole, labelled, "")
+            yield from _findings(structures, mine, question, whole, labelled, "")
         else:
             yield from _by_answer(structures, mine, question, divided)
 
@@ -150,7 +155,27 @@ def _by_answer(
             joint = question.judge(mine.chosen(inside))
             together = joint if joint.key == key else largest
         said = named(divided.partition, values, frames)
-        yield _finding(structures, question.check, together, group, said)
+        yield from _findings(structures, mine, question, together, group, said)
+
+
+def _findings(
+    structures: Structures,
+    mine: Steps,
+    question: Question,
+    answer: Answer,
+    group: Mask,
+    said: str,
+) -> Iterator[Finding]:
+    """The answer, and the structures of the group that no step leads to."""
+    alone = group.copy()
+    alone[mine.first] = alone[mine.second] = False
+    n, total = int(alone.sum()), int(group.sum())
+    if question.alone is None or answer.severity != "fine" or n < max(_ALONE * total, _FEW):
+        yield _finding(structures, question.check, answer, group, said)
+        return
+    for part, one in ((group & ~alone, answer), (alone, question.alone)):
+        some = f"{said + ', ' * bool(said)}{int(part.sum())} of {total} structures"
+        yield _finding(structures, question.check, one, part, some)
 
 
 def _finding(structures: Structures, check: str, answer: Answer, group: Mask, said: str) -> Finding:

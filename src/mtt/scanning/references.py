@@ -18,6 +18,7 @@ _FEWEST = 5  # structures of a group, and of the others
 _NOTABLE = 0.5  # eV per atom between groups of one composition, and
 _FAR = 10.0  # times the spread inside of them
 _BINDING = 20.0  # eV per atom: more than binding differs by
+_UNIT = 2.0  # eV per atom, where another unit explains it
 _LARGE = 10.0  # eV per atom, where compositions differ
 
 
@@ -51,11 +52,15 @@ def _of_partition(
             continue
         shift, spread, is_same = _shift(structures, structures.energy(name), mine, others)
         ev = structures.electronvolt(name)
+        unit = _unit(structures, name, mine, others)
         least = max(_NOTABLE * ev, _FAR * spread) if is_same else _LARGE * ev
+        least = min(least, _UNIT * ev) if unit else least
         if abs(shift) < least:
             continue
+        if not unit and len(values) == 2 and _unit(structures, name, others, mine):
+            continue  # it is the other group that is in another unit
         left &= ~mine
-        yield _finding(structures, name, partition, value, mine, others, (shift, is_same))
+        yield _finding(structures, name, partition, value, mine, unit, (shift, is_same))
 
 
 def _shift(
@@ -91,7 +96,7 @@ def _finding(
     partition: Partition,
     value: int,
     mine: Mask,
-    others: Mask,
+    other: str,
     shift: tuple[float, bool],
 ) -> Finding:
     unit = structures.info.targets[name].unit
@@ -100,8 +105,6 @@ def _finding(
     than = than if shift[1] else "elements of the other structures add up to"
     direction = "higher" if shift[0] > 0 else "lower"
     what = f"{said}: {name} is {abs(shift[0]):.4g} {unit} per atom {direction} than {than}"
-    ratio = _ratio(structures, structures.energy(name), mine, others)
-    other = next((u for u in ENERGIES if _fits(ratio, u, unit)), "")
     far = abs(shift[0]) > _BINDING * structures.electronvolt(name)
     severity: Severity = "wrong" if far or other else "suspicious"
     advice = "one method, one unit, one reference for all structures of a target"
@@ -110,11 +113,13 @@ def _finding(
     return Finding(CHECK, severity, what, structures.places(mine), shift[0], number_unit, advice)
 
 
-def _ratio(structures: Structures, energy: Float, mine: Mask, others: Mask) -> float:
-    """How many times the energies of a group are too small."""
+def _unit(structures: Structures, name: str, mine: Mask, others: Mask) -> str:
+    """The unit in which the energies of a group are those of the others; "" if there is none."""
+    energy, said = structures.energy(name), structures.info.targets[name].unit
     expected = structures.counts @ per_element(structures, energy, others)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.median((expected / energy)[mine]))
+        ratio = float(np.median((expected / energy)[mine]))
+    return next((unit for unit in ENERGIES if _fits(ratio, unit, said)), "")
 
 
 def _fits(ratio: float, unit: str, said: str) -> bool:

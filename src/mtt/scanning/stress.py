@@ -14,7 +14,14 @@ from mtt.scanning.groups import Partition
 from mtt.scanning.regression import FEWEST
 from mtt.scanning.steps import VOIGT, Steps
 from mtt.scanning.stress_orders import READINGS, Decision, Reading, decide
-from mtt.scanning.stress_words import KIND, answer_of, contradictory, undecided, wrong_kind
+from mtt.scanning.stress_words import (
+    KIND,
+    answer_of,
+    contradictory,
+    not_compared,
+    undecided,
+    wrong_kind,
+)
 from mtt.scanning.structures import Float, Structures
 from mtt.scanning.units import same
 
@@ -39,10 +46,11 @@ def check_stress(
         labelled = np.asarray(np.isfinite(strain).all(axis=(1, 2)))
         found = along[name]
         usable = np.isfinite(found.by_stress) & (found.strained > 1e-6)
-        usable &= found.moved < _LONGEST * structures.angstrom
+        usable &= (found.moved < _LONGEST * structures.angstrom) & (found.strained < _STRAINS[-1])
         judge = partial(_judge, name, info.strain_name, structures.volumes)
         agrees = partial(_agrees, strain[:, *VOIGT])
-        question = Question(CHECK, usable, labelled, judge, agrees)
+        alone = not_compared(name, info.strain_name)
+        question = Question(CHECK, usable, labelled, judge, agrees, alone)
         yield from ask(structures, found, question, partitions)
 
 
@@ -94,20 +102,19 @@ def _agrees(labels: Float, found: Steps, law: Decision | None) -> bool:
 
     :param labels: [n, 6] of all structures.
     """
-    near = found.chosen(found.strained < _STRAINS[-1])
-    if len(near.first) < _FEW or law is None:
+    if len(found.first) < _FEW or law is None:
         return False
-    left = _squares(near, law, law.reading, 1.0)
-    if left > (1 - _AGREES) * float(near.change @ near.change):
+    left = _squares(found, law, law.reading, 1.0)
+    if left > (1 - _AGREES) * float(found.change @ found.change):
         return False
-    here = labels[np.unique(np.concatenate([near.first, near.second]))]
+    here = labels[np.unique(np.concatenate([found.first, found.second]))]
     size = float(np.sqrt((here**2).mean()))
     law_shear = law.reading.source[3:], law.reading.signs[3:], 1.0
     for reading, sign in product(READINGS, (1.0, -1.0)):
         apart = reading.read(here, sign) - law.reading.read(here, 1.0)
         is_other = float(np.sqrt((apart**2).mean())) > _MOOT * size
         same_shear = (reading.source[3:], reading.signs[3:], sign) == law_shear
-        if is_other and _squares(near, law, reading, sign) < _WORSE[same_shear] * left:
+        if is_other and _squares(found, law, reading, sign) < _WORSE[same_shear] * left:
             return False
     return True
 

@@ -12,6 +12,7 @@ from mtt.scanning.units import PRESSURES, same
 
 KIND = 0.25  # of the logarithm: units of stress are far apart
 _GOOD = 1.3  # slopes within this factor of 1 are right
+_STRAINED = "to be sure, add a few strained copies of one structure, sheared ones among them"
 _VAGUE = 1.75  # within this factor of 1, slopes that fit no better than by
 _CLEAR = 0.98  # this R² prove no other unit
 _PROGRAMS = {
@@ -58,8 +59,16 @@ def undecided(name: str, word: str, found: Decision | None) -> Answer:
         if found.is_sure:
             why = f"{name} changes {found.both.slope:.2f} times as it says, {_over(found.both)}"
     what = f"whether the {word} is the derivative of {name} cannot be decided: {why}"
-    advice = "to be sure, add a few strained copies of one structure, sheared ones among them"
-    return Answer("note", OPEN, what, r2, advice)
+    return Answer("note", OPEN, what, r2, _STRAINED)
+
+
+def not_compared(name: str, word: str) -> Answer:
+    """Of structures without a similar one, among others that are right."""
+    what = (
+        f"no similar structure in another cell is among the data, so that nothing shows whether "
+        f"their {word} is the derivative of {name}"
+    )
+    return Answer("note", OPEN, what, None, _STRAINED)
 
 
 def wrong_kind(name: str, word: str, found: Decision) -> Answer:
