@@ -41,7 +41,7 @@ def data(
 
 @pytest.fixture
 def judged(found: Found) -> Found:
-    """What is said of the energies of isolated atoms, besides that there are some."""
+    """What is said of the energies of isolated atoms."""
 
     def judged(frames: list[ase.Atoms]) -> list[Any]:
         return [one for one in found(frames, CHECK, energy=ENERGY) if one.severity != "note"]

@@ -195,7 +195,7 @@ def test_energies_of_other_compositions_are_held_against_the_elements(
 def test_a_structure_far_from_those_of_its_group_is_an_outlier(
     cluster: Frames, found_in_files: Found, relabel: Relabel, frames_of: FramesOf
 ) -> None:
-    """Two groups a few eV apart; one of either lies between them."""
+    """Two groups a few eV apart; one structure is between them."""
     many = [*cluster, *copy.deepcopy(cluster)]
     for i, atoms in enumerate(marked(many, ["a", "b"])):
         atoms.info["frame"] = str(i)
@@ -220,3 +220,20 @@ def test_keys_that_divide_good_data_raise_no_alarm(
             }
         said = found_in_files(frames, energy=energy)
         assert [one for one in said if one.severity in ("wrong", "suspicious")] == []
+
+
+def test_structures_without_a_similar_one_are_named_although_no_key_marks_them(
+    crystal: Frames, found: Found, frames_of: FramesOf
+) -> None:
+    """A trajectory in one cell beside strained crystals of the same atoms."""
+    generator = np.random.default_rng(9)
+    for i, atoms in enumerate(crystal[20:]):
+        atoms.set_cell(crystal[0].cell, scale_atoms=True)
+        atoms.rattle(0.7, rng=generator)
+        atoms.calc.results["energy"] += i
+        atoms.calc.atoms = atoms.copy()
+    said = by_severity(found(crystal, STRESS, energy=BOTH))
+    assert set(said) == {"note", "fine"}
+    assert said["note"].what.startswith("10 of 30 structures: no similar structure in another cell")
+    assert frames_of(said["note"]) == {"training": list(range(20, 30))}
+    assert frames_of(said["fine"]) == {"training": list(range(20))}

@@ -1,4 +1,4 @@
-"""Order and signs of the six components of stresses, told apart by all that is possible."""
+"""Order and signs of the six components of stresses, decided among all that is possible."""
 
 from __future__ import annotations
 

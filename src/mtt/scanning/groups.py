@@ -22,7 +22,7 @@ _USUAL = (
     "config_type", "config", "configuration_type", "configtype", "group", "subset", "dataset",
     "source", "origin", "category", "type", "label", "tag", "name",
 )  # fmt: skip
-"""Keys that name groups, the most telling first."""
+"""Keys that name groups, the clearest first."""
 _MOST_VALUES = 64  # of a key that divides the data into groups
 _MOST_KEYS = 6  # by which data are divided
 _FEWEST = 3  # frames that the values of a key have on average

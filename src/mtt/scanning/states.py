@@ -30,7 +30,7 @@ _NAMED = 4  # values in a sentence
 
 
 class States(NamedTuple):
-    """A key that tells structures apart whose positions are the same."""
+    """A key that distinguishes structures whose positions are the same."""
 
     partition: Partition
     copies: Index  # structures that are the same as an earlier one, in another state
