@@ -85,8 +85,8 @@ def test_an_atom_of_another_reference_is_named_with_what_is_needed(
 def test_an_atom_of_which_only_some_structures_are_made_is_named(
     judged: Found, frames_of: FramesOf
 ) -> None:
-    (one,) = judged(data(["CH4", "C2H6", "C2H6O"], VALENCE, VALENCE | {"O": -2041.0}))
-    assert one.what.endswith("O has -2041 where about -431.4 is needed")
+    (one,) = judged(data(["CH4", "C2H6O"], VALENCE, VALENCE | {"O": -2041.0}))
+    assert "O has -2041 where about -42" in one.what
 
 
 def test_atoms_in_another_unit_are_named_together(judged: Found, frames_of: FramesOf) -> None:

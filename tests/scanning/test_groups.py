@@ -62,6 +62,16 @@ def test_a_group_with_a_stress_in_another_unit_is_named_whatever_the_key(
     assert found["fine"].what.startswith(f"{key} ")
 
 
+def test_a_wrong_group_is_found_by_any_key_although_another_one_names_groups(
+    crystal: Frames, found_in_files: Found, relabel: Relabel
+) -> None:
+    for atoms in marked(marked(crystal, ["1", "2"], "run"), ["a", "a", "b", "b"])[1::2]:
+        relabel(atoms, stress=lambda stress: stress[SWAPPED])
+    found = by_severity(found_in_files(crystal, STRESS, energy=BOTH))
+    assert found["wrong"].what.startswith("run 2 (15 frames): the components of the stress")
+    assert found["fine"].what.startswith("run 1 (15 frames)")
+
+
 def test_a_group_with_gradients_for_forces_is_named(
     cluster: Frames, found_in_files: Found, relabel: Relabel, frames_of: FramesOf
 ) -> None:
