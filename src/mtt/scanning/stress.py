@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import product
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from mtt.scanning.finding import Finding
 from mtt.scanning.groups import Partition
 from mtt.scanning.regression import FEWEST
 from mtt.scanning.steps import VOIGT, Steps
-from mtt.scanning.stress_orders import READINGS, Decision, Reading, decide
+from mtt.scanning.stress_orders import CHOICE, READINGS, Decision, decide
 from mtt.scanning.stress_words import (
     KIND,
     answer_of,
@@ -104,24 +103,39 @@ def _agrees(labels: Float, found: Steps, law: Decision | None) -> bool:
     """
     if len(found.first) < _FEW or law is None:
         return False
-    left = _squares(found, law, law.reading, 1.0)
-    if left > (1 - _AGREES) * float(found.change @ found.change):
+    forces, change = np.nan_to_num(found.by_forces)[:, None], found.change[:, None]
+    columns = np.concatenate([forces, found.by_part.reshape(-1, 36), change], axis=1)
+    gram = columns.T @ columns
+    own = READINGS.index(law.reading)
+    left = _squares(gram, law.weights)  # [readings]
+    reversed_ = _squares(gram, law.weights * np.array([1.0, 1.0, -1.0]))
+    if left[own] > (1 - _AGREES) * float(gram[-1, -1]):
         return False
     here = labels[np.unique(np.concatenate([found.first, found.second]))]
-    size = float(np.sqrt((here**2).mean()))
-    law_shear = law.reading.source[3:], law.reading.signs[3:], 1.0
-    for reading, sign in product(READINGS, (1.0, -1.0)):
-        apart = reading.read(here, sign) - law.reading.read(here, 1.0)
-        is_other = float(np.sqrt((apart**2).mean())) > _MOOT * size
-        same_shear = (reading.source[3:], reading.signs[3:], sign) == law_shear
-        if is_other and _squares(found, law, reading, sign) < _WORSE[same_shear] * left:
-            return False
+    moot = _MOOT**2 * float((here**2).mean())
+    ours = law.reading.read(here, 1.0)
+    for k, reading in enumerate(READINGS):
+        for sign, squares in ((1.0, left[k]), (-1.0, reversed_[k])):
+            same_shear = sign > 0 and reading.shear == law.reading.shear
+            if squares >= _WORSE[same_shear] * left[own]:
+                continue
+            if float(((reading.read(here, sign) - ours) ** 2).mean()) > moot:
+                return False
     return True
 
 
-def _squares(found: Steps, law: Decision, reading: Reading, sign: float) -> float:
-    """Sum of squares that ``law`` leaves over with another reading, shear times ``sign``."""
-    work = reading.work(found.by_part)
-    inputs = np.nan_to_num(found.by_forces), work[:, :3].sum(axis=1), sign * work[:, 3:].sum(axis=1)
-    rest = found.change - np.stack(inputs, axis=1) @ law.weights
-    return float(rest @ rest)
+def _squares(gram: Float, weights: Float) -> Float:
+    """[readings] sums of squares that a law leaves over, each read differently.
+
+    :param gram: of the work of forces, the products of components, and the change.
+    :param weights: [3] of the work of forces, normal and shear components.
+    """
+    factors = np.concatenate(
+        [
+            np.full((len(READINGS), 1), weights[0]),
+            CHOICE @ weights[1:],
+            np.full((len(READINGS), 1), -1.0),
+        ],
+        axis=1,
+    )
+    return np.einsum("hi,ij,hj->h", factors, gram, factors, optimize=True)

@@ -31,6 +31,11 @@ class Reading(NamedTuple):
     signs: tuple[int, ...]
 
     @property
+    def shear(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Source and signs of the shear components alone."""
+        return self.source[3:], self.signs[3:]
+
+    @property
     def is_given(self) -> bool:
         """As the numbers are read, but for a sign of all normal or of all shear components."""
         plain = self.source == (0, 1, 2, 3, 4, 5)
@@ -85,10 +90,10 @@ _LEAST = np.array(
     [_SHEARED if (one.source[:3], one.signs[:3]) == _PLAIN else _MIXED for one in READINGS]
 )
 _LEAST[0] = _GIVEN
-_CHOICE = np.zeros((len(READINGS), 36, 2))  # from products to the work of normal and shear parts
+CHOICE = np.zeros((len(READINGS), 36, 2))  # from products to the work of normal and shear parts
 for _k, _reading in enumerate(READINGS):
     for _b, (_a, _sign) in enumerate(zip(_reading.source, _reading.signs, strict=True)):
-        _CHOICE[_k, 6 * _a + _b, int(_b in _SHEAR)] += _sign
+        CHOICE[_k, 6 * _a + _b, int(_b in _SHEAR)] += _sign
 
 
 class Decision(NamedTuple):
@@ -210,11 +215,11 @@ def _squares_left(columns: Float) -> tuple[Float, Float]:
     """[readings] sums of squares, and [readings, 3] weights of forces, normal and shear work."""
     gram = columns.T @ columns
     products = slice(1, 37)
-    choice = np.swapaxes(_CHOICE, 1, 2)
+    choice = np.swapaxes(CHOICE, 1, 2)
     normal = np.zeros((len(READINGS), 3, 3))
     normal[:, 0, 0] = gram[0, 0]
     normal[:, 0, 1:] = normal[:, 1:, 0] = choice @ gram[products, 0]
-    normal[:, 1:, 1:] = choice @ gram[products, products] @ _CHOICE
+    normal[:, 1:, 1:] = choice @ gram[products, products] @ CHOICE
     right = np.zeros((len(READINGS), 3))
     right[:, 0], right[:, 1:] = gram[0, -1], choice @ gram[products, -1]
     solution = np.einsum("hij,hj->hi", np.linalg.pinv(normal, rcond=1e-12, hermitian=True), right)
@@ -223,7 +228,7 @@ def _squares_left(columns: Float) -> tuple[Float, Float]:
 
 def _residual(columns: Float, keep: Float, reading: int) -> Float:
     """[m] of all steps, fitted to those that are kept."""
-    inputs = np.concatenate([columns[:, :1], columns[:, 1:37] @ _CHOICE[reading]], axis=1)
+    inputs = np.concatenate([columns[:, :1], columns[:, 1:37] @ CHOICE[reading]], axis=1)
     weights = np.linalg.lstsq(inputs[keep], columns[keep, -1], rcond=None)[0]
     return columns[:, -1] - inputs @ weights
 
