@@ -117,6 +117,37 @@ def test_an_atom_on_its_own_image_is_found() -> None:
     assert "atom 0 is 0.0005 from its own periodic image" in text
 
 
+def test_geometry_beyond_all_bounds_is_told_with_everything_else_that_is_wrong() -> None:
+    far = ase.Atoms("H2", [[0, 0, 0], [0, 0, 1e8]])
+    lost = ase.Atoms("H2", [[0, 0, 0], [0, 0, 1e6]], cell=[5, 5, 0], pbc=[True, True, False])
+    long = ase.Atoms("H", cell=[5, 5, 1e6], pbc=True)
+    flat = ase.Atoms("H", cell=[0.01, 0.01, 0.01], pbc=True)
+    leaning = ase.Atoms("H", cell=[[5, 0, 0], [9e4, 5, 0], [0, 0, 5]], pbc=True)
+    apart = ase.Atoms("H2", [[0, 0, 0], [9e4, 0, 1]], cell=[2, 2, 2], pbc=True)
+    away = ase.Atoms("H", [[0, 0, 3e9]], cell=[2, 2, 2], pbc=True)
+    nowhere = with_positions(H2, [[0, 0, np.nan], [0, 0, 0]])
+    found = refuse(far, lost, long, flat, leaning, apart, away, nowhere, H2)
+    assert [line.partition("; ")[0] for line in found.splitlines()] == [
+        "set.xyz, frame 7: positions are not finite: [0.0, 0.0, nan] (atom 0)",
+        "set.xyz, frames 0, 1: the atoms are too far apart: by 1e+08 (at most 1e+05) (2 frames)",
+        "set.xyz, frame 2: the cell is too large: 1e+06 high along vector 2 (at most 1e+05)",
+        "set.xyz, frames 3, 4: the cell is too flat: 0.01 high along vector 0 (at least 0.05) "
+        "(2 frames)",
+        "set.xyz, frame 5: atoms are more than 32767 cells apart: 45000",
+        "set.xyz, frame 6: an atom is too far from the origin: at 3e+09 (at most 1e+08)",
+    ]
+
+
+def test_a_wide_vacuum_a_far_dimer_and_a_drift_are_within_the_bounds() -> None:
+    dimer = ase.Atoms("H2", [[0, 0, 0], [1000, 1000, 0]])
+    slab = ase.Atoms("H2", H2.positions, cell=[5, 5, 1e4], pbc=True)
+    box = ase.Atoms("H2", H2.positions, cell=[1e9, 1e9, 1e9])  # not periodic: of no effect
+    drifted = ase.Atoms("H2", H2.positions + 1e6, cell=[3, 3, 3], pbc=True)
+    findings = Findings()
+    check_structures(raw(dimer, slab, box, drifted), findings)
+    findings.raise_if_any()
+
+
 def test_structures_are_checked_in_large_groups_with_their_own_numbers() -> None:
     silicon = ase.build.bulk("Si", cubic=True) * 5
     double = silicon + ase.Atoms("Si", [silicon.positions[17]])

@@ -169,7 +169,7 @@ def test_stress_of_a_molecule_is_refused_where_asked_for_else_left_out(
     )
     frames, _, (notice,) = read_frames(energy_options(path, key="E", stress=("s", False)))
     assert np.isnan(frames[1].labels["energy"].strain).all()
-    assert notice.endswith("not periodic in three directions (frame 1)")
+    assert notice.endswith("not periodic in three directions (pbc T T F) (frame 1)")
 
 
 def test_a_missing_stress_of_a_molecule_may_be_written_as_nan(

@@ -245,25 +245,6 @@ def test_bad_indices_are_all_told(file, energy_options: Make, h2, refuse) -> Non
     assert refuse(energy_options(path, indices=[])) == "set.xyz: indices selects no structures"
 
 
-def test_a_file_that_cannot_be_opened_is_told(
-    tmp_path: Path, file, energy_options: Make, h2, refuse
-) -> None:
-    path = file(h2(energy=1.0))
-    assert refuse(energy_options(tmp_path / "sett.xyz")) == (
-        "sett.xyz: no such file; did you mean 'set.xyz'?"
-    )
-    assert "does not exist" in refuse(energy_options(tmp_path / "no" / "set.xyz"))
-    assert refuse(energy_options(tmp_path)).endswith("this is a folder, not a file")
-    for name, text in (("a.zip", "not available"), ("a.xyz", "holds no structures")):
-        (tmp_path / name).write_text("\n")
-        assert text in refuse(energy_options(tmp_path / name))
-    (tmp_path / "notes.abc").write_text("nothing at all\n")
-    assert "ASE does not know the format" in refuse(energy_options(tmp_path / "notes.abc"))
-    (tmp_path / "POSCAR").write_text("cut off\n1.0\n")
-    assert "POSCAR, frame 0: ASE cannot read it (" in refuse(energy_options(tmp_path / "POSCAR"))
-    assert path.exists()
-
-
 # ---- reference data
 
 

@@ -6,7 +6,15 @@ import pytest
 from metatomic.torch import unit_conversion_factor
 
 from mtt.data.findings import Findings
-from mtt.data.units import ENERGIES, LENGTHS, OTHERS, check_units, force_unit, shown, stress_unit
+from mtt.data.units import (
+    ENERGIES,
+    LENGTHS,
+    check_units,
+    force_unit,
+    is_declarable,
+    shown,
+    stress_unit,
+)
 from mtt.errors import DataError
 from mtt.options import TargetOptions
 
@@ -21,8 +29,13 @@ def test_the_units_that_messages_name_are_known_to_metatomic() -> None:
     for unit, other in [*[(u, "angstrom") for u in LENGTHS], *[(u, "eV") for u in ENERGIES]]:
         assert unit_conversion_factor(unit, other) > 0
         check(*((unit, "eV") if other == "angstrom" else ("angstrom", unit)))
-    for unit in OTHERS:
-        check("angstrom", unit, quantity="")
+
+
+@pytest.mark.parametrize("unit", ["D", "e", "e·Å", "e*A", "Bohr^3", "ppm", "debeye", "kJ/mol/K"])
+def test_units_of_other_quantities_are_free_text(unit: str) -> None:
+    check("angstrom", unit, quantity="")
+    check("angstrom", unit, quantity="dipole")
+    assert is_declarable(unit) == (unit not in ("e·Å", "ppm", "debeye"))
 
 
 def test_units_may_be_left_out_and_case_does_not_matter() -> None:
@@ -35,8 +48,8 @@ def test_a_unit_of_another_dimension_is_refused() -> None:
         check("eV", "eV")
     with pytest.raises(DataError, match="unit: unknown unit 'angstrom'"):
         check("angstrom", "angstrom")
-    with pytest.raises(DataError, match="unknown unit 'debeye'; did you mean 'Debye'"):
-        check("angstrom", "debeye", quantity="dipole")
+    with pytest.raises(DataError, match="unknown unit 'Hartre'; did you mean 'Hartree'"):
+        check("angstrom", "Hartre")
 
 
 def test_units_of_derivatives_and_the_ones_that_are_shown() -> None:

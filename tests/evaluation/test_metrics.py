@@ -167,7 +167,7 @@ def test_an_unknown_unit_is_left_as_it_is() -> None:
     info = DatasetInfo("", (1,), {"energy": TargetInfo.energy("", forces=True)})
     assert display(info, {"forces RMSE": 0.5}) == [Metric("forces RMSE", 0.5, "")]
     info = DatasetInfo("", (1,), {"energy": TargetInfo.energy("eV", forces=True)})
-    assert display(info, {"forces RMSE": 0.5}) == [Metric("forces RMSE", 500.0, "meV/length")]
+    assert display(info, {"forces RMSE": 0.5}) == [Metric("forces RMSE", 0.5, "")]
 
 
 def test_per_atom_targets_count_atoms_and_missing_targets_are_left_out() -> None:

@@ -21,8 +21,9 @@ SIGNALLED = Path(__file__).resolve().parent / "signalled.py"
 TRAIN = ("train", "options.yaml")
 STEP, SAVE = "mtt.training.step.Step.__call__", "mtt.checkpoint.write._read_back"
 NOTHING = "nothing half-made is left behind"
-SAVED = "go on with --restart auto"
-LATER = "the training is done and saved; --restart auto exports and evaluates"
+RESUME = "mtt train options.yaml --restart auto"
+SAVED = f"resume with: {RESUME}"
+LATER = f"the training is done and saved; it is exported and evaluated by: {RESUME}"
 
 
 class Case(NamedTuple):
@@ -191,6 +192,6 @@ def test_a_signal_from_outside_ends_a_training_soon(
     _, errors = process.communicate(timeout=120)
     seconds = time.monotonic() - began
     assert process.returncode == 143
-    assert "and saved; go on with --restart auto" in errors
+    assert f"and saved; {SAVED}" in errors
     record_property("moments of a signal", len(CASES))
     record_property("seconds from a signal to the end of the process", round(seconds, 1))

@@ -120,13 +120,15 @@ def test_it_is_fine_tuned(options: dict[str, Any], fit: Fit) -> None:
     assert start["optimizer"] is None
 
 
-@pytest.mark.parametrize("key", ["finetune", "restart"])
+@pytest.mark.parametrize("key", ["finetune", "restart", "restart without the options of the run"])
 def test_other_options_of_the_model_are_refused(
     options: dict[str, Any], fit: Fit, key: str
 ) -> None:
     first = fit(epochs(options, 1), **PLUGGED)
     other = {**options, "architecture": {**options["architecture"], "model": {"cutoff": 4.0}}}
-    restart = first.checkpoint if key == "restart" else None
+    restart = None if key == "finetune" else first.checkpoint
+    if "without" in key:
+        first.options.unlink()
     if key == "finetune":
         other["architecture"]["training"]["finetune"]["read_from"] = str(first.checkpoint)
     with pytest.raises(

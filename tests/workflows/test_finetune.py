@@ -207,9 +207,13 @@ def test_it_goes_on_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) ->
     assert fit(tuning, "auto").path.samefile(folder.path)
     assert read(folder.checkpoint)["epoch"] == 2
     assert read(folder.checkpoint)["provenance"]["start"] == "finetune"
-    tuning["architecture"]["training"]["finetune"]["read_from"] = None
-    with pytest.raises(CheckpointError, match=r"finetune.read_from is None in the options and "):
-        fit(tuning, folder.checkpoint)
+    section = tuning["architecture"]["training"]["finetune"]
+    section["read_from"] = shutil.copy(section["read_from"], "moved.ckpt")  # the same bytes
+    prepare(tuning, Path("model.pt"), folder.checkpoint, (), (), True)
+    for other in (None, str(folder.checkpoint)):
+        section["read_from"] = other
+        with pytest.raises(CheckpointError, match=rf"finetune.read_from is {other!r} in the opt"):
+            prepare(tuning, Path("model.pt"), folder.checkpoint, (), (), True)
 
 
 def other_model(options: dict[str, Any]) -> None:

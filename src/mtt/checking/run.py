@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtt.checking.first_errors import check_first_errors
 from mtt.checking.hypers import model_hypers
 from mtt.checking.select import Selection
 from mtt.checking.target import Target
 from mtt.errors import MttError, Problem
 from mtt.interface import Listener
 from mtt.scanning import Finding, scan
+from mtt.scanning.finding import by_severity
 from mtt.testing import Outcome, Subject, run_all
 from mtt.workflows.train import rehearse
 
@@ -103,9 +105,10 @@ def _check_options(
         "test": options.test_set,
     }
     requested = start.model.requested_neighbor_lists()
-    return scan(
+    found = scan(
         plan.data.parts(),
         {name: part for name, part in parts.items() if isinstance(part, list)},
         cutoff=max((float(one.engine_cutoff(length_unit)) for one in requested), default=None),
         baseline=options.architecture["training"].get("atomic_baseline"),
     )
+    return by_severity([*found, *check_first_errors(start)])

@@ -11,6 +11,7 @@ from mtt import registry
 from mtt.errors import ArchitectureError, MttError, Problem, did_you_mean
 from mtt.registry.architecture import DEFAULTS, SCHEMA
 from mtt.registry.places import missing_files
+from mtt.regular import unreadable
 
 Kind = Literal["architecture", "options"]
 
@@ -54,6 +55,9 @@ def find_targets(texts: Sequence[str], architectures: Sequence[Path] = ()) -> li
 
 def _target(text: str, architectures: Sequence[Path]) -> Target:
     path = Path(text).expanduser()
+    wrong = unreadable(path)
+    if wrong:
+        raise ArchitectureError(wrong.what, where=text, hint=wrong.hint)
     if path.is_file():
         return _file(text, path)
     folder = path.resolve()

@@ -1,10 +1,17 @@
 """Checkpoints: safe to read, whole when written, and upgraded when old."""
 
 from mtt.checkpoint.archive import read_archive, write_archive
-from mtt.checkpoint.describe import describe
+from mtt.checkpoint.describe import describe, metric_of
 from mtt.checkpoint.metadata import merge_metadata, metadata_from_dict, metadata_to_dict
 from mtt.checkpoint.read import peek, read, verify
-from mtt.checkpoint.retain import Newest, find_latest_run, newest_valid, write_last
+from mtt.checkpoint.retain import (
+    Newest,
+    find_latest_run,
+    newest_of_run,
+    newest_valid,
+    runs_in,
+    write_last,
+)
 from mtt.checkpoint.upgrade import upgrade, upgrade_steps
 from mtt.checkpoint.write import write
 
@@ -15,10 +22,13 @@ __all__ = [
     "merge_metadata",
     "metadata_from_dict",
     "metadata_to_dict",
+    "metric_of",
+    "newest_of_run",
     "newest_valid",
     "peek",
     "read",
     "read_archive",
+    "runs_in",
     "upgrade",
     "upgrade_steps",
     "verify",

@@ -55,6 +55,16 @@ def describe(path: str | Path) -> dict[str, Any]:
     return head | _checkpoint(read_archive(path) if kind == "archive" else peek(path))
 
 
+def metric_of(checkpoint: Mapping[str, Any]) -> str | None:
+    """The name of what the best epoch of a checkpoint is the best in; None: it does not say."""
+    training, state = checkpoint.get(keys.TRAIN_HYPERS), checkpoint.get(keys.TRAINER_STATE)
+    chosen = training.get("best_model_metric") if isinstance(training, Mapping) else None
+    if checkpoint.get(keys.BEST_EPOCH) is None or not isinstance(chosen, str):
+        return None
+    compared = state.get("best_metric") if isinstance(state, Mapping) else None
+    return f"1 - {chosen}" if compared == f"1 - {chosen}" else chosen
+
+
 def _kind(names: list[str]) -> str:
     if is_archive(names):
         return "archive"
@@ -75,6 +85,7 @@ def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
         "epoch": int(epoch) if epoch >= 0 else None,
         "step": int(step) if step >= 0 else None,
         "best_epoch": content.get(keys.BEST_EPOCH),
+        "metric": metric_of(content),
         "best_metric": content.get(keys.BEST_METRIC),
         "length_unit": info.get("length_unit"),
         "atomic_types": info.get("atomic_types"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import struct
 import zipfile
 import zlib
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from mtt.errors import CheckpointError, did_you_mean
+from mtt.regular import unreadable
 
 DESCRIPTION = "model.json"
 """Member of a light archive: everything but the values of tensors."""
@@ -49,6 +51,9 @@ def check_path(path: str | Path) -> Path:
     :raises CheckpointError: it is not.
     """
     path = Path(path)
+    wrong = unreadable(path)
+    if wrong:
+        raise CheckpointError(wrong.what, where=str(path), hint=wrong.hint)
     if path.is_dir():
         held = sorted(item.name for item in path.glob("*.ckpt"))
         raise CheckpointError(
@@ -111,6 +116,8 @@ def wrong_members(archive: zipfile.ZipFile, size: int, *, program: bool = False)
 def names_in(path: str | Path) -> list[str]:
     """Members of a zip file; none of what is no zip file or damaged, which reading tells."""
     try:
+        if not os.path.isfile(path):  # a pipe would be waited for
+            return []
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
     except ZIP_ERRORS:

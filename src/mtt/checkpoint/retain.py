@@ -51,19 +51,29 @@ def newest_valid(folder: str | Path) -> Newest:
 
 
 def find_latest_run(outputs: str | Path) -> Newest:
-    """What ``--restart auto`` goes on from: the newest run in ``outputs/<day>/<time>``.
+    """The newest checkpoint of the newest run in ``outputs/<day>/<time>``.
 
-    Runs are ordered by name. A run without any valid checkpoint is passed over for the one
-    before it, its damaged files told. Looks into the run's ``checkpoints`` and itself.
+    A run without any valid checkpoint is passed over for the one before it; its damaged files are
+    in the result. Whose run it is does not matter here.
     """
     damaged: tuple[Problem, ...] = ()
-    for run in sorted(_runs(Path(outputs)), reverse=True):
-        folder = run[-1]
-        found = _newest([*folder.glob("checkpoints/*.ckpt"), *folder.glob("*.ckpt")])
+    for folder in runs_in(outputs):
+        found = newest_of_run(folder)
         damaged += found.damaged
         if found.path is not None:
             return Newest(found.path, damaged)
     return Newest(None, damaged)
+
+
+def newest_of_run(folder: str | Path) -> Newest:
+    """The newest valid checkpoint in ``checkpoints`` of a run folder, and in itself."""
+    folder = Path(folder)
+    return _newest([*folder.glob("checkpoints/*.ckpt"), *folder.glob("*.ckpt")])
+
+
+def runs_in(outputs: str | Path) -> list[Path]:
+    """The run folders ``outputs/<day>/<time>``, ordered by name, the newest first."""
+    return [run[-1] for run in sorted(_runs(Path(outputs)), reverse=True)]
 
 
 def _newest(paths: Iterable[Path]) -> Newest:

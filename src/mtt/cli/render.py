@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mtt.workflows.evaluate import EvaluatedSet
 
 
+NO_UNIT = "unit not given"
+
+
 def setup(debug: bool) -> None:
     """Show what mtt logs: on the terminal, above any progress display."""
     logger = logging.getLogger("mtt")
@@ -104,6 +107,9 @@ class _Display:
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
         if category == "statistics":
             statistics(values["dataset"], values["statistics"])
+        elif category == "step_0":
+            if values["report"].rows:
+                errors(f"{values['dataset']}, before the first step", values["report"])
         elif category == "evaluation":
             errors(values["dataset"], values["report"])
         elif category == "run_start":
@@ -145,17 +151,21 @@ def statistics(name: str, values: Statistics) -> None:
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"
     done(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
+    without = not any(row.unit for row in values.rows)
+    if without and values.rows:
+        done(f"unit not given: {', '.join(dict.fromkeys(row.name for row in values.rows))}")
     rows = [
         [
             row.name,
-            row.unit or "-",
+            *([] if without else [row.unit or "not given"]),
             str(row.labelled) if not row.missing else f"{row.labelled} of {row.total}",
             *(number(value) for value in (row.mean, row.std, row.min, row.max)),
         ]
         for row in values.rows
     ]
     if rows:
-        table(["", "unit", "labels", "mean", "std", "min", "max"], rows)
+        units = [] if without else ["unit"]
+        table(["", *units, "labels", "mean", "std", "min", "max"], rows)
 
 
 def errors(name: str, report: Report) -> None:
@@ -165,7 +175,7 @@ def errors(name: str, report: Report) -> None:
     rows = []
     for row in report.rows:
         values = [row.rmse, row.mae, *([] if row.maximum is None else [row.maximum])]
-        rows.append([row.quantity, *map(number, values), row.unit or "-", str(row.count)])
+        rows.append([row.quantity, *map(number, values), row.unit or NO_UNIT, str(row.count)])
     table(["", "RMSE", "MAE", *(["largest"] if extended else []), "unit", "labels"], rows)
     for name, value in report.cosines.items():
         done(f"mean {name}: {value:.6g} (1 - {1 - value:.3g})")

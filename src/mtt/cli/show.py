@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import arguments, render
+from mtt.cli import arguments, render, render_runs
 
 
 @click.command("show")
@@ -17,8 +17,13 @@ def command(file: Path, as_json: bool, architectures: tuple[Path, ...]) -> None:
     """Say what FILE is: architecture, targets, epochs, errors, where it comes from.
 
     FILE is a checkpoint, an archive, an exported model, a packed data set, the folder of a run,
-    or an options file. Of a damaged one, what can still be read is told.
+    a folder of runs (outputs), or an options file. Of a damaged one, what can still be read is
+    shown.
     """
     from mtt.workflows.show import show
 
-    render.mapping(show(file, architectures), as_json)
+    found = show(file, architectures)
+    if "runs" in found and not as_json:
+        render_runs.runs(found)
+    else:
+        render.mapping(found, as_json)

@@ -22,7 +22,8 @@ from mtt.cli import arguments, render
 @click.option(
     "--restart",
     metavar="FILE|auto",
-    help="Go on from a checkpoint; auto takes the newest run below outputs/.",
+    help="Resume from a checkpoint; auto takes the newest run of the same options file below "
+    "outputs/. All other options are those of OPTIONS and -r as they are now.",
 )
 @arguments.overrides
 @click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
@@ -37,7 +38,12 @@ def command(
     debug: bool,
     architectures: tuple[Path, ...],
 ) -> None:
-    """Train a model as OPTIONS (a YAML file) says, export it, and evaluate it."""
+    """Train a model as OPTIONS (a YAML file) says, export it, and evaluate it.
+
+    A restart takes every option from OPTIONS and -r, and lists those that differ from the run's. It
+    does not remember -r, -o or --architectures: a run that is stopped prints the whole command that
+    resumes it, and so does `mtt show RUN`.
+    """
     from mtt.workflows.train import train
 
     if debug:

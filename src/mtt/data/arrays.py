@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mtt.disk import sync
 from mtt.errors import DataError
+from mtt.regular import unreadable
 
 # what numpy raises of a header that it cannot make sense of
 _MALFORMED = (
@@ -152,6 +153,7 @@ def _map(folder: Path, name: str, entry: Any) -> NDArray[Any]:
     except (KeyError, *_MALFORMED) as error:
         where = str(folder / "dataset.json")
         raise DataError(f"misstates the array {name!r}", where=where, hint=_PACK_AGAIN) from error
+    _check_regular(path)
     try:
         # copy-on-write: torch wants writable memory, and files must stay as they are
         array = np.lib.format.open_memmap(path, mode="c")
@@ -166,6 +168,7 @@ def _map(folder: Path, name: str, entry: Any) -> NDArray[Any]:
 
 def _read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
     path = folder / "dataset.json"
+    _check_regular(path)
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
         # an escape can make half of a character, which no other program takes for text
@@ -190,6 +193,12 @@ def _read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(header.get("arrays"), Mapping):
         raise DataError("lists no arrays", where=str(path), hint=_PACK_AGAIN)
     return dict(header)
+
+
+def _check_regular(path: Path) -> None:
+    wrong = unreadable(path)
+    if wrong:
+        raise DataError(wrong.what, where=str(path), hint=_PACK_AGAIN)
 
 
 def _cannot_write(folder: Path, error: OSError) -> DataError:

@@ -9,6 +9,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from mtt.data.extents import beyond, complete_cells, measure
 from mtt.data.findings import Findings
 from mtt.data.frames import Float
 from mtt.data.raw import RawFrame
@@ -31,12 +32,15 @@ class Coincidence(NamedTuple):
 def check_structures(frames: Sequence[RawFrame], findings: Findings) -> None:
     """Add everything that is wrong with the structures (not their labels) to ``findings``."""
     sane = [frame for frame in frames if _is_sane(frame, findings)]
+    told = set()
     for pair in coincident_atoms(sane):
         what = f"atoms {pair.first} and {pair.second} are {pair.distance:.2g} apart"
         if pair.first == pair.second:
             what = f"atom {pair.first} is {pair.distance:.2g} from its own periodic image"
         hint = "remove one of them, or mend the cell"
         findings.add(sane[pair.frame], "atoms at the same place", f": {what}", hint)
+        told.add(pair.frame)
+    _check_bounds([frame for i, frame in enumerate(sane) if i not in told], findings)
 
 
 def _is_sane(frame: RawFrame, findings: Findings) -> bool:
@@ -74,6 +78,28 @@ def _has_sane_cell(frame: RawFrame, findings: Findings) -> bool:
     return True
 
 
+def _check_bounds(frames: Sequence[RawFrame], findings: Findings) -> None:
+    """Add what is too wide, flat or far away to have a neighbour list."""
+    for some in _chunks(frames):
+        extents = measure(
+            np.concatenate([frame.positions for frame in some]),
+            np.array([len(frame.numbers) for frame in some]),
+            np.array([frame.cell for frame in some]),
+            np.array([frame.pbc for frame in some]),
+        )
+        for fault in beyond(extents):
+            findings.add(some[fault.structure], fault.what, fault.detail, fault.hint)
+
+
+def _chunks(frames: Sequence[RawFrame]) -> Iterator[Sequence[RawFrame]]:
+    start, atoms = 0, 0
+    for stop, frame in enumerate(frames, start=1):
+        atoms += len(frame.numbers)
+        if atoms >= _CHUNK or stop == len(frames):
+            yield frames[start:stop]
+            start, atoms = stop, 0
+
+
 def coincident_atoms(frames: Sequence[RawFrame]) -> Iterator[Coincidence]:
     """The closest pair of each frame that has one closer than :data:`CLOSEST`.
 
@@ -81,13 +107,11 @@ def coincident_atoms(frames: Sequence[RawFrame]) -> Iterator[Coincidence]:
     on many structures at once: atoms are sorted along one direction, so that candidates stand
     next to one another.
     """
-    start, atoms = 0, 0
-    for stop, frame in enumerate(frames, start=1):
-        atoms += len(frame.numbers)
-        if atoms >= _CHUNK or stop == len(frames):
-            for pair in _closest(frames[start:stop]):
-                yield pair._replace(frame=pair.frame + start)
-            start, atoms = stop, 0
+    start = 0
+    for some in _chunks(frames):
+        for pair in _closest(some):
+            yield pair._replace(frame=pair.frame + start)
+        start += len(some)
 
 
 def _closest(frames: Sequence[RawFrame]) -> list[Coincidence]:
@@ -127,7 +151,7 @@ def _with_images(
     pbc = np.array([frame.pbc for frame in frames])
     if not pbc.any():
         return points, owner, atom
-    cells = np.array([_full_cell(frame) for frame in frames])
+    cells = complete_cells(np.array([frame.cell for frame in frames]), pbc)
     inverse = np.linalg.inv(cells)
     # an image within CLOSEST of a face is within this much of it in fractional coordinates
     margins = CLOSEST * np.linalg.norm(inverse, axis=1)
@@ -140,15 +164,3 @@ def _with_images(
         owner = np.concatenate([owner, owner[near]])
         atom = np.concatenate([atom, atom[near]])
     return np.einsum("ni,nij->nj", fractional, cells[owner]), owner, atom
-
-
-def _full_cell(frame: RawFrame) -> Float:
-    """The cell, with unit vectors across the periodic ones where it is not periodic."""
-    n = int(frame.pbc.sum())
-    if n == 3:
-        return frame.cell
-    cell = np.empty((3, 3))
-    cell[frame.pbc] = frame.cell[frame.pbc]
-    across = np.linalg.svd(frame.cell[frame.pbc])[2][n:] if n else np.eye(3)
-    cell[~frame.pbc] = across
-    return cell

@@ -113,7 +113,7 @@ def _merge_named(
 def _merge_target(
     name: str, one: TargetInfo, other: TargetInfo, problems: list[Problem]
 ) -> TargetInfo:
-    for field in ("quantity", "unit", "sample_kind", "kind", "properties"):
+    for field in ("quantity", "unit", "sample_kind", "kind", "properties", "extensive"):
         ours, theirs = getattr(one, field), getattr(other, field)
         if ours != theirs:
             problems.append(

@@ -11,12 +11,13 @@ import torch
 
 from mtt.data.dataset import Dataset
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
+from mtt.data.inputs import described, expanded
 from mtt.data.labels import target_info
 from mtt.data.memory import Remedy, telling_lack
 from mtt.data.read import read_frames
 from mtt.data.store import is_packed
 from mtt.errors import DataError, Problem, did_you_mean
-from mtt.options.values import DatasetOptions, TargetOptions
+from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 
 _PACK = "pack it once where there is more of it: packed data stay on the disk"
 
@@ -31,13 +32,22 @@ def read_dataset(options: DatasetOptions) -> Dataset:
     :raises DataError: collects all mistakes in the data.
     :raises OutOfMemory: the files are too large to be read at once.
     """
-    folder = Path(options.systems.read_from)
-    if is_packed(folder):
+    folder = _packed(options.systems.read_from)
+    if folder is not None:
         return _open(folder, options)
-    cpu = torch.device("cpu")
-    with telling_lack(cpu, lambda: f"reading {folder}", lambda: Remedy(str(folder), _PACK)):
+    cpu, name = torch.device("cpu"), described(options.systems.read_from)
+    with telling_lack(cpu, lambda: f"reading {name}", lambda: Remedy(name, _PACK)):
         frames, info, notices = read_frames(options)
         return Dataset.from_frames(frames, info, notices, name=options.name)
+
+
+def _packed(read_from: ReadFrom) -> Path | None:
+    """The folder of a packed data set, if that is all that is named."""
+    names = [read_from] if isinstance(read_from, str) else read_from
+    if len(names) > 1:
+        return None
+    path = Path(expanded(names[0]))
+    return path if is_packed(path) else None
 
 
 def _open(folder: Path, options: DatasetOptions) -> Dataset:
@@ -91,7 +101,7 @@ def _target(
     wanted = target_info(options)
     for field in ("quantity", "unit", "sample_kind", "kind", "properties"):
         ours, theirs = getattr(wanted, field), getattr(there, field)
-        if ours != theirs and (field != "unit" or ours):
+        if ours != theirs and (field not in ("unit", "quantity") or ours):
             problems.append(Problem(f"{field} is {theirs!r} there, and {ours!r} asked for", where))
     gradients = []
     for gradient, sections in (
@@ -112,6 +122,8 @@ def _target(
         gradients=tuple(gradients),
         strain_name="virial" if options.virial is not None else "stress",
         description=options.description or there.description,
+        # what is a sum is an option, not a property of the stored numbers
+        extensive=there.quantity == "energy" or wanted.extensive,
     )
 
 

@@ -104,7 +104,10 @@ def _chunks(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
 
 
 def _frame(rows: list[str], path: str, index: int) -> RawFrame:
-    info = parse_comment(rows[0])
+    try:
+        info = parse_comment(rows[0])
+    except ValueError as error:
+        raise _FrameError(str(error), 1, "keep the one that is meant") from error
     declared = info.pop("Properties", None)
     if declared and len(rows) == 1:  # as ASE writes it where there are no atoms
         declared = declared.replace("species:R:1", "species:S:1", 1)
@@ -120,6 +123,7 @@ def _frame(rows: list[str], path: str, index: int) -> RawFrame:
     symbols = arrays.pop("species", None)
     if numbers is not None:
         numbers = _atomic_numbers(numbers)
+        _check_agreement(numbers, symbols)
     elif symbols is not None:
         numbers = _elements(symbols)
     else:
@@ -133,10 +137,15 @@ def _frame(rows: list[str], path: str, index: int) -> RawFrame:
 
 
 def parse_comment(line: str) -> dict[str, str]:
-    """``key=value`` pairs; values may stand in quotes or brackets, ``\\`` escapes."""
-    found = {}
-    for key, value in _ITEM.findall(line):
-        found[_bare(key)] = _bare(value) if value else "T"
+    """``key=value`` pairs; values may stand in quotes or brackets, ``\\`` escapes.
+
+    :raises ValueError: a key has two values.
+    """
+    found: dict[str, str] = {}
+    for written, content in _ITEM.findall(line):
+        key, value = _bare(written), _bare(content) if content else "T"
+        if found.setdefault(key, value) != value:
+            raise ValueError(f"the key {key!r} is given twice: {found[key][:40]!r}, {value[:40]!r}")
     return found
 
 
@@ -165,13 +174,16 @@ class _Column(NamedTuple):
 @lru_cache(maxsize=64)
 def _layout(properties: str) -> tuple[tuple[_Column, ...], int]:
     fields = properties.split(":")
-    columns, start = [], 0
+    columns: list[_Column] = []
+    start = 0
     for name, kind, count in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
         if kind not in ("R", "I", "S", "L") or not 0 < _count(count) <= _MAX_WIDTH - start:
             raise ValueError(f"Properties: {name}:{kind}:{count} is not NAME:R|I|S|L:COUNT")
         kinds, width = _KNOWN.get(name, (kind, int(count)))
         if kind not in kinds or int(count) != width:
             raise ValueError(f"Properties: {name}:{kind}:{count} is not {name}:{kinds[0]}:{width}")
+        if any(column.name == name for column in columns):
+            raise ValueError(f"Properties: the column {name!r} is given twice")
         columns.append(_Column(name, kind, start, start + int(count)))
         start += int(count)
     if len(fields) % 3:
@@ -243,6 +255,18 @@ def _atomic_numbers(values: Float) -> Any:
         if not (0 <= value < 1000 and value == int(value)):
             raise _FrameError(f"{value:g} is no atomic number (atom {atom})", atom + 2)
     return values.astype(np.int64)
+
+
+def _check_agreement(numbers: Any, symbols: list[str] | None) -> None:
+    """Whether the columns ``Z`` and ``species`` name the same elements, where both are there."""
+    if symbols is None:
+        return
+    named = _elements(symbols)
+    different = np.flatnonzero(numbers != named)
+    if len(different):
+        atom = int(different[0])
+        what = f"atom {atom} is {symbols[atom]!r} in species and {numbers[atom]} in Z"
+        raise _FrameError(what, atom + 2, "leave one of the two columns out, or mend it")
 
 
 def _elements(symbols: list[str]) -> Any:

@@ -5,37 +5,65 @@ from __future__ import annotations
 from pathlib import Path
 
 import ase.io
-import numpy as np
-from ase.io.formats import UnknownFileTypeError
+from ase.io.formats import UnknownFileTypeError, filetype
 
+from mtt.data.database import KINDS, read_database
 from mtt.data.extxyz import UnusualFormatError, read_extxyz
+from mtt.data.findings import listed
+from mtt.data.inputs import input_files
 from mtt.data.raw import RawFrame, from_ase
+from mtt.data.sniff import is_extxyz
+from mtt.data.store import is_packed
 from mtt.data.unpack import ERRORS, SUFFIXES
-from mtt.errors import DataError, did_you_mean
+from mtt.errors import DataError, Problem, did_you_mean
+from mtt.options.values import ReadFrom
+from mtt.regular import unreadable
 from mtt.stopping import stop_if_asked
 
 _XYZ = (".xyz", ".extxyz")
 _READERS = ("ase", "metatensor")
-_SAME_PLACE = 1e-3  # files round positions differently
+_FORMATS = (
+    "extended XYZ is read under any name; other formats are known by theirs: .traj, .db, .json, "
+    ".cif, .pdb, .gro, .cube, .pwo, .castep, POSCAR, OUTCAR, vasprun.xml, ... "
+    "(`ase info --formats` lists them)"
+)
 
 
 class Files:
     """Frames by file; every file is parsed once, however many sections name it."""
 
     def __init__(self) -> None:
-        self._frames: dict[Path, list[RawFrame]] = {}
+        self._frames: dict[tuple[Path, ...], list[RawFrame]] = {}
 
-    def read(self, path: str, reader: str | None = None) -> list[RawFrame]:
-        """All frames of ``path``, in the order of the file; at least one.
+    def read(self, read_from: ReadFrom, reader: str | None = None) -> list[RawFrame]:
+        """All frames of one file or of several, in their order; at least one of each file.
 
+        :param read_from: see :func:`mtt.data.inputs.input_files`.
         :param reader: ``"ase"`` or None.
-        :raises DataError: no such file, unknown format, or a frame that cannot be read.
+        :raises DataError: collects files that are not there, of unknown format, or with frames
+            that cannot be read.
         """
-        _check(path, reader)
-        file = Path(path).resolve()
-        if file not in self._frames:
-            self._frames[file] = _read(path)
-        return self._frames[file]
+        paths = input_files(read_from)
+        problems: list[Problem] = []
+        for path in paths:
+            try:
+                _check(str(path), reader)
+                self._frames.setdefault((path.resolve(),), [])
+            except DataError as error:
+                problems += error.problems
+        if problems:
+            raise DataError.collect(listed(problems))
+        files = tuple(path.resolve() for path in paths)
+        for path, file in zip(paths, files, strict=True):
+            try:
+                self._frames[(file,)] = self._frames[(file,)] or _read(str(path))
+            except DataError as error:
+                problems += error.problems
+        if problems:
+            raise DataError.collect(listed(problems))
+        if files not in self._frames:
+            self._frames[files] = [one for file in files for one in self._frames[(file,)]]
+        return self._frames[files]
 
 
 def _read(path: str) -> list[RawFrame]:
@@ -56,14 +84,21 @@ def _check(path: str, reader: str | None) -> None:
     if reader is not None and reader not in _READERS:
         hint = did_you_mean(reader, _READERS) or "leave it out"
         raise DataError(f"unknown reader {reader!r}", where=path, hint=hint)
-    try:
-        is_folder, exists = file.is_dir(), file.exists()
-    except OSError as error:  # a name that is too long for one
-        raise DataError(f"cannot be read: {error.strerror}", where=path) from error
-    if is_folder:
-        raise DataError("this is a folder, not a file", where=path)
-    if not exists:
+    wrong = unreadable(file)
+    if wrong:
+        raise DataError(wrong.what, where=path, hint=wrong.hint)
+    if file.is_dir():
+        if is_packed(file):
+            hint = "make it a data set of its own: training_set may be a list"
+            raise DataError("a packed data set cannot be one of several", where=path, hint=hint)
+        raise DataError("this is a folder, not a file", where=path, hint=_pattern(file))
+    if not file.exists():
         raise DataError("no such file", where=path, hint=_siblings(file))
+
+
+def _pattern(folder: Path) -> str:
+    """How to name the structures of a folder."""
+    return f"for all of its files, write {folder}/*.xyz" if any(folder.glob("*.xyz")) else ""
 
 
 def _siblings(file: Path) -> str:
@@ -75,7 +110,8 @@ def _siblings(file: Path) -> str:
 
 def _read_known(path: str) -> list[RawFrame]:
     suffixes = [s for s in Path(path).suffixes if s not in SUFFIXES]
-    if suffixes and suffixes[-1] in _XYZ:
+    named = bool(suffixes) and suffixes[-1] in _XYZ
+    if named or is_extxyz(path):
         try:
             return read_extxyz(path)
         except UnusualFormatError:
@@ -85,41 +121,21 @@ def _read_known(path: str) -> list[RawFrame]:
 
 def _read_with_ase(path: str) -> list[RawFrame]:
     frames: list[RawFrame] = []
+    kind = ""
     try:
-        for atoms in ase.io.iread(path, index=":"):
+        kind = filetype(path)
+        atoms_of = ase.io.iread(path, index=":", format=kind)
+        if kind in KINDS and not path.endswith("aselmdb"):
+            atoms_of = read_database(path, kind)
+        for atoms in atoms_of:
             stop_if_asked()
             frames.append(from_ase(atoms, path, len(frames)))
     except UnknownFileTypeError as error:
-        what = "ASE does not know the format of this file"
-        raise DataError(what, where=path, hint="name it by its format, such as .xyz") from error
+        what = "neither extended XYZ nor a format that ASE knows"
+        raise DataError(what, where=path, hint=_FORMATS) from error
     except (DataError, MemoryError):
         raise
     except Exception as error:  # ASE's parsers raise whatever they stumble over
-        what = f"ASE cannot read it ({type(error).__name__}: {error})"
-        raise DataError(what, where=f"{path}, frame {len(frames)}") from error
+        what = f"ASE cannot read it ({kind}; {type(error).__name__}: {error})"
+        raise DataError(what, where=f"{path}, frame {len(frames)}", hint=_FORMATS) from error
     return frames
-
-
-def compare(systems: list[RawFrame], labels: list[RawFrame], section: str) -> str:
-    """Whether ``labels`` are frames of the same structures; a notice if positions differ.
-
-    :raises DataError: other number of frames, or other atoms.
-    """
-    here, there = labels[0].file, systems[0].file
-    hint = "both files must hold the same structures, in the same order"
-    if len(labels) != len(systems):
-        what = f"{len(labels)} frames for {section}, but {there} has {len(systems)} structures"
-        raise DataError(what, where=here, hint=hint)
-    moved = []
-    for system, label in zip(systems, labels, strict=True):
-        if not np.array_equal(system.numbers, label.numbers):
-            what = f"the atoms differ from those of {system.source}"
-            raise DataError(what, where=label.source, hint=hint)
-        if not np.allclose(system.positions, label.positions, rtol=0.0, atol=_SAME_PLACE):
-            moved.append(label.number)
-    if not moved:
-        return ""
-    return (
-        f"{here} ({section}) and {there} have different positions in {len(moved)} frames, "
-        f"first in frame {moved[0]}; the structures of {there} are used"
-    )

@@ -46,6 +46,26 @@ class Findings:
             raise DataError.collect(listed(problems))
 
 
+def listed_frames(frames: Sequence[RawFrame]) -> str:
+    """``frames 3, 4`` of one file; ``a.xyz, frame 3; b.xyz, frames 0, 1`` of several."""
+    by_file: dict[str, list[int]] = {}
+    for frame in frames:
+        by_file.setdefault(frame.file, []).append(frame.number)
+    if len(by_file) == 1:
+        return name_frames(next(iter(by_file.values())))
+    named = [f"{file}, {name_frames(numbers)}" for file, numbers in by_file.items()]
+    more = f"; and {len(named) - _NAMED} more files" if len(named) > _NAMED else ""
+    return "; ".join(named[:_NAMED]) + more
+
+
+def files_of(frames: Sequence[RawFrame]) -> str:
+    """``a.xyz``, or ``a.xyz and 2 more files``."""
+    first, *others = dict.fromkeys(frame.file for frame in frames)
+    if not others:
+        return first
+    return f"{first} and {len(others)} more file{'s' if len(others) > 1 else ''}"
+
+
 def name_frames(frames: Sequence[int]) -> str:
     """``frame 3``, or ``frames 0, 1, 2, 3, 4 and 7 more``."""
     if len(frames) == 1:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mtt.data.info import DatasetInfo
 
 Float = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 class FrameLabels(NamedTuple):

@@ -14,7 +14,8 @@ STRAIN = "strain"
 class TargetInfo:
     """One target of a data set.
 
-    :param quantity: physical quantity (``"energy"``), or ``""``.
+    :param quantity: physical quantity (``"energy"``), or ``""``: the values are what their
+        numbers are.
     :param unit: unit of the values (``"eV"``), or ``""`` where the user gave none.
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
     :param kind: ``"scalar"``, the kind of tensor.
@@ -22,6 +23,8 @@ class TargetInfo:
     :param gradients: derivatives with labels: of ``"positions"`` (forces), ``"strain"`` (stress).
     :param strain_name: how the user names the strain derivative, ``"stress"`` or ``"virial"``.
     :param description: free text that travels to the exported model.
+    :param extensive: the value of a structure is the sum over its atoms, with a baseline by
+        composition; else it is the mean. Means nothing for values per atom.
     """
 
     quantity: str = ""
@@ -32,6 +35,7 @@ class TargetInfo:
     gradients: tuple[str, ...] = ()
     strain_name: str = "stress"
     description: str = ""
+    extensive: bool = True
 
     @classmethod
     def energy(cls, unit: str = "eV", *, forces: bool = False, stress: bool = False) -> TargetInfo:
@@ -56,9 +60,20 @@ class TargetInfo:
         """An extensive energy of the structure: the sum of atomic energies."""
         return self.quantity == "energy" and not self.per_atom and self.kind == "scalar"
 
+    @property
+    def is_mean(self) -> bool:
+        """The value of a structure is the mean over its atoms, so that it does not grow with it."""
+        return not (self.extensive or self.per_atom or self.is_energy)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain types only; :meth:`from_dict` reads it back."""
-        return {**asdict(self), "gradients": list(self.gradients)}
+        """Plain types only; :meth:`from_dict` reads it back.
+
+        What is not stored of older models, whose values all are sums, is left out for sums.
+        """
+        values = {**asdict(self), "gradients": list(self.gradients)}
+        if self.extensive:
+            del values["extensive"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TargetInfo:

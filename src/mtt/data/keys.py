@@ -35,12 +35,23 @@ def numbers_in(value: Any) -> Float:
 
 def _parse(text: str) -> Float:
     if text.startswith("_JSON "):
-        return np.array(json.loads(text[6:]), dtype=np.float64)
+        return _from_json(text[6:])
     words = re.split(r"[\s,]+", text.strip())
     if len(words) > 1 and set(words) <= {"T", "F"}:  # a mask, as ASE writes it
         return np.array([float(word == "T") for word in words])
     numbers = [float(word) for word in words]
     return np.array(numbers[0] if len(numbers) == 1 else numbers)
+
+
+def _from_json(text: str) -> Float:
+    """Numbers alone: objects of any kind are refused, none is made.
+
+    :raises ValueError: text that is not JSON, or too deep; anything but numbers in equal rows.
+    """
+    try:
+        return np.array(json.loads(text), dtype=np.float64)
+    except (TypeError, RecursionError, OverflowError) as error:
+        raise ValueError("_JSON holds something else than rows of numbers") from error
 
 
 def _remedy(value: Any) -> str:

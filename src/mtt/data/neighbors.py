@@ -10,17 +10,23 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import vesin
 from numpy.typing import NDArray
 
 from mtt.data.columns import Column, Columns, Pieces, join_offsets
-from mtt.errors import DataError
+from mtt.data.expected import KEPT
+from mtt.data.extents import MOST_CELLS, beyond, measure
+from mtt.data.finder import REMEDY, Finder, Geometries
+from mtt.data.findings import listed
+from mtt.data.memory import GIB, OutOfMemory, free_memory, in_words
+from mtt.errors import DataError, Problem
 from mtt.stopping import stop_if_asked
+
+_FEW = 16 * 2**20  # bytes that are there
 
 
 @dataclass(eq=False)
@@ -62,27 +68,64 @@ class PairBlock(NamedTuple):
 def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
     """Compute the neighbour lists of all structures, some at a time.
 
-    :raises DataError: an atom lies so far outside of its cell that a shift overflows.
+    :raises DataError: lists cannot be computed; of all such structures, before the first list.
+    :raises OutOfMemory: the memory does not suffice after all.
     """
-    calculator = vesin.NeighborList(cutoff=cutoff, full_list=True, sorted=True)
+    check_geometry(columns, cutoff)
+    finder = Finder(cutoff, full_list=True, ordered=True)
     for chunk in columns.chunks(np.arange(len(columns))):
-        positions = columns.take("positions", chunk, per_atom=True).numpy()
-        cells = columns.take("cells", chunk, per_atom=False).numpy()
-        pbc = columns.take("pbc", chunk, per_atom=False).numpy()
-        first = columns.offsets[chunk] - columns.offsets[chunk[0]]
         lists = []
-        for k in range(len(chunk)):
+        source = partial(_source, columns, chunk)
+        for k, (pairs, shifts) in enumerate(finder.each(geometries(columns, chunk), "PS", source)):
             stop_if_asked()
-            atoms = positions[first[k] : first[k] + columns.n_atoms[chunk[k]]]
-            pairs, shifts = calculator.compute(atoms, _cell(cells[k], pbc[k]), pbc[k], "PS")
-            if len(shifts) and np.abs(shifts).max() > np.iinfo(np.int16).max:
-                raise DataError(
-                    "an atom lies more than 32767 cells away from its neighbours",
-                    where=columns.source(int(chunk[k])),
-                    hint="wrap the positions into the cell",
-                )
+            if len(shifts) and np.abs(shifts).max() > MOST_CELLS:
+                what = f"atoms are more than {MOST_CELLS} cells apart"
+                raise DataError(what, where=source(k), hint="wrap the positions into the cell")
             lists.append((pairs.astype(np.int32), shifts.astype(np.int16)))
         yield _sorted(lists)
+
+
+def check_geometry(columns: Columns, cutoff: float) -> None:
+    """Refuse structures whose neighbour lists cannot be computed, before any is.
+
+    :raises DataError: collects all that are beyond the bounds of :mod:`mtt.data.extents`, and
+        all whose lists take more memory than is free, or hours.
+    """
+    finder = Finder(cutoff, full_list=True, ordered=True)
+    problems: list[Problem] = []
+    for chunk in columns.chunks(np.arange(len(columns))):
+        some = geometries(columns, chunk)
+        full = np.flatnonzero(some.counts)
+        beyond_bounds = {}
+        if len(full):
+            extents = measure(some.points, some.counts[full], some.cells[full], some.pbc[full])
+            beyond_bounds = {int(full[fault.structure]): fault for fault in beyond(extents)}
+        hard = set(np.flatnonzero(~(some.plain(cutoff) & some.short(cutoff))).tolist())
+        for k in sorted(hard | set(beyond_bounds)):
+            where = columns.source(int(chunk[k]))
+            fault = beyond_bounds.get(k)
+            if fault is not None:
+                problems.append(Problem(fault.what + fault.detail, where, fault.hint))
+                continue
+            stop_if_asked()
+            wrong = finder.refusal(*some.one(k))
+            problems += [Problem(wrong[1], where, REMEDY)] if wrong else []
+    if problems:
+        raise DataError.collect(listed(problems))
+
+
+def geometries(columns: Columns, structures: NDArray[np.int64]) -> Geometries:
+    """Positions, cells and periodicity of ``structures``."""
+    return Geometries(
+        columns.take("positions", structures, per_atom=True).numpy(),
+        columns.n_atoms[structures],
+        columns.take("cells", structures, per_atom=False).numpy(),
+        columns.take("pbc", structures, per_atom=False).numpy(),
+    )
+
+
+def _source(columns: Columns, structures: NDArray[np.int64], k: int) -> str:
+    return columns.source(int(structures[k]))
 
 
 def joined(parts: Sequence[Pairs]) -> Pairs:
@@ -102,8 +145,14 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
 
 
 def pairs_in_memory(blocks: Iterator[PairBlock]) -> Pairs:
-    """All ``blocks`` as one list in memory."""
-    collected = list(blocks)
+    """All ``blocks`` as one list in memory.
+
+    :raises OutOfMemory: they do not fit, which is known as soon as they fill half of it.
+    """
+    collected = []
+    for block in blocks:
+        collected.append(block)
+        _check_memory(collected)
     n_pairs = np.concatenate([np.zeros(1, np.int64), *[block.n_pairs for block in collected]])
     shifts = np.concatenate([np.empty((0, 3), np.int16), *[b.shifts for b in collected]])
     centers = np.concatenate([np.empty(0, np.int32), *[b.centers for b in collected]])
@@ -116,9 +165,18 @@ def pairs_in_memory(blocks: Iterator[PairBlock]) -> Pairs:
     )
 
 
-def _cell(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """``cell`` without the vectors of axes that are not periodic."""
-    return np.where(pbc[:, None], cell, 0.0)
+def _check_memory(blocks: Sequence[PairBlock]) -> None:
+    """Whether ``blocks`` can be copied into one array."""
+    n_pairs = sum(len(block.centers) for block in blocks)
+    if n_pairs * KEPT < _FEW or n_pairs * KEPT < free_memory(torch.device("cpu")):
+        return
+    n_structures = sum(len(block.n_pairs) for block in blocks)
+    what = (
+        "the neighbour lists do not fit into memory: those of the first "
+        f"{n_structures:,} structures have {n_pairs:,} pairs ({n_pairs * KEPT / GIB:.1f} GiB); "
+        f"{in_words(torch.device('cpu'))}"
+    )
+    raise OutOfMemory(what, hint="pack the data with `mtt data pack`: packed data stay on the disk")
 
 
 def _sorted(lists: Sequence[tuple[NDArray[np.int32], NDArray[np.int16]]]) -> PairBlock:

@@ -9,17 +9,19 @@ import ase
 import numpy as np
 
 from mtt.data.check import check_structures
-from mtt.data.files import Files, compare
-from mtt.data.findings import Findings
+from mtt.data.companions import compare
+from mtt.data.files import Files
+from mtt.data.findings import Findings, files_of
 from mtt.data.frames import Frame, FrameSet
 from mtt.data.info import DatasetInfo
 from mtt.data.labels import Labels, Source, target_info
 from mtt.data.masks import apply_mask
 from mtt.data.raw import RawFrame, from_ase
+from mtt.data.spelling import spelling_notices
 from mtt.data.units import check_units
 from mtt.data.weights import structure_weights
 from mtt.errors import DataError, Problem
-from mtt.options.values import DatasetOptions, TargetOptions
+from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 
 
 def read_frames(options: DatasetOptions) -> FrameSet:
@@ -37,7 +39,7 @@ def read_frames(options: DatasetOptions) -> FrameSet:
     chosen = systems if keep is None else [systems[i] for i in keep]
     known = {id(systems): chosen}  # files, to the frames that go with the chosen structures
 
-    def source(path: str, reader: str | None, section: str) -> list[RawFrame]:
+    def source(path: ReadFrom, reader: str | None, section: str) -> list[RawFrame]:
         frames = files.read(path, reader)
         if id(frames) not in known:
             notice = compare(systems, frames, section)
@@ -108,13 +110,13 @@ def _read(
         )
         for i, system in enumerate(systems)
     ]
-    return FrameSet(frames, info, tuple(labels.notices))
+    return FrameSet(frames, info, (*spelling_notices(systems), *labels.notices))
 
 
 def _checked_indices(indices: list[int] | None, frames: list[RawFrame]) -> list[int] | None:
     if indices is None:
         return None
-    file, n = frames[0].file, len(frames)
+    file, n = files_of(frames), len(frames)
     problems = []
     if not indices:
         problems.append(Problem("indices selects no structures", file))

@@ -15,7 +15,6 @@ from mtt.options.values import TargetOptions
 
 LENGTHS = ("angstrom", "bohr", "nm", "m")
 ENERGIES = ("eV", "meV", "Hartree", "Ry", "kcal/mol", "kJ/mol", "J")
-OTHERS = ("e", "e*A", "Debye", "eV/A", "eV/A^3", "GPa", "K", "fs", "u", *ENERGIES)
 
 _SYMBOLS = {"angstrom": "Å", "a": "Å", "bohr": "a₀", "nm": "nm"}
 _PER_CUBE = {"angstrom": "Å³", "a": "Å³", "bohr": "a₀³", "nm": "nm³"}
@@ -24,16 +23,24 @@ _PER_CUBE = {"angstrom": "Å³", "a": "Å³", "bohr": "a₀³", "nm": "nm³"}
 def check_units(length_unit: str, targets: Mapping[str, TargetOptions], findings: Findings) -> None:
     """Add units that metatomic does not know to ``findings``; an empty one is no mistake.
 
-    Lengths and energies must be convertible to angstrom and eV, the others to themselves: an
-    exported model carries its units, and metatomic refuses those that it does not know.
+    Lengths and energies must be convertible to angstrom and eV: engines convert them. Units of
+    other quantities are free text.
     """
     if not _converts(length_unit, "angstrom"):
         _unknown("systems.length_unit", length_unit, LENGTHS, findings)
     for name, target in targets.items():
-        is_energy = target.quantity == "energy"
-        if not _converts(target.unit, "eV" if is_energy else target.unit):
-            known = ENERGIES if is_energy else OTHERS
-            _unknown(f"targets.{name}.unit", target.unit, known, findings)
+        if target.quantity == "energy" and not _converts(target.unit, "eV"):
+            _unknown(f"targets.{name}.unit", target.unit, ENERGIES, findings)
+
+
+def is_declarable(unit: str) -> bool:
+    """Whether metatomic's outputs may carry ``unit``; it refuses those that it does not know."""
+    return _converts(unit, unit)
+
+
+def are_convertible(unit: str, other: str) -> bool:
+    """Whether metatomic knows the factor between two units."""
+    return _converts(unit, other)
 
 
 def _converts(unit: str, other: str) -> bool:
@@ -59,6 +66,11 @@ def stress_unit(energy: str, length: str) -> str:
     """``eV/Å³`` from ``eV`` and ``angstrom``; empty where one is not known."""
     symbol = _PER_CUBE.get(length.lower(), f"{length}³")
     return f"{energy}/{symbol}" if energy and length else ""
+
+
+def to_ev(energy: str) -> float:
+    """Energies in ``energy`` times this are in eV; 1 where no unit is given."""
+    return float(unit_conversion_factor(energy, "eV")) if energy else 1.0
 
 
 def to_ev_per_angstrom(energy: str, length: str) -> float | None:

@@ -200,8 +200,7 @@ def names(dataset_info: DatasetInfo, *, totals: bool = False, extended: bool = F
 def units(dataset_info: DatasetInfo, *, extended: bool = False) -> dict[str, str]:
     """Name of every error to the unit that :func:`display` shows it in (eV shown as meV).
 
-    An unknown unit is ``""``, as that of a cosine; a force or stress in an unknown length unit
-    is per ``length``.
+    A unit that is not known, wholly or in part, is ``""``, as that of a cosine.
     """
     raw = _units(dataset_info)
     return {

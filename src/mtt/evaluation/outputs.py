@@ -8,8 +8,10 @@ from ase.data import chemical_symbols
 from metatomic.torch import AtomisticModel
 
 from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.data.units import are_convertible
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.interface import ModelInterface
+from mtt.mlip.free_units import stored_unit
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -47,7 +49,8 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
         if output.sample_kind in ("system", "atom"):
             is_energy = base == "energy"
             kind = "system" if is_energy else output.sample_kind
-            targets[name] = TargetInfo("energy" if is_energy else "", output.unit, kind)
+            unit = stored_unit(model.metadata(), name, output.unit)
+            targets[name] = TargetInfo("energy" if is_energy else "", unit, kind)
     return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
 
 
@@ -84,6 +87,10 @@ def _target_problem(name: str, target: TargetInfo, known: DatasetInfo) -> Proble
         hint = did_you_mean(name, known.targets) or f"it has {', '.join(known.targets)}"
         return Problem("the model has no such target", name, hint)
     own = known.targets[name]
+    if _differ(own.unit, target.unit) and not are_convertible(target.unit, own.unit):
+        what = f"the unit is {target.unit!r} in the data and {own.unit!r} in the model"
+        hint = "nothing converts one into the other: give the data in the model's unit"
+        return Problem(what, name, hint)
     if target.per_atom and not own.per_atom and not own.is_energy:
         return Problem("the model predicts it per structure, the data have it per atom", name)
     if own.per_atom and not target.per_atom:
@@ -95,4 +102,8 @@ def same_units(known: DatasetInfo, given: DatasetInfo) -> bool:
     """Whether ``given`` needs no conversion; an unnamed unit is taken to be the model's."""
     pairs = [(known.length_unit, given.length_unit)]
     pairs += [(known.targets[name].unit, target.unit) for name, target in given.targets.items()]
-    return all(not a or not b or a.lower() == b.lower() for a, b in pairs)
+    return not any(_differ(a, b) for a, b in pairs)
+
+
+def _differ(unit: str, other: str) -> bool:
+    return bool(unit and other) and unit.lower() != other.lower()

@@ -103,7 +103,7 @@ def _part(whole: Quantity, name: str, division: str) -> Quantity:
 
 
 def _whole(info: DatasetInfo, totals: bool) -> list[Quantity]:
-    length = _LENGTHS.get(info.length_unit.lower(), info.length_unit) or "length"
+    length = _LENGTHS.get(info.length_unit.lower(), info.length_unit)
     found = []
     for name, target in info.targets.items():
         prefix = "" if name == "energy" else f"{name} "
@@ -118,7 +118,7 @@ def _whole(info: DatasetInfo, totals: bool) -> list[Quantity]:
         if target.has_strain and target.strain_name == "virial":
             found.append(Quantity(f"{prefix}virial", name, "virial", _per(target.unit, "atom")))
         elif target.has_strain:
-            unit = _per(target.unit, f"{length}³")
+            unit = _per(target.unit, f"{length}³" if length else "")
             found.append(Quantity(f"{prefix}stress", name, "stress", unit))
     return found
 
@@ -127,4 +127,4 @@ _LENGTHS = {"angstrom": "Å", "ang": "Å", "a": "Å"}
 
 
 def _per(unit: str, other: str) -> str:
-    return f"{unit}/{other}" if unit else ""
+    return f"{unit}/{other}" if unit and other else ""

@@ -21,6 +21,7 @@ from metatomic.torch import (
 from torch import Tensor
 
 from mtt.data.info import TargetInfo
+from mtt.data.units import is_declarable
 from mtt.errors import ArchitectureError
 from mtt.graph import Target
 from mtt.interface import ModelInterface
@@ -39,7 +40,9 @@ def caller(
     An exported model converts from ``length_unit``, and to the units of ``targets``.
     """
     outputs = {
-        name: ModelOutput(unit=target.unit, sample_kind=target.sample_kind)
+        name: ModelOutput(
+            unit=target.unit if is_declarable(target.unit) else "", sample_kind=target.sample_kind
+        )
         for name, target in targets.items()
     }
     if isinstance(model, ModelInterface):

@@ -9,12 +9,14 @@ import ase
 import numpy as np
 import torch
 from metatomic.torch import NeighborListOptions
-from vesin import NeighborList
 
+from mtt.data.finder import Finder, Geometries
 from mtt.exporting.probe import Structure
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
+
+_SOURCE = "a structure that the exported model is tried on"
 
 
 def trial_atoms(
@@ -70,12 +72,12 @@ def structure(atoms: ase.Atoms, lists: Sequence[NeighborListOptions]) -> Structu
         "cell": cell,
         "pbc": pbc,
     }
+    one = Geometries(
+        atoms.positions, np.array([len(atoms)]), np.array(atoms.cell)[None], atoms.pbc[None]
+    )
     for i, options in enumerate(lists):
-        first, second, shifts, vectors = NeighborList(
-            cutoff=options.cutoff, full_list=options.full_list, sorted=True
-        ).compute(
-            points=atoms.positions, box=cell.numpy(), periodic=list(atoms.pbc), quantities="ijSD"
-        )
+        finder = Finder(options.cutoff, full_list=options.full_list, ordered=True)
+        first, second, shifts, vectors = next(finder.each(one, "ijSD", lambda _: _SOURCE))
         samples = np.concatenate([np.stack([first, second], axis=1), shifts], axis=1)
         values[f"samples.{i}"] = torch.from_numpy(samples.astype(np.int32))
         values[f"vectors.{i}"] = torch.tensor(vectors)

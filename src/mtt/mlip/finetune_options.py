@@ -17,6 +17,9 @@ _CONFIGS: dict[str, dict[str, Any]] = {
 }
 """Method to the keys of its ``config``, with defaults."""
 
+BASELINES = ("auto", "keep", "refit")
+"""What may become of the composition baseline where the labels have another reference."""
+
 
 def asked(finetune: Mapping[str, Any]) -> dict[str, Any]:
     """How the model is made from its source, as plain values for its provenance."""
@@ -24,6 +27,8 @@ def asked(finetune: Mapping[str, Any]) -> dict[str, Any]:
         "method": finetune.get("method", "full"),
         "config": dict(finetune.get("config") or {}),
         "inherit_heads": dict(finetune.get("inherit_heads") or {}),
+        # runs from before this option kept what the source has, and are restarted as they are
+        "baseline": finetune.get("baseline", "auto"),
     }
 
 
@@ -38,8 +43,12 @@ def finetune_problems(finetune: Mapping[str, Any]) -> list[Problem]:
     if method not in _CONFIGS:
         hint = did_you_mean(method, _CONFIGS) or f"one of {', '.join(_CONFIGS)}"
         return [Problem(f"unknown method {method!r}", f"{SECTION}.method", hint)]
+    baseline = finetune.get("baseline", "auto")
+    if baseline not in BASELINES:
+        hint = did_you_mean(str(baseline), BASELINES) or f"one of {', '.join(BASELINES)}"
+        return [Problem(f"{baseline!r} is unknown", f"{SECTION}.baseline", hint)]
     given = finetune.get("config") or {}
-    asked = method != "full" or given or finetune.get("inherit_heads")
+    asked = method != "full" or given or finetune.get("inherit_heads") or baseline != "auto"
     if asked and not finetune.get("read_from"):
         what = "there is nothing to fine-tune"
         return [Problem(what, f"{SECTION}.read_from", "give the checkpoint to start from")]

@@ -12,7 +12,8 @@ from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
 from mtt.mlip.finetune_options import SECTION, finetune_problems
 from mtt.mlip.model import MLIPModel
-from mtt.mlip.support import symbols, target_problems, unit_problems
+from mtt.mlip.refit import check_refit
+from mtt.mlip.support import as_known, symbols, target_problems, unit_problems
 from mtt.mlip.tables import Tables
 from mtt.mlip.trainable import choose_trainable
 from mtt.mlip.transfer import Transfer, transfer
@@ -66,7 +67,16 @@ def fine_tune(
     if problems:
         raise ArchitectureError.collect(problems)
     counterparts = _counterparts(known, info, finetune.get("inherit_heads") or {})
+    taken = {
+        name: as_known(known.targets[counterparts[name]], target)
+        if name in counterparts
+        else target
+        for name, target in info.targets.items()
+    }
+    info = info.with_targets(taken)
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
+    baseline = finetune.get("baseline", "auto")
+    check_refit(model, counterparts, baseline, training.get("atomic_baseline") or {})
     carried = model.composition.values.clone(), model.scale.values.clone()
     tables = Tables(source, model, counterparts)
     notes = [*_notes(source, model, counterparts), *tables.fit(dataset, training)]

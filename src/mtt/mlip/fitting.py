@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,13 @@ from mtt.stopping import stop_if_asked
 if TYPE_CHECKING:
     from mtt.data import Dataset
 
+log = logging.getLogger(__name__)
+
+UNDETERMINED = (
+    "the training set has no label of %s itself: it is learnt from its derivatives alone, and its "
+    "constant is not determined (atomic_baseline sets it); its own errors choose no epoch"
+)
+
 
 def fit_weights(
     dataset: Dataset, info: DatasetInfo, given: Mapping[str, Any], offset: Mapping[str, Tensor]
@@ -29,7 +37,8 @@ def fit_weights(
     """Composition weights [n_types, properties] of every target.
 
     Extensive targets are fitted over structures, per-atom targets over atoms (the mean of
-    each element).
+    each element). A target that is the mean over atoms gets its own mean, the same for every
+    element: no composition is fitted unless ``given`` names it.
 
     :param given: ``atomic_baseline`` of the options, target to number or ``{Z: number}``.
     :param offset: other baselines [n, properties] already in the model, taken off first.
@@ -45,6 +54,12 @@ def fit_weights(
         values = dataset.target(name).values
         if name in offset:
             values = values - offset[name]
+        if target.is_mean:
+            mean = values.nanmean(dim=0).nan_to_num(0.0)
+            weights[name] = mean.repeat(len(info.atomic_types), 1)
+            continue
+        if target.is_energy and bool(values.isnan().all()):
+            log.warning(UNDETERMINED, name)
         counts = counts_of(dataset, target, info.atomic_types)
         weights[name] = fit_composition(counts, values, info.atomic_types)
     return weights
@@ -61,7 +76,7 @@ def fit_scales(
 
     It is the root mean square of the forces where there are any (in energy per length, the
     convention of NequIP and MACE: a network of order one then has forces of order one), else
-    of the values without their composition baseline, per atom for values of structures.
+    of the values without their composition baseline, per atom for sums over atoms.
 
     :param offsets: other baselines already in the model, taken off first.
 
@@ -160,7 +175,7 @@ def _typical(
         return labels.forces - offset.forces
     counts = counts_of(dataset, target, info.atomic_types)
     residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
-    return residual if target.per_atom else residual / dataset.n_atoms[:, None]
+    return residual if target.per_atom or target.is_mean else residual / dataset.n_atoms[:, None]
 
 
 def _root_mean_square(values: Tensor) -> float:
@@ -171,9 +186,13 @@ def _root_mean_square(values: Tensor) -> float:
 
 
 def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
-    """[n, n_types] float64, atoms of each element in each sample of ``target``."""
+    """[n, n_types] float64, atoms of each element in each sample of ``target``.
+
+    Of a target that is a mean over atoms, their shares.
+    """
     if not target.per_atom:
-        return dataset.composition(atomic_types)
+        counts = dataset.composition(atomic_types)
+        return counts / dataset.n_atoms[:, None] if target.is_mean else counts
     numbers = torch.as_tensor(list(atomic_types))
     return (dataset.types[:, None] == numbers[None, :]).to(torch.float64)
 

@@ -31,7 +31,8 @@ class MLIPModel(Served, Stored):
 
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
     - ``predict(graph) -> Dict[str, Tensor [n_atoms, properties]]`` with an entry for every
-      target of ``dataset_info``; values of structures are summed over their atoms.
+      target of ``dataset_info``; values of structures are summed over their atoms, or are
+      their mean where the target is not extensive.
 
     Both return the network's own numbers, in the network's precision. This class multiplies
     them by the scale of the target and adds the baselines (composition, ZBL, a prior) in float64.
@@ -64,6 +65,7 @@ class MLIPModel(Served, Stored):
         self.target_names: List[str] = list(targets)
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
         self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
+        self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
         # all targets side by side: [n_types, Σ properties] and [n_targets]
         widths = [target.properties for target in targets.values()]
         self.ends: List[int] = torch.tensor(widths).cumsum(0).tolist()
@@ -180,6 +182,9 @@ class MLIPModel(Served, Stored):
             if not self.per_atom[name]:
                 zeros = atomic.new_zeros(graph.n_systems, atomic.shape[1])
                 values = zeros.index_add(0, graph.system, atomic)
+                if self.means[name]:
+                    sizes = torch.bincount(graph.system, minlength=graph.n_systems)
+                    values = values / sizes.clamp(min=1)[:, None]
             predictions[name] = Target(values)
         for name in wanted:
             values = predictions[name].values

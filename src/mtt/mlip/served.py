@@ -15,9 +15,11 @@ from metatomic.torch import (
 )
 from torch import Tensor
 
+from mtt.data.units import is_declarable
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.adapters import merge_adapters
+from mtt.mlip.free_units import with_units
 from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
 
 
@@ -27,6 +29,7 @@ class Served(ModelInterface):
     type_index: Tensor
     precision: Tensor
     per_atom: Dict[str, bool]
+    means: Dict[str, bool]
 
     def list_cutoff(self) -> float:
         """Radius that the neighbour list must have."""
@@ -45,10 +48,13 @@ class Served(ModelInterface):
         return [options]
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
-        """Energies are declared per atom: engines then get them per structure, too."""
+        """Energies are declared per atom: engines then get them per structure, too.
+
+        A unit that metatomic does not know goes to the metadata of the exported model alone.
+        """
         return {
             name: ModelOutput(
-                unit=target.unit,
+                unit=target.unit if is_declarable(target.unit) else "",
                 sample_kind="atom" if target.per_atom or target.is_energy else "system",
                 description=target.description,
             )
@@ -76,7 +82,8 @@ class Served(ModelInterface):
                 if graph.centers.shape[0] == 0:
                     # engines differentiate by the positions, whether there are neighbours or not
                     values = values + 0.0 * graph.positions.sum().to(values.dtype)
-                results[name] = scalar_map(values, samples, selected, per_atom, name)
+                mean = self.means[name]
+                results[name] = scalar_map(values, samples, selected, per_atom, name, mean)
         return results
 
     def interaction_range(self) -> float:
@@ -101,4 +108,6 @@ class Served(ModelInterface):
         )
         model = copy.deepcopy(self).to("cpu").eval()
         merge_adapters(model)
-        return AtomisticModel(model, self.metadata if metadata is None else metadata, capabilities)
+        metadata = self.metadata if metadata is None else metadata
+        described = with_units(metadata, self.dataset_info.targets)
+        return AtomisticModel(model, described, capabilities)

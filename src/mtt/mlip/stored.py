@@ -14,7 +14,7 @@ from mtt.errors import CheckpointError
 from mtt.interface import Context
 from mtt.mlip.adapters import merge_adapters
 from mtt.mlip.steps import folder_steps
-from mtt.mlip.support import check_restart, check_targets
+from mtt.mlip.support import as_known, check_restart, check_targets
 from mtt.mlip.trainable import restore_finetuning
 from mtt.mlip.tunable import Tunable
 
@@ -43,9 +43,9 @@ class Stored(Tunable):
         check_restart(self.dataset_info, dataset_info)
         check_targets(type(self).__name__, self.__supported_targets__, False, dataset_info)
         # the data decide which derivatives have labels; the model stays what it is
-        self.dataset_info = self.dataset_info.with_targets(
-            {**self.dataset_info.targets, **dataset_info.targets}
-        )
+        known = self.dataset_info.targets
+        wanted = {name: as_known(known[name], new) for name, new in dataset_info.targets.items()}
+        self.dataset_info = self.dataset_info.with_targets({**known, **wanted})
         return self
 
     def get_checkpoint(self) -> dict[str, Any]:

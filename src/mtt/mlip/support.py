@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ase.data import chemical_symbols
 
@@ -30,7 +31,7 @@ def check_targets(
     problems = [
         Problem(
             f"{architecture} cannot predict target {name!r} ({target_kind(target)})",
-            hint=f"it can predict: {', '.join(supported)}",
+            hint=_kinds_hint(target, supported),
         )
         for name, target in info.targets.items()
         if target_kind(target) not in supported
@@ -42,9 +43,20 @@ def check_targets(
     ]
     if single and len(info.targets) > 1:
         names = ", ".join(info.targets)
-        problems.append(Problem(f"{architecture} predicts one energy, not {names}"))
+        hint = (
+            "write predict(graph), which returns the values of every target by its name, in place "
+            "of atomic_energies(graph)"
+        )
+        problems.append(Problem(f"{architecture} predicts one energy, not {names}", hint=hint))
     if problems:
         raise ArchitectureError.collect(problems)
+
+
+def _kinds_hint(target: TargetInfo, supported: Sequence[str]) -> str:
+    kinds = f"it can predict: {', '.join(supported)}"
+    if target_kind(target) != "scalar" or "energy" not in supported:
+        return kinds
+    return f"{kinds}; if this is an energy of the structure, write quantity: energy"
 
 
 def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:
@@ -91,16 +103,27 @@ def unit_problems(known: DatasetInfo, wanted: DatasetInfo) -> list[Problem]:
 
 def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Problem]:
     """Where ``target`` of the data is another quantity than the model's ``own``."""
+    quantity = target.quantity or own.quantity  # what is left open is what the model has
     return [
         Problem(f"{name}: {key} is {new!r} in the data and {old!r} in the model")
         for key, new, old in (
             ("unit", target.unit, own.unit),
-            ("quantity", target.quantity, own.quantity),
+            ("quantity", quantity, own.quantity),
+            ("extensive", target.extensive or own.extensive, own.extensive),
             ("sample_kind", target.sample_kind, own.sample_kind),
             ("num_subtargets", target.properties, own.properties),
         )
         if new != old
     ]
+
+
+def as_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
+    """``wanted`` of the data with what a model of ``known`` already takes it for.
+
+    Data whose options name no quantity leave open what the numbers are; a trained model knows.
+    """
+    quantity = wanted.quantity or known.quantity
+    return replace(wanted, quantity=quantity, extensive=known.extensive)
 
 
 def symbols(atomic_types: Sequence[int]) -> str:

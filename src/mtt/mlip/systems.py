@@ -95,7 +95,12 @@ def selection_mask(samples: Tensor, selected: Optional[Labels]) -> Optional[Tens
 
 
 def scalar_map(
-    atomic: Tensor, samples: Tensor, selected: Optional[Tensor], per_atom: bool, name: str
+    atomic: Tensor,
+    samples: Tensor,
+    selected: Optional[Tensor],
+    per_atom: bool,
+    name: str,
+    mean: bool = False,
 ) -> TensorMap:
     """The values of one target as metatomic wants them, per atom or summed per structure.
 
@@ -104,6 +109,7 @@ def scalar_map(
     :param selected: [n_atoms] bool, the atoms that count; None for all. Structures without
         a selected atom are left out.
     :param name: name of the target; ``mtt::x`` and ``x/variant`` have the property ``x``.
+    :param mean: of structures give the mean over the atoms that count, not the sum.
     """
     if selected is not None:
         atomic, samples = atomic[selected], samples[selected]
@@ -113,6 +119,9 @@ def scalar_map(
         systems, of_atom = torch.unique_consecutive(samples[:, 0], return_inverse=True)
         zeros = atomic.new_zeros(systems.shape[0], atomic.shape[1])
         atomic = zeros.index_add(0, of_atom, atomic)
+        if mean:
+            sizes = torch.bincount(of_atom, minlength=systems.shape[0])
+            atomic = atomic / sizes[:, None]
         samples = systems[:, None]
     index = torch.arange(atomic.shape[1], dtype=torch.int32, device=atomic.device)
     block = TensorBlock(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from mtt.baselines.composition import fit_composition
 from mtt.graph import Target
 from mtt.mlip.fitting import check_given, counts_of, fit_scales, fit_weights
+from mtt.mlip.given import given_types
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import symbols
 from mtt.mlip.transfer import places_of
@@ -30,7 +31,8 @@ class Tables:
         self._source, self._model, self._counterparts = source, model, counterparts
         self._places = places_of(source, model)
         n_types = len(model.dataset_info.atomic_types)
-        self._new = [i for i in range(n_types) if i not in self._places]
+        self._all = list(range(n_types))
+        self._new = [i for i in self._all if i not in self._places]
 
     def carry_over(self) -> None:
         """Take what the source has; the rest stays zero, scales stay one, priors as given."""
@@ -59,15 +61,21 @@ class Tables:
         chosen = {name: baselines[name] for name in fitted.targets if name in baselines}
         weights = fit_weights(dataset, fitted, chosen, offset)
         for name, table in weights.items():
-            model.composition.values[:, columns(model, name)] = table
+            # of a target that the source has, elements that are not given keep their numbers
+            rows = given_types(baselines[name], info.atomic_types) if name in given else self._all
+            model.composition.values[rows, columns(model, name)] = table[rows]
         notes = [f"the baseline of {name} is that of the options" for name in given]
         notes += [f"the baseline of {name} is fitted to the training set" for name in fresh]
-        if self._new:
-            for name in self._counterparts:
-                if name not in given:
-                    self._fit_new_elements(dataset, name, offset)
-            new = symbols([info.atomic_types[i] for i in self._new])
-            notes.append(f"the baselines of {new} are fitted to the training set")
+        fitted_types: set[int] = set()
+        for name in self._counterparts if self._new else ():
+            own = given_types(baselines.get(name), info.atomic_types)
+            new = [i for i in self._new if i not in own]
+            if new:
+                self._fit_new_elements(dataset, name, new, offset)
+            fitted_types.update(new)
+        if fitted_types:
+            new_symbols = symbols([info.atomic_types[i] for i in sorted(fitted_types)])
+            notes.append(f"the baselines of {new_symbols} are fitted to the training set")
         return notes + self._fit_scales(dataset, training, fresh, scales, offsets)
 
     def _fit_scales(
@@ -94,16 +102,22 @@ class Tables:
             for name, scale in found.items()
         ]
 
-    def _fit_new_elements(self, dataset: Dataset, name: str, offset: Mapping[str, Tensor]) -> None:
+    def _fit_new_elements(
+        self, dataset: Dataset, name: str, new: Sequence[int], offset: Mapping[str, Tensor]
+    ) -> None:
         """Least squares for the new elements, what the known ones explain being taken off."""
         model, info = self._model, self._model.dataset_info
         counts = counts_of(dataset, info.targets[name], info.atomic_types)
         table = model.composition.values[:, columns(model, name)]
+        if info.targets[name].is_mean:  # one number for all elements, those that come later too
+            table[new] = table[self._places].mean(dim=0)
+            return
+        table[new] = 0.0
         values = dataset.target(name).values - counts @ table
         if name in offset:
             values = values - offset[name]
-        types = [info.atomic_types[i] for i in self._new]
-        table[self._new] = fit_composition(counts[:, self._new], values, types)
+        types = [info.atomic_types[i] for i in new]
+        table[new] = fit_composition(counts[:, new], values, types)
 
 
 def columns(model: MLIPModel, name: str) -> slice:

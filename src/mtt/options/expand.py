@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mtt.options.default_gradients import (
+    DEFAULT,
+    default_gradient,
+    is_energy_name,
+    without_claimed,
+)
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.places import Fault, KeyPath, as_index
 from mtt.options.set_names import all_named, name_faults
@@ -15,9 +21,12 @@ from mtt.options.values import (
     GradientOptions,
     IndexSplit,
     Part,
+    ReadFrom,
     SystemsOptions,
     TargetOptions,
+    is_extensive,
 )
+from mtt.regular import unreadable
 
 _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
@@ -65,7 +74,9 @@ class Expander:
             systems=systems,
             targets=self._targets(value.get("targets") or {}, (*path, "targets"), systems),
             extra_data={
-                str(name): self._values(item, (*path, "extra_data", name), name, systems, "")
+                str(name): self._values(
+                    item, (*path, "extra_data", name), name, systems, _quantity(item)
+                )
                 for name, item in (value.get("extra_data") or {}).items()
             },
             indices=self._indices(value.get("indices"), (*path, "indices")),
@@ -74,7 +85,7 @@ class Expander:
         )
 
     def _systems(self, value: Any, path: KeyPath) -> SystemsOptions:
-        value = {"read_from": value} if isinstance(value, str) else value
+        value = {"read_from": value} if isinstance(value, str | list) else value
         read_from = value["read_from"]
         self._check_store(read_from, (*path, "read_from"))
         return SystemsOptions(read_from, value.get("reader"), value.get("length_unit") or "")
@@ -100,15 +111,15 @@ class Expander:
                     Fault(here, f"{name.removeprefix('mtt::')!r} is given twice", "rename one")
                 )
             targets[name] = self._target(value, here, name, systems)
-        return targets
+        return without_claimed(targets)
 
     def _target(
         self, value: Any, path: KeyPath, name: str, systems: SystemsOptions
     ) -> TargetOptions:
         value = {"read_from": value} if isinstance(value, str) else value
-        named_energy = name == "energy"
-        target = self._values(value, path, name, systems, "energy", named_energy=named_energy)
-        implied = named_energy or value.get("quantity") == "energy"
+        quantity = "energy" if is_energy_name(name) else _quantity(value)
+        target = self._values(value, path, name, systems, quantity)
+        self._check_sum(value, path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
@@ -124,11 +135,30 @@ class Expander:
         if sections["stress"] and sections["virial"]:
             what = "stress and virial cannot both be given"
             self.faults.append(Fault((*path, "virial"), what, "they are the same labels; keep one"))
-        for key in ("forces", "stress") if implied and has_gradients else ():
+        for key in DEFAULT if has_gradients else ():
             off = value.get(key) is False or (key == "stress" and sections["virial"])
             if sections[key] is None and not off:
-                sections[key] = GradientOptions(target.read_from, target.reader, key, False)
+                sections[key] = default_gradient(name, target, key)
+        if value.get("key") is True:
+            hint = "name the key, or write false where the file has no energies"
+            self.faults.append(
+                Fault((*path, "key"), "expected text, false or null, got true", hint)
+            )
+        if not target.key and not any(sections.values()):
+            what = "without a key there must be forces, stress or virial of an energy to learn from"
+            self.faults.append(Fault((*path, "key"), what))
         return TargetOptions(**{**vars(target), **sections})
+
+    def _check_sum(self, value: dict[str, Any], path: KeyPath, target: TargetOptions) -> None:
+        """``extensive`` where it says something that cannot be."""
+        written = value.get("extensive")
+        here = (*path, "extensive")
+        if written is not None and target.sample_kind == "atom":
+            self.faults.append(Fault(here, "is for values of structures", "leave it out"))
+        elif written is False and target.quantity == "energy":
+            what = "an energy is the sum of the energies of its atoms"
+            hint = "leave it out, or call a mean by a name such as mtt::energy_per_atom"
+            self.faults.append(Fault(here, what, hint))
 
     def _values(
         self,
@@ -137,23 +167,22 @@ class Expander:
         name: str,
         systems: SystemsOptions,
         quantity: str,
-        *,
-        named_energy: bool = False,
     ) -> TargetOptions:
         """What targets and extra data share."""
         value = {"read_from": value} if isinstance(value, str) else value
         own = value.get("read_from")
-        self._check_store(own or "", (*path, "read_from"))
-        written = value.get("quantity")
+        self._check_store(own, (*path, "read_from"))
+        extensive = value.get("extensive")
         return TargetOptions(
-            quantity="energy" if named_energy else quantity if written is None else written,
+            quantity=quantity,
             read_from=own or systems.read_from,
             reader=value.get("reader"),
-            key=value.get("key") or str(name),
+            key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
             num_subtargets=value.get("num_subtargets") or 1,
             description=value.get("description") or "",
+            extensive=is_extensive(quantity) if extensive is None else extensive,
         )
 
     def _sample_kind(self, value: dict[str, Any], path: KeyPath) -> str:
@@ -177,7 +206,7 @@ class Expander:
         section = {"read_from": value} if isinstance(value, str) else value
         section = {} if section is True else section
         own = section.get("read_from")
-        self._check_store(own or "", (*path, "read_from"))
+        self._check_store(own, (*path, "read_from"))
         return GradientOptions(
             read_from=own or target.read_from,
             reader=section.get("reader") or target.reader,
@@ -196,6 +225,10 @@ class Expander:
         return list(indices)
 
     def _read_indices(self, file: Path, path: KeyPath) -> list[int]:
+        wrong = unreadable(file)
+        if wrong:
+            self.faults.append(Fault(path, f"{file}: {wrong.what}", wrong.hint))
+            return []
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
@@ -216,14 +249,25 @@ class Expander:
             self.faults.append(Fault(path, f"{file} holds no index"))
         return indices
 
-    def _check_store(self, read_from: str, path: KeyPath) -> None:
+    def _check_store(self, read_from: ReadFrom | None, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""
+        if isinstance(read_from, list):
+            for i, one in enumerate(read_from):
+                self._check_store(one, (*path, i))
+            return
+        if not read_from:
+            return
         what = _STORES.get(Path(read_from).suffix.lower())
         # unlike Path.is_file, no error for a name that is too long for a file
-        if what is None and read_from and os.path.isfile(Path(read_from) / "ns.npy"):
+        if what is None and os.path.isfile(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))
+
+
+def _quantity(value: Any) -> str:
+    """As it is written; empty where it is not."""
+    return (value.get("quantity") or "") if isinstance(value, dict) else ""
 
 
 def _weight(value: Any) -> float | str | None:

@@ -4,6 +4,9 @@ A path counts from the root of the file (``${base_precision}``), or, with leadin
 mapping that holds the key (``${.key}``), from the one around it (``${..read_from}``), and so on
 (OmegaConf's rule). A path that the root does not hold is looked up in the mappings around the
 key, from the inside out, so that ``${systems.read_from}`` works inside a data set.
+
+In the names of data files, ``${HOME}`` stays where no key is called so: a variable of the
+environment, which is replaced when the files are read.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ _REFERENCE = re.compile(r"(?<!\\)\$\{([^{}]*)\}")
 _OPEN = re.compile(r"(?<!\\)\$\{")
 _RESOLVER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:(?!:)")
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")  # of the environment
+_GRADIENTS = ("forces", "stress", "virial")
+_SETS = ("training_set", "validation_set", "test_set")
 _MISSING = object()
 
 MAX_SIZE = 1_000_000
@@ -33,6 +39,15 @@ def escape(value: Any) -> Any:
     if isinstance(value, list):
         return [escape(item) for item in value]
     return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
+def _names_files(path: KeyPath) -> bool:
+    """Whether the value at ``path`` names data files, in which variables may stand."""
+    keys = [key for key in path if isinstance(key, str)]
+    if not keys or keys[0] == "architecture":
+        return not keys
+    short = keys[-1] in _SETS or keys[-2:-1] == ["targets"] or keys[-2:-1] == ["extra_data"]
+    return short or keys[-1] in ("read_from", "systems", *_GRADIENTS)
 
 
 class Interpolator:
@@ -102,6 +117,8 @@ class Interpolator:
             self.faults.append(Fault(path, f"the interpolation goes round in a circle: {circle}"))
             return text
         value, owner = self._find(name, path)
+        if value is _MISSING and _VARIABLE.fullmatch(name) and _names_files(path):
+            return text if _REFERENCE.fullmatch(text) else f"${{{name}}}"
         if value is _MISSING:
             hint = "a path counts from the root of the file, '${.key}' from the mapping around"
             first = name.strip(".").split(".")[0]

@@ -14,6 +14,7 @@ import yaml
 from mtt.errors import ConfigError, Problem
 from mtt.options.dialect import MERGE, Loader, scalar
 from mtt.options.places import KeyPath, Places, dotted
+from mtt.regular import unreadable
 
 _ZIP = b"PK\x03\x04"  # the beginning of all files that hold a model
 MAX_BYTES = 64 * 2**20
@@ -86,6 +87,9 @@ def parse(text: str, source: str) -> Document:
 
 
 def _read(path: Path) -> str:
+    wrong = unreadable(path)
+    if wrong:
+        raise ConfigError(wrong.what, where=str(path), hint=wrong.hint)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

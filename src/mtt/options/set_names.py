@@ -48,5 +48,10 @@ def all_named(datasets: Sequence[DatasetOptions]) -> list[DatasetOptions]:
 
 
 def _stem(options: DatasetOptions) -> str:
-    stem = Path(options.systems.read_from).stem
+    read_from = options.systems.read_from
+    path = Path(read_from if isinstance(read_from, str) else read_from[0])
+    # of a pattern, the folder that its files are in
+    while re.search(r"[*?[]", path.stem) and path.name:
+        path = path.parent
+    stem = path.stem
     return re.sub(rf"(?!{_ALLOWED.pattern}).", "_", stem) or "set"

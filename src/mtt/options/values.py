@@ -8,9 +8,17 @@ from typing import Any
 from mtt.options.interpolate import escape
 from mtt.options.write import to_yaml
 
+ReadFrom = str | list[str]
+"""A file or a pattern, or several; see :func:`mtt.data.inputs.input_files`."""
+
 GRADIENTS = ("forces", "stress", "virial")
 LOGGERS = ("line", "csv", "history")
 """What writes a training down unless the options say otherwise."""
+
+
+def is_extensive(quantity: str) -> bool:
+    """Whether values of ``quantity`` are sums over atoms where the options do not say so."""
+    return quantity == "energy"
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class SystemsOptions:
     :param length_unit: unit of positions and cells, or ``""`` where none is given.
     """
 
-    read_from: str
+    read_from: ReadFrom
     reader: str | None = None
     length_unit: str = ""
 
@@ -31,25 +39,31 @@ class GradientOptions:
 
     :param explicit: False where the section stands by default only, so that missing labels are
         no mistake.
+    :param others: further keys of a default section; the first one that the file has
+        is read, ``key`` before all.
     """
 
-    read_from: str
+    read_from: ReadFrom
     reader: str | None
     key: str
     explicit: bool = True
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TargetOptions:
     """One target, or one item of ``extra_data``.
 
-    :param key: name of the values in the file.
+    :param quantity: ``"energy"``, another one, or ``""``: the values are what their numbers are.
+    :param key: name of the values in the file; empty where the file has none: an energy that is
+        learnt from its derivatives alone.
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
     :param kind: ``"scalar"``, the kind of tensor.
+    :param extensive: the value of a structure is the sum over its atoms, not the mean.
     """
 
     quantity: str
-    read_from: str
+    read_from: ReadFrom
     reader: str | None
     key: str
     unit: str = ""
@@ -57,6 +71,7 @@ class TargetOptions:
     kind: str = "scalar"
     num_subtargets: int = 1
     description: str = ""
+    extensive: bool = True
     forces: GradientOptions | None = None
     stress: GradientOptions | None = None
     virial: GradientOptions | None = None
@@ -65,14 +80,17 @@ class TargetOptions:
         """As it is written in an options file; ``extra_data`` has no ``gradients``."""
         values = asdict(self)
         values["type"] = values.pop("kind")
+        values["key"] = self.key or False
+        if not gradients or self.extensive == is_extensive(self.quantity):
+            del values["extensive"]
         for name in GRADIENTS:
             section = values.pop(name)
             if not gradients:
                 continue
             if section is None:
                 values[name] = False
-            elif section.pop("explicit"):
-                values[name] = section
+            elif section["explicit"]:
+                values[name] = {k: section[k] for k in ("read_from", "reader", "key")}
             # a section that stands by default is left out, so that it stays a default
         return values
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import vesin
 from ase.data import chemical_symbols, covalent_radii
 
+from mtt.data.finder import Finder, Geometries
 from mtt.scanning.finding import Finding, count
 from mtt.scanning.structures import Block, Float, Index, Mask, Structures
 
@@ -49,20 +50,22 @@ def _within(structures: Structures, reach: float, cutoff: float | None) -> Dista
     nothing, none = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     found = Distances(nothing, none, none.copy(), nothing.copy(), none.copy())
     near, far = (
-        vesin.NeighborList(cutoff=radius, full_list=False, sorted=False)
-        for radius in (reach, cutoff or reach)
+        Finder(radius, full_list=False, ordered=False) for radius in (reach, cutoff or reach)
     )
     small = ~structures.pbc.any(axis=1) & (structures.n_atoms <= _SMALL)
     for block in structures.blocks(("positions", "numbers"), np.flatnonzero(~small)):
-        for k, i in enumerate(block.structures):
-            points, numbers, cell, pbc = _atoms(structures, block, k)
-            pairs = near.compute(points, cell, pbc, "ijd")
+        some = _geometries(structures, block)
+        source = partial(_source, structures, block.structures)
+        for k, pairs in enumerate(near.each(some, "ijd", source)):
+            i, n = block.structures[k], int(some.counts[k])
+            first = block.starts[k]
+            numbers = block.columns["numbers"][first : first + n].astype(np.int64)
             _closest(found, structures.angstrom, i, numbers, *pairs)
             if cutoff is not None:
-                found.lonely[i] = _alone(*_up_to(cutoff, *pairs), len(numbers))
+                found.lonely[i] = _alone(*_up_to(cutoff, *pairs), n)
                 if found.lonely[i] and cutoff > reach:
-                    one, other, _ = far.compute(points, cell, pbc, "ijd")
-                    found.lonely[i] = _alone(one, other, len(numbers))
+                    one, other, _ = next(far.each(some.only(k), "ijd", partial(source, k)))
+                    found.lonely[i] = _alone(one, other, n)
     for size in np.unique(structures.n_atoms[small & (structures.n_atoms > 1)]):
         _molecules(structures, found, np.flatnonzero(small & (structures.n_atoms == size)), cutoff)
     found.lonely[small & (structures.n_atoms == 1)] = 0 if cutoff is None else 1
@@ -164,13 +167,14 @@ def check_isolated(
         yield Finding(ALONE, "suspicious", what, places, number, "atoms", advice)
 
 
-def _atoms(structures: Structures, block: Block, k: int) -> tuple[Float, Index, Float, Mask]:
-    i = block.structures[k]
-    here = slice(block.starts[k], block.starts[k] + structures.n_atoms[i])
-    pbc = structures.pbc[i]
-    cell = np.where(pbc[:, None], structures.cells[i], 0.0)
-    numbers = block.columns["numbers"][here].astype(np.int64)
-    return block.columns["positions"][here], numbers, cell, pbc
+def _geometries(structures: Structures, block: Block) -> Geometries:
+    here = block.structures
+    cells, pbc = structures.cells[here], structures.pbc[here]
+    return Geometries(block.columns["positions"], structures.n_atoms[here], cells, pbc)
+
+
+def _source(structures: Structures, members: Index, k: int, *_: int) -> str:
+    return structures.dataset.source(int(members[k]))
 
 
 def _alone(one: Index, other: Index, n: int) -> int:

@@ -10,11 +10,14 @@ import numpy as np
 
 from mtt.data import Dataset
 from mtt.data.files import Files
+from mtt.data.inputs import input_files
 from mtt.data.keys import numbers_in
 from mtt.data.raw import RawFrame
 from mtt.data.store import is_packed
-from mtt.options.values import DatasetOptions
+from mtt.options.values import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
 from mtt.scanning.finding import Finding, Place, Severity
+from mtt.scanning.free_energy import OtherEnergies
+from mtt.scanning.periodicity import check_periodicity
 from mtt.scanning.states import is_state
 from mtt.scanning.structures import Mask, Structures
 
@@ -23,6 +26,10 @@ COVERAGE = "labels there"
 _LABELS = ("energy", "force", "stress", "virial", "free_energy", "gradient", "dipole", "charge")
 _ORDINARY = ("free_energy", "momenta", "tags", "initial_magmoms", "initial_charges", "magmoms")
 _SHOWN = 12
+_ALONE = (
+    "no structure has it, so that it is learnt from its derivatives alone and its constant is not "
+    "determined"
+)
 
 
 class Key(NamedTuple):
@@ -44,11 +51,15 @@ class _Use(NamedTuple):
 
 def check_keys(
     sets: Mapping[str, Sequence[DatasetOptions]],
+    angstrom: float = 1.0,
+    energies: OtherEnergies | None = None,
     visit: Callable[[str, Sequence[RawFrame]], None] | None = None,
 ) -> Iterator[Finding]:
-    """Keys of the files that the options do not name.
+    """Keys of the files that the options do not name, or that are spelt in another way.
 
     :param sets: options of the data sets, by part.
+    :param angstrom: one Å in the unit of length of the data.
+    :param energies: gets what each file holds.
     :param visit: called with each file, as it is read, and its frames.
     :raises DataError: a file cannot be read.
     """
@@ -60,13 +71,25 @@ def check_keys(
         frames = Files().read(path, reader)
         if visit is not None:
             visit(path, frames)
+        stresses = {name for kind, name in use.kinds if kind == "stress"}
+        yield from check_periodicity(part, path, frames, stresses, angstrom)
+        if energies is not None:
+            energies.add(path, frames, [one for part in sets.values() for one in part])
         others = []
         keys = keys_of(frames)
         names = {key.name for key in keys}
+        of_atoms = {key.name for key in keys if key.per_atom}
         there = {kind for kind, name in use.kinds if name in names}
+        either = _of_both(frames)
         for key in keys:
             if (key.name, key.per_atom) in use.read:
                 continue
+            if key.name in either and (key.name, not key.per_atom) in use.read:
+                continue
+            if (key.name, True) in use.read and key.name not in of_atoms:
+                continue  # of atoms, given per structure: read all the same
+            if energies is not None and key.name in energies.keys and "free" in key.name.lower():
+                continue  # has a finding to itself where it matters
             kind = _kind(key)
             if kind:
                 yield _unused(path, part, key, len(frames), kind not in there)
@@ -115,6 +138,16 @@ def keys_of(frames: Sequence[RawFrame]) -> list[Key]:
                     shapes[key] = _shape(value, len(frame.numbers) if per_atom else 1)
                 found[key].append(frame.number)
     return [Key(*key, shapes[key], tuple(numbers)) for key, numbers in found.items()]
+
+
+def _of_both(frames: Sequence[RawFrame]) -> set[str]:
+    """Names of one value that is offered per structure and per atom."""
+    return {
+        name
+        for frame in frames
+        for name, value in frame.per_atom.items()
+        if frame.per_structure.get(name) is value
+    }
 
 
 def _shape(value: object, n: int) -> str:
@@ -178,26 +211,27 @@ def _uses(
     """By file, its reader and what is read from it."""
     found: dict[str, tuple[str | None, _Use]] = {}
 
-    def use(part: str, path: str, reader: str | None) -> _Use:
-        known = found.setdefault(path, (reader, _Use(set(), set(), set())))[1]
-        known.parts.add(part)
-        return known
+    def use(part: str, section: SystemsOptions | TargetOptions | GradientOptions) -> list[_Use]:
+        used = []
+        for path in map(str, input_files(section.read_from)):
+            used.append(found.setdefault(path, (section.reader, _Use(set(), set(), set())))[1])
+            used[-1].parts.add(part)
+        return used
 
     for part, datasets in sets.items():
         for one in datasets:
-            systems = use(part, one.systems.read_from, one.systems.reader)
-            if isinstance(one.weight, str):
-                systems.read.add((one.weight, False))
+            for systems in use(part, one.systems):
+                systems.read.update({(one.weight, False)} if isinstance(one.weight, str) else ())
             for name, item in (*one.targets.items(), *one.extra_data.items()):
-                known = use(part, item.read_from, item.reader)
-                known.read.update({(item.key, item.sample_kind == "atom"), (name, False)})
-                known.kinds.add(("energy" if item.quantity == "energy" else "", item.key))
+                for known in use(part, item):
+                    known.read.update({(item.key, item.sample_kind == "atom"), (name, False)})
+                    known.kinds.add(("energy" if item.quantity == "energy" else "", item.key))
                 for kind in ("forces", "stress", "virial"):
                     gradient = getattr(item, kind)
-                    if gradient is not None:
-                        known = use(part, gradient.read_from, gradient.reader)
-                        known.read.add((gradient.key, kind == "forces"))
-                        known.kinds.add(("force" if kind == "forces" else "stress", gradient.key))
+                    for known in use(part, gradient) if gradient is not None else ():
+                        for key in (gradient.key, *gradient.others):
+                            known.read.add((key, kind == "forces"))
+                            known.kinds.add(("force" if kind == "forces" else "stress", key))
     return found
 
 
@@ -205,5 +239,7 @@ def _missing(structures: Structures, label: str, missing: Mask, of: Mask) -> Ite
     if missing.any():
         n, total = int(of.sum() - missing.sum()), int(of.sum())
         what = f"{label}: {n} of {total} structures have all of it"
+        if n == 0 and label in structures.energies:
+            what = f"{label}: {_ALONE}"
         share = 100.0 * n / total
         yield Finding(COVERAGE, "note", what, structures.places(missing), share, "%")

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtt.data import Dataset
 from mtt.options.values import DatasetOptions
+from mtt.scanning.balance import CHECK as BALANCE
 from mtt.scanning.balance import check_balance
 from mtt.scanning.baseline import check_baseline, check_files
 from mtt.scanning.composition import check_elements
@@ -16,15 +17,20 @@ from mtt.scanning.duplicates import check_duplicates, copies_of_others
 from mtt.scanning.finding import Finding, by_severity
 from mtt.scanning.forces import Forces, forces_of
 from mtt.scanning.free_atoms import check_free_atoms
+from mtt.scanning.free_energy import CHECK as ENERGY_OF_FORCES
+from mtt.scanning.free_energy import OtherEnergies
 from mtt.scanning.groups import InfoKeys, Partition, partitions
 from mtt.scanning.keys import check_coverage, check_keys, labels_read
 from mtt.scanning.outliers import check_outliers
+from mtt.scanning.periodicity import taken_for_molecules
 from mtt.scanning.references import check_references
 from mtt.scanning.splits import check_splits
 from mtt.scanning.states import check_states, find_states, originals_by_state
 from mtt.scanning.steps import steps
+from mtt.scanning.stress import CHECK as STRESS
 from mtt.scanning.stress import check_stress
 from mtt.scanning.structures import Structures
+from mtt.scanning.trajectories import CHECK as FORCES
 from mtt.scanning.trajectories import check_forces
 from mtt.scanning.zeros import check_zeros
 
@@ -48,9 +54,10 @@ def scan(
     :raises DataError: data sets that do not fit together, or files that cannot be read again.
     """
     structures = Structures(parts)
-    info = InfoKeys(structures)
-    found = list(check_keys(sets, info.add)) if sets else []
+    info, energies = InfoKeys(structures), OtherEnergies()
+    found = list(check_keys(sets, structures.angstrom, energies, info.add)) if sets else []
     groups = partitions(structures, info, labels_read(sets or {}))
+    molecules = taken_for_molecules(found)
     found += check_coverage(structures)
     found += check_elements(structures)
     original, copies = copies_of_others(structures)
@@ -74,12 +81,15 @@ def scan(
     found += check_distances(structures, distances)
     found += check_isolated(structures, distances, cutoff)
     found += check_free_atoms(structures)
-    found += _along_steps(structures, forces, groups)
-    return by_severity(found)
+    found += _along_steps(structures, forces, groups, energies)
+    return by_severity(_explained(found, molecules))
 
 
 def _along_steps(
-    structures: Structures, forces: dict[str, Forces], groups: Sequence[Partition]
+    structures: Structures,
+    forces: dict[str, Forces],
+    groups: Sequence[Partition],
+    energies: OtherEnergies,
 ) -> Iterator[Finding]:
     """Derivatives against the energies of similar structures."""
     along = {
@@ -89,3 +99,29 @@ def _along_steps(
     }
     yield from check_forces(structures, forces, along, groups)
     yield from check_stress(structures, along, groups)
+    yield from energies.check(structures, along)
+
+
+def _explained(found: Sequence[Finding], molecules: set[str]) -> list[Finding]:
+    """Without what follows from another finding, and would be put down to units.
+
+    :param molecules: files whose structures are not read as what they are.
+    """
+    of_other = {
+        place.file
+        for one in found
+        if one.check == ENERGY_OF_FORCES and one.severity == "wrong"
+        for place in one.places
+    }
+    causes = {
+        FORCES: molecules | of_other,
+        STRESS: molecules | of_other,
+        BALANCE: molecules,
+    }
+    return [
+        one
+        for one in found
+        if one.severity == "fine"
+        or not one.places
+        or any(place.file not in causes.get(one.check, ()) for place in one.places)
+    ]

@@ -63,6 +63,13 @@ class BestRule:
         self.metric = f"1 - {self._chosen}" if self._is_cosine else self._chosen
         self.identity = f"{prefix}loss {loss.identity}" if metric == "loss" else self.metric
 
+    def leave_out(self, nowhere: Collection[str]) -> None:
+        """Products do without ``nowhere``: metrics of targets that no set at all has a label of.
+
+        An energy that is learnt from forces alone has no error that could choose.
+        """
+        self._factors = [name for name in self._factors if name not in nowhere] or self._factors
+
     def check_labels(self, unlabelled: Collection[str]) -> None:
         """Whether the metric can be found.
 

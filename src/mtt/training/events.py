@@ -4,6 +4,9 @@
 category         values                                                           epoch
 ===============  ===============================================================  =============
 ``statistics``   of the workflow: ``dataset`` (its name), ``statistics``          0
+``step_0``       of the workflow, before a fine-tuning: ``dataset`` (how many     0
+                 structures of what), ``report`` (errors of the first
+                 predictions against the labels)
 ``run_start``    ``num_epochs``, ``n_batches``, ``log_interval``, ``history``     completed
                  (rows of the epochs before a restart), ``units``
 ``progress``     ``batch`` (done), ``n_batches``                                  running

@@ -13,12 +13,14 @@ import torch
 from mtt.data import Dataset, Loader, merge
 from mtt.data.combine import with_targets_of
 from mtt.errors import ConfigError, Problem, TrainingError
+from mtt.evaluation.quantities import quantities
 from mtt.mlip import MLIPModel
 from mtt.training.best import BestRule
 from mtt.training.build import make_loader, make_losses, make_stage
 from mtt.training.hypers import SECTION
 from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
+from mtt.training.optimizers import check_optimizer
 from mtt.training.plan import StagePlan, stage_plans
 from mtt.training.record import Record
 from mtt.training.stage import Stage
@@ -95,8 +97,25 @@ class Parts:
         :raises ConfigError: no such metric, or one that no validation structure has a label for.
         """
         rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
+        rule.leave_out(self._nowhere)
         rule.check_labels(self._unlabelled)
         return rule
+
+    @cached_property
+    def _nowhere(self) -> frozenset[str]:
+        """Metrics without any label of which the training set has no label either."""
+        if not self._unlabelled:
+            return frozenset()
+        info = self.model.dataset_info
+        own = [
+            f"{prefix}{metric}"
+            for quantity in quantities(info, totals=False, extended=True)
+            if quantity.part in ("values", "per atom")
+            and bool(self.training.target(quantity.target).values.isnan().all())
+            for metric in quantity.all_names
+            for prefix in ("", *(f"{name} " for name in self._names))
+        ]
+        return self._unlabelled & frozenset(own)
 
     @property
     def record(self) -> Record:
@@ -128,13 +147,17 @@ class Parts:
     def loader(self, hypers: Mapping[str, Any], dataset: Dataset, *, shuffle: bool) -> Loader:
         return make_loader(hypers, self.model, dataset, self._seed, shuffle=shuffle)
 
-    def check(self) -> None:
+    def check(self, state: TrainingState) -> None:
         """Make everything once, for the errors.
 
+        :param state: of the training that is resumed, or a fresh one.
         :raises ConfigError: options that are wrong, or do not go together.
+        :raises TrainingError: the state belongs to another optimizer.
         """
         for plan in self.plans:
-            self.make_stage(plan)
+            stage = self.make_stage(plan)
+            if plan.number == state.stage and "optimizer" in state.parts:
+                check_optimizer(stage.step.optimizer, state.parts["optimizer"])
         _ = self.best_rule
 
     def make_stage(self, plan: StagePlan) -> Stage:

@@ -53,6 +53,9 @@ class MLIPTrainer(TrainerInterface):
     :raises ConfigError: an option asks for what is not available.
     """
 
+    __taken_on_restart__: frozenset[str] = frozenset()
+    """Options of the folder's own that a resumed training may change; others are refused."""
+
     def __init__(self, hypers: dict[str, Any]) -> None:
         defaults = self.platform_hypers()
         finetune = {**defaults["finetune"], **(hypers.get("finetune") or {})}
@@ -90,7 +93,7 @@ class MLIPTrainer(TrainerInterface):
         if self.hypers["prefit"] is not None:
             check_patterns(model, self.hypers["prefit"]["parameters"], WHERE)
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
-        parts.check()
+        parts.check(self._state)
         check_resumable(self._state, parts.plans, model.dtype, dtype)
 
     def train(

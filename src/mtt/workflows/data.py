@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,14 @@ from ase.data import chemical_symbols
 
 from mtt.data import Dataset, DatasetInfo, merge, pack, read_dataset
 from mtt.data.combine import merge_infos
+from mtt.data.inputs import input_files
 from mtt.data.split import split
 from mtt.data.statistics import Statistics, statistics
 from mtt.data.store import is_packed
 from mtt.errors import DataError, Problem
 from mtt.options import DatasetOptions, IndexSplit, Options, load_eval_options
+
+log = logging.getLogger(__name__)
 
 
 class Data(NamedTuple):
@@ -23,6 +27,7 @@ class Data(NamedTuple):
 
     :param info: what the model must know: elements, targets, units.
     :param indices: the structures of each part in its files, by part and data set.
+    :param places: file and frame of each of them; none of a data set of one file.
     """
 
     training: list[Dataset]
@@ -30,6 +35,7 @@ class Data(NamedTuple):
     test: list[Dataset]
     info: DatasetInfo
     indices: dict[str, list[list[int]]]
+    places: dict[str, list[list[str]]]
 
     @property
     def notices(self) -> list[str]:
@@ -88,7 +94,17 @@ def read_data(options: Options) -> Data:
         hint = "the best epoch is chosen by them: hold out a part, such as 0.1"
         raise DataError("there are no structures to validate on", where="validation_set", hint=hint)
     info = _info(options, sets)
-    return Data(sets["training"], sets["validation"], sets["test"], info, indices)
+    places = {
+        name: [_places(*each) for each in zip(own.get(name, own["training"]), there, strict=True)]
+        for name, there in sets.items()
+    }
+    return Data(sets["training"], sets["validation"], sets["test"], info, indices, places)
+
+
+def _places(options: DatasetOptions, dataset: Dataset) -> list[str]:
+    if dataset.columns.folder is not None or len(input_files(options.systems.read_from)) < 2:
+        return []
+    return [dataset.source(i) for i in range(len(dataset))]
 
 
 def _of_file(options: DatasetOptions, structures: Sequence[int]) -> list[int]:
@@ -119,7 +135,9 @@ def _in_options(problem: Problem, options: DatasetOptions, key: str) -> Problem:
     """``problem`` at the full key where it is one of the options, and not of a file."""
     if problem.where.startswith(("systems.", "targets.", "extra_data.")):
         return problem._replace(where=f"{key}.{problem.where}")
-    if problem.where == options.systems.read_from and not Path(problem.where).is_file():
+    named = options.systems.read_from
+    mine = problem.where in ([named] if isinstance(named, str) else named)
+    if mine and not Path(problem.where).is_file():
         what = f"{problem.where}: {problem.what}"
         return problem._replace(where=f"{key}.systems.read_from", what=what)
     return problem
@@ -184,7 +202,7 @@ def statistics_of(file: str | Path, key: str = "energy") -> Statistics:
     path = Path(file)
     if is_packed(path):
         return statistics(Dataset.open(path))
-    return statistics(merge([read_dataset(one) for one in _datasets_of(path, key)]))
+    return statistics(merge(_read_aloud(_datasets_of(path, key))))
 
 
 def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "energy") -> int:
@@ -196,7 +214,15 @@ def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "ener
     :raises DataError: all mistakes in the data; ``output`` exists or cannot be written.
     """
     options = [one for file in files for one in _datasets_of(Path(file), key)]
-    return len(pack([read_dataset(one) for one in options], output))
+    return len(pack(_read_aloud(options), output))
+
+
+def _read_aloud(options: Sequence[DatasetOptions]) -> list[Dataset]:
+    """The data sets; what the user should know about them is logged."""
+    read = [read_dataset(one) for one in options]
+    for notice in dict.fromkeys(notice for one in read for notice in one.notices):
+        log.warning("%s", notice)
+    return read
 
 
 def _datasets_of(path: Path, key: str) -> list[DatasetOptions]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtt.data import Dataset, merge, read_dataset
+from mtt.data.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
 from mtt.interface import ModelInterface
@@ -17,6 +19,8 @@ from mtt.workflows.load import load_model
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def evaluate(
         model = load_model(model, architectures=architectures)
     evaluated = []
     read = [read_dataset(one) for one in datasets]
+    for notice in dict.fromkeys(notice for one in read for notice in one.notices):
+        log.warning("%s", notice)
     for one, dataset, path in zip(datasets, read, outputs, strict=True):
         report = evaluate_dataset(
             model,
@@ -76,7 +82,7 @@ def evaluate(
             warm_up=min(3, len(dataset) // batch_size),
             extended=extended,
         )
-        evaluated.append(EvaluatedSet(one.name or one.systems.read_from, report, path))
+        evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))
     return evaluated
 
 

@@ -36,17 +36,27 @@ class RunFolder:
         self.model = path / "model.pt"
         self.checkpoint = path / "model.ckpt"
 
-    def write_indices(self, indices: Mapping[str, Sequence[Sequence[int]]]) -> None:
+    def write_indices(
+        self,
+        indices: Mapping[str, Sequence[Sequence[int]]],
+        places: Mapping[str, Sequence[Sequence[str]]],
+    ) -> None:
         """``indices/training.txt`` …: frames of each set, counted from 0, one per line.
 
         Several data sets are numbered: ``training_0.txt``, ``training_1.txt`` …
+
+        :param places: where each frame was read from, which stands behind its number as a comment;
+            empty for a data set of one file.
         """
         folder = self.path / "indices"
         folder.mkdir(exist_ok=True)
         for name, sets in indices.items():
             for i, frames in enumerate(sets):
                 suffix = f"_{i}" if len(sets) > 1 else ""
-                text = "".join(f"{frame}\n" for frame in frames)
+                known = places[name][i]
+                comments = [f"  # {place}" for place in known] if known else [""] * len(frames)
+                pairs = zip(frames, comments, strict=True)
+                text = "".join(f"{frame}{comment}\n" for frame, comment in pairs)
                 self.write_text(f"indices/{name}{suffix}.txt", text)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
@@ -56,6 +66,17 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> None:
         """A file ``name``: the old one or the new one at any time, as a restart needs them."""
         replace_text(self.path / name, text)
+
+    def is_in_use(self) -> bool:
+        """Whether a process trains in this folder: it holds the lock of ``train.log``."""
+        try:
+            with self.log.open("rb") as file:
+                lock(file)
+        except BlockingIOError:
+            return True
+        except OSError:  # no such file, or a file system that knows no locks
+            return False
+        return False
 
     @contextmanager
     def logging(self) -> Iterator[None]:

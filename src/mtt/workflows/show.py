@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from mtt import registry
-from mtt.checkpoint import describe, newest_valid
+from mtt.checkpoint import describe
 from mtt.data.describe import describe_packed
 from mtt.data.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
 from mtt.options import load_eval_options, load_options, resolve
 from mtt.options.load import read_yaml
-from mtt.workflows.folder import OPTIONS, RunFolder
-
-_OF_RUN = ("architecture", "epoch", "step", "best_epoch", "best_metric", "atomic_types", "targets")
+from mtt.workflows.run_facts import of_run, of_runs
+from mtt.workflows.runs import is_run
 
 
 def show(path: str | Path, architectures: Sequence[str | Path] = ()) -> dict[str, Any]:
     """What ``path`` is, as JSON has it.
 
     A checkpoint, an archive, an exported model (:func:`mtt.checkpoint.describe`), a packed data
-    set, the folder of a run, or an options file. Always there are ``file``, ``kind`` and
-    ``problem``, None for what is sound. Of a damaged one, what can still be trusted is told.
+    set, the folder of a run, a folder of runs (``outputs``), or an options file. Always there are
+    ``file``, ``kind`` and ``problem``, None for what is sound. Of a damaged one, what can still be
+    trusted is given.
 
     :param architectures: folders of architectures outside of the package.
     :raises MttError: there is nothing, or nothing that mtt knows.
@@ -32,31 +32,15 @@ def show(path: str | Path, architectures: Sequence[str | Path] = ()) -> dict[str
     try:
         if is_packed(path):
             return describe_packed(path)
-        if (path / OPTIONS).is_file() or (path / "checkpoints").is_dir():
-            return _run(RunFolder(path))
+        if is_run(path):
+            return of_run(path)
+        if path.is_dir() and (runs := of_runs(path)) is not None:
+            return runs
         if path.suffix in (".yaml", ".yml") and path.is_file():
             return _options(path, architectures)
         return describe(path)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
-
-
-def _run(folder: RunFolder) -> dict[str, Any]:
-    newest = newest_valid(folder.checkpoints)
-    told = describe(newest.path) if newest.path is not None else {}
-    damaged = [str(problem) for problem in newest.damaged]
-    problem = None
-    if newest.path is None:
-        problem = "none of its checkpoints can be read" if damaged else "it has no checkpoint yet"
-    return {
-        "file": str(folder.path),
-        "kind": "folder of a run",
-        "problem": problem,
-        "finished": folder.model.is_file(),
-        "newest_checkpoint": str(newest.path) if newest.path is not None else None,
-        "damaged_checkpoints": damaged,
-        **{key: told.get(key) for key in _OF_RUN},
-    }
 
 
 def _options(path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:

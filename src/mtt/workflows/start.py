@@ -19,10 +19,12 @@ from mtt.mlip.finetune_options import SECTION, asked
 from mtt.mlip.finetuning import fine_tune
 from mtt.nn import building
 from mtt.registry import Architecture
+from mtt.training.determinism import deterministic
 from mtt.workflows.data import Data
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.provenance import file_hash, stored_provenance
 from mtt.workflows.restart import Restart
+from mtt.workflows.start_labels import AgainstLabels, compare_with_labels
 from mtt.workflows.step_zero import compare_at_step_zero
 
 log = logging.getLogger(__name__)
@@ -32,11 +34,13 @@ class Start(NamedTuple):
     """What a run starts with.
 
     :param provenance: where the weights come from, for the checkpoint.
+    :param labels: of a fine-tuning: how far its first predictions are from the labels.
     """
 
     model: ModelInterface
     trainer: TrainerInterface
     provenance: dict[str, Any]
+    labels: AgainstLabels | None = None
 
 
 def new_model(
@@ -58,9 +62,14 @@ def fine_tuned(
     data: Data,
     dtype: torch.dtype,
     architectures: Sequence[str | Path],
+    device: torch.device | str = "cpu",
 ) -> Start:
     """The best weights of another run, with a new optimizer and schedule.
 
+    Where the labels have another reference than the source, baselines are refitted as
+    ``finetune.baseline`` says.
+
+    :param device: where the training set is predicted before the first step.
     :raises MttError: the source does not fit the options or the data; predictions of the
         model differ from the source's and nobody knows why.
     """
@@ -76,6 +85,10 @@ def fine_tuned(
         made = _made(source, checkpoint, architecture, hypers, data)
     notes = [*made.notes, *_cast(source, dtype)]
     found = compare_at_step_zero(source, made.aligned, made.counterparts, data.training, notes)
+    with deterministic(bool(hypers["training"].get("deterministic"))):
+        labels = compare_with_labels(
+            made.model, source, made.counterparts, data.training, hypers["training"], device
+        )
     provenance = {
         "start": "finetune",
         **asked(finetune),
@@ -85,9 +98,9 @@ def fine_tuned(
             "epoch": best if best is not None else checkpoint.get("epoch"),
             "provenance": stored_provenance(Path(path), checkpoint),
         },
-        "step_0": found,
+        "step_0": {**found, "labels": {} if labels is None else labels.facts},
     }
-    return Start(made.model, architecture.trainer(hypers["training"]), provenance)
+    return Start(made.model, architecture.trainer(hypers["training"]), provenance, labels)
 
 
 class _Made(NamedTuple):
@@ -110,7 +123,9 @@ def _made(
         dataset = merge(data.training)
         return _Made(*fine_tune(source, hypers["model"], data.info, dataset, hypers["training"]))
     finetune = hypers["training"]["finetune"]
-    different = {k: v for k, v in asked(finetune).items() if v and v != "full"}
+    different = {
+        k: v for k, v in asked(finetune).items() if v and v not in ("full", "auto", "keep")
+    }
     if different:
         problem = f"{architecture.name} is trained in full: it does not build on MLIPModel"
         raise ConfigError.collect(

@@ -53,12 +53,12 @@ def compare_at_step_zero(
     }
     if not parts or not counterparts:
         why = "no head" if parts else "no structure of the training set with known elements only"
-        log.info("step 0: nothing to compare with the source: there is %s", why)
+        log.info("step 0, model against source: nothing to compare, there is %s", why)
         return found
     found["differences"] = _differences(source, model, counterparts, parts)
     log.info(
-        "step 0: on %d structures the predictions of %s are those of the source; "
-        "the largest difference is %.1e",
+        "step 0, model against source: on %d structures both predict the same %s; the largest "
+        "difference is %.1e",
         found["structures"],
         ", ".join(counterparts),
         max(found["differences"].values()),

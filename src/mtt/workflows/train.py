@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,25 +19,29 @@ from mtt.evaluation import Report
 from mtt.exporting import check_path, export_model
 from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
-from mtt.stopping import Stopped, stop_if_asked, watch_signals
+from mtt.stopping import stop_if_asked, watch_signals
 from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
 from mtt.workflows.folder import RunFolder, check_writable, place
 from mtt.workflows.listeners import check_listeners, make_events
-from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.load import load_checkpoint, model_from, which_weights
 from mtt.workflows.loss import of_what_is_there
 from mtt.workflows.machine import choose_device, choose_dtype
 from mtt.workflows.provenance import complete, fingerprint, provenance
+from mtt.workflows.record import Command, command_of
 from mtt.workflows.restart import (
     Restart,
     check_same_data,
     find_restart,
     run_folder,
-    with_its_seed,
+    with_its_options,
 )
+from mtt.workflows.resuming import after_training, during_training
+from mtt.workflows.run_facts import EVALUATION, evaluated
+from mtt.workflows.runs import Wanted
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
-from mtt.workflows.telling import describe, tell_data, tell_model
+from mtt.workflows.telling import describe, show_first_errors, tell_data, tell_model
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +79,9 @@ def train(
 
     :param options: the options file, or its content.
     :param output: the exported model; the checkpoint goes beside it, with ``.ckpt``.
-    :param restart: a checkpoint to go on from, or ``"auto"`` for the newest run.
+    :param restart: a checkpoint to resume, or ``"auto"`` for the newest run of the same options
+        file. All other options are those of this call; where they differ from the run's, the
+        differences are logged.
     :param overrides: ``"key.subkey=value"``, laid over the file.
     :param dry_run: check everything, train and write nothing.
     :param architectures: folders of architectures outside of the package.
@@ -96,8 +102,9 @@ def train(
         describe(plan, folder, origin)
         attached = [*start.trainer.run.listeners, *listeners]
         with closing(make_events(plan.options, folder.path, attached)) as events:
-            run(plan, start, folder, origin, events)
-            with trained():
+            with during_training(folder.path, plan.command):
+                run(plan, start, folder, origin, events)
+            with after_training(folder.path, plan.command):
                 export_best(plan, folder)
                 reports = evaluate_best(plan, folder, events)
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
@@ -115,6 +122,7 @@ class Plan(NamedTuple):
     dtype: torch.dtype
     output: Path
     folders: Sequence[str | Path]
+    command: Command
 
 
 def rehearse(
@@ -133,6 +141,7 @@ def rehearse(
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
     tell_data(plan, Events(listeners))
     start = begin(plan)
+    show_first_errors(start, Events(listeners))
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]
         data = plan.data
@@ -164,20 +173,24 @@ def prepare(
         check_listeners(resolved)
         device = choose_device(resolved.device, architecture.model)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
+    command = command_of(raw.source, output, tuple(overrides), tuple(folders))
     if output.suffix != ".pt":
         output = output.with_name(f"{output.name}.pt")
     if not dry_run:
         check_path(output)
         check_writable(output.with_suffix(".ckpt"))
-    going_on = find_restart(restart, architecture.name, folders)
+    seeded = raw.base.get("seed") is not None
+    wanted = Wanted(command, resolved.to_dict(), seeded, architecture)
+    going_on = find_restart(restart, wanted, folders)
     if going_on is not None:
-        resolved = with_its_seed(resolved, raw, going_on)
+        resolved = with_its_options(resolved, raw, going_on)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = of_what_is_there(resolved, raw, data.info)
     if going_on is not None:
-        check_same_data(going_on, fingerprint(data), data.info)
-    return Plan(raw, resolved, architecture, data, going_on, device, dtype, output, folders)
+        check_same_data(going_on, fingerprint(data), data.info, resolved)
+    found = (raw, resolved, architecture, data, going_on)
+    return Plan(*found, device, dtype, output, folders, command)
 
 
 def begin(plan: Plan) -> Start:
@@ -188,7 +201,9 @@ def begin(plan: Plan) -> Start:
         return restarted(plan.restart, plan.architecture, hypers, info)
     if (hypers["training"].get("finetune") or {}).get("read_from"):
         with plan.raw.locating(("architecture", "training", "finetune")):
-            return fine_tuned(plan.architecture, hypers, plan.data, plan.dtype, plan.folders)
+            return fine_tuned(
+                plan.architecture, hypers, plan.data, plan.dtype, plan.folders, plan.device
+            )
     with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
 
@@ -234,7 +249,7 @@ def export_best(plan: Plan, folder: RunFolder) -> None:
     )
     model = model_from(checkpoint, architecture, "export")
     if checkpoint.get("best_epoch") is not None:
-        log.info("exporting the best weights, of epoch %s", checkpoint["best_epoch"])
+        log.info("exporting the %s", which_weights(checkpoint))
     export_model(model, folder.model, verify_on=merge(plan.data.validation))
     for source, target in (
         (folder.model, plan.output),
@@ -255,6 +270,7 @@ def evaluate_best(plan: Plan, folder: RunFolder, events: Events) -> dict[str, Re
     extended = bool(plan.options.architecture["training"].get("extended_metrics"))
     reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device), extended)
     epoch = checkpoint.get("best_epoch") or 0
+    folder.write_json(EVALUATION, evaluated(reports, epoch))
     for part, report in reports.items():
         for row in report.rows:
             # listeners show the table; the line is for train.log
@@ -278,13 +294,3 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-@contextmanager
-def trained() -> Iterator[None]:
-    """Who is stopped after the training learns what is left to do."""
-    try:
-        yield
-    except Stopped as stop:
-        hint = "the training is done and saved; --restart auto exports and evaluates"
-        raise Stopped(stop.what, exit_code=stop.exit_code, hint=hint) from None

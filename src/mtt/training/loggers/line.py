@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,10 @@ class LineLogger:
             quantity = name.removeprefix(TRAINING)
             if quantity == name or is_extended(quantity):
                 continue
-            numbers = " | ".join(number(metrics[part + quantity]) for part in self._shown.parts)
+            values_of_parts = [metrics[part + quantity] for part in self._shown.parts]
+            if all(map(math.isnan, values_of_parts)):  # no label in any of them
+                continue
+            numbers = " | ".join(map(number, values_of_parts))
             parts.append(f"{quantity.removesuffix(' RMSE')} {numbers} {units[name]}".rstrip())
         parts.append(f"lr {metrics['learning rate']:.2g}")
         parts.append(f"{metrics['seconds']:.1f} s")

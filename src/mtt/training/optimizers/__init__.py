@@ -2,6 +2,13 @@
 
 from mtt.training.optimizers.make import averages, make_optimizer, needs_closure
 from mtt.training.optimizers.presets import preset
-from mtt.training.optimizers.restore import restore_optimizer
+from mtt.training.optimizers.restore import check_optimizer, restore_optimizer
 
-__all__ = ["averages", "make_optimizer", "needs_closure", "preset", "restore_optimizer"]
+__all__ = [
+    "averages",
+    "check_optimizer",
+    "make_optimizer",
+    "needs_closure",
+    "preset",
+    "restore_optimizer",
+]

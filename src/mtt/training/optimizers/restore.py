@@ -30,9 +30,8 @@ def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     :param state: a ``state_dict`` of what :func:`make_optimizer` made.
     :raises TrainingError: ``state`` belongs to other parameters, or to another optimizer.
     """
+    check_optimizer(optimizer, state)
     saved, own = state["param_groups"], optimizer.state_dict()["param_groups"]
-    _check_parameters(saved, own)
-    _check_kind(saved, own)
     theirs = _by_name(saved)
     entries: dict[Any, Any] = {}
     for name, (index, _) in _by_name(own).items():
@@ -54,6 +53,16 @@ def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
         loaded = optimizer.state[parameters[index]]
         for key, value in entry.items():
             loaded[key] = _placed(value, loaded[key])
+
+
+def check_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Whether ``optimizer`` can take moments and step counts from ``state``; changes nothing.
+
+    :raises TrainingError: as :func:`restore_optimizer`.
+    """
+    saved, own = state["param_groups"], optimizer.state_dict()["param_groups"]
+    _check_parameters(saved, own)
+    _check_kind(saved, own)
 
 
 def _check_parameters(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> None:
