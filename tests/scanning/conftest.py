@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ase
+import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mtt.data import Dataset
+from mtt.data import Dataset, read_dataset
+from mtt.options import load_eval_options
 from mtt.scanning import Finding, scan
 
 Frames = list[ase.Atoms]
@@ -126,3 +129,31 @@ def frames_of() -> Callable[[Finding], dict[str, list[int]]]:
         return {place.part: list(place.frames) for place in finding.places}
 
     return frames_of
+
+
+@pytest.fixture
+def found_in_files(tmp_path: Path) -> Callable[..., list[Finding]]:
+    """``found_in_files(frames, check)``: as ``found``, of files that are read, with their keys.
+
+    Frames are those of ``train.xyz``, or lists of frames by file name.
+    """
+
+    def found_in_files(
+        files: Frames | Mapping[str, Frames], check: str = "", *, energy: Mapping[str, Any] = ENERGY
+    ) -> list[Finding]:
+        named = files if isinstance(files, Mapping) else {"train.xyz": files}
+        for name, frames in named.items():
+            ase.io.write(tmp_path / name, frames)
+        options = load_eval_options(
+            [
+                {
+                    "systems": {"read_from": str(tmp_path / name), "length_unit": "angstrom"},
+                    "targets": {"energy": dict(energy)},
+                }
+                for name in named
+            ]
+        )
+        said = scan({"training": [read_dataset(one) for one in options]}, {"training": options})
+        return [one for one in said if (one.check == check if check else one.severity != "fine")]
+
+    return found_in_files

@@ -79,4 +79,4 @@ def test_frames_of_one_cell_tell_nothing_of_stresses(
         keep_labels(atoms)
     (one,) = found(crystal, CHECK, energy=STRESS)
     assert one.severity == "note"
-    assert "cannot be told: too few pairs of similar structures in different cells" in one.what
+    assert "cannot be decided: too few pairs of similar structures in different cells" in one.what

@@ -100,4 +100,4 @@ def test_a_few_unlike_frames_tell_nothing_and_it_says_so(
         keep_labels(atoms)
     (one,) = found(cluster[:6], CHECK)
     assert one.severity == "note"
-    assert "cannot be told: too few pairs of similar structures" in one.what
+    assert "cannot be decided: too few pairs of similar structures" in one.what

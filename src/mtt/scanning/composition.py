@@ -22,7 +22,7 @@ def check_elements(structures: Structures) -> Iterator[Finding]:
     yield from _unseen(structures, training)
     counts = structures.counts[training]
     yield from _rare(structures, training)
-    apart = _undetermined(counts)
+    apart = undetermined(counts)
     if apart.any():
         symbols = _symbols(structures, apart)
         used = int((counts > 0).any(axis=0).sum())
@@ -65,7 +65,7 @@ def _rare(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
         yield Finding(CHECK, "suspicious", what, places, int(n[k]), "structures", advice)
 
 
-def _undetermined(counts: np.ndarray) -> np.ndarray:
+def undetermined(counts: np.ndarray) -> np.ndarray:
     """[n_types] elements whose baselines least squares cannot tell apart from others."""
     used = np.asarray(counts.any(axis=0))
     rows = np.unique(counts[:, used], axis=0)

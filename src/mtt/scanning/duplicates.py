@@ -21,12 +21,46 @@ _ENERGY = 2e-4  # eV per atom: energies of one structure that differ by more
 _FORCE = 0.05  # eV/Å: forces that differ by more
 
 
-def check_duplicates(structures: Structures, original: Index) -> Iterator[Finding]:
-    """What :func:`mtt.scanning.sameness.originals` found, by set and by label."""
+def check_duplicates(
+    structures: Structures, original: Index, in_state: Index | None = None
+) -> Iterator[Finding]:
+    """What :func:`mtt.scanning.sameness.originals` found, by set and by label.
+
+    :param in_state: [n] the first structure in the same state (charge, spin), if states
+        differ; that they do is reported elsewhere.
+    """
     several = structures.n_atoms > 1
     yield from _leaks(structures, original, several)
+    original = original if in_state is None else in_state
     yield from _within(structures, original, several)
     yield from _other_labels(structures, original)
+
+
+def differing(structures: Structures, original: Index) -> Mask:
+    """[n] structures whose energy or forces differ from those of their original."""
+    found = np.zeros(len(structures), dtype=bool)
+    copies = np.flatnonzero(original != np.arange(len(structures)))
+    for name in structures.energies:
+        found[copies] |= _other_energy(structures, name, copies, original[copies])
+        rest, apart = _apart(structures, name, copies[~found[copies]], original)
+        found[rest] |= apart > _FORCE * structures.electronvolt(name) / structures.angstrom
+    return found
+
+
+def _other_energy(structures: Structures, name: str, one: Index, other: Index) -> Mask:
+    energy = structures.energy(name)
+    least = _ENERGY * structures.electronvolt(name) * structures.n_atoms[one]
+    return np.asarray(np.abs(energy[one] - energy[other]) > least)
+
+
+def _apart(
+    structures: Structures, name: str, copies: Index, original: Index
+) -> tuple[Index, Float]:
+    """Copies with atoms in the same order, and how far their forces are from the original's."""
+    if not structures.info.targets[name].has_forces:
+        return copies[:0], np.empty(0)
+    rest = copies[structures.order[copies] == structures.order[original[copies]]]
+    return rest, _between_forces(structures, name, np.stack([rest, original[rest]], axis=1))
 
 
 def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[Finding]:
@@ -81,23 +115,20 @@ def _other_labels(structures: Structures, original: Index) -> Iterator[Finding]:
         ev = structures.electronvolt(name)
         energy = structures.energy(name)
         apart = np.abs(energy[copies] - energy[original[copies]])
-        differ = apart > _ENERGY * ev * structures.n_atoms[copies]
+        differ = _other_energy(structures, name, copies, original[copies])
         unit = structures.info.targets[name].unit
         if differ.any():
             what = f"{name} of the same structure differs"
             both = np.concatenate([copies[differ], original[copies[differ]]])
             places, most = structures.places(both), float(apart[differ].max())
             yield Finding(CHECK, "wrong", what, places, most, unit, advice)
-        if structures.info.targets[name].has_forces:
-            rest = copies[~differ]
-            ordered = structures.order[rest] == structures.order[original[rest]]
-            pairs = np.stack([rest[ordered], original[rest[ordered]]], axis=1)
-            apart = _between_forces(structures, name, pairs)
-            differ = apart > _FORCE * ev / structures.angstrom
-            if differ.any():
-                what = f"forces of {name} on the same structure differ"
-                places, most = structures.places(pairs[differ].ravel()), float(apart[differ].max())
-                yield Finding(CHECK, "wrong", what, places, most, "", advice)
+        rest, apart = _apart(structures, name, copies[~differ], original)
+        differ = apart > _FORCE * ev / structures.angstrom
+        if differ.any():
+            what = f"forces of {name} on the same structure differ"
+            both = np.concatenate([rest[differ], original[rest[differ]]])
+            places, most = structures.places(both), float(apart[differ].max())
+            yield Finding(CHECK, "wrong", what, places, most, "", advice)
 
 
 def _between_forces(structures: Structures, name: str, pairs: Index) -> Float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from mtt.options.values import DatasetOptions, GradientOptions, SystemsOptions, 
 from mtt.scanning.finding import Finding, Place, Severity
 from mtt.scanning.free_energy import OtherEnergies
 from mtt.scanning.periodicity import check_periodicity
+from mtt.scanning.states import is_state
 from mtt.scanning.structures import Mask, Structures
 
 UNUSED = "unused keys"
@@ -52,12 +53,14 @@ def check_keys(
     sets: Mapping[str, Sequence[DatasetOptions]],
     angstrom: float = 1.0,
     energies: OtherEnergies | None = None,
+    visit: Callable[[str, Sequence[RawFrame]], None] | None = None,
 ) -> Iterator[Finding]:
     """Keys of the files that the options do not name, or that are spelt in another way.
 
     :param sets: options of the data sets, by part.
     :param angstrom: one Å in the unit of length of the data.
     :param energies: gets what each file holds.
+    :param visit: called with each file, as it is read, and its frames.
     :raises DataError: a file cannot be read.
     """
     for path, (reader, use) in _uses(sets).items():
@@ -66,6 +69,8 @@ def check_keys(
             yield from _unused_in_store(path, part, use)
             continue
         frames = Files().read(path, reader)
+        if visit is not None:
+            visit(path, frames)
         stresses = {name for kind, name in use.kinds if kind == "stress"}
         yield from check_periodicity(part, path, frames, stresses, angstrom)
         if energies is not None:
@@ -95,6 +100,11 @@ def check_keys(
             listed += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
             what = f"other keys that nobody reads: {listed}"
             yield Finding(UNUSED, "note", what, (Place(part, path),))
+
+
+def labels_read(sets: Mapping[str, Sequence[DatasetOptions]]) -> set[str]:
+    """Names of the keys of structures that the options read."""
+    return {name for _, use in _uses(sets).values() for name, per_atom in use.read if not per_atom}
 
 
 def check_coverage(structures: Structures) -> Iterator[Finding]:
@@ -152,6 +162,8 @@ def _kind(key: Key) -> str:
     """``"energy"``, ``"force"`` … if a key looks like a label, by name and shape."""
     if key.shape == "text" or key.name in _ORDINARY:
         return ""
+    if not key.per_atom and key.shape == "a number" and is_state(key.name):
+        return ""  # not a label: mtt.scanning.states says more
     name = key.name.lower()
     kind = next(
         (

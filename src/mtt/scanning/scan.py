@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mtt.data import Dataset
@@ -15,13 +15,17 @@ from mtt.scanning.constant import check_constant
 from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
 from mtt.scanning.finding import Finding, by_severity
-from mtt.scanning.forces import forces_of
+from mtt.scanning.forces import Forces, forces_of
+from mtt.scanning.free_atoms import check_free_atoms
 from mtt.scanning.free_energy import CHECK as ENERGY_OF_FORCES
 from mtt.scanning.free_energy import OtherEnergies
-from mtt.scanning.keys import check_coverage, check_keys
+from mtt.scanning.groups import InfoKeys, Partition, partitions
+from mtt.scanning.keys import check_coverage, check_keys, labels_read
 from mtt.scanning.outliers import check_outliers
 from mtt.scanning.periodicity import taken_for_molecules
+from mtt.scanning.references import check_references
 from mtt.scanning.splits import check_splits
+from mtt.scanning.states import check_states, find_states, originals_by_state
 from mtt.scanning.steps import steps
 from mtt.scanning.stress import CHECK as STRESS
 from mtt.scanning.stress import check_stress
@@ -50,13 +54,16 @@ def scan(
     :raises DataError: data sets that do not fit together, or files that cannot be read again.
     """
     structures = Structures(parts)
-    energies = OtherEnergies()
-    found = list(check_keys(sets, structures.angstrom, energies)) if sets else []
+    info, energies = InfoKeys(structures), OtherEnergies()
+    found = list(check_keys(sets, structures.angstrom, energies, info.add)) if sets else []
+    groups = partitions(structures, info, labels_read(sets or {}))
     molecules = taken_for_molecules(found)
     found += check_coverage(structures)
     found += check_elements(structures)
     original, copies = copies_of_others(structures)
-    found += check_duplicates(structures, original)
+    states = find_states(structures, original, info)
+    found += check_states(structures, original, states, info)
+    found += check_duplicates(structures, original, originals_by_state(states, original))
     found += check_splits(structures, copies)
     forces = {
         name: forces_of(structures, name)
@@ -66,20 +73,33 @@ def scan(
     found += check_zeros(structures, forces)
     found += check_constant(structures, forces, copies)
     found += check_balance(structures, forces)
-    found += check_outliers(structures, forces)
+    found += check_outliers(structures, forces, groups)
     found += check_baseline(structures, baseline or {})
     found += check_files(structures)
+    found += check_references(structures, groups)
     distances = distances_of(structures, cutoff)
     found += check_distances(structures, distances)
     found += check_isolated(structures, distances, cutoff)
+    found += check_free_atoms(structures)
+    found += _along_steps(structures, forces, groups, energies)
+    return by_severity(_explained(found, molecules))
+
+
+def _along_steps(
+    structures: Structures,
+    forces: dict[str, Forces],
+    groups: Sequence[Partition],
+    energies: OtherEnergies,
+) -> Iterator[Finding]:
+    """Derivatives against the energies of similar structures."""
     along = {
-        name: steps(structures, name)
+        name: steps(structures, name, groups[0].of if groups else None)
         for name, info in structures.energies.items()
         if info.gradients
     }
-    derived = [*check_forces(structures, forces, along), *check_stress(structures, along)]
-    found += energies.check(structures, along)
-    return by_severity(_explained([*found, *derived], molecules))
+    yield from check_forces(structures, forces, along, groups)
+    yield from check_stress(structures, along, groups)
+    yield from energies.check(structures, along)
 
 
 def _explained(found: Sequence[Finding], molecules: set[str]) -> list[Finding]:

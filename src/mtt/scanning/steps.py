@@ -4,7 +4,9 @@ Along a small step an energy changes by what its labels say, to second order:
 
     ΔE ≈ -½ Σ (F₁ + F₂)·Δr + ½ (V₁σ₁ + V₂σ₂):Δε
 
-In a solid, Δr is the part of a displacement that the cell does not follow.
+In a solid, Δr is the part of a displacement that the cell does not follow. Written in components,
+the last term is ½ Σ (V₁σ₁ + V₂σ₂)ₐ Δγₐ with a = xx, yy, zz, yz, xz, xy and γ = 2ε for shear; how
+labels fit that are in another order is seen from all products of σₐ and Δγ_b.
 """
 
 from __future__ import annotations
@@ -15,12 +17,19 @@ from typing import NamedTuple
 import numpy as np
 
 from mtt.scanning.cells import full_cells
+from mtt.scanning.similar import crystal_points
 from mtt.scanning.structures import Block, Float, Index, Structures
 
 _AHEAD = 3  # structures further on in a file that a step may lead to
 _GROUP = 1000  # structures of one molecule among which nearest ones are sought
 _MOST = 30_000  # steps that are measured
+_OF_GROUP = 300  # of them at least of each group, if it has so many
+_NEAREST = 3  # most similar crystals that a step may lead to
 _PAIRS = 300  # distances that make one structure of a molecule comparable with another
+
+
+VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))
+"""Rows and columns of xx, yy, zz, yz, xz, xy."""
 
 
 class Steps(NamedTuple):
@@ -33,38 +42,68 @@ class Steps(NamedTuple):
     change: Float  # [m] of the energy
     by_forces: Float  # [m] change of the energy that forces say; NaN without forces
     by_stress: Float  # [m] that stresses say; NaN without
+    by_part: Float  # [m, 6, 6] that a component of the stress says of a component of the strain
 
     def chosen(self, which: Index | np.ndarray) -> Steps:
         """Some of the steps."""
         return Steps(*(column[which] for column in self))
 
 
-def steps(structures: Structures, name: str) -> Steps:
-    """Steps along files, and between the most similar structures of each molecule.
+def steps(structures: Structures, name: str, group: Index | None = None) -> Steps:
+    """Steps along files, and between the most similar structures of the same atoms.
 
     :param name: an energy.
+    :param group: [n] of structures; steps along files are taken inside of groups as well.
     """
-    pairs = np.concatenate([along_files(structures, _AHEAD), _to_nearest(structures)])
+    group = np.zeros(len(structures), dtype=np.int64) if group is None else group
+    pairs = np.concatenate(
+        [
+            along_files(structures, _AHEAD, crystals=True),
+            along_files(structures, _AHEAD, group, crystals=True),
+            _to_nearest(structures, group),
+        ]
+    )
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     energy = structures.energy(name)
     pairs = pairs[np.isfinite(energy[pairs]).all(axis=1)]
-    pairs = pairs[:: len(pairs) // _MOST + 1]
+    pairs = pairs[_some(group[pairs[:, 0]])]
     wanted = (f"forces:{name}",) if structures.info.targets[name].has_forces else ()
-    parts = [(np.empty(0),) * 4]
+    parts: list[tuple[Float, ...]] = [(np.empty(0),) * 4 + (np.empty((0, 6, 6)),)]
     parts += [_measure(structures, name, path) for path in _paths(structures, pairs, wanted)]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    length, strained, by_forces, by_stress, by_part = columns
     change = energy[pairs[:, 1]] - energy[pairs[:, 0]]
-    length, strained, by_forces, by_stress = columns
-    return Steps(pairs[:, 0], pairs[:, 1], length, strained, change, by_forces, by_stress)
+    first, second = pairs.T
+    return Steps(first, second, length, strained, change, by_forces, by_stress, by_part)
 
 
-def along_files(structures: Structures, ahead: int) -> Index:
-    """[m, 2] each structure and the ``ahead`` next ones of the same atoms in its file."""
-    order = np.lexsort((structures.frame, structures.order, structures.file))
+def _some(group: Index) -> Index:
+    """Some of many steps, evenly, but enough of each group."""
+    if len(group) <= _MOST:
+        return np.arange(len(group))
+    every = len(group) // _MOST + 1
+    found = []
+    for one in np.unique(group):
+        mine = np.flatnonzero(group == one)
+        found.append(mine[:: max(min(every, len(mine) // _OF_GROUP), 1)])
+    return np.sort(np.concatenate(found))
+
+
+def along_files(
+    structures: Structures, ahead: int, group: Index | None = None, *, crystals: bool = False
+) -> Index:
+    """[m, 2] each structure and the ``ahead`` next ones of the same atoms in its file.
+
+    :param group: [n] of structures; both are of one group.
+    :param crystals: also crystals with one atom in the cell.
+    """
+    group = np.zeros(len(structures), dtype=np.int64) if group is None else group
+    order = np.lexsort((structures.frame, structures.order, group, structures.file))
     found = []
     for distance in range(1, ahead + 1):
         here, there = order[:-distance], order[distance:]
         same = _alike(structures, here, there) & (structures.file[here] == structures.file[there])
+        same &= (group[here] == group[there]) & (crystals | (structures.n_atoms[here] > 1))
         found.append(np.stack([here[same], there[same]], axis=1))
     return np.concatenate(found)
 
@@ -74,24 +113,32 @@ def _alike(structures: Structures, here: Index, there: Index) -> np.ndarray:
     return (
         (structures.order[here] == structures.order[there])
         & (structures.n_atoms[here] == structures.n_atoms[there])
-        & (structures.n_atoms[here] > 1)
+        & ((structures.n_atoms[here] > 1) | structures.solid[here])
         & (structures.pbc[here] == structures.pbc[there]).all(axis=1)
     )
 
 
-def _to_nearest(structures: Structures) -> Index:
-    """[m, 2] structures of molecules and the most similar one by distances between atoms.
+def _to_nearest(structures: Structures, group: Index) -> Index:
+    """[m, 2] structures and the most similar ones of the same atoms, file and group.
 
     They serve files whose frames are shuffled.
     """
     found = [np.empty((0, 2), dtype=np.int64)]
-    molecules = np.flatnonzero(~structures.pbc.any(axis=1) & (structures.n_atoms > 1))
-    keys = np.stack([structures.file[molecules], structures.order[molecules]], axis=1)
-    kinds, of = np.unique(keys, axis=0, return_inverse=True)
-    for members in _members(molecules, of.reshape(-1), len(kinds)):
-        if len(members) > 2:
-            some = members[np.linspace(0, len(members) - 1, min(len(members), _GROUP)).astype(int)]
-            found.append(np.stack([some, some[_nearest(_distances(structures, some))]], axis=1))
+    molecule = ~structures.pbc.any(axis=1) & (structures.n_atoms > 1)
+    for kind, points, nearest in (
+        (molecule, _distances, 1),
+        (structures.solid, crystal_points, _NEAREST),
+    ):
+        chosen = np.flatnonzero(kind)
+        keys = np.stack([structures.file, structures.order, group], axis=1)[chosen]
+        kinds, of = np.unique(keys, axis=0, return_inverse=True)
+        for members in _members(chosen, of.reshape(-1), len(kinds)):
+            if len(members) <= 2:
+                continue
+            even = np.linspace(0, len(members) - 1, min(len(members), _GROUP)).astype(int)
+            some = members[even]
+            near = _nearest(points(structures, some), min(nearest, len(some) - 1))
+            found += [np.stack([some, some[column]], axis=1) for column in near.T]
     return np.concatenate(found)
 
 
@@ -115,12 +162,12 @@ def _distances(structures: Structures, members: Index) -> Float:
     return np.concatenate(rows)
 
 
-def _nearest(points: Float) -> Index:
-    """[m] the nearest other point of each."""
+def _nearest(points: Float, k: int) -> Index:
+    """[m, k] the ``k`` nearest other points of each."""
     square = (points**2).sum(axis=1)
     apart = square[:, None] + square - 2.0 * points @ points.T
     np.fill_diagonal(apart, np.inf)
-    return apart.argmin(axis=1)
+    return np.argpartition(apart, k - 1, axis=1)[:, :k]
 
 
 class _Path(NamedTuple):
@@ -160,11 +207,13 @@ def _paths(structures: Structures, pairs: Index, columns: tuple[str, ...]) -> It
         yield _Path(one, two, cells, inverse, turn, step, rms)
 
 
-def _measure(structures: Structures, name: str, path: _Path) -> tuple[Float, Float, Float, Float]:
-    """``moved``, ``strained``, ``by_forces`` and ``by_stress`` of some steps."""
+def _measure(structures: Structures, name: str, path: _Path) -> tuple[Float, ...]:
+    """``moved``, ``strained``, ``by_forces``, ``by_stress`` and ``by_part`` of some steps."""
     target = structures.info.targets[name]
     one, two, cells = path.one, path.two, path.cells
-    by_forces = by_stress = np.full(len(one.structures), np.nan)
+    m = len(one.structures)
+    by_forces, by_stress = np.full(m, np.nan), np.full(m, np.nan)
+    by_part = np.full((m, 6, 6), np.nan)
     if target.has_forces:
         column = f"forces:{name}"
         along = np.einsum("ai,aji->aj", one.columns[column], cells[0][one.owner])
@@ -177,7 +226,17 @@ def _measure(structures: Structures, name: str, path: _Path) -> tuple[Float, Flo
         slope = np.swapaxes(path.inverse[0], 1, 2) @ strain[one.structures]
         slope += np.swapaxes(path.inverse[1], 1, 2) @ strain[two.structures]
         by_stress = 0.5 * (slope * change).sum(axis=(1, 2))
-    return path.moved, strained, by_forces, by_stress
+        by_part = np.zeros((m, 6, 6))
+        for block, inverse in zip((one, two), path.inverse, strict=True):
+            given = strain[block.structures][:, *VOIGT]
+            by_part += 0.5 * given[:, :, None] * _voigt_strain(inverse @ change)[:, None, :]
+    return path.moved, strained, by_forces, by_stress, by_part
+
+
+def _voigt_strain(strain: Float) -> Float:
+    """[m, 6] xx, yy, zz, and twice yz, xz and xy."""
+    symmetric = 0.5 * (strain + np.swapaxes(strain, 1, 2))
+    return symmetric[:, *VOIGT] * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
 
 
 def _rotations(one: Block, two: Block, free: np.ndarray) -> Float:

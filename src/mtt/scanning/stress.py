@@ -1,98 +1,141 @@
-"""Stresses against the energies they are derivatives of: their sign, unit and kind."""
+"""Stresses against the energies they are derivatives of: order, signs, unit and kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
-from mtt.scanning.finding import Finding, Place, Severity
-from mtt.scanning.regression import Fit, best, fit
-from mtt.scanning.steps import Steps
+from mtt.scanning.by_group import Answer, Question, ask
+from mtt.scanning.finding import Finding
+from mtt.scanning.groups import Partition
+from mtt.scanning.regression import FEWEST
+from mtt.scanning.steps import VOIGT, Steps
+from mtt.scanning.stress_orders import CHOICE, READINGS, Decision, decide
+from mtt.scanning.stress_words import (
+    KIND,
+    answer_of,
+    contradictory,
+    not_compared,
+    undecided,
+    wrong_kind,
+)
 from mtt.scanning.structures import Float, Structures
-from mtt.scanning.units import PRESSURES, same
+from mtt.scanning.units import same
 
 CHECK = "stress against energies"
 _STRAINS = (0.01, 0.02, 0.04, 0.07, 0.1)  # steps with components up to these are looked at
 _LONGEST = 0.3  # Å, of displacements that the cell does not follow
-_GOOD = 1.3  # slopes within this factor of 1 are right
-_NEAR = 0.25  # of the logarithm: units of stress are far apart
+_SHARE = 0.03  # of steps that are far off, from which on they are looked at by themselves
+_AGREES = 0.8  # R² of the few steps of a group by what the whole file says
+_FEW = 5  # steps that such a group needs
+_WORSE = (1.3, 1.05)  # times the squares that other readings of shear, or of normals, leave over
+_MOOT = 0.03  # of the components: readings that differ by less are the same
 
 
-def check_stress(structures: Structures, along: dict[str, Steps]) -> Iterator[Finding]:
-    """Sign and unit of stresses in each file, by how energies change with the cell."""
+def check_stress(
+    structures: Structures, along: dict[str, Steps], partitions: Sequence[Partition] = ()
+) -> Iterator[Finding]:
+    """How energies change with the cell, against what stresses say: file by file, and by group."""
     for name, info in structures.energies.items():
         if not info.has_strain:
             continue
-        labelled = np.isfinite(structures.strain(name)).all(axis=(1, 2))
+        strain = structures.strain(name)
+        labelled = np.asarray(np.isfinite(strain).all(axis=(1, 2)))
         found = along[name]
         usable = np.isfinite(found.by_stress) & (found.strained > 1e-6)
-        usable &= found.moved < _LONGEST * structures.angstrom
-        for file in np.unique(structures.file[labelled]):
-            mine = found.chosen(usable & (structures.file[found.first] == file))
-            where = structures.whole(labelled & (structures.file == file))
-            volumes = structures.volumes[mine.first]
-            yield _judge(name, info.strain_name, mine, volumes, where)
+        usable &= (found.moved < _LONGEST * structures.angstrom) & (found.strained < _STRAINS[-1])
+        judge = partial(_judge, name, info.strain_name, structures.volumes)
+        agrees = partial(_agrees, strain[:, *VOIGT])
+        alone = not_compared(name, info.strain_name)
+        question = Question(CHECK, usable, labelled, judge, agrees, alone)
+        yield from ask(structures, found, question, partitions)
 
 
-def _judge(name: str, word: str, found: Steps, volumes: Float, where: tuple[Place, ...]) -> Finding:
-    slope = _slope(found, found.by_stress)
-    other = _slope(found, found.by_stress * (volumes if word == "virial" else 1.0 / volumes))
-    if other.is_sure and same(abs(other.slope), 1.0, _NEAR) and not _is_right(slope):
-        return _wrong_kind(name, word, other, where)
-    if not slope.is_sure:
-        why = f"R² = {slope.r2:.2f} over {slope.n} pairs of similar structures"
-        why = why if slope.n else "too few pairs of similar structures in different cells"
-        what = f"whether the {word} is the derivative of {name} cannot be told: {why}"
-        advice = "to be sure, add a few strained copies of one structure"
-        return Finding(CHECK, "note", what, where, slope.r2 if slope.n else None, "", advice)
-    return _of_slope(name, word, slope, where)
+def _judge(name: str, word: str, volumes: Float, found: Steps) -> Answer:
+    decision, others = _decide(found, found.by_part)
+    if decision is None or not _is_right(decision):
+        volume = volumes[found.first][:, None, None]
+        scaled = found.by_part * (volume if word == "virial" else 1.0 / volume)
+        other, _ = _decide(found, scaled)
+        if other is not None and other.is_sure and same(abs(other.both.slope), 1.0, KIND):
+            return wrong_kind(name, word, other)
+    if decision is None or not decision.is_sure:
+        return undecided(name, word, decision)
+    different = [one for one in others if one.signed != decision.signed]
+    if different:
+        return contradictory(name, word, decision, different[0])
+    return answer_of(name, word, decision)
 
 
-def _slope(found: Steps, work: Float) -> Fit:
-    by_forces = np.nan_to_num(found.by_forces)
-    fits = []
+def _decide(found: Steps, by_part: Float) -> tuple[Decision | None, list[Decision]]:
+    """The decision that leaves least open, and all that leave nothing open.
+
+    Short steps are the most precise, long ones are more.
+    """
+    decisions = []
     for strain in _STRAINS:
         near = found.strained < strain
-        fits.append(fit(found.change[near], work[near], by_forces[near]))
-    return best(fits)
+        one = decide(found.chosen(near), by_part[near])
+        if one is not None:
+            decisions.append(one)
+            off = np.flatnonzero(near)[one.left_out]
+            if one.is_sure and len(off) >= max(FEWEST, _SHARE * near.sum()):
+                minority = decide(found.chosen(off), by_part[off])
+                decisions += [] if minority is None else [minority._replace(is_minority=True)]
+    sure = [one for one in decisions if one.is_sure and not one.open]
+    main = [one for one in decisions if not one.is_minority]
+    best = min(main, key=lambda one: (one.n_open, -one.explained.weight), default=None)
+    return best, sure
 
 
-def _is_right(slope: Fit) -> bool:
-    return slope.is_sure and 1 / _GOOD < abs(slope.slope) < _GOOD
+def _is_right(decision: Decision) -> bool:
+    return decision.is_sure and same(abs(decision.both.slope), 1.0)
 
 
-def _of_slope(name: str, word: str, slope: Fit, where: tuple[Place, ...]) -> Finding:
-    size, is_unit = abs(slope.slope), not _is_right(slope)
-    said = f"over {slope.n} pairs of similar structures, R² = {slope.r2:.2f}"
-    if slope.slope > 0 and not is_unit:
-        what = f"{name} changes {slope.slope:.2f} times as the {word} says, {said}"
-        return Finding(CHECK, "fine", what, where, slope.slope)
-    problems = ["the wrong sign"] * (slope.slope < 0) + ["another unit"] * is_unit
-    what = f"the {word} has {' and '.join(problems)}: {name} changes {slope.slope:.3g} times as it "
-    advice = []
-    if slope.slope < 0:
-        rule = "positive under tension" if word == "stress" else "minus volume times stress"
-        advice.append(f"reverse its sign: a {word} is {rule}")
-    unit = next((u for u, per in PRESSURES.items() if same(1 / size, per, _NEAR)), "")
-    if is_unit:
-        explained = unit and word == "stress"
-        advice.append(f"it would fit {unit} for eV/Å³" if explained else "no common unit fits")
-    sure = slope.slope < 0 or unit or not 1 / 3 < size < 3
-    severity: Severity = "wrong" if sure else "suspicious"
-    return Finding(
-        CHECK, severity, f"{what}says, {said}", where, slope.slope, "", "; ".join(advice)
+def _agrees(labels: Float, found: Steps, law: Decision | None) -> bool:
+    """Whether the few steps of a group change energies as the whole file does, read like that.
+
+    Other readings have to be worse, or to be the same for the labels of this group.
+
+    :param labels: [n, 6] of all structures.
+    """
+    if len(found.first) < _FEW or law is None:
+        return False
+    forces, change = np.nan_to_num(found.by_forces)[:, None], found.change[:, None]
+    columns = np.concatenate([forces, found.by_part.reshape(-1, 36), change], axis=1)
+    gram = columns.T @ columns
+    own = READINGS.index(law.reading)
+    left = _squares(gram, law.weights)  # [readings]
+    reversed_ = _squares(gram, law.weights * np.array([1.0, 1.0, -1.0]))
+    if left[own] > (1 - _AGREES) * float(gram[-1, -1]):
+        return False
+    here = labels[np.unique(np.concatenate([found.first, found.second]))]
+    moot = _MOOT**2 * float((here**2).mean())
+    ours = law.reading.read(here, 1.0)
+    for k, reading in enumerate(READINGS):
+        for sign, squares in ((1.0, left[k]), (-1.0, reversed_[k])):
+            same_shear = sign > 0 and reading.shear == law.reading.shear
+            if squares >= _WORSE[same_shear] * left[own]:
+                continue
+            if float(((reading.read(here, sign) - ours) ** 2).mean()) > moot:
+                return False
+    return True
+
+
+def _squares(gram: Float, weights: Float) -> Float:
+    """[readings] sums of squares that a law leaves over, each read differently.
+
+    :param gram: of the work of forces, the products of components, and the change.
+    :param weights: [3] of the work of forces, normal and shear components.
+    """
+    factors = np.concatenate(
+        [
+            np.full((len(READINGS), 1), weights[0]),
+            CHOICE @ weights[1:],
+            np.full((len(READINGS), 1), -1.0),
+        ],
+        axis=1,
     )
-
-
-def _wrong_kind(name: str, word: str, other: Fit, where: tuple[Place, ...]) -> Finding:
-    really = "stress" if word == "virial" else "virial"
-    # a virial is minus volume times stress
-    signed = "" if other.slope < 0 else ", with the sign reversed"
-    what = (
-        f"what is given as {word} looks like a {really}{signed}: {name} changes as it says if it "
-        f"is {'divided' if word == 'stress' else 'multiplied'} by the volume, "
-        f"R² = {other.r2:.2f} over {other.n} pairs of similar structures"
-    )
-    advice = f"name it {really} in the options"
-    return Finding(CHECK, "wrong", what, where, other.slope, "", advice)
+    return np.einsum("hi,ij,hj->h", factors, gram, factors, optimize=True)

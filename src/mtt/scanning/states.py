@@ -1,0 +1,152 @@
+"""One structure in several states: of charge, of spin, or of whatever a key of the file names.
+
+The positions of two states are the same and their energies are not, so that a model that sees
+positions alone can only learn their mean. The key belongs to the input; it is not a label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from mtt.scanning.duplicates import differing
+from mtt.scanning.finding import Finding, Severity, count
+from mtt.scanning.groups import MOMENT, InfoKeys, Partition
+from mtt.scanning.structures import Index, Structures
+
+CHECK = "states of one structure"
+_STATE = re.compile(
+    r"(^|_)(charge|spin|multiplicity|mult|magmom|magnetization|magnetisation|nelect|uhf|"
+    r"unpaired|electrons|state|states|q)s?($|_)"
+)
+_CHARGE = re.compile(r"(^|_)(charge|nelect|electrons|q)($|_)")
+_SEPARATES = 0.9  # of the copies with other labels, that have another value too
+_SHARED = 0.1  # at most of the copies with the same labels; of keys that name no state
+_OFTEN = 4  # structures of each value, of keys that name no state
+_NAMED = 4  # values in a sentence
+
+
+class States(NamedTuple):
+    """A key that distinguishes structures whose positions are the same."""
+
+    partition: Partition
+    copies: Index  # structures that are the same as an earlier one, in another state
+
+
+def is_state(name: str) -> bool:
+    """Whether a key of structures names a charge, a spin or another state of the electrons."""
+    return bool(_STATE.search(name.lower())) or name == MOMENT
+
+
+def find_states(structures: Structures, original: Index, keys: InfoKeys) -> States | None:
+    """The key whose values differ wherever labels of one structure do, if there is one.
+
+    :param original: [n] the first structure that each is the same as.
+    """
+    copies = np.flatnonzero(original != np.arange(len(structures)))
+    other = differing(structures, original)[copies]
+    found = []
+    for one in keys.states():
+        apart = one.of[copies] != one.of[original[copies]]
+        if not other.any() or apart[other].mean() < _SEPARATES:
+            continue
+        if is_state(one.name) or (
+            len(one.values) * _OFTEN <= (one.of >= 0).sum()
+            and (other.all() or apart[~other].mean() < _SHARED)
+        ):
+            found.append(States(one, copies[apart]))
+    return min(found, key=_rank, default=None)
+
+
+def _rank(found: States) -> tuple[bool, int]:
+    return not is_state(found.partition.name), len(found.partition.values)
+
+
+def check_states(
+    structures: Structures, original: Index, states: States | None, keys: InfoKeys
+) -> Iterator[Finding]:
+    """Structures in several states, and states that the elements do not determine."""
+    if states is not None:
+        yield _shared(structures, original, states)
+    for one in keys.states():
+        if states is not None and one.name == states.partition.name:
+            continue
+        if is_state(one.name) and one.name != MOMENT and not one.is_text:
+            yield from _unseen(structures, one)
+
+
+def _shared(structures: Structures, original: Index, states: States) -> Finding:
+    one, copies = states
+    both = np.union1d(copies, original[copies])
+    name = one.name
+    values = [one.called(v) for v in np.unique(one.of[both]).tolist()]
+    n = len(np.unique(original[copies]))
+    kind = "states" if is_state(name) else "versions"
+    what = (
+        f"{count(n, 'structures')} {'is' if n == 1 else 'are'} in the data in several {kind}, "
+        f"{name} = {_listed(values)}, with other labels in each; a model sees positions and "
+        "elements alone, and can only learn the mean"
+    )
+    energies = list(structures.energies)
+    number, unit = None, ""
+    if energies:
+        energy = structures.energy(energies[0])
+        apart = np.abs(energy[copies] - energy[original[copies]])
+        if np.isfinite(apart).any():
+            number, unit = float(np.nanmax(apart)), structures.info.targets[energies[0]].unit
+    target = energies[0] if energies else "energy"
+    places, advice = structures.places(both), _advice(name, target)
+    return Finding(CHECK, "wrong", what, places, number, unit, advice)
+
+
+def _advice(name: str, target: str) -> str:
+    reason = (
+        f"{name} belongs to the input, not to the targets, and no model of mtt has such an input "
+        if is_state(name)
+        else f"{name} distinguishes them, and no model of mtt has it as an input "
+    )
+    base = target.split("/")[0]
+    return (
+        f"{reason}yet. Train on one of them (a file of its frames), one model for each, or one "
+        f"target for each: a list in training_set, of a file with the target {target} and "
+        f"another file with the target {base}/NAME (with quantity: energy)"
+    )
+
+
+def _unseen(structures: Structures, one: Partition) -> Iterator[Finding]:
+    """Several values among structures of the same elements."""
+    known = one.of >= 0
+    mixed = np.zeros(len(structures), dtype=bool)
+    pairs = np.unique(np.stack([structures.composition, one.of], axis=1)[known], axis=0)
+    kinds, times = np.unique(pairs[:, 0], return_counts=True)
+    mixed = known & np.isin(structures.composition, kinds[times > 1])
+    if not mixed.any():
+        return
+    values, numbers = np.unique(one.of[mixed], return_counts=True)
+    both = zip(values.tolist(), numbers.tolist(), strict=True)
+    listed = _listed([f"{one.called(value)} ({count(n, 'structures')})" for value, n in both])
+    what = (
+        f"structures of the same composition have {one.name} = {listed}; a model sees positions "
+        "and elements alone"
+    )
+    severity: Severity = "suspicious" if _CHARGE.search(one.name.lower()) else "note"
+    target = next(iter(structures.energies), "energy")
+    advice = _advice(one.name, target)
+    yield Finding(CHECK, severity, what, structures.places(mixed), len(values), "values", advice)
+
+
+def _listed(words: list[str]) -> str:
+    shown = words[:_NAMED] + ([f"{len(words) - _NAMED} more"] if len(words) > _NAMED else [])
+    return ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
+
+
+def originals_by_state(states: States | None, original: Index) -> Index:
+    """[n] the first structure that each is the same as, in the same state."""
+    if states is None:
+        return original
+    keys = np.stack([original, states.partition.of], axis=1)
+    _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return np.asarray(first[of.reshape(-1)])
