@@ -17,6 +17,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
+from mtt.mlip.noise import is_noise, largest, spread
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def fit_scales(
     """The size of what the network has to learn, one number per target.
 
     It is the root mean square of the forces where there are any (in energy per length, the
-    convention of NequIP and MACE: a network of order one then has forces of order one), else
-    of the values without their composition baseline, per atom for values of structures.
+    convention of NequIP and MACE: a network of order one then has forces of order one) that
+    are more than rounding noise (:func:`mtt.mlip.noise.is_noise`), else of the values without
+    their composition baseline, per atom for values of structures.
 
     :param offsets: other baselines already in the model, taken off first.
 
@@ -153,14 +155,16 @@ def _typical(
     dataset: Dataset, name: str, info: DatasetInfo, weights: Tensor, offset: Target | None
 ) -> Tensor:
     target, labels = info.targets[name], dataset.target(name)
-    if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
-        if offset is None:
-            return labels.forces
-        assert offset.forces is not None, "offsets come with their forces"
-        return labels.forces - offset.forces
     counts = counts_of(dataset, target, info.atomic_types)
     residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
-    return residual if target.per_atom else residual / dataset.n_atoms[:, None]
+    residual = residual if target.per_atom else residual / dataset.n_atoms[:, None]
+    if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
+        if offset is not None:
+            assert offset.forces is not None, "offsets come with their forces"
+        left = labels.forces if offset is None else labels.forces - offset.forces
+        if not is_noise(largest(left), spread(residual)):
+            return left
+    return residual
 
 
 def _root_mean_square(values: Tensor) -> float:

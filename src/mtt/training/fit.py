@@ -155,7 +155,7 @@ class Fit:
         state = self.state
         value = self.best_rule.value(metrics)
         # before anything is saved: a checkpoint of this epoch knows what it led to
-        stage.schedule.observe(metrics)
+        stage.schedule.observe(self.best_rule.with_products(metrics))
         reason = ""
         if stage.early_stopping is not None:
             reason = stage.early_stopping.observe(state.epoch - state.stage_start, value)

@@ -17,6 +17,7 @@ from mtt.mlip import MLIPModel
 from mtt.training.best import BestRule
 from mtt.training.build import make_loader, make_losses, make_stage
 from mtt.training.hypers import SECTION
+from mtt.training.judged import judge_labels
 from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
 from mtt.training.plan import StagePlan, stage_plans
@@ -94,9 +95,22 @@ class Parts:
 
         :raises ConfigError: no such metric, or one that no validation structure has a label for.
         """
-        rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
+        rule = self._rule
         rule.check_labels(self._unlabelled)
         return rule
+
+    @property
+    def _rule(self) -> BestRule:
+        judged = judge_labels(self._validation_sets, self.model)
+        return BestRule(self.hypers, self.model.dataset_info, self.judged, self._names, judged)
+
+    @property
+    def notices(self) -> list[str]:
+        """What to say, once, of metrics whose labels are zero or noise."""
+        rule, plans = self._rule, self.plans
+        metrics = [self.hypers["best_model_metric"]]
+        metrics += [self.make_stage(plan).schedule.metric for plan in plans]
+        return [one for one in dict.fromkeys(map(rule.notice, metrics)) if one]
 
     @property
     def record(self) -> Record:
@@ -144,8 +158,11 @@ class Parts:
         """
         loss = self.losses[plan.number]
         stage = make_stage(plan, self.model, self.training, loss, self._seed)
-        known = metric_names(self.model.dataset_info, self.hypers["extended_metrics"], self._names)
-        stage.schedule.check_metrics(known, self._unlabelled)
+        if stage.schedule.metric:
+            rule, extended = self._rule, self.hypers["extended_metrics"]
+            known = metric_names(self.model.dataset_info, extended, self._names)
+            unlabelled = self._unlabelled | rule.products_with(self._unlabelled)
+            stage.schedule.check_metrics([*known, *rule.product_names], unlabelled)
         return stage
 
 

@@ -187,6 +187,8 @@ class MLIPTrainer(TrainerInterface):
         """Build what the options ask for; its stages take what the checkpoint holds."""
         hypers, model = self.hypers, parts.model
         self._compare(parts)
+        for notice in parts.notices:
+            logger.warning("%s", notice)
         return Fit(
             model=model,
             state=self._state,
