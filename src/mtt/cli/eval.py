@@ -47,6 +47,7 @@ def command(
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
     """
+    render.begin(f"evaluating {model}")
     from mtt.workflows.evaluate import evaluate
 
     sets = evaluate(

@@ -42,6 +42,7 @@ def command(
     With -o model.zip the model is kept as JSON and plain bytes, which hold no program;
     CHECKPOINT may be such an archive.
     """
+    render.begin(f"exporting {checkpoint}")
     from mtt.workflows.export import export
 
     path = export(checkpoint, output, metadata=metadata, dtype=dtype, architectures=architectures)

@@ -68,10 +68,11 @@ def run(arguments: Sequence[str]) -> int:
     :param arguments: the words after ``mtt``.
     """
     from mtt.cli import render
+    from mtt.cli.render_progress import bars
 
     debug = "--debug" in arguments
     try:
-        with watch_signals(tell=render.at_once):
+        with watch_signals(tell=render.at_once), bars():
             return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
     except Stopped as stop:
         render.plain(str(stop))

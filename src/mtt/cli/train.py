@@ -38,6 +38,9 @@ def command(
     architectures: tuple[Path, ...],
 ) -> None:
     """Train a model as OPTIONS (a YAML file) says, export it, and evaluate it."""
+    render.begin(
+        f"training as {options} says", logged=True
+    )  # before the imports, which take seconds
     from mtt.workflows.train import train
 
     if debug:

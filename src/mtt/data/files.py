@@ -12,6 +12,7 @@ from mtt.data.extxyz import UnusualFormatError, read_extxyz
 from mtt.data.raw import RawFrame, from_ase
 from mtt.data.unpack import ERRORS, SUFFIXES
 from mtt.errors import DataError, did_you_mean
+from mtt.progress import watched
 from mtt.stopping import stop_if_asked
 
 _XYZ = (".xyz", ".extxyz")
@@ -86,7 +87,7 @@ def _read_known(path: str) -> list[RawFrame]:
 def _read_with_ase(path: str) -> list[RawFrame]:
     frames: list[RawFrame] = []
     try:
-        for atoms in ase.io.iread(path, index=":"):
+        for atoms in watched(ase.io.iread(path, index=":"), f"reading {path}"):
             stop_if_asked()
             frames.append(from_ase(atoms, path, len(frames)))
     except UnknownFileTypeError as error:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mtt.data.columns import Column, Columns, Pieces, join_offsets
 from mtt.errors import DataError
+from mtt.progress import Work
 from mtt.stopping import stop_if_asked
 
 
@@ -65,7 +66,8 @@ def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
     :raises DataError: an atom lies so far outside of its cell that a shift overflows.
     """
     calculator = vesin.NeighborList(cutoff=cutoff, full_list=True, sorted=True)
-    for chunk in columns.chunks(np.arange(len(columns))):
+    work, n = Work(f"neighbour lists within {cutoff:g}"), len(columns)
+    for chunk in columns.chunks(np.arange(n)):
         positions = columns.take("positions", chunk, per_atom=True).numpy()
         cells = columns.take("cells", chunk, per_atom=False).numpy()
         pbc = columns.take("pbc", chunk, per_atom=False).numpy()
@@ -73,6 +75,7 @@ def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
         lists = []
         for k in range(len(chunk)):
             stop_if_asked()
+            work(int(chunk[k]), float(chunk[k]) / n)
             atoms = positions[first[k] : first[k] + columns.n_atoms[chunk[k]]]
             pairs, shifts = calculator.compute(atoms, _cell(cells[k], pbc[k]), pbc[k], "PS")
             if len(shifts) and np.abs(shifts).max() > np.iinfo(np.int16).max:
@@ -83,6 +86,7 @@ def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
                 )
             lists.append((pairs.astype(np.int32), shifts.astype(np.int16)))
         yield _sorted(lists)
+    work.over()
 
 
 def joined(parts: Sequence[Pairs]) -> Pairs:

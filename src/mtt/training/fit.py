@@ -173,7 +173,12 @@ class Fit:
             self.checkpoints.save_best(state.epoch)
             self.events("best", state.epoch, metric=self.best_rule.metric, value=value)
         self.events(
-            "epoch", state.epoch, metrics=dict(row), units=self.record.units, is_best=is_best
+            "epoch",
+            state.epoch,
+            metrics=dict(row),
+            units=self.record.units,
+            is_best=is_best,
+            metric=self.best_rule.metric,
         )
         if reason:
             logger.info("%s ends early after epoch %d: %s", stage.plan.name, state.epoch, reason)
