@@ -8,6 +8,7 @@ from metatomic.torch import AtomisticModel, load_atomistic_model
 
 from mtt.checkpoint import verify
 from mtt.errors import CheckpointError
+from mtt.exporting.blame import whole_text
 
 
 def load_exported(path: str | Path) -> AtomisticModel:
@@ -21,7 +22,7 @@ def load_exported(path: str | Path) -> AtomisticModel:
     try:
         return load_atomistic_model(str(path))
     except (RuntimeError, ValueError) as error:
-        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        cause = whole_text(error)
         raise CheckpointError(
             f"is no exported model that can be loaded: {cause}", where=str(path)
         ) from error

@@ -76,9 +76,7 @@ class Served(ModelInterface):
                 if graph.centers.shape[0] == 0:
                     # engines differentiate by the positions, whether there are neighbours or not
                     values = values + 0.0 * graph.positions.sum().to(values.dtype)
-                results[name] = scalar_map(
-                    values, samples, selected, per_atom, name, len(systems)
-                )
+                results[name] = scalar_map(values, samples, selected, per_atom, name, len(systems))
         return results
 
     def interaction_range(self) -> float:

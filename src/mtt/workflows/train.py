@@ -37,6 +37,7 @@ from mtt.workflows.restart import (
     with_its_seed,
 )
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
+from mtt.workflows.stored_name import check_stored_name
 from mtt.workflows.telling import describe, tell_data, tell_model
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ def rehearse(
         devices = [plan.device]
         data = plan.data
         start.trainer.check(start.model, plan.dtype, devices, data.training, data.validation)
+        check_stored_name(start.model, start.trainer, plan.architecture.name)
     stop_if_asked()
     if dry_run:
         tell_model(plan, start)
