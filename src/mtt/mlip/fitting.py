@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from mtt.baselines.composition import fit_composition, fixed_composition
+from mtt.baselines.composition import Undetermined, fit_composition, warn_of
+from mtt.baselines.given import by_number, is_finite, table_of
 from mtt.baselines.prior import Prior
 from mtt.baselines.zbl import ZBL
 from mtt.data import Batching, Loader
@@ -30,24 +30,31 @@ def fit_weights(
     """Composition weights [n_types, properties] of every target.
 
     Extensive targets are fitted over structures, per-atom targets over atoms (the mean of
-    each element).
+    each element). Of targets with given weights, those of the other elements are fitted to what
+    the given ones leave over.
 
-    :param given: ``atomic_baseline`` of the options, target to number or ``{Z: number}``.
+    :param given: ``atomic_baseline`` of the options, target to a number, or to numbers by
+        element, see :func:`mtt.baselines.given.by_number`.
     :param offset: other baselines [n, properties] already in the model, taken off first.
-    :raises ConfigError: a given baseline is of no target, or lacks an element.
+    :raises ConfigError: a given baseline is of no target, or not a number of an element.
     """
     _check_names("atomic_baseline", given, info)
-    weights = {}
+    weights, undetermined = {}, Undetermined()
     for name, target in info.targets.items():
-        if name in given:
-            _check_baseline(name, given[name], info.atomic_types)
-            weights[name] = fixed_composition(given[name], info.atomic_types, target.properties)
-            continue
-        values = dataset.target(name).values
-        if name in offset:
-            values = values - offset[name]
-        counts = counts_of(dataset, target, info.atomic_types)
-        weights[name] = fit_composition(counts, values, info.atomic_types)
+        numbers = by_number(name, given.get(name, {}), info.atomic_types)
+        table, rows = table_of(name, numbers, info.atomic_types, target.properties)
+        others = [i for i in range(len(info.atomic_types)) if i not in rows]
+        if others:
+            counts = counts_of(dataset, target, info.atomic_types)
+            values = dataset.target(name).values
+            if rows:
+                values = values - counts @ table
+            if name in offset:
+                values = values - offset[name]
+            types = [info.atomic_types[i] for i in others]
+            table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
+        weights[name] = table
+    warn_of(undetermined)
     return weights
 
 
@@ -92,7 +99,8 @@ def check_given(hypers: Mapping[str, Any], info: DatasetInfo) -> None:
     given = hypers.get("atomic_baseline") or {}
     _check_names("atomic_baseline", given, info)
     for name, value in given.items():
-        _check_baseline(name, value, info.atomic_types)
+        numbers = by_number(name, value, info.atomic_types)
+        table_of(name, numbers, info.atomic_types, info.targets[name].properties)
     fixed = hypers.get("fixed_scaling_weights") or {}
     _check_names("fixed_scaling_weights", fixed, info)
     for name, value in fixed.items():
@@ -195,30 +203,8 @@ def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
             )
 
 
-def _check_baseline(name: str, given: Any, atomic_types: Sequence[int]) -> None:
-    where = f"architecture.training.atomic_baseline.{name}"
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(atomic_types, given)
-    for value in given.values():
-        if not _is_finite(value):
-            hint = "give one for all elements, or {1: -13.6, 8: -432.1}, by atomic number"
-            raise ConfigError(f"{value!r} is not a finite number", where=where, hint=hint)
-    missing = [z for z in atomic_types if z not in given]
-    if missing:
-        raise ConfigError(
-            f"no value for atomic number {', '.join(map(str, missing))}",
-            where=where,
-            hint="give one for every element of the data, as {1: -13.6, 8: -432.1}",
-        )
-
-
-def _is_finite(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
-
-
 def _fixed_scale(name: str, value: Any) -> float:
-    if not _is_finite(value) or value <= 0:
+    if not is_finite(value) or value <= 0:
         raise ConfigError(
             f"{value!r} is not a positive number",
             where=f"architecture.training.fixed_scaling_weights.{name}",

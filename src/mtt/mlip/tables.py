@@ -103,7 +103,7 @@ class Tables:
         if name in offset:
             values = values - offset[name]
         types = [info.atomic_types[i] for i in self._new]
-        table[self._new] = fit_composition(counts[:, self._new], values, types)
+        table[self._new] = fit_composition(counts[:, self._new], values, types, name)
 
 
 def columns(model: MLIPModel, name: str) -> slice:

@@ -24,6 +24,7 @@ from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
 from mtt.workflows.folder import RunFolder, check_writable, place
+from mtt.workflows.given import with_numbers
 from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.loss import of_what_is_there
@@ -177,6 +178,8 @@ def prepare(
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = of_what_is_there(resolved, raw, data.info)
+    with raw.locating(("architecture", "training")):
+        resolved = with_numbers(resolved, architecture, data.info, folders)
     if going_on is not None:
         check_same_data(going_on, fingerprint(data), data.info)
     return Plan(raw, resolved, architecture, data, going_on, device, dtype, output, folders)
