@@ -56,10 +56,9 @@ def test_symbols_and_numbers_are_the_same_options(tiny: dict[str, Any]) -> None:
 def test_elements_that_the_checkpoint_does_not_know_are_fitted(
     tiny: dict[str, Any], trained: Path, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    frame = (
-        "2\nProperties=species:S:1:pos:R:3:forces:R:3 energy={}\nN 0 0 0 0 0 1\nH 0 0 1 0 0 -1\n"
-    )
-    Path("nh.xyz").write_text("".join(frame.format(-1.0 - i) for i in range(4)))
+    head = "2\nProperties=species:S:1:pos:R:3:forces:R:3"
+    frames = [f"{head} energy={-i}.0\nN 0 0 0 0 0 1\nH 0 0 1 0 0 -1\n" for i in range(10)]
+    Path("nh.xyz").write_text("".join(frames))
     tiny["training_set"]["systems"]["read_from"] = "nh.xyz"
     with caplog.at_level(logging.INFO, "mtt"):
         found = prepared(given(tiny, atomic_baseline=str(trained / "model.ckpt")))
