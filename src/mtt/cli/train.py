@@ -24,6 +24,7 @@ from mtt.cli import arguments, render
     metavar="FILE|auto",
     help="Go on from a checkpoint; auto takes the newest run below outputs/.",
 )
+@arguments.extensions
 @arguments.overrides
 @click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
 @click.option("--debug", is_flag=True, help="Show the model and all debug messages.")
@@ -32,6 +33,7 @@ def command(
     options: Path,
     output: Path,
     restart: str | None,
+    extensions: Path | None,
     overrides: tuple[str, ...],
     dry_run: bool,
     debug: bool,
@@ -41,6 +43,7 @@ def command(
     render.begin(
         f"training as {options} says", logged=True
     )  # before the imports, which take seconds
+    arguments.notice_extensions(extensions)
     from mtt.workflows.train import train
 
     if debug:
