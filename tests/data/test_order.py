@@ -99,7 +99,7 @@ def test_fewer_structures_than_ranks_cannot_train():
 
 
 def test_a_least_number_of_atoms_that_no_batch_has_is_named():
-    with pytest.raises(DataError, match="min_atoms_per_batch: 21 leaves no batch: of 10 .* 20 at"):
+    with pytest.raises(DataError, match=r"min_atoms_per_batch: 21 leaves no batch: of 10 .* 20 at"):
         ranks([5] * 10, Batching(structures=4, min_atoms=21), 1, shuffle=True)
 
 

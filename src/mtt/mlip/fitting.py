@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from mtt.baselines.composition import Undetermined, fit_composition, warn_of
 from mtt.baselines.given import by_number, is_finite, table_of
 from mtt.baselines.prior import Prior
+from mtt.baselines.prior.culprit import naming_the_structure
 from mtt.baselines.zbl import ZBL
 from mtt.data import Batching, Loader
 from mtt.data.info import DatasetInfo, TargetInfo
@@ -21,7 +22,7 @@ from mtt.mlip.noise import is_noise, largest, spread
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
-    from mtt.data import Dataset
+    from mtt.data import Batch, Dataset
 
 
 def fit_weights(
@@ -137,24 +138,38 @@ def offset_of(
     atomic_types: Sequence[int],
     cutoff: float,
 ) -> Target:
-    """Energy of every structure [n, 1] and forces [N, 3], both float64, by all ``baselines``."""
-    loader = Loader(
-        dataset,
-        atomic_types,
-        dtype=torch.float64,
-        device=torch.device("cpu"),
-        batching=Batching(structures=100),
-        shuffle=False,
-        cutoff=cutoff,
-    )
-    parts = []
-    for batch in loader.epoch(0):
-        stop_if_asked()
+    """Energy of every structure [n, 1] and forces [N, 3], both float64, by all ``baselines``.
+
+    :raises DataError: a structure that a baseline does not know; names file and frame.
+    """
+
+    def batches(data: Dataset, size: int) -> Iterator[Batch]:
+        loader = Loader(
+            data,
+            atomic_types,
+            dtype=torch.float64,
+            device=torch.device("cpu"),
+            batching=Batching(structures=size),
+            shuffle=False,
+            cutoff=cutoff,
+        )
+        return loader.epoch(0)
+
+    def evaluate(batch: Batch) -> tuple[Tensor, Tensor]:
         graph = batch.graph._replace(vectors=batch.graph.vectors.requires_grad_(True))
         atomic = torch.stack([baseline(graph) for baseline in baselines]).sum(0)
         energies = atomic.new_zeros(graph.n_systems).index_add(0, graph.system, atomic)
         gradient = pair_gradient(energies, graph, create_graph=False)
-        parts.append((energies.detach()[:, None], forces(gradient, graph)))
+        return energies.detach()[:, None], forces(gradient, graph)
+
+    def alone(i: int) -> None:
+        evaluate(next(batches(dataset.select([i]), 1)))
+
+    parts = []
+    for batch in batches(dataset, 100):
+        stop_if_asked()
+        with naming_the_structure(dataset, batch.index, alone):
+            parts.append(evaluate(batch))
     energy, force = (torch.cat(part) for part in zip(*parts, strict=True))
     return Target(energy, force)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mtt.baselines.prior.culprit import check_molecules
 from mtt.data import Dataset, Loader, merge
 from mtt.data.combine import with_targets_of
 from mtt.errors import ConfigError, Problem, TrainingError
@@ -80,7 +81,12 @@ class Parts:
 
     @property
     def validation(self) -> Validation:
-        """All validation sets, one structure after the other."""
+        """All validation sets, one structure after the other.
+
+        :raises DataError: a structure that the prior does not know; names file and frame.
+        """
+        for _, dataset in self._validation_sets:
+            check_molecules(self.model.prior, dataset)
         loaders = [
             (name, self.loader(self.hypers, dataset, shuffle=False))
             for name, dataset in self._validation_sets
