@@ -3,10 +3,9 @@
 import logging
 
 import numpy as np
-import pytest
 import torch
 
-from mtt.baselines.composition import fit_composition, fixed_composition
+from mtt.baselines.composition import fit_composition
 from mtt.baselines.exact import ExactTable
 
 
@@ -35,6 +34,9 @@ def test_one_composition_alone_gives_the_smallest_solution_and_says_so(caplog):
     torch.testing.assert_close(weights / weights[2], counts[0][:, None], rtol=1e-10, atol=0)
     assert "H, C, O" in caplog.text
     assert "rank 1 of 3" in caplog.text
+    assert "add structures of other compositions, or give atomic_baseline: {energy: {H: ...}}" in (
+        caplog.text
+    )
 
 
 def test_a_full_rank_fit_says_nothing(caplog):
@@ -52,11 +54,6 @@ def test_missing_values_are_left_out_and_absent_elements_get_zero():
 def test_no_value_at_all_gives_zero():
     weights = fit_composition(torch.ones(2, 1).double(), torch.full((2, 1), torch.nan), [1])
     assert weights.tolist() == [[0.0]]
-
-
-@pytest.mark.parametrize("given", [-3.5, {1: -3.5, 8: -3.5}])
-def test_fixed_values_come_as_one_number_or_one_per_element(given):
-    assert fixed_composition(given, [1, 8], 1).tolist() == [[-3.5], [-3.5]]
 
 
 def test_a_table_stays_exact_when_the_network_becomes_float32():

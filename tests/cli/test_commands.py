@@ -230,3 +230,39 @@ def test_a_bug_is_exit_code_70_with_a_report(
     report = Path(done.err.split("full report: ")[1].strip())
     assert "model.too(dtype)" in report.read_text()
     report.unlink()
+
+
+def test_options_of_metatrains_commands_are_accepted(
+    mtt: Mtt, trained: Path, write: Write, tiny: dict[str, Any], here: Path
+) -> None:
+    for command in (("train", "options.yaml", "--dry-run"), ("export", trained / "model.ckpt")):
+        write(tiny)
+        done = mtt(*command, "-e", "extensions")
+        assert (done.code, done.err) == (0, "")
+        assert "-e extensions: exported files need no extensions; none are written" in done.out
+    assert not (here / "extensions").exists()
+    write({key: tiny["training_set"][key] for key in ("systems", "targets")}, "eval.yaml")
+    here.joinpath("extensions").mkdir()
+    for options in (["--no-warm-up"], ["--warm-up", "--extensions-dir", "extensions"]):
+        done = mtt("eval", "model.pt", "eval.yaml", "-b", "7", "--check-consistency", *options)
+        assert (done.code, done.err) == (0, "")
+    done = mtt("eval", "model.pt", "eval.yaml", "-e", "nowhere")
+    assert (done.code, done.err) == (0, "")
+    assert "-e nowhere: there is no such folder; files that mtt exported need none" in done.out
+
+
+def test_bash_completes_commands_options_and_files(mtt: Mtt) -> None:
+    script = mtt("--shell-completion").out.strip()
+    program = (
+        f"source {script}; mtt() {{ {sys.executable} -m mtt; }}\n"
+        "compopt() { echo compopt $*; }\n"
+        'for words in "mtt tr" "mtt train --rest" "mtt train opt"; do\n'
+        "  COMP_WORDS=($words); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _mtt_completion mtt\n"
+        '  echo "${COMPREPLY[@]}"\n'
+        "done; complete -p mtt"
+    )
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:4] == [
+        "train", "--restart", "compopt -o default", "",
+    ]  # fmt: skip
+    assert done.stdout.rstrip().endswith("-F _mtt_completion mtt")

@@ -98,6 +98,11 @@ def test_fewer_structures_than_ranks_cannot_train():
         ranks([1, 1], Batching(4), 3, shuffle=True)
 
 
+def test_a_least_number_of_atoms_that_no_batch_has_is_named():
+    with pytest.raises(DataError, match=r"min_atoms_per_batch: 21 leaves no batch: of 10 .* 20 at"):
+        ranks([5] * 10, Batching(structures=4, min_atoms=21), 1, shuffle=True)
+
+
 def test_shuffled_batches_with_too_few_atoms_are_left_out():
     batching = Batching(structures=4, min_atoms=20)
     (shuffled,) = ranks([5] * 10, batching, 1, shuffle=True)

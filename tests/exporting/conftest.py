@@ -67,6 +67,13 @@ class NotCompilable(PairNetwork):
         return sorted([graph.vectors], key=lambda vectors: len(vectors))[0]
 
 
+class AsksMetadata(PairNetwork):
+    """Asks the given metadata whether it is true."""
+
+    def export(self, metadata=None, *, dtype=torch.float64):
+        return super().export(metadata or self.metadata, dtype=dtype)
+
+
 class NeedsItsLibrary(PairNetwork):
     """Works only where this process has been prepared for it."""
 
@@ -74,7 +81,7 @@ class NeedsItsLibrary(PairNetwork):
         return torch.ops.mtt_tests.same(graph.vectors)
 
 
-MODELS = (PairNetwork, OtherForces, OtherEnergies, NotCompilable, NeedsItsLibrary)
+MODELS = (PairNetwork, OtherForces, OtherEnergies, NotCompilable, AsksMetadata, NeedsItsLibrary)
 
 
 @pytest.fixture

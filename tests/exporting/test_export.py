@@ -74,9 +74,34 @@ def test_a_file_that_predicts_something_else_is_refused(
 
 
 def test_what_torchscript_cannot_compile_is_refused(make_model: Make, tmp_path: Path) -> None:
-    with pytest.raises(ArchitectureError, match="NotCompilable cannot be exported: TorchScript"):
+    with pytest.raises(ArchitectureError, match="NotCompilable cannot be exported") as refused:
         export_model(make_model("NotCompilable"), tmp_path / "model.pt")
     assert not list(tmp_path.iterdir())
+    (problem,) = refused.value.problems
+    assert problem.where == line_of("key=lambda vectors")
+    file, number = problem.where.rsplit(":", 1)
+    # the text of torch as it is, with the line of code that it points at
+    assert f'Lambda aren\'t supported:\n  File "{file}", line {number}\n' in problem.what
+    assert "lambda vectors: len(vectors))[0]\n" in problem.what
+    assert "<--- HERE" in problem.what
+    assert "'NotCompilable.atomic_values' is being compiled since" in problem.what
+
+
+def line_of(text: str) -> str:
+    """``file:line`` of the models of these tests."""
+    path = Path(__file__).with_name("conftest.py")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return f"{path}:{next(i for i, line in enumerate(lines, start=1) if text in line)}"
+
+
+def test_an_export_that_fails_names_its_line_and_what_to_write(
+    make_model: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(ArchitectureError, match="'__len__' is not implemented") as refused:
+        export_model(make_model("AsksMetadata"), tmp_path / "model.pt")
+    (problem,) = refused.value.problems
+    assert problem.where == line_of("metadata or self.metadata")
+    assert "write `if metadata is None`" in problem.hint
 
 
 def test_a_model_that_runs_in_this_process_alone_is_refused(
@@ -85,8 +110,10 @@ def test_a_model_that_runs_in_this_process_alone_is_refused(
     library = torch.library.Library("mtt_tests", "DEF")
     library.define("same(Tensor x) -> Tensor")
     library.impl("same", lambda x: x * 1.0, "CompositeImplicitAutograd")
-    with pytest.raises(ArchitectureError, match="does not run in a fresh process"):
+    with pytest.raises(ArchitectureError, match="does not run in a fresh process") as told:
         export_model(make_model("NeedsItsLibrary"), tmp_path / "model.pt")
+    assert "Unknown builtin op: mtt_tests::same" in str(told.value)
+    assert "torch.ops.mtt_tests.same" in str(told.value) or "ops.mtt_tests.same" in str(told.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -60,7 +60,10 @@ def training(**options: Any) -> Callable[[Options], None]:
         ),
         (
             training(min_atoms_per_batch=9999),
-            ["architecture.training: 14 structures do not fill one batch"],
+            [
+                "architecture.training.min_atoms_per_batch: min_atoms_per_batch: 9999 leaves no "
+                "batch: of 14 structures the largest one has 36 atoms; set it to 36 at most, or",
+            ],
         ),
     ],
 )

@@ -59,6 +59,40 @@ def test_given_baselines_and_scales_are_taken_as_they_are(fresh, dataset):
     assert model.scales == {"energy": 4.0}
 
 
+@pytest.mark.parametrize("given", [{"O": -2000.0}, {8: -2000.0, "C": -1000.0}, {"U": 1.0}])
+def test_elements_without_a_given_energy_are_fitted_to_what_the_others_leave(fresh, dataset, given):
+    model = fresh()
+    model.fit_baselines(dataset, {"atomic_baseline": {"energy": given}})
+    found = dict(zip((1, 6, 8), model.composition.values[:, 0].tolist(), strict=True))
+    fixed = {{"O": 8, "C": 6}.get(key, key): value for key, value in given.items() if key != "U"}
+    assert {z: found[z] for z in fixed} == fixed
+    rest = [i for i, z in enumerate((1, 6, 8)) if z not in fixed]
+    counts = dataset.composition((1, 6, 8)).numpy()
+    taken = sum(counts[:, (1, 6, 8).index(z)] * value for z, value in fixed.items())
+    left = dataset.target("energy").values[:, 0].numpy() - taken
+    expected = np.linalg.lstsq(counts[:, rest], left, rcond=None)[0]
+    np.testing.assert_allclose([list(found.values())[i] for i in rest], expected, rtol=1e-10)
+
+
+def test_what_compositions_do_not_determine_is_said_once_for_all_targets(
+    molecules, model_class, caplog
+):
+    """Two targets, one composition: one warning, with what to do."""
+    same = [molecules[0].copy() for _ in range(3)]
+    for i, atoms in enumerate(same):
+        atoms.calc = SinglePointCalculator(atoms, energy=-1.0 * i)
+    one = {"key": "energy", "unit": "eV", "quantity": "energy", "forces": False, "stress": False}
+    targets = {"energy": one, "energy/b": one}
+    info = Dataset.from_atoms(same, targets)
+    from mtt.mlip.fitting import fit_weights
+
+    with caplog.at_level(logging.WARNING):
+        fit_weights(info, info.info, {}, {})
+    (said,) = caplog.messages
+    assert "the baselines of H, C (rank 1 of 2) of energy, energy/b" in said
+    assert "or give atomic_baseline: {energy: {H: ...}}" in said
+
+
 def test_scaling_can_be_switched_off(fresh, dataset):
     model = fresh()
     model.fit_baselines(dataset, {"scale_targets": False})
@@ -106,7 +140,7 @@ def _repulsion(model, dataset):
     ("hypers", "message"),
     [
         ({"atomic_baseline": {"enregy": 1.0}}, "no target is called 'enregy'; did you mean"),
-        ({"atomic_baseline": {"energy": {1: -1.0}}}, "no value for atomic number 6, 8"),
+        ({"atomic_baseline": {"energy": {"Hx": -1.0}}}, "'Hx' is not an element; did you mean"),
         ({"atomic_baseline": {"energy": {1: "x", 6: 0, 8: 0}}}, "'x' is not a finite number"),
         ({"atomic_baseline": {"energy": float("nan")}}, "nan is not a finite number; give one"),
         ({"atomic_baseline": {"energy": [1.0]}}, "is not a finite number"),

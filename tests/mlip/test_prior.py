@@ -10,7 +10,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mtt import Dataset
-from mtt.errors import ArchitectureError
+from mtt.baselines.prior.culprit import check_molecules
+from mtt.errors import ArchitectureError, DataError
 
 PRIOR = {
     "topology": {"from": "connectivity"},
@@ -222,3 +223,32 @@ def test_a_network_sees_no_pairs_beyond_its_own_cutoff(make, make_graph):
     alone = totals(make(None), far, make_graph=make_graph)
     found = totals(model, far, make_graph=make_graph)
     torch.testing.assert_close(found.values, alone.values, rtol=0, atol=1e-12)
+
+
+@pytest.fixture
+def permuted(make):
+    """A model that knows ethanol, and ethanols of which the last has its atoms in another order."""
+    frames = []
+    for i in range(4):
+        atoms = ase.build.molecule("CH3CH2OH")
+        atoms.rattle(0.05, seed=i)
+        atoms = atoms[::-1] if i == 3 else atoms
+        atoms.calc = SinglePointCalculator(atoms, energy=-0.1 * i, forces=np.zeros((9, 3)))
+        frames.append(atoms)
+    targets = {"energy": {"unit": "eV", "forces": True}}
+    model = make({**PRIOR, "topology": {"from": "data"}})
+    model.fit_baselines(Dataset.from_atoms(frames[:3], targets), {})
+    return model, Dataset.from_atoms(frames, targets)
+
+
+def test_molecules_that_the_prior_does_not_know_are_named_by_file_and_frame(permuted):
+    model, data = permuted
+    message = r"atoms, frame 3: the prior lists no molecule of these elements in this order \(H H"
+    with pytest.raises(DataError, match=message):
+        model.offsets(data)
+    with pytest.raises(DataError, match=message):
+        check_molecules(model.prior, data)
+    with pytest.raises(DataError, match=message):
+        model.offsets(data.select([1, 3, 0]))
+    check_molecules(model.prior, data.select([0, 1, 2]))
+    check_molecules(None, data)

@@ -110,6 +110,6 @@ def test_a_model_option_can_be_refused_as_not_available(refused: Refused) -> Non
 
 
 def test_names_of_metatrain_are_known_with_and_without_folder() -> None:
-    for name in ("gap", "experimental.mace", "mace", "experimental.phace"):
+    for name in ("gap", "experimental.mace", "mace", "deprecated.nanopet", "nanopet"):
         assert "not available here" in str(peer_notice(name))
     assert peer_notice("pett") is None

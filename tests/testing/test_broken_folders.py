@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mtt.checking import place
 from mtt.checkpoint import write
 from mtt.testing import CHECKS, Subject, predictions, run_all, systems
 
@@ -170,6 +171,17 @@ def test_a_folder_with_a_mistake_fails_the_checks_for_it(make_folder, mistake: M
     outcomes = run_all(subject, [check for check in CHECKS if check.name in wanted])
     assert {o.check.name for o in outcomes if o.status == "failed"} == mistake.fails
     assert all(o.meaning and o.look for o in outcomes if o.status == "failed")
+
+
+def test_what_torchscript_says_is_kept_whole_with_the_line_of_the_folder(make_folder) -> None:
+    folder = make_folder({"model.py": [(SMOOTH, "sum([1.0, 2.0], start=0) * r")]})
+    (outcome,) = run_all(Subject(folder), [BY_NAME[EXPORT]])
+    lines = (folder / "model.py").read_text(encoding="utf-8").splitlines()
+    (number,) = (i for i, line in enumerate(lines, start=1) if "start=0" in line)
+    assert f'File "{folder / "model.py"}", line ' in outcome.message
+    assert "start=0" in outcome.message
+    assert "<--- HERE" in outcome.message
+    assert place(outcome, folder) == f"model.py:{number}"
 
 
 STEP = """

@@ -63,7 +63,7 @@ class Whole:
         samples = atom_samples(systems)
         results: Dict[str, TensorMap] = {}
         for name, atomic in self.atomic_values(graph).items():
-            results[name] = scalar_map(atomic, samples, None, False, name)
+            results[name] = scalar_map(atomic, samples, None, False, name, len(systems))
         return results
 
 

@@ -116,3 +116,32 @@ def test_errors_that_are_shown_are_roots_of_the_mean_over_the_whole_set(
     rmse = number(1e3 * wrong.square().mean().sqrt().item())  # meV
     (line,) = (line for line in caplog.messages if line.startswith("epoch 1/1"))
     assert f"| {rmse} " in line[line.index("forces") :]
+
+
+PARTS = ("training", "validation", "validation mse_bulk")
+WIDE = {f"{part} {name}": "" for part in PARTS for name in ("loss", "energy RMSE", "energy MAE")}
+WIDE = {"epoch": "", "learning rate": "", **WIDE, "seconds": "s"}
+
+
+@pytest.mark.parametrize("kind", [LineLogger, TableLogger])
+@pytest.mark.parametrize("width", [200, 80, 60, 30, 12])
+def test_a_terminal_of_any_width_gets_lines_that_fit(caplog, kind, width):
+    metrics = dict.fromkeys(WIDE, -1.2345e-05) | {"epoch": 3, "seconds": 12.0}
+    logger = kind()
+    with caplog.at_level(logging.INFO, "mtt"):
+        start(logger, units=WIDE)
+        values = {"metrics": metrics, "units": WIDE, "is_best": True, "metric": "mae_prod"}
+        logger("epoch", values, 3)
+    records = [record for record in caplog.records if hasattr(record.args[0], "fitted")]
+    shown = [record.args[0].fitted(width) for record in records]
+    lines = "\n".join(text for text in shown if text).splitlines()
+    # a column of the table is not broken: an epoch and the widest name are its least width
+    least = len("epoch") + 2 + len("mse_bulk energy RMSE") if kind is TableLogger else 0
+    assert max(map(len, lines)) <= max(width, least)
+    whole, squeezed = caplog.messages[-1], "".join(shown[-1].split())
+    assert "\n" not in whole
+    assert whole.endswith("12.0 s  best by mae_prod" if kind is LineLogger else "best by mae_prod")
+    assert squeezed.endswith("bestbymae_prod")
+    has_mae = kind is TableLogger or len(whole) <= width
+    shown_numbers = squeezed.count("-1.234e-05") - (kind is TableLogger)  # the learning rate
+    assert shown_numbers == (9 if has_mae else 6)

@@ -7,6 +7,7 @@ with ``torch.save``; nothing of the platform's models and trainers is in it.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,17 @@ def test_without_its_folder_it_is_not_found(options: dict[str, Any], fit: Fit) -
     with pytest.raises(ArchitectureError, match=r"model.ckpt: .*radial_sum") as caught:
         load_model(first.checkpoint)
     assert "--architectures" in str(caught.value)
+
+
+def test_a_trainer_that_stores_another_name_is_refused_before_it_trains(
+    options: dict[str, Any], here: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("own") / "radial_sum"
+    shutil.copytree(FOLDERS / "radial_sum", folder)
+    trainer = folder / "trainer.py"
+    text = trainer.read_text(encoding="utf-8")
+    trainer.write_text(text.replace('architecture_name="radial_sum"', 'architecture_name="sums"'))
+    wanted = r"RadialSumTrainer.save_checkpoint stores the architecture_name 'sums', but .*sum'"
+    with pytest.raises(ArchitectureError, match=wanted):
+        train(options, architectures=[folder])
+    assert list(here.iterdir()) == []

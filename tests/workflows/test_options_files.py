@@ -28,7 +28,6 @@ NOT_HERE: dict[str, tuple[type[MttError], str]] = {
     "finetune_by_lora": (CheckpointError, "a.ckpt: no such file"),
     "finetune_heads": (CheckpointError, "a.ckpt: no such file"),
     "finetune_inherited_heads": (CheckpointError, "a.ckpt: no such file"),
-    "numbers": (ConfigError, "numbers.yaml:10 .*: no value for atomic number 6"),
     "fractions": (DataError, "fractions.yaml:4 validation_set: there are no structures"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from ase.data import chemical_symbols
@@ -12,15 +12,28 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 
-def fit_composition(counts: Tensor, values: Tensor, atomic_types: Sequence[int]) -> Tensor:
+Undetermined = dict[str, list[str]]
+"""Elements that the data do not tell apart, to the targets of which that is so."""
+
+
+def fit_composition(
+    counts: Tensor,
+    values: Tensor,
+    atomic_types: Sequence[int],
+    name: str = "energy",
+    undetermined: Undetermined | None = None,
+) -> Tensor:
     """Least-squares weights [n_types, properties]: ``counts @ weights ≈ values``.
 
     Where the data do not determine every element (all structures of one composition, an
     element that always comes with another), the solution of least norm is taken and a
-    message says so. Samples with a missing value are left out.
+    warning says so. Samples with a missing value are left out.
 
     :param counts: [n, n_types] float64, atoms of each element per sample.
     :param values: [n, properties] float64, NaN where missing.
+    :param name: of the target, for the warning.
+    :param undetermined: gets what there is to warn of, for who fits several targets and warns of
+        all at once with :func:`warn_of`.
     """
     present = ~torch.isnan(values).any(dim=1)
     counts, values = counts[present], values[present]
@@ -33,20 +46,23 @@ def fit_composition(counts: Tensor, values: Tensor, atomic_types: Sequence[int])
     rank, n_used = int(solution.rank), int(used.sum())
     if rank < n_used:
         symbols = [chemical_symbols[z] for z, u in zip(atomic_types, used, strict=True) if u]
-        log.warning(
-            "the training set does not determine the energies of %s one by one (rank %d of %d); "
-            "the smallest solution serves its compositions, and says nothing of others",
-            ", ".join(symbols),
-            rank,
-            n_used,
-        )
+        found = Undetermined() if undetermined is None else undetermined
+        found.setdefault(f"{', '.join(symbols)} (rank {rank} of {n_used})", []).append(name)
+        if undetermined is None:
+            warn_of(found)
     return weights
 
 
-def fixed_composition(
-    given: float | Mapping[int, float], atomic_types: Sequence[int], properties: int
-) -> Tensor:
-    """Weights [n_types, properties] that the user gives: one number, or one per element."""
-    per_type = [float(given[z] if isinstance(given, Mapping) else given) for z in atomic_types]
-    column = torch.tensor(per_type, dtype=torch.float64)
-    return column[:, None].repeat(1, properties)
+def warn_of(undetermined: Undetermined) -> None:
+    """One warning for all targets of which the same elements are not told apart."""
+    for elements, names in undetermined.items():
+        log.warning(
+            "the compositions of the training set do not determine the baselines of %s of %s: "
+            "predictions hold for these compositions, and not for others, such as fragments or "
+            "isolated atoms; to change that, add structures of other compositions, or give "
+            "atomic_baseline: {%s: {%s: ...}}",
+            elements,
+            ", ".join(names),
+            names[0],
+            elements.partition(",")[0].partition(" ")[0],
+        )

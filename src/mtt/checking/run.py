@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -76,8 +77,10 @@ def place(outcome: Outcome, folder: Path) -> str:
     """``model.py:43``: the last line of the folder's own code on the way to a failure, if any."""
     error = None if outcome.failure is None else outcome.failure.__cause__
     frames = [] if error is None else traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
-    return f"{Path(own[-1].filename).relative_to(folder)}:{own[-1].lineno}" if own else ""
+    places = [(frame.filename, str(frame.lineno)) for frame in frames]
+    places += reversed(re.findall(r'File "([^"]+)", line (\d+)', outcome.message))  # TorchScript's
+    own = [one for one in places if Path(one[0]).is_relative_to(folder)]
+    return f"{Path(own[-1][0]).relative_to(folder)}:{own[-1][1]}" if own else ""
 
 
 def _check_architecture(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from mtt.cli import render
+
 architectures = click.option(
     "--architectures",
     multiple=True,
@@ -13,6 +15,21 @@ architectures = click.option(
     metavar="DIR",
     help="A folder of architecture folders, or one itself; may be given several times.",
 )
+
+extensions = click.option(
+    "-e",
+    "--extensions",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Accepted, as by metatrain: exported files need no extensions, and none are written.",
+)
+
+
+def notice_extensions(folder: Path | None) -> None:
+    """Say that nothing will be in the folder of ``-e``."""
+    if folder is not None:
+        render.done(f"-e {folder}: exported files need no extensions; none are written")
+
 
 overrides = click.option(
     "-r",

@@ -47,6 +47,7 @@ def command(
     checked as by `mtt train --dry-run`, and the data are searched for what they hide, such as
     duplicates, leaks and wrong units. The exit code is 1 if anything is wrong.
     """
+    render.begin(f"checking {' '.join(targets)}")
     from mtt import checking
 
     found = checking.find_targets(targets, architectures)

@@ -27,6 +27,7 @@ def stats(file: Path, key: str) -> None:
 
     A YAML file names data sets and their targets, as for `mtt eval`.
     """
+    render.begin(f"reading {file}")
     from mtt.workflows.data import statistics_of
 
     render.statistics(str(file), statistics_of(file, key))
@@ -42,6 +43,7 @@ def pack(files: tuple[Path, ...], output: Path, key: str) -> None:
     FILES are data files with energies, or YAML files that name data sets and their targets, as
     for `mtt eval`.
     """
+    render.begin(f"packing {len(files)} files")
     from mtt.workflows.data import pack_files
 
     n_structures = pack_files(files, output, key)

@@ -28,7 +28,25 @@ from mtt.cli import arguments, render
     show_default=True,
     help="Structures per batch.",
 )
-@click.option("--check-consistency", is_flag=True, help="Have metatomic check every call.")
+@click.option(
+    "--check-consistency",
+    is_flag=True,
+    help="Have metatomic check all that goes into the model and comes out.",
+)
+@click.option(
+    "--warm-up/--no-warm-up",
+    default=True,
+    show_default=True,
+    help="Run a few batches before the time is taken.",
+)
+@click.option(
+    "-e",
+    "--extensions",
+    "--extensions-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Extensions of an exported model of another program; those of mtt have none.",
+)
 @click.option(
     "--extended", is_flag=True, help="Errors of elements and components, angles, largest errors."
 )
@@ -39,6 +57,8 @@ def command(
     output: Path,
     batch_size: int,
     check_consistency: bool,
+    warm_up: bool,
+    extensions: Path | None,
     extended: bool,
     architectures: tuple[Path, ...],
 ) -> None:
@@ -47,6 +67,11 @@ def command(
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
     """
+    render.begin(f"evaluating {model}")
+    if extensions is not None and not extensions.is_dir():
+        # scripts for metatrain name the folder, which no export of mtt makes
+        render.done(f"-e {extensions}: there is no such folder; files that mtt exported need none")
+        extensions = None
     from mtt.workflows.evaluate import evaluate
 
     sets = evaluate(
@@ -55,6 +80,8 @@ def command(
         output=output,
         batch_size=batch_size,
         check_consistency=check_consistency,
+        warm_up=warm_up,
+        extensions=extensions,
         extended=extended,
         architectures=architectures,
     )

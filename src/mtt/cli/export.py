@@ -29,12 +29,14 @@ from mtt.cli import arguments, render
     type=click.Choice(["float32", "float64"]),
     help="Precision that engines see [default: float64 where the model can].",
 )
+@arguments.extensions
 @arguments.architectures
 def command(
     checkpoint: Path,
     output: Path | None,
     metadata: Path | None,
     dtype: str | None,
+    extensions: Path | None,
     architectures: tuple[Path, ...],
 ) -> None:
     """Export CHECKPOINT for ASE, LAMMPS, i-PI and every other metatomic engine.
@@ -42,6 +44,8 @@ def command(
     With -o model.zip the model is kept as JSON and plain bytes, which hold no program;
     CHECKPOINT may be such an archive.
     """
+    render.begin(f"exporting {checkpoint}")
+    arguments.notice_extensions(extensions)
     from mtt.workflows.export import export
 
     path = export(checkpoint, output, metadata=metadata, dtype=dtype, architectures=architectures)

@@ -52,9 +52,26 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def show_completion(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Print where the completion is, and leave."""
+    if wanted:
+        from mtt.cli import render
+
+        render.done(str(Path(__file__).with_name("completion.bash")))
+        context.exit()
+
+
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mtt")
 @click.option("--debug", is_flag=True, help="Show debug messages, and tracebacks of errors.")
+@click.option(
+    "--shell-completion",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_completion,
+    help='Print the path of the completion for bash: source "$(mtt --shell-completion)"',
+)
 def cli(debug: bool) -> None:
     """Train atomistic machine-learning models from one YAML file."""
     from mtt.cli import render
@@ -68,10 +85,11 @@ def run(arguments: Sequence[str]) -> int:
     :param arguments: the words after ``mtt``.
     """
     from mtt.cli import render
+    from mtt.cli.render_progress import bars
 
     debug = "--debug" in arguments
     try:
-        with watch_signals(tell=render.at_once):
+        with watch_signals(tell=render.at_once), bars():
             return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
     except Stopped as stop:
         render.plain(str(stop))

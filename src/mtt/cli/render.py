@@ -7,11 +7,14 @@ import json
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from mtt._version import __version__
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -50,6 +53,16 @@ def plain(text: str) -> None:
     click.echo(text, err=True)
 
 
+def begin(what: str, *, logged: bool = False) -> None:
+    """A first line, before anything is imported that takes seconds.
+
+    :param logged: on standard output, as all that is logged; else on standard error, and only
+        where that is a terminal.
+    """
+    if logged or sys.stderr.isatty():
+        click.echo(f"mtt {__version__}: {what}", err=not logged)
+
+
 def at_once(text: str) -> None:
     """A line on standard error, past all buffers: from the handler of a signal."""
     with suppress(OSError):
@@ -75,12 +88,24 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich import box
     from rich.table import Table
 
-    shown = Table(box=box.SIMPLE_HEAD)
-    for i, name in enumerate(columns):
-        shown.add_column(name, justify="right" if i else "left", no_wrap=True)
-    for row in rows:
-        shown.add_row(*row)
-    rich_console().print(shown)
+    rows = list(rows)
+
+    def made(narrow: bool) -> Table:
+        # without its frame and with one blank between columns; what is wider still is folded
+        style: dict[str, Any] = {"box": None, "padding": (0, 1, 0, 0)} if narrow else {}
+        shown = Table(**{"box": box.SIMPLE_HEAD, **style})
+        for i, name in enumerate(columns):
+            justify: Any = "right" if i else "left"
+            shown.add_column(name, justify=justify, no_wrap=not narrow, overflow="fold")
+        for row in rows:
+            shown.add_row(*row)
+        return shown
+
+    console = rich_console()
+    wide = made(narrow=False)
+    options = console.options.update(max_width=sys.maxsize)
+    fits = bool(console.measure(wide, options=options).maximum <= console.width)
+    console.print(wide if fits else made(narrow=True))
 
 
 def number(value: float) -> str:
@@ -225,9 +250,26 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        rich_console().print(
-            prefix + record.getMessage(), highlight=False, markup=False, soft_wrap=True
-        )
+        console = rich_console()
+        text = prefix + record.getMessage()
+        if console.is_terminal:
+            text = _for_terminal(record, text, int(console.width))
+            if not text:  # shown with a line before
+                return
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _for_terminal(record: logging.LogRecord, text: str, width: int) -> str:
+    """``text`` in lines that fit; files and pipes get it whole."""
+    if isinstance(record.args, tuple) and len(record.args) == 1:
+        # lines of epochs know how to be narrower
+        fitted = getattr(record.args[0], "fitted", None)
+        if fitted is not None:
+            return str(fitted(width))
+    if record.levelno < logging.INFO or "\n" in text:
+        return text
+    # a path that is wider than the terminal stays whole, to be copied
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
 _shared: list[Any] = []

@@ -25,6 +25,7 @@ from mtt.cli import arguments, render
     help="Resume from a checkpoint; auto takes the newest run of the same options file below "
     "outputs/. All other options are those of OPTIONS and -r as they are now.",
 )
+@arguments.extensions
 @arguments.overrides
 @click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
 @click.option("--debug", is_flag=True, help="Show the model and all debug messages.")
@@ -33,6 +34,7 @@ def command(
     options: Path,
     output: Path,
     restart: str | None,
+    extensions: Path | None,
     overrides: tuple[str, ...],
     dry_run: bool,
     debug: bool,
@@ -44,6 +46,10 @@ def command(
     does not remember -r, -o or --architectures: a run that is stopped prints the whole command that
     resumes it, and so does `mtt show RUN`.
     """
+    render.begin(
+        f"training as {options} says", logged=True
+    )  # before the imports, which take seconds
+    arguments.notice_extensions(extensions)
     from mtt.workflows.train import train
 
     if debug:

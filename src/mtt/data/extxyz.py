@@ -18,8 +18,9 @@ from ase.data import atomic_numbers
 from mtt.data.findings import listed
 from mtt.data.frames import Float
 from mtt.data.raw import RawFrame
-from mtt.data.unpack import open_text
+from mtt.data.unpack import open_text, share_read
 from mtt.errors import DataError, Problem, did_you_mean
+from mtt.progress import watched
 from mtt.stopping import stop_if_asked
 
 _PIECE = r"""\\.|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|\{(?:\\.|[^}\\])*\}?|\[(?:\\.|[^]\\])*\]?"""
@@ -61,7 +62,8 @@ def read_extxyz(path: str) -> list[RawFrame]:
     problems: list[Problem] = []
     with open_text(path) as stream:
         try:
-            for index, (line, rows) in enumerate(_chunks(stream)):
+            there = watched(_chunks(stream), f"reading {path}", share_read(path, stream))
+            for index, (line, rows) in enumerate(there):
                 stop_if_asked()
                 try:
                     frames.append(_frame(rows, path, index))

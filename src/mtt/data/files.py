@@ -17,6 +17,7 @@ from mtt.data.store import is_packed
 from mtt.data.unpack import ERRORS, SUFFIXES
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.options.values import ReadFrom
+from mtt.progress import watched
 from mtt.regular import unreadable
 from mtt.stopping import stop_if_asked
 
@@ -127,7 +128,7 @@ def _read_with_ase(path: str) -> list[RawFrame]:
         atoms_of = ase.io.iread(path, index=":", format=kind)
         if kind in KINDS and not path.endswith("aselmdb"):
             atoms_of = read_database(path, kind)
-        for atoms in atoms_of:
+        for atoms in watched(atoms_of, f"reading {path}"):
             stop_if_asked()
             frames.append(from_ase(atoms, path, len(frames)))
     except UnknownFileTypeError as error:

@@ -24,6 +24,7 @@ from mtt.data.finder import REMEDY, Finder, Geometries
 from mtt.data.findings import listed
 from mtt.data.memory import GIB, OutOfMemory, free_memory, in_words
 from mtt.errors import DataError, Problem
+from mtt.progress import Work
 from mtt.stopping import stop_if_asked
 
 _FEW = 16 * 2**20  # bytes that are there
@@ -73,16 +74,19 @@ def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
     """
     check_geometry(columns, cutoff)
     finder = Finder(cutoff, full_list=True, ordered=True)
-    for chunk in columns.chunks(np.arange(len(columns))):
+    work, n = Work(f"neighbour lists within {cutoff:g}"), len(columns)
+    for chunk in columns.chunks(np.arange(n)):
         lists = []
         source = partial(_source, columns, chunk)
         for k, (pairs, shifts) in enumerate(finder.each(geometries(columns, chunk), "PS", source)):
             stop_if_asked()
+            work(int(chunk[k]), float(chunk[k]) / n)
             if len(shifts) and np.abs(shifts).max() > MOST_CELLS:
                 what = f"atoms are more than {MOST_CELLS} cells apart"
                 raise DataError(what, where=source(k), hint="wrap the positions into the cell")
             lists.append((pairs.astype(np.int32), shifts.astype(np.int16)))
         yield _sorted(lists)
+    work.over()
 
 
 def check_geometry(columns: Columns, cutoff: float) -> None:

@@ -91,6 +91,14 @@ def plan(
         steps = enough.reshape(-1, world_size).all(1).repeat(world_size)
         starts, ends = starts[steps], ends[steps]
         if not len(starts):
+            most = int(np.diff(before[bounds]).max(initial=0))
+            if most < batching.min_atoms:
+                raise DataError(
+                    f"min_atoms_per_batch: {batching.min_atoms} leaves no batch: of {n} structures "
+                    f"the largest one has {most} atoms",
+                    where="architecture.training.min_atoms_per_batch",
+                    hint=f"set it to {most} at most, or make batches larger",
+                )
             raise DataError(
                 f"{n} structures do not fill one batch on each of {world_size} ranks",
                 hint="use fewer ranks, smaller batches, or more data",

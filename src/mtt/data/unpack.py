@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import lzma
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
@@ -34,6 +35,15 @@ def open_text(path: str) -> TextIO:
     most = max(ALWAYS, MAX_RATIO * Path(path).stat().st_size)
     packed = cast(IO[bytes], open_with_compression(path, "rb"))
     return io.TextIOWrapper(io.BufferedReader(_Bounded(packed, most, path)))
+
+
+def share_read(path: str, stream: TextIO) -> Callable[[], float | None]:
+    """The share of ``path`` that was read through ``stream`` so far; None of a compressed file."""
+    size = 0 if Path(path).suffix in SUFFIXES else Path(path).stat().st_size
+    buffer = getattr(stream, "buffer", None)
+    if not size or buffer is None:
+        return lambda: None
+    return lambda: min(buffer.tell() / size, 1.0)
 
 
 class _Bounded(io.RawIOBase):

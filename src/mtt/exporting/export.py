@@ -13,7 +13,8 @@ from metatomic.torch import AtomisticModel, ModelMetadata
 
 from mtt.checkpoint import merge_metadata
 from mtt.checkpoint.format import n_bytes
-from mtt.errors import ArchitectureError, CheckpointError, Problem
+from mtt.errors import ArchitectureError, CheckpointError, MttError, Problem
+from mtt.exporting.blame import hint_of, place_of, whole_text
 from mtt.exporting.files import check_path, check_space, take_name, temporary
 from mtt.exporting.verify import verify
 from mtt.interface import ModelInterface
@@ -57,7 +58,7 @@ def export_model(
     stop_if_asked()
     with temporary(target) as file:
         exported = _exported(copy.deepcopy(reference), metadata, dtype)
-        _save(exported, file, type(model).__name__)
+        _save(exported, file, type(model))
         stop_if_asked()
         verify(reference, exported, file, verify_on, where=str(target))
         take_name(file, target)
@@ -96,13 +97,17 @@ def _exported(
         raise ArchitectureError(f"{name} exports in a precision of its own; leave dtype out")
     try:
         exported: AtomisticModel = model.export(merged, **options)
-    except (RuntimeError, TypeError, ValueError) as error:
-        # metatomic looks at the author's code and says what it does not like
-        raise ArchitectureError(f"{name} cannot be exported: {error}") from error
+    except (MttError, MemoryError):
+        raise
+    except Exception as error:
+        # metatomic looks at the author's code, which raises whatever it likes
+        what = f"{name} cannot be exported: {type(error).__name__}: {error}"
+        where = place_of(error, type(model))
+        raise ArchitectureError(what, where=where, hint=hint_of(error)) from error
     return exported
 
 
-def _save(exported: AtomisticModel, path: Path, name: str) -> None:
+def _save(exported: AtomisticModel, path: Path, owner: type) -> None:
     check_space(path, n_bytes(exported.state_dict()) + _CODE)
     try:
         with warnings.catch_warnings():
@@ -114,6 +119,7 @@ def _save(exported: AtomisticModel, path: Path, name: str) -> None:
             raise CheckpointError(f"cannot be written: {error}", where=str(path)) from error
         # compiling an author's code raises whatever it finds
         raise ArchitectureError(
-            f"{name} cannot be exported: TorchScript refuses it: {error.__cause__ or error}",
+            f"{owner.__name__} cannot be exported: TorchScript refuses it: {whole_text(error)}",
+            where=place_of(error, owner),
             hint="its forward may use what TorchScript can compile only",
         ) from error

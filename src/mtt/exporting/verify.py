@@ -20,6 +20,7 @@ from torch import Tensor
 from mtt.data.memory import Remedy, says_lack, telling_lack
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
+from mtt.exporting.blame import raised
 from mtt.exporting.probe import Results, Structure
 from mtt.exporting.structures import structure, trial_atoms
 from mtt.interface import ModelInterface
@@ -133,9 +134,9 @@ def run_probe(
         if says_lack(errors) or code == -signal.SIGKILL:
             raise MemoryError
         if code != 0:
-            lines = errors.strip().splitlines() or ["it left no message"]
+            said = raised(errors) or "it left no message"
             raise ArchitectureError(
-                f"the exported model does not run in a fresh process: {lines[-1]}",
+                f"the exported model does not run in a fresh process: {said}",
                 hint="an exported model may use operations of torch and metatomic only",
             )
         loaded: Results = torch.load(results, weights_only=True)

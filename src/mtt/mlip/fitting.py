@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from mtt.baselines.composition import fit_composition, fixed_composition
+from mtt.baselines.composition import Undetermined, fit_composition, warn_of
+from mtt.baselines.given import by_number, is_finite, table_of
 from mtt.baselines.prior import Prior
+from mtt.baselines.prior.culprit import naming_the_structure
 from mtt.baselines.zbl import ZBL
 from mtt.data import Batching, Loader
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
+from mtt.mlip.noise import is_noise, largest, spread
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
-    from mtt.data import Dataset
+    from mtt.data import Batch, Dataset
 
 log = logging.getLogger(__name__)
 
@@ -37,31 +39,37 @@ def fit_weights(
     """Composition weights [n_types, properties] of every target.
 
     Extensive targets are fitted over structures, per-atom targets over atoms (the mean of
-    each element). A target that is the mean over atoms gets its own mean, the same for every
-    element: no composition is fitted unless ``given`` names it.
+    each element). Of targets with given weights, those of the other elements are fitted to what
+    the given ones leave over. A target that is the mean over atoms gets its own mean, the same
+    for every element: no composition is fitted unless ``given`` names it.
 
-    :param given: ``atomic_baseline`` of the options, target to number or ``{Z: number}``.
+    :param given: ``atomic_baseline`` of the options, target to a number, or to numbers by
+        element, see :func:`mtt.baselines.given.by_number`.
     :param offset: other baselines [n, properties] already in the model, taken off first.
-    :raises ConfigError: a given baseline is of no target, or lacks an element.
+    :raises ConfigError: a given baseline is of no target, or not a number of an element.
     """
     _check_names("atomic_baseline", given, info)
-    weights = {}
+    weights, undetermined = {}, Undetermined()
     for name, target in info.targets.items():
-        if name in given:
-            _check_baseline(name, given[name], info.atomic_types)
-            weights[name] = fixed_composition(given[name], info.atomic_types, target.properties)
-            continue
-        values = dataset.target(name).values
-        if name in offset:
-            values = values - offset[name]
-        if target.is_mean:
-            mean = values.nanmean(dim=0).nan_to_num(0.0)
-            weights[name] = mean.repeat(len(info.atomic_types), 1)
-            continue
-        if target.is_energy and bool(values.isnan().all()):
-            log.warning(UNDETERMINED, name)
-        counts = counts_of(dataset, target, info.atomic_types)
-        weights[name] = fit_composition(counts, values, info.atomic_types)
+        numbers = by_number(name, given.get(name, {}), info.atomic_types)
+        table, rows = table_of(name, numbers, info.atomic_types, target.properties)
+        others = [i for i in range(len(info.atomic_types)) if i not in rows]
+        if others:
+            values = dataset.target(name).values
+            if name in offset:
+                values = values - offset[name]
+            if target.is_mean and name not in given:
+                weights[name] = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
+                continue
+            if target.is_energy and bool(values.isnan().all()):
+                log.warning(UNDETERMINED, name)
+            counts = counts_of(dataset, target, info.atomic_types)
+            if rows:
+                values = values - counts @ table
+            types = [info.atomic_types[i] for i in others]
+            table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
+        weights[name] = table
+    warn_of(undetermined)
     return weights
 
 
@@ -75,8 +83,9 @@ def fit_scales(
     """The size of what the network has to learn, one number per target.
 
     It is the root mean square of the forces where there are any (in energy per length, the
-    convention of NequIP and MACE: a network of order one then has forces of order one), else
-    of the values without their composition baseline, per atom for sums over atoms.
+    convention of NequIP and MACE: a network of order one then has forces of order one) that
+    are more than rounding noise (:func:`mtt.mlip.noise.is_noise`), else of the values without
+    their composition baseline, per atom for sums over atoms.
 
     :param offsets: other baselines already in the model, taken off first.
 
@@ -105,7 +114,8 @@ def check_given(hypers: Mapping[str, Any], info: DatasetInfo) -> None:
     given = hypers.get("atomic_baseline") or {}
     _check_names("atomic_baseline", given, info)
     for name, value in given.items():
-        _check_baseline(name, value, info.atomic_types)
+        numbers = by_number(name, value, info.atomic_types)
+        table_of(name, numbers, info.atomic_types, info.targets[name].properties)
     fixed = hypers.get("fixed_scaling_weights") or {}
     _check_names("fixed_scaling_weights", fixed, info)
     for name, value in fixed.items():
@@ -142,24 +152,38 @@ def offset_of(
     atomic_types: Sequence[int],
     cutoff: float,
 ) -> Target:
-    """Energy of every structure [n, 1] and forces [N, 3], both float64, by all ``baselines``."""
-    loader = Loader(
-        dataset,
-        atomic_types,
-        dtype=torch.float64,
-        device=torch.device("cpu"),
-        batching=Batching(structures=100),
-        shuffle=False,
-        cutoff=cutoff,
-    )
-    parts = []
-    for batch in loader.epoch(0):
-        stop_if_asked()
+    """Energy of every structure [n, 1] and forces [N, 3], both float64, by all ``baselines``.
+
+    :raises DataError: a structure that a baseline does not know; names file and frame.
+    """
+
+    def batches(data: Dataset, size: int) -> Iterator[Batch]:
+        loader = Loader(
+            data,
+            atomic_types,
+            dtype=torch.float64,
+            device=torch.device("cpu"),
+            batching=Batching(structures=size),
+            shuffle=False,
+            cutoff=cutoff,
+        )
+        return loader.epoch(0)
+
+    def evaluate(batch: Batch) -> tuple[Tensor, Tensor]:
         graph = batch.graph._replace(vectors=batch.graph.vectors.requires_grad_(True))
         atomic = torch.stack([baseline(graph) for baseline in baselines]).sum(0)
         energies = atomic.new_zeros(graph.n_systems).index_add(0, graph.system, atomic)
         gradient = pair_gradient(energies, graph, create_graph=False)
-        parts.append((energies.detach()[:, None], forces(gradient, graph)))
+        return energies.detach()[:, None], forces(gradient, graph)
+
+    def alone(i: int) -> None:
+        evaluate(next(batches(dataset.select([i]), 1)))
+
+    parts = []
+    for batch in batches(dataset, 100):
+        stop_if_asked()
+        with naming_the_structure(dataset, batch.index, alone):
+            parts.append(evaluate(batch))
     energy, force = (torch.cat(part) for part in zip(*parts, strict=True))
     return Target(energy, force)
 
@@ -168,14 +192,17 @@ def _typical(
     dataset: Dataset, name: str, info: DatasetInfo, weights: Tensor, offset: Target | None
 ) -> Tensor:
     target, labels = info.targets[name], dataset.target(name)
-    if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
-        if offset is None:
-            return labels.forces
-        assert offset.forces is not None, "offsets come with their forces"
-        return labels.forces - offset.forces
     counts = counts_of(dataset, target, info.atomic_types)
     residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
-    return residual if target.per_atom or target.is_mean else residual / dataset.n_atoms[:, None]
+    is_sum = not (target.per_atom or target.is_mean)
+    residual = residual / dataset.n_atoms[:, None] if is_sum else residual
+    if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
+        if offset is not None:
+            assert offset.forces is not None, "offsets come with their forces"
+        left = labels.forces if offset is None else labels.forces - offset.forces
+        if not is_noise(largest(left), spread(residual)):
+            return left
+    return residual
 
 
 def _root_mean_square(values: Tensor) -> float:
@@ -210,30 +237,8 @@ def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
             )
 
 
-def _check_baseline(name: str, given: Any, atomic_types: Sequence[int]) -> None:
-    where = f"architecture.training.atomic_baseline.{name}"
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(atomic_types, given)
-    for value in given.values():
-        if not _is_finite(value):
-            hint = "give one for all elements, or {1: -13.6, 8: -432.1}, by atomic number"
-            raise ConfigError(f"{value!r} is not a finite number", where=where, hint=hint)
-    missing = [z for z in atomic_types if z not in given]
-    if missing:
-        raise ConfigError(
-            f"no value for atomic number {', '.join(map(str, missing))}",
-            where=where,
-            hint="give one for every element of the data, as {1: -13.6, 8: -432.1}",
-        )
-
-
-def _is_finite(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
-
-
 def _fixed_scale(name: str, value: Any) -> float:
-    if not _is_finite(value) or value <= 0:
+    if not is_finite(value) or value <= 0:
         raise ConfigError(
             f"{value!r} is not a positive number",
             where=f"architecture.training.fixed_scaling_weights.{name}",

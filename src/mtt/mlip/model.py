@@ -113,6 +113,13 @@ class MLIPModel(Served, Stored):
 
     def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target [n_atoms, properties] float64."""
+        if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
+            values: Dict[str, Tensor] = {}
+            start = 0
+            for name, end in zip(self.target_names, self.ends):  # noqa: B905 - TorchScript
+                values[name] = self.composition.values.new_zeros(0, end - start)
+                start = end
+            return values
         return self.with_baselines(self.predict_in_precision(self.within_cutoff(graph)), graph)
 
     def with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtt.baselines.given import given_types
 from mtt.errors import ConfigError
 from mtt.mlip.finetune_options import SECTION
-from mtt.mlip.given import given_types
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.tables import columns
 from mtt.mlip.transfer import places_of

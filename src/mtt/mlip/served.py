@@ -82,8 +82,8 @@ class Served(ModelInterface):
                 if graph.centers.shape[0] == 0:
                     # engines differentiate by the positions, whether there are neighbours or not
                     values = values + 0.0 * graph.positions.sum().to(values.dtype)
-                mean = self.means[name]
-                results[name] = scalar_map(values, samples, selected, per_atom, name, mean)
+                of = (values, samples, selected, per_atom)
+                results[name] = scalar_map(*of, name, len(systems), self.means[name])
         return results
 
     def interaction_range(self) -> float:

@@ -100,15 +100,19 @@ def scalar_map(
     selected: Optional[Tensor],
     per_atom: bool,
     name: str,
+    n_systems: int,
     mean: bool = False,
 ) -> TensorMap:
     """The values of one target as metatomic wants them, per atom or summed per structure.
+
+    A structure without atoms has the sum zero.
 
     :param atomic: [n_atoms, properties] values of the atoms.
     :param samples: [n_atoms, 2] int32, structure and atom of each row.
     :param selected: [n_atoms] bool, the atoms that count; None for all. Structures without
         a selected atom are left out.
     :param name: name of the target; ``mtt::x`` and ``x/variant`` have the property ``x``.
+    :param n_systems: number of structures.
     :param mean: of structures give the mean over the atoms that count, not the sum.
     """
     if selected is not None:
@@ -116,12 +120,15 @@ def scalar_map(
     names = ["system", "atom"]
     if not per_atom:
         names = ["system"]
-        systems, of_atom = torch.unique_consecutive(samples[:, 0], return_inverse=True)
+        systems = torch.arange(n_systems, dtype=torch.int32, device=samples.device)
+        of_atom = samples[:, 0].to(torch.long)
+        if selected is not None:
+            systems, of_atom = torch.unique_consecutive(samples[:, 0], return_inverse=True)
         zeros = atomic.new_zeros(systems.shape[0], atomic.shape[1])
         atomic = zeros.index_add(0, of_atom, atomic)
         if mean:
             sizes = torch.bincount(of_atom, minlength=systems.shape[0])
-            atomic = atomic / sizes[:, None]
+            atomic = atomic / sizes.clamp(min=1)[:, None]
         samples = systems[:, None]
     index = torch.arange(atomic.shape[1], dtype=torch.int32, device=atomic.device)
     block = TensorBlock(

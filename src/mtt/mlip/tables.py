@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from mtt.baselines.composition import fit_composition
+from mtt.baselines.given import given_types
 from mtt.graph import Target
 from mtt.mlip.fitting import check_given, counts_of, fit_scales, fit_weights
-from mtt.mlip.given import given_types
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import symbols
 from mtt.mlip.transfer import places_of
@@ -117,7 +117,7 @@ class Tables:
         if name in offset:
             values = values - offset[name]
         types = [info.atomic_types[i] for i in new]
-        table[new] = fit_composition(counts[:, new], values, types)
+        table[new] = fit_composition(counts[:, new], values, types, name)
 
 
 def columns(model: MLIPModel, name: str) -> slice:

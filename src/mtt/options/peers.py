@@ -16,9 +16,10 @@ def peer_notice(name: str) -> str | None:
     None for a name that metatrain does not know either. To be asked when nothing was found.
     """
     known = _table()["architectures"]
-    for full in (name, f"experimental.{name}", name.removeprefix("experimental.")):
+    last = name.removeprefix("experimental.").removeprefix("deprecated.")
+    for full in (name, f"experimental.{last}", last):
         if full in known:
-            return f"{name} ({known[full]}, of metatrain) is not available here"
+            return f"{name} ({known[full]}; of metatrain) is not available here"
     return None
 
 

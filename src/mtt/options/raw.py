@@ -16,6 +16,7 @@ from typing import Any
 from mtt.errors import ConfigError, MttError, Problem
 from mtt.options.agree import check_together
 from mtt.options.expand import Expander
+from mtt.options.foreign import check_ours
 from mtt.options.interpolate import Interpolator
 from mtt.options.load import Document, load_document
 from mtt.options.overrides import apply_overrides
@@ -101,6 +102,7 @@ def load_options(source: Source, overrides: Sequence[str] = ()) -> RawOptions:
         all at once.
     """
     document = _mapping(load_document(source))
+    check_ours(document.values, document.places.source)
     apply_overrides(document, overrides)
     written, places = document.values, document.places
     base, faults = _interpolated(written)

@@ -66,6 +66,9 @@ def _unknown(
         return ArchitectureError(
             f"{folder} is not an architecture: it lacks {' and '.join(missing_files(folder))}",
             where=where,
+            hint="the defaults of documentation.py go into default-hypers.yaml"
+            if (folder / "documentation.py").is_file()
+            else "",
         )
     notice = peer_notice(name)
     what = f"unknown architecture {name!r}" if notice is None else notice

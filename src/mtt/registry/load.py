@@ -17,6 +17,7 @@ from mtt.errors import ArchitectureError, MttError, Problem
 from mtt.registry.architecture import INIT, Architecture, Found
 from mtt.registry.hypers import default_hypers, schema
 from mtt.registry.install import install_command
+from mtt.registry.metatrain import PEER, foreign_imports
 
 _EXTERNAL = "mtt_external_"
 
@@ -31,6 +32,7 @@ def load(found: Found) -> Architecture:
     module = _import(found)
     problems = list(_problems(module, found))
     if problems:
+        problems += foreign_imports(found.folder)  # of an installed metatrain
         raise ArchitectureError.collect(problems)
     return Architecture(
         name=found.name,
@@ -99,6 +101,10 @@ def _import_error(error: BaseException, found: Found, name: str) -> Architecture
         return ArchitectureError(f"{what}: {type(error).__name__}: {error}", where=where)
     missing = error.name
     top = missing.partition(".")[0]
+    if top == PEER and (imports := foreign_imports(found.folder)):
+        # not `pip install metatrain`: it brings an `mtt` command, which would replace this one
+        whole = Problem(f"{what}: it is written for {PEER}", where, "write what mtt has instead:")
+        return ArchitectureError.collect([whole, *imports])
     if missing.startswith(f"{name}.") or top == "mtt":
         return ArchitectureError(f"{what}: there is no module {missing!r}", where=where)
     if any((found.folder / f"{top}{suffix}").exists() for suffix in ("", ".py")):

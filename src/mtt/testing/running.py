@@ -73,8 +73,10 @@ def _call(check: Check, subject: Subject, *, to_the_end: bool) -> list[Measured 
 
 
 def _told(error: BaseException) -> str:
-    """The first line of what was raised first."""
+    """The first line of what was raised first; all of it where TorchScript shows code."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    text = str(error).strip()
+    if 'File "' not in text:
+        text = text.partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -18,7 +18,8 @@ category         values                                                         
 ``checkpoint``   ``path`` of a file that is whole, and replaced but never         completed
                  written into
 ``best``         ``metric``, ``value``                                            just done
-``epoch``        ``metrics`` and ``units`` of the whole row, ``is_best``          just done
+``epoch``        ``metrics`` and ``units`` of the whole row, ``is_best``,         just done
+                 ``metric`` (what is best has the lowest value of it)
 ``end``          ``best_epoch``, ``best_metric`` (its value), ``metric`` (its     completed
                  name)
 ``evaluation``   of the workflow, for each part of the data: ``part``             of the model

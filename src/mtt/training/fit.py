@@ -155,7 +155,7 @@ class Fit:
         state = self.state
         value = self.best_rule.value(metrics)
         # before anything is saved: a checkpoint of this epoch knows what it led to
-        stage.schedule.observe(metrics)
+        stage.schedule.observe(self.best_rule.with_products(metrics))
         reason = ""
         if stage.early_stopping is not None:
             reason = stage.early_stopping.observe(state.epoch - state.stage_start, value)
@@ -173,7 +173,12 @@ class Fit:
             self.checkpoints.save_best(state.epoch)
             self.events("best", state.epoch, metric=self.best_rule.metric, value=value)
         self.events(
-            "epoch", state.epoch, metrics=dict(row), units=self.record.units, is_best=is_best
+            "epoch",
+            state.epoch,
+            metrics=dict(row),
+            units=self.record.units,
+            is_best=is_best,
+            metric=self.best_rule.metric,
         )
         if reason:
             logger.info("%s ends early after epoch %d: %s", stage.plan.name, state.epoch, reason)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mtt.baselines.prior.culprit import check_molecules
 from mtt.data import Dataset, Loader, merge
 from mtt.data.combine import with_targets_of
 from mtt.errors import ConfigError, Problem, TrainingError
@@ -18,6 +19,7 @@ from mtt.mlip import MLIPModel
 from mtt.training.best import BestRule
 from mtt.training.build import make_loader, make_losses, make_stage
 from mtt.training.hypers import SECTION
+from mtt.training.judged import judge_labels
 from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
 from mtt.training.optimizers import check_optimizer
@@ -81,7 +83,12 @@ class Parts:
 
     @property
     def validation(self) -> Validation:
-        """All validation sets, one structure after the other."""
+        """All validation sets, one structure after the other.
+
+        :raises DataError: a structure that the prior does not know; names file and frame.
+        """
+        for _, dataset in self._validation_sets:
+            check_molecules(self.model.prior, dataset)
         loaders = [
             (name, self.loader(self.hypers, dataset, shuffle=False))
             for name, dataset in self._validation_sets
@@ -96,8 +103,7 @@ class Parts:
 
         :raises ConfigError: no such metric, or one that no validation structure has a label for.
         """
-        rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names)
-        rule.leave_out(self._nowhere)
+        rule = self._rule
         rule.check_labels(self._unlabelled)
         return rule
 
@@ -116,6 +122,21 @@ class Parts:
             for prefix in ("", *(f"{name} " for name in self._names))
         ]
         return self._unlabelled & frozenset(own)
+
+    @property
+    def _rule(self) -> BestRule:
+        judged = judge_labels(self._validation_sets, self.model)
+        rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names, judged)
+        rule.leave_out(self._nowhere)
+        return rule
+
+    @property
+    def notices(self) -> list[str]:
+        """What to say, once, of metrics whose labels are zero or noise."""
+        rule, plans = self._rule, self.plans
+        metrics = [self.hypers["best_model_metric"]]
+        metrics += [self.make_stage(plan).schedule.metric for plan in plans]
+        return [one for one in dict.fromkeys(map(rule.notice, metrics)) if one]
 
     @property
     def record(self) -> Record:
@@ -167,8 +188,11 @@ class Parts:
         """
         loss = self.losses[plan.number]
         stage = make_stage(plan, self.model, self.training, loss, self._seed)
-        known = metric_names(self.model.dataset_info, self.hypers["extended_metrics"], self._names)
-        stage.schedule.check_metrics(known, self._unlabelled)
+        if stage.schedule.metric:
+            rule, extended = self._rule, self.hypers["extended_metrics"]
+            known = metric_names(self.model.dataset_info, extended, self._names)
+            unlabelled = self._unlabelled | rule.products_with(self._unlabelled)
+            stage.schedule.check_metrics([*known, *rule.product_names], unlabelled)
         return stage
 
 

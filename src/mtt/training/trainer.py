@@ -32,6 +32,7 @@ from mtt.training.parts import Parts, check_resumable, one_device
 from mtt.training.patterns import check_patterns
 from mtt.training.precision import check_precision, tf32
 from mtt.training.prefit import WHERE, prefit
+from mtt.training.ranges import check_ranges
 from mtt.training.rng import rng_state
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
@@ -92,6 +93,7 @@ class MLIPTrainer(TrainerInterface):
         check_given(self.hypers, model.dataset_info)
         if self.hypers["prefit"] is not None:
             check_patterns(model, self.hypers["prefit"]["parameters"], WHERE)
+        check_ranges([*train_datasets, *val_datasets], self.hypers, dtype)
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
         parts.check(self._state)
         check_resumable(self._state, parts.plans, model.dtype, dtype)
@@ -190,6 +192,8 @@ class MLIPTrainer(TrainerInterface):
         """Build what the options ask for; its stages take what the checkpoint holds."""
         hypers, model = self.hypers, parts.model
         self._compare(parts)
+        for notice in parts.notices:
+            logger.warning("%s", notice)
         return Fit(
             model=model,
             state=self._state,

@@ -44,6 +44,8 @@ def evaluate(
     batch_size: int = 1,
     device: str = "cpu",
     check_consistency: bool = False,
+    warm_up: bool = True,
+    extensions: str | Path | None = None,
     extended: bool = False,
     architectures: Sequence[str | Path] = (),
 ) -> list[EvaluatedSet]:
@@ -55,6 +57,8 @@ def evaluate(
         list of them.
     :param output: an ``.xyz`` file for the predictions; several data sets are numbered.
     :param check_consistency: have metatomic check everything that goes in and comes out.
+    :param warm_up: run up to three batches before the time is taken: TorchScript compiles then.
+    :param extensions: folder of the extensions that an exported model of another program needs.
     :param extended: errors of elements and components, angles and largest errors too.
     :return: errors and timing of every data set, in their order.
     :raises MttError: the model, the options, the data or the output cannot be used.
@@ -68,7 +72,7 @@ def evaluate(
         check_writable(file)
     refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
     if isinstance(model, str | Path):
-        model = load_model(model, architectures=architectures)
+        model = load_model(model, architectures=architectures, extensions=extensions)
     evaluated = []
     read = [read_dataset(one) for one in datasets]
     for notice in dict.fromkeys(notice for one in read for notice in one.notices):
@@ -81,7 +85,7 @@ def evaluate(
             batch_size=batch_size,
             device=device,
             check_consistency=check_consistency,
-            warm_up=min(3, len(dataset) // batch_size),
+            warm_up=min(3, len(dataset) // batch_size) if warm_up else 0,
             extended=extended,
         )
         evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))

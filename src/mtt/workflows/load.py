@@ -67,17 +67,21 @@ def model_from(
 
 
 def load_model(
-    path: str | Path, *, architectures: Sequence[str | Path] = ()
+    path: str | Path,
+    *,
+    architectures: Sequence[str | Path] = (),
+    extensions: str | Path | None = None,
 ) -> ModelInterface | AtomisticModel:
     """A trained model: the best weights of a ``.ckpt``, a ``.zip``, or an exported ``.pt``.
 
     An exported model is a TorchScript program: load only files that you trust.
 
     :param architectures: folders of architectures outside of the package.
-    :raises CheckpointError: the file is damaged, or none of the three.
+    :param extensions: folder of the extensions of an exported model of another program.
+    :raises CheckpointError: the file is damaged, or none of the three; no such folder.
     """
     if is_exported(path):
-        return load_exported(path)
+        return load_exported(path, extensions)
     checkpoint, architecture = load_checkpoint(path, architectures)
     tell_weights(path, checkpoint)
     return model_from(checkpoint, architecture, "export")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mtt.data import merge
 from mtt.data.statistics import statistics
 from mtt.data.sums import sum_notices
+from mtt.options import Options
 from mtt.training.events import Events
 from mtt.workflows.folder import OPTIONS, PROVENANCE, RunFolder
+from mtt.workflows.plan import Plan
 from mtt.workflows.record import RECORD
-
-if TYPE_CHECKING:
-    from mtt.options import Options
-    from mtt.workflows.restart import Restart
-    from mtt.workflows.start import Start
-    from mtt.workflows.train import Plan
+from mtt.workflows.restart import Restart
+from mtt.workflows.start import Start
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,21 +19,22 @@ from mtt.data import merge
 from mtt.evaluation import Report
 from mtt.exporting import export_model
 from mtt.interface import Listener, Run
-from mtt.options import Options, RawOptions, load_options, resolve
+from mtt.options import load_options, resolve
 from mtt.stopping import stop_if_asked, watch_signals
 from mtt.training.events import Events
-from mtt.workflows.data import Data, read_data
+from mtt.workflows.data import read_data
 from mtt.workflows.evaluate import score
 from mtt.workflows.folder import RunFolder, place
+from mtt.workflows.given import with_numbers
 from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from, which_weights
 from mtt.workflows.loss import of_what_is_there
 from mtt.workflows.machine import choose_device, choose_dtype
+from mtt.workflows.plan import Plan
 from mtt.workflows.processes import refuse_several_processes
 from mtt.workflows.provenance import complete, fingerprint, provenance
-from mtt.workflows.record import Command, command_of
+from mtt.workflows.record import command_of
 from mtt.workflows.restart import (
-    Restart,
     check_same_data,
     find_restart,
     run_folder,
@@ -43,6 +44,7 @@ from mtt.workflows.resuming import after_training, during_training
 from mtt.workflows.run_facts import EVALUATION, evaluated
 from mtt.workflows.runs import Wanted
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
+from mtt.workflows.stored_name import check_stored_name
 from mtt.workflows.telling import describe, show_first_errors, tell_data, tell_model
 from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
@@ -114,21 +116,6 @@ def train(
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
 
 
-class Plan(NamedTuple):
-    """All that is known before the model exists."""
-
-    raw: RawOptions
-    options: Options
-    architecture: registry.Architecture
-    data: Data
-    restart: Restart | None
-    device: torch.device
-    dtype: torch.dtype
-    output: Path
-    folders: Sequence[str | Path]
-    command: Command
-
-
 def rehearse(
     options: str | Path | Mapping[str, Any],
     output: Path | None = None,
@@ -151,6 +138,7 @@ def rehearse(
         devices = [plan.device]
         data = plan.data
         start.trainer.check(start.model, plan.dtype, devices, data.training, data.validation)
+        check_stored_name(start.model, start.trainer, plan.architecture.name)
     stop_if_asked()
     if dry_run:
         tell_model(plan, start)
@@ -190,6 +178,8 @@ def prepare(
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = of_what_is_there(resolved, raw, data.info)
+    with raw.locating(("architecture", "training")):
+        resolved = with_numbers(resolved, architecture, data.info, folders)
     if going_on is not None:
         check_same_data(going_on, fingerprint(data), data.info, resolved)
     found = (raw, resolved, architecture, data, going_on)

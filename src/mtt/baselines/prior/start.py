@@ -19,6 +19,7 @@ from ase.units import kB
 from torch import Tensor
 
 from mtt.baselines.prior.build import HINT, WHO, by_distance, inverts
+from mtt.baselines.prior.culprit import naming_the_structure
 from mtt.baselines.prior.geometry import edges_of
 from mtt.baselines.prior.model import Prior, Terms
 from mtt.baselines.prior.options import INVERT, SECTION
@@ -119,9 +120,14 @@ def _measure(prior: Prior, dataset: Dataset) -> tuple[dict[str, Tensor], Tensor 
         histogram = torch.zeros(len(prior.dihedrals.tuples.names), BINS, dtype=torch.float64)
     topology = prior.topology
     assert topology is not None, "bonded terms have a topology"
+
+    def alone(i: int) -> None:
+        topology(next(_batches(prior, dataset.select([i]), prior.cutoff, 1)).graph)
+
     for batch in _batches(prior, dataset, prior.cutoff, 100):
         graph = batch.graph
-        edges = edges_of(graph, graph.vectors, topology(graph))
+        with naming_the_structure(dataset, batch.index, alone):
+            edges = edges_of(graph, graph.vectors, topology(graph))
         if "bonds" in moments:
             _add(moments["bonds"], prior.bond_terms(graph, edges))
         if "angles" in moments:

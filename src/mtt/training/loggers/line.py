@@ -9,7 +9,8 @@ from typing import Any
 
 from mtt.evaluation.quantities import is_extended
 from mtt.training.events import PARTS
-from mtt.training.loggers.shown import Shown, number
+from mtt.training.loggers.fitted import Field, FieldLine
+from mtt.training.loggers.shown import Shown, best, number
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ TRAINING = PARTS["train"]
 class LineLogger:
     """Logs every ``log_interval``-th epoch, the first of the run and the last one.
 
-    Extended metrics are left out: a line has no room for them.
+    Extended metrics are left out: a line has no room for them. A terminal that is narrower than
+    a line shows it in several, without the mean absolute errors.
     """
 
     def __init__(self) -> None:
@@ -33,10 +35,10 @@ class LineLogger:
         elif category == "end":
             self._shown.end(values)
 
-    def _line(self, values: Mapping[str, Any], epoch: int) -> str:
+    def _line(self, values: Mapping[str, Any], epoch: int) -> FieldLine:
         metrics, units = values["metrics"], values["units"]
         num_epochs = self._shown.num_epochs
-        parts = [f"epoch {epoch:{len(str(num_epochs))}d}/{num_epochs}"]
+        fields = [Field(f"epoch {epoch:{len(str(num_epochs))}d}/{num_epochs}")]
         for name in metrics:
             quantity = name.removeprefix(TRAINING)
             if quantity == name or is_extended(quantity):
@@ -45,7 +47,8 @@ class LineLogger:
             if all(map(math.isnan, values_of_parts)):  # no label in any of them
                 continue
             numbers = " | ".join(map(number, values_of_parts))
-            parts.append(f"{quantity.removesuffix(' RMSE')} {numbers} {units[name]}".rstrip())
-        parts.append(f"lr {metrics['learning rate']:.2g}")
-        parts.append(f"{metrics['seconds']:.1f} s")
-        return "  ".join(parts) + ("  best" if values["is_best"] else "")
+            text = f"{quantity.removesuffix(' RMSE')} {numbers} {units[name]}".rstrip()
+            fields.append(Field(text, is_extra=quantity.endswith(" MAE")))
+        fields.append(Field(f"lr {metrics['learning rate']:.2g}"))
+        fields.append(Field(f"{metrics['seconds']:.1f} s"))
+        return FieldLine([*fields, *([Field(best(values))] if values["is_best"] else [])])

@@ -14,6 +14,12 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def best(values: Mapping[str, Any]) -> str:
+    """What the line of a best epoch ends with: ``best by loss``; from an ``epoch``."""
+    metric = values.get("metric")  # trainers of their own need not say
+    return f"best by {metric}" if metric else "best"
+
+
 class Shown:
     """Which epochs are shown: every ``log_interval``-th, the first of the run, the last one."""
 

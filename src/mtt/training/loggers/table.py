@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mtt.evaluation.quantities import is_extended
 from mtt.training.events import PARTS
-from mtt.training.loggers.shown import Shown, number
+from mtt.training.loggers.fitted import TableLine
+from mtt.training.loggers.shown import Shown, best, number
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ class TableLogger:
     """Logs every ``log_interval``-th epoch, below a header with the units.
 
     Extended metrics are left out: they would make lines that no terminal can show. The header
-    stands in three lines: training or validation, the quantity, its unit.
+    stands in three lines: training or validation, the quantity, its unit. A terminal that is
+    narrower than a row shows it in blocks of columns, and the header likewise.
     """
 
     def __init__(self) -> None:
@@ -36,7 +38,8 @@ class TableLogger:
             if values["units"] != self._known:
                 self._header(values["units"])
             cells = [number(values["metrics"][name]) for name in self._units]
-            logger.info("%s%s", self._line(cells), "  best" if values["is_best"] else "")
+            end = f"  {best(values)}" if values["is_best"] else ""
+            logger.info("%s", TableLine(cells, self._widths, end))
         elif category == "end":
             self._shown.end(values)
 
@@ -56,13 +59,9 @@ class TableLogger:
         ]
         self._widths = [max(WIDTH, *map(len, cells)) for cells in zip(*lines, strict=True)]
         self._widths[0] = max(map(len, next(zip(*lines, strict=True))))
-        for line in lines:
-            logger.info("%s", self._line(line).rstrip())
-        logger.info("%s", "  ".join("-" * width for width in self._widths))
-
-    def _line(self, cells: Sequence[str]) -> str:
-        pairs = zip(cells, self._widths, strict=True)
-        return "  ".join(f"{cell:>{width}}" for cell, width in pairs)
+        lines.append(["-" * width for width in self._widths])
+        for i, line in enumerate(lines):
+            logger.info("%s", TableLine(line, self._widths, rows=[] if i else lines))
 
 
 def _part(name: str) -> str:

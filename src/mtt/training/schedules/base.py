@@ -35,6 +35,9 @@ class Schedule:
     :param peak: the largest learning rate.
     """
 
+    metric: str = ""
+    """What it listens to of the validation; empty: to nothing."""
+
     def __init__(self, peak: float, warmup: Warmup, curve: Curve) -> None:
         self.peak = peak
         self.warmup = warmup
