@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mtt.data import merge
 from mtt.data.statistics import statistics
+from mtt.interface import TrainerInterface
+from mtt.training import MLIPTrainer
 from mtt.training.events import Events
 from mtt.workflows.folder import OPTIONS, PROVENANCE, RunFolder
 
@@ -35,6 +37,27 @@ def tell_data(plan: Plan, events: Events) -> None:
     if wish is True or (wish == "auto" and n_structures < _MANY):
         for name, sets in parts.items():
             events("statistics", 0, dataset=f"{name} set", statistics=statistics(merge(sets)))
+
+
+def tell_unread(plan: Plan, trainer: TrainerInterface) -> None:
+    """Say which ``extra_data`` are read from the files and by nothing else.
+
+    A trainer of a folder's own gets them with the structures, and may read them.
+    """
+    if not isinstance(trainer, MLIPTrainer):
+        return
+    sets = [one for part in plan.data.parts().values() for one in part]
+    names = dict.fromkeys(name for one in sets for name in one.info.extra_data)
+    masks = {f"{target}_mask" for target in plan.data.info.targets}
+    unread = [name for name in names if name not in masks]
+    if unread:
+        log.warning(
+            "extra_data: %s changes nothing: %s predicts from structures alone, and the training "
+            "reads masks of targets (%s) and nothing else of them",
+            ", ".join(unread),
+            plan.architecture.name,
+            ", ".join(sorted(masks)),
+        )
 
 
 def tell_model(plan: Plan, start: Start) -> None:

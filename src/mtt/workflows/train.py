@@ -39,7 +39,7 @@ from mtt.workflows.restart import (
 )
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.stored_name import check_stored_name
-from mtt.workflows.telling import describe, tell_data, tell_model
+from mtt.workflows.telling import describe, tell_data, tell_model, tell_unread
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +135,7 @@ def rehearse(
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
     tell_data(plan, Events(listeners))
     start = begin(plan)
+    tell_unread(plan, start.trainer)
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]
         data = plan.data
