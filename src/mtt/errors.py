@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Problem(NamedTuple):
@@ -37,7 +37,7 @@ class MttError(Exception):
         super().__init__(str(self))
 
     @classmethod
-    def collect(cls, problems: Sequence[Problem]) -> MttError:
+    def collect(cls, problems: Sequence[Problem]) -> Self:
         """One error for all ``problems`` (at least one), in their order."""
         assert problems, "an error needs at least one problem"
         error = cls(*problems[0][:1], where=problems[0].where, hint=problems[0].hint)

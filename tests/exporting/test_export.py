@@ -5,15 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import ase
 import pytest
 import torch
-from metatomic.torch import ModelMetadata
+from metatomic.torch import ModelEvaluationOptions, ModelMetadata, ModelOutput, System
 
 from mtt import DatasetInfo, MLIPModel
 from mtt.data import Dataset
 from mtt.errors import ArchitectureError, CheckpointError
 from mtt.exporting import export_model, load_exported
+from mtt.exporting.probe import evaluate
+from mtt.exporting.structures import structure
 from mtt.registry import find
 
 Make = Callable[..., MLIPModel]
@@ -39,6 +43,25 @@ def test_frames_of_a_data_set_serve_as_trial_structures(
 ) -> None:
     export_model(model, tmp_path / "model.pt", verify_on=dataset)
     assert (tmp_path / "model.pt").exists()
+
+
+def test_a_structure_without_atoms_has_the_energy_zero(model: MLIPModel, tmp_path: Path) -> None:
+    """Also where its network could not: every batch has a row for every structure."""
+    loaded = load_exported(export_model(model, tmp_path / "model.pt"))
+    lists = loaded.requested_neighbor_lists()
+    molecule = ase.Atoms("CO", [[0, 0, 0], [0, 0, 1.1]])
+    for frames in ([ase.Atoms()], [ase.Atoms(), molecule], [molecule, ase.Atoms(cell=[3, 3, 3])]):
+        given = [structure(atoms, lists) for atoms in frames]
+        outputs = {"energy": ModelOutput(unit="", sample_kind="system")}
+        options = ModelEvaluationOptions(length_unit="angstrom", outputs=outputs)
+
+        def call(systems: list[System], _: object, options: object = options) -> Any:
+            return loaded(systems, options, check_consistency=True)
+
+        found = evaluate(call, given, lists, outputs, ["energy"], torch.float64)
+        values = found["energy.values"]
+        assert [bool(value == 0.0) for value in values] == [not len(atoms) for atoms in frames]
+        assert found["energy.forces"].shape == (sum(map(len, frames)), 3)
 
 
 def test_float32_at_the_door_is_declared(model: MLIPModel, tmp_path: Path) -> None:

@@ -197,9 +197,10 @@ def _typical(
     is_sum = not (target.per_atom or target.is_mean)
     residual = residual / dataset.n_atoms[:, None] if is_sum else residual
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
+        left = labels.forces
         if offset is not None:
             assert offset.forces is not None, "offsets come with their forces"
-        left = labels.forces if offset is None else labels.forces - offset.forces
+            left = left - offset.forces
         if not is_noise(largest(left), spread(residual)):
             return left
     return residual

@@ -9,7 +9,9 @@ from typing import Any
 from mtt.data import merge
 from mtt.data.statistics import statistics
 from mtt.data.sums import sum_notices
+from mtt.interface import TrainerInterface
 from mtt.options import Options
+from mtt.training import MLIPTrainer
 from mtt.training.events import Events
 from mtt.workflows.folder import OPTIONS, PROVENANCE, RunFolder
 from mtt.workflows.plan import Plan
@@ -51,6 +53,27 @@ def show_first_errors(start: Start, events: Events) -> None:
 def is_finetuned(plan: Plan) -> bool:
     """Whether a trained model, which knows what its targets are, is where the run begins."""
     return bool((plan.options.architecture["training"].get("finetune") or {}).get("read_from"))
+
+
+def tell_unread(plan: Plan, trainer: TrainerInterface) -> None:
+    """Say which ``extra_data`` are read from the files and by nothing else.
+
+    A trainer of a folder's own gets them with the structures, and may read them.
+    """
+    if not isinstance(trainer, MLIPTrainer):
+        return
+    sets = [one for part in plan.data.parts().values() for one in part]
+    names = dict.fromkeys(name for one in sets for name in one.info.extra_data)
+    masks = {f"{target}_mask" for target in plan.data.info.targets}
+    unread = [name for name in names if name not in masks]
+    if unread:
+        log.warning(
+            "extra_data: %s changes nothing: %s predicts from structures alone, and the training "
+            "reads masks of targets (%s) and nothing else of them",
+            ", ".join(unread),
+            plan.architecture.name,
+            ", ".join(sorted(masks)),
+        )
 
 
 def tell_model(plan: Plan, start: Start) -> None:

@@ -45,7 +45,13 @@ from mtt.workflows.run_facts import EVALUATION, evaluated
 from mtt.workflows.runs import Wanted
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.stored_name import check_stored_name
-from mtt.workflows.telling import describe, show_first_errors, tell_data, tell_model
+from mtt.workflows.telling import (
+    describe,
+    show_first_errors,
+    tell_data,
+    tell_model,
+    tell_unread,
+)
 from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
@@ -134,6 +140,7 @@ def rehearse(
     tell_data(plan, Events(listeners))
     start = begin(plan)
     show_first_errors(start, Events(listeners))
+    tell_unread(plan, start.trainer)
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]
         data = plan.data
