@@ -107,7 +107,7 @@ def test_arrays_of_a_crafted_database_are_refused_before_memory_is_taken(
 ) -> None:
     path = database("bomb.json")
     content = json.loads(path.read_text())
-    content["1"]["data"]["huge"] = {"__ndarray__": [[10**12], "float64", [0.0]]}
+    content["1"]["data"]["huge"] = {"__ndarray__": [[10**15], "float64", [0.0]]}
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"bomb\.json: an array \(__ndarray__\) claims another"):
         Files().read(str(path))
