@@ -155,7 +155,7 @@ def fit() -> Callable[..., Any]:
         architectures: Sequence[Path] = (),
         listeners: Sequence[Any] = (),
     ) -> Any:
-        plan = prepare(options, Path("model.pt"), restart, (), architectures, False)
+        plan = prepare(options, None, restart, (), architectures, False)  # not exported
         start = begin(plan)
         folder = run_folder(plan.restart)
         origin = provenance(start.provenance, plan.options.seed, plan.data)

@@ -45,14 +45,21 @@ def test_readme_has_one_line_for_the_main_job_and_one_for_the_tests() -> None:
     assert "test" in project["optional-dependencies"]
 
 
-def test_ci_runs_the_line_of_the_readme() -> None:
+def test_ci_runs_both_lines_of_the_readme_where_nothing_else_is_installed() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    pattern = re.search(r"grep -E '(.*)' README\.md", script)
+    pattern = re.search(r"grep -E '(.*)' \S*README\.md", script)
     assert pattern is not None
     lines = (ROOT / "README.md").read_text().splitlines()
-    assert [line for line in lines if re.search(pattern[1], line)] == [one_liners()[1]]
+    assert [line for line in lines if re.search(pattern[1], line)] == one_liners()
+    copies = re.split(r"^copy (\w+)$", script, flags=re.MULTILINE)
+    steps = dict(zip(copies[1::2], copies[2::2], strict=True))
+    assert set(steps) == {"checks", "tests", "training"}
+    for name, line in (("training", 0), ("tests", 1)):
+        first, *_ = steps[name].strip().splitlines()
+        assert first.endswith(f'bash -euxc "${{lines[{line}]}}"')
+        assert "pip" not in steps[name]
     commands = [line for line in script.splitlines() if not line.startswith("#")]
-    assert [line for line in commands if "pytest" in line and "README" not in line] == []
+    assert [line for line in commands if "pytest" in line and "lines[1]" not in line] == []
 
 
 def test_constraints_pin_every_dependency_of_the_tests() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -79,6 +81,24 @@ def test_indices_choose_structures_and_with_them_elements(make_frames, full_info
     assert [dataset.source(i) for i in (0, 1)] == ["seed 0, frame 3", "seed 0, frame 7"]
     elements = {int(z) for i in (3, 7) for z in frames[i].numbers}
     assert set(dataset.info.atomic_types) == elements
+
+
+def test_a_packed_target_is_what_it_was_packed_as_where_the_options_leave_it_open(
+    make_frames, full_info, tmp_path
+):
+    """Data sets from before hold an energy where no quantity was written."""
+    for name, quantity in (("e", "energy"), ("plain", "")):
+        target = replace(full_info.targets["mtt::two/numbers"], quantity=quantity)
+        info = full_info.with_targets({**full_info.targets, "mtt::two/numbers": target})
+        pack(Dataset.from_frames(make_frames(4), info), tmp_path / name)
+    asked = {"num_subtargets": 2}
+    for name, is_energy in (("e", True), ("plain", False)):
+        dataset = read_dataset(options(tmp_path / name, **{"mtt::two/numbers": asked}))
+        found = dataset.info.targets["mtt::two/numbers"]
+        assert (found.is_energy, found.is_mean) == (is_energy, not is_energy)
+    summed = {**asked, "extensive": True}
+    dataset = read_dataset(options(tmp_path / "plain", **{"mtt::two/numbers": summed}))
+    assert not dataset.info.targets["mtt::two/numbers"].is_mean
 
 
 def test_all_mistakes_are_told_at_once(packed):

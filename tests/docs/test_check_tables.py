@@ -16,7 +16,7 @@ PAGE = (DOCS / "src" / "conformance.md").read_text()
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(DOCS / "extensions"))
-    return runpy.run_path(str(DOCS / "extensions" / "check_tables.py"))["table"]
+    return runpy.run_path(str(DOCS / "extensions" / "check_rows.py"))["table"]
 
 
 def test_the_page_holds_the_table_and_writes_no_check_by_hand() -> None:

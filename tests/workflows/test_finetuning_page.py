@@ -28,4 +28,4 @@ def test_every_recipe_of_the_page_is_in_order(page: list[dict[str, Any]]) -> Non
     methods = [one["architecture"]["training"]["finetune"]["method"] for one in recipes]
     assert methods == ["full", "heads", "freeze", "lora"]
     for recipe in recipes:
-        train(recipe, dry_run=True)
+        train(recipe, output="tuned.pt", dry_run=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 from pathlib import Path
 from typing import IO, Any
+
+from mtt.disk import lock
+
+__all__ = ["lock", "open_temporary", "remove_abandoned", "replace_text", "temporary_name"]
 
 _TOKEN = 4  # bytes
 
@@ -17,13 +20,24 @@ def temporary_name(path: Path, suffix: str = ".tmp") -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN)}{suffix}")
 
 
-def lock(file: IO[Any]) -> None:
-    """Mark an open file as in use; the mark ends with its process, however that dies.
+def open_temporary(path: Path, mode: str, suffix: str = ".tmp") -> tuple[Path, IO[Any]]:
+    """A new file with a :func:`temporary_name` beside ``path``, open and locked.
 
-    :raises BlockingIOError: another process has it.
-    :raises OSError: the file system knows no locks.
+    Those that killed processes left there are removed first.
+
+    :param mode: ``"xb"`` or ``"x"``, which writes UTF-8.
+    :raises OSError: there can be none.
     """
-    fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    remove_abandoned(path.parent, suffix)
+    while True:
+        temporary = temporary_name(path, suffix)
+        file = temporary.open(mode, encoding=None if "b" in mode else "utf-8")
+        # a file system may know no locks; then nothing is ever taken for abandoned either
+        with contextlib.suppress(OSError):
+            lock(file)
+        if temporary.exists():
+            return temporary, file
+        file.close()  # another process took it for abandoned before it was locked
 
 
 def remove_abandoned(folder: Path, suffix: str = ".tmp") -> None:

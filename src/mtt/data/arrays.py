@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mtt.disk import sync
+from mtt.disk import sync, take_place, temporary_folder
 from mtt.errors import DataError
 from mtt.regular import unreadable
 
@@ -90,11 +88,10 @@ class ArrayWriter:
         sync(self.folder)
 
     def abandon(self) -> None:
-        """Leave nothing behind."""
+        """Close what is open; its folder is removed by who made it."""
         for file in self._files.values():
             with suppress(OSError):  # what it still holds does not fit on a full disk
                 file.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write_header(self, name: str) -> None:
         # numpy pads the header so that the number of rows can grow in place
@@ -118,22 +115,17 @@ def writing(folder: Path) -> Iterator[ArrayWriter]:
         raise DataError("exists already", where=str(folder), hint="choose another folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        with temporary_folder(folder) as temporary:
+            writer = ArrayWriter(temporary)
+            try:
+                yield writer
+                writer.close()
+                take_place(temporary, folder)
+            except BaseException:
+                writer.abandon()
+                raise
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    writer = ArrayWriter(temporary)
-    try:
-        yield writer
-        writer.close()
-        temporary.chmod(0o777 & ~_umask())
-        os.rename(temporary, folder)
-        sync(folder.parent)
-    except OSError as error:
-        writer.abandon()
-        raise _cannot_write(folder, error) from error
-    except BaseException:
-        writer.abandon()
-        raise
 
 
 def read_arrays(folder: Path, kind: str, version: int) -> ArrayFolder:
@@ -212,9 +204,3 @@ def _cannot_write(folder: Path, error: OSError) -> DataError:
 def _sync(file: IO[Any]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtt.checkpoint.temporary import open_temporary
 from mtt.data import Dataset
 from mtt.data.info import TargetInfo
 from mtt.errors import ConfigError
@@ -75,10 +75,8 @@ class Writer:
         (self.path,) = output_paths(path, 1)
         self._dataset, self._targets = dataset, targets
         self._names = _file_names(targets)
-        name = f".{self.path.name}.{secrets.token_hex(4)}.tmp"
-        self._temporary = self.path.with_name(name)
         try:
-            self._file = self._temporary.open("x", encoding="utf-8")
+            self._temporary, self._file = open_temporary(self.path, "x")
         except OSError as error:
             folder = self.path.parent
             raise ConfigError(

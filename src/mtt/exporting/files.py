@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from mtt.checkpoint.temporary import lock, remove_abandoned, temporary_name
+from mtt.checkpoint.temporary import open_temporary
 from mtt.disk import sync
 from mtt.errors import CheckpointError
 
@@ -43,19 +43,14 @@ def temporary(path: Path) -> Iterator[Path]:
 
     :raises CheckpointError: there can be none. Those of the block about it are told of ``path``.
     """
-    remove_abandoned(path.parent, path.suffix)
-    file = temporary_name(path, path.suffix)
     try:
-        held = file.open("xb")
+        file, held = open_temporary(path, "xb", path.suffix)
     except OSError as error:
         hint = "" if path.parent.is_dir() else f"there is no folder {path.parent}"
         what = f"cannot be written: {error.strerror}"
         raise CheckpointError(what, where=str(path), hint=hint) from error
     try:
         with held:
-            # a file system may know no locks; then nothing is ever taken for abandoned either
-            with suppress(OSError):
-                lock(held)
             yield file
     except CheckpointError as error:
         known = {str(file): str(path)}

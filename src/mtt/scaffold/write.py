@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
+from mtt.disk import take_place, temporary_folder
 from mtt.errors import ArchitectureError, Problem
 from mtt.registry import Found, discover
 
@@ -40,12 +41,15 @@ def write_architecture(name: str, parent: Path) -> Path:
         raise ArchitectureError.collect(problems)
     texts = rendered(name)
     try:
-        folder.mkdir(parents=True)
-        for file, text in texts.items():
-            (folder / file).write_text(text, encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # whole or not at all: half a folder would look like an architecture
+        with temporary_folder(folder) as temporary:
+            for file, text in texts.items():
+                (temporary / file).write_text(text, encoding="utf-8")
+            take_place(temporary, folder)
     except OSError as error:
         what = f"cannot be written ({error.strerror})"
-        raise ArchitectureError(what, where=str(error.filename or folder)) from error
+        raise ArchitectureError(what, where=str(folder)) from error
     return folder
 
 
@@ -100,3 +104,5 @@ def _folder_problems(folder: Path) -> Iterator[Problem]:
     if folder.exists() or folder.is_symlink():
         hint = "choose another name, or another folder to write it into"
         yield Problem("is there already", str(folder), hint)
+    if folder.parent.exists() and not folder.parent.is_dir():
+        yield Problem("is a file, not a folder to write into", str(folder.parent))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from mtt.data.statistics import Statistics, statistics
 from mtt.data.store import is_packed
 from mtt.errors import DataError, Problem
 from mtt.options import DatasetOptions, IndexSplit, Options, load_eval_options
+from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +215,13 @@ def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "ener
     :return: number of structures.
     :raises DataError: all mistakes in the data; ``output`` exists or cannot be written.
     """
+    folder = Path(output)
+    if os.path.lexists(folder):
+        raise DataError("exists already", where=str(folder), hint="choose another folder")
     options = [one for file in files for one in _datasets_of(Path(file), key)]
+    read = [named for file in files for named in _files_of(Path(file))]
+    hint = "name a folder outside of it"
+    refuse_overwriting([Named(folder, "the packed data set")], read, hint)
     return len(pack(_read_aloud(options), output))
 
 
@@ -223,6 +231,12 @@ def _read_aloud(options: Sequence[DatasetOptions]) -> list[Dataset]:
     for notice in dict.fromkeys(notice for one in read for notice in one.notices):
         log.warning("%s", notice)
     return read
+
+
+def _files_of(path: Path) -> Iterator[Named]:
+    yield Named(path, "the data")
+    if path.suffix in (".yaml", ".yml"):
+        yield from files_of_data_sets(path)
 
 
 def _datasets_of(path: Path, key: str) -> list[DatasetOptions]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from mtt.interface import ModelInterface
 from mtt.options import load_eval_options
 from mtt.workflows.folder import check_writable
 from mtt.workflows.load import load_model
+from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
@@ -62,9 +63,10 @@ def evaluate(
     outputs: list[Path | None] = [None] * len(datasets)
     if output is not None:
         outputs = list(output_paths(output, len(datasets)))
-    for path in outputs:
-        if path is not None:
-            check_writable(path)
+    written = [path for path in outputs if path is not None]
+    for file in written:
+        check_writable(file)
+    refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures)
     evaluated = []
@@ -84,6 +86,13 @@ def evaluate(
         )
         evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))
     return evaluated
+
+
+def _read(model: object, options: object) -> Iterator[Named]:
+    """All files that the command reads: the model, the options, and what these name."""
+    if isinstance(model, str | Path):
+        yield Named(Path(model), "the model")
+    yield from files_of_data_sets(options)
 
 
 def score(

@@ -12,9 +12,11 @@ from mtt.errors import ConfigError
 from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
 from mtt.workflows.folder import check_writable
 from mtt.workflows.load import is_exported, load_checkpoint, model_from, tell_weights
+from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.provenance import stored_provenance
 
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+_KINDS = {".ckpt": "the checkpoint with new metadata", ".zip": "the light archive"}
 _RECORD = (BEST_EPOCH, BEST_METRIC)
 
 
@@ -42,6 +44,9 @@ def export(
     source = Path(checkpoint)
     target = Path(output) if output is not None else Path(source.with_suffix(".pt").name)
     _check(source, target, dtype)
+    read = [Named(source, "the checkpoint")]
+    read += [] if metadata is None else [Named(Path(metadata), "the metadata")]
+    refuse_overwriting([Named(target, _KINDS.get(target.suffix, "the exported model"))], read)
     given = None if metadata is None else read_metadata(metadata)
     if target.suffix == ".ckpt":
         if given is None:

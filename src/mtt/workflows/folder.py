@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mtt.checkpoint.temporary import lock, replace_text
-from mtt.errors import CheckpointError, ConfigError, MttError
+from mtt.errors import CheckpointError, ConfigError, MttError, TrainingError
 from mtt.exporting.files import take_name, temporary
 from mtt.stopping import Stopped
 
@@ -65,7 +65,16 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """A file ``name``: the old one or the new one at any time, as a restart needs them."""
-        replace_text(self.path / name, text)
+        path = self.path / name
+        try:
+            replace_text(path, text)
+        except OSError as error:
+            free = shutil.disk_usage(self.path).free
+            raise TrainingError(
+                f"cannot be written: {error.strerror}",
+                where=str(path),
+                hint=f"{free:,} bytes are free in {self.path}",
+            ) from error
 
     def is_in_use(self) -> bool:
         """Whether a process trains in this folder: it holds the lock of ``train.log``."""

@@ -201,6 +201,14 @@ class RemoteCopy:
         os.replace(part, target)
 
 
+def local_folder(url: str) -> Path | None:
+    """The folder that ``url`` is on this machine; None for another kind of storage."""
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return Path(path) if "file" in _protocols(filesystem) else None
+
+
 def _protocols(filesystem: Any) -> tuple[str, ...]:
     protocol = filesystem.protocol
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)

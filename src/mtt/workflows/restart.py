@@ -167,11 +167,16 @@ def run_folder(restart: Restart | None) -> RunFolder:
     they are, and ``auto`` never mixes the two. So is what another options file makes of a run,
     or the file in which the run itself wrote its options down.
     """
-    if restart is not None:
-        root = root_of(restart.path)
-        newest = newest_valid(restart.path.resolve().parent).path
-        own = recorded(root) is None or belongs(root, restart.command)
-        own = own and Path(restart.command.file) != (root / OPTIONS).resolve()
-        if own and (root / OPTIONS).is_file() and newest and newest.samefile(restart.path):
-            return RunFolder(root)
-    return new_folder()
+    known = None if restart is None else resumed_folder(restart)
+    return new_folder() if known is None else known
+
+
+def resumed_folder(restart: Restart) -> RunFolder | None:
+    """The folder of the run, where ``restart`` is its newest checkpoint and it is resumed there."""
+    root = root_of(restart.path)
+    newest = newest_valid(restart.path.resolve().parent).path
+    own = recorded(root) is None or belongs(root, restart.command)
+    own = own and Path(restart.command.file) != (root / OPTIONS).resolve()
+    if own and (root / OPTIONS).is_file() and newest and newest.samefile(restart.path):
+        return RunFolder(root)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -16,18 +17,19 @@ import torch
 from mtt import registry
 from mtt.data import merge
 from mtt.evaluation import Report
-from mtt.exporting import check_path, export_model
+from mtt.exporting import export_model
 from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.stopping import stop_if_asked, watch_signals
 from mtt.training.events import Events
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
-from mtt.workflows.folder import RunFolder, check_writable, place
+from mtt.workflows.folder import RunFolder, place
 from mtt.workflows.listeners import check_listeners, make_events
 from mtt.workflows.load import load_checkpoint, model_from, which_weights
 from mtt.workflows.loss import of_what_is_there
 from mtt.workflows.machine import choose_device, choose_dtype
+from mtt.workflows.processes import refuse_several_processes
 from mtt.workflows.provenance import complete, fingerprint, provenance
 from mtt.workflows.record import Command, command_of
 from mtt.workflows.restart import (
@@ -42,6 +44,7 @@ from mtt.workflows.run_facts import EVALUATION, evaluated
 from mtt.workflows.runs import Wanted
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.telling import describe, show_first_errors, tell_data, tell_model
+from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +93,7 @@ def train(
         all of them are checked.
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
+    refuse_several_processes(os.environ)
     plan, start = rehearse(
         options, Path(output), restart, overrides, architectures, listeners, dry_run
     )
@@ -127,7 +131,7 @@ class Plan(NamedTuple):
 
 def rehearse(
     options: str | Path | Mapping[str, Any],
-    output: Path = Path("model.pt"),
+    output: Path | None = None,
     restart: str | Path | None = None,
     overrides: Sequence[str] = (),
     architectures: Sequence[str | Path] = (),
@@ -136,6 +140,7 @@ def rehearse(
 ) -> tuple[Plan, Start]:
     """Everything up to the first step: options, data, model and trainer, all checked.
 
+    :param output: None where nothing will be written.
     :param dry_run: tell what was found: there is no training that would.
     """
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
@@ -155,7 +160,7 @@ def rehearse(
 
 def prepare(
     options: str | Path | Mapping[str, Any],
-    output: Path,
+    output: Path | None,
     restart: str | Path | None,
     overrides: Sequence[str],
     folders: Sequence[str | Path],
@@ -173,15 +178,13 @@ def prepare(
         check_listeners(resolved)
         device = choose_device(resolved.device, architecture.model)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
-    command = command_of(raw.source, output, tuple(overrides), tuple(folders))
-    if output.suffix != ".pt":
-        output = output.with_name(f"{output.name}.pt")
-    if not dry_run:
-        check_path(output)
-        check_writable(output.with_suffix(".ckpt"))
+    named = checked_output(output, dry_run)
+    command = command_of(raw.source, output or named, tuple(overrides), tuple(folders))
     seeded = raw.base.get("seed") is not None
     wanted = Wanted(command, resolved.to_dict(), seeded, architecture)
     going_on = find_restart(restart, wanted, folders)
+    if output is not None:
+        refuse_to_overwrite(named, raw, resolved, going_on)
     if going_on is not None:
         resolved = with_its_options(resolved, raw, going_on)
     with raw.locating(("training_set",)):
@@ -190,7 +193,7 @@ def prepare(
     if going_on is not None:
         check_same_data(going_on, fingerprint(data), data.info, resolved)
     found = (raw, resolved, architecture, data, going_on)
-    return Plan(*found, device, dtype, output, folders, command)
+    return Plan(*found, device, dtype, named, folders, command)
 
 
 def begin(plan: Plan) -> Start:
