@@ -95,11 +95,16 @@ def check_keys(
                 yield _unused(path, part, key, len(frames), kind not in there)
             else:
                 others.append(key)
-        if others:
-            listed = ", ".join(repr(key.name) for key in others[:_SHOWN])
-            listed += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-            what = f"other keys that nobody reads: {listed}"
-            yield Finding(UNUSED, "note", what, (Place(part, path),))
+        yield from _others(path, part, others)
+
+
+def _others(path: str, part: str, keys: Sequence[Key]) -> Iterator[Finding]:
+    """One note of all keys that look like no label."""
+    if keys:
+        listed = ", ".join(repr(key.name) for key in keys[:_SHOWN])
+        listed += f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+        what = f"other keys that nobody reads: {listed}"
+        yield Finding(UNUSED, "note", what, (Place(part, path),))
 
 
 def labels_read(sets: Mapping[str, Sequence[DatasetOptions]]) -> set[str]:

@@ -54,15 +54,15 @@ def scan(
     :raises DataError: data sets that do not fit together, or files that cannot be read again.
     """
     structures = Structures(parts)
-    info, energies = InfoKeys(structures), OtherEnergies()
-    found = list(check_keys(sets, structures.angstrom, energies, info.add)) if sets else []
-    groups = partitions(structures, info, labels_read(sets or {}))
+    keys, energies = InfoKeys(structures), OtherEnergies()
+    found = list(check_keys(sets, structures.angstrom, energies, keys.add)) if sets else []
+    groups = partitions(structures, keys, labels_read(sets or {}))
     molecules = taken_for_molecules(found)
     found += check_coverage(structures)
     found += check_elements(structures)
     original, copies = copies_of_others(structures)
-    states = find_states(structures, original, info)
-    found += check_states(structures, original, states, info)
+    states = find_states(structures, original, keys)
+    found += check_states(structures, original, states, keys)
     found += check_duplicates(structures, original, originals_by_state(states, original))
     found += check_splits(structures, copies)
     forces = {
