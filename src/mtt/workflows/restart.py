@@ -58,7 +58,7 @@ class Restart:
         else:
             if stored is None:
                 what = "%s is missing in %s: only what the checkpoint says of options is compared"
-                log.warning(what, OPTIONS, run)
+                log.info(what, OPTIONS, run)
         return with_checkpoint(stored or {}, self.checkpoint, self.architecture)
 
     def differences(self, options: Options) -> list[Difference]:
