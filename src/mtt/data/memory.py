@@ -6,17 +6,14 @@ import logging
 import os
 import resource
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from mtt.errors import MttError
-
-if TYPE_CHECKING:
-    from mtt.data.batch import Batch
 
 log = logging.getLogger(__name__)
 
@@ -74,28 +71,6 @@ def lacks_memory(error: BaseException) -> bool:
 def says_lack(text: str) -> bool:
     """The same of a message alone, as another process leaves it."""
     return "MemoryError" in text or any(sign in text for sign in _SIGNS)
-
-
-def describe(batches: Sequence[Batch], source: Callable[[int], str]) -> str:
-    """The largest of ``batches``, and the largest structure in it.
-
-    :param source: of a structure by its ``index``.
-    """
-    batch = max(batches, key=lambda one: one.graph.centers.shape[0])
-    atoms = batch.n_atoms.cpu()
-    owner = batch.graph.system.cpu()[batch.graph.centers.cpu()]
-    pairs = torch.bincount(owner, minlength=len(atoms))
-    i = int((atoms + pairs).argmax())
-    return (
-        f"{counted(len(atoms), int(atoms.sum()))} and {int(pairs.sum())} pairs; the largest has "
-        f"{atoms[i]} atoms and {pairs[i]} pairs ({source(int(batch.index[i]))})"
-    )
-
-
-def counted(structures: int, atoms: int) -> str:
-    """``a batch of 8 structures with 72 atoms``."""
-    what = "structure" if structures == 1 else "structures"
-    return f"a batch of {structures} {what} with {atoms} atoms"
 
 
 def free_memory(device: torch.device) -> int:

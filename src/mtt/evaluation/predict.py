@@ -15,7 +15,8 @@ from torch import Tensor
 
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.info import TargetInfo
-from mtt.data.memory import Remedy, counted, describe, telling_lack
+from mtt.data.largest_batch import counted, describe
+from mtt.data.memory import Remedy, telling_lack
 from mtt.evaluation.outputs import model_info, same_units, targets_for
 from mtt.evaluation.systems import (
     Call,

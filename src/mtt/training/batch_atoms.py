@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtt.data.memory import OutOfMemory, Remedy, describe, free_memory, telling_lack
+from mtt.data.largest_batch import describe
+from mtt.data.memory import OutOfMemory, Remedy, free_memory, telling_lack
 from mtt.training.build import make_stage
 from mtt.training.hypers import SECTION
 from mtt.training.parts import Parts

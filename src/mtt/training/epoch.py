@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtt.data.memory import OutOfMemory, Remedy, describe, telling_lack
+from mtt.data.largest_batch import describe
+from mtt.data.memory import OutOfMemory, Remedy, telling_lack
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.culprits import nonfinite_weights
 from mtt.training.events import Events

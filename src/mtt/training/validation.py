@@ -16,7 +16,8 @@ import torch
 
 from mtt.data.combine import merge, with_targets_of
 from mtt.data.info import DatasetInfo
-from mtt.data.memory import Remedy, describe, telling_lack
+from mtt.data.largest_batch import describe
+from mtt.data.memory import Remedy, telling_lack
 from mtt.errors import ConfigError, Problem
 from mtt.evaluation.metrics import names
 from mtt.graph import Target
