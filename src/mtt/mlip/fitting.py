@@ -182,9 +182,10 @@ def _typical(
     residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
     residual = residual if target.per_atom else residual / dataset.n_atoms[:, None]
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
+        left = labels.forces
         if offset is not None:
             assert offset.forces is not None, "offsets come with their forces"
-        left = labels.forces if offset is None else labels.forces - offset.forces
+            left = left - offset.forces
         if not is_noise(largest(left), spread(residual)):
             return left
     return residual

@@ -67,8 +67,7 @@ def evaluate(
             check_writable(path)
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures, extensions=extensions)
-    evaluated = []
-    read = [read_dataset(one) for one in datasets]
+    evaluated, read = [], [read_dataset(one) for one in datasets]
     for one, dataset, path in zip(datasets, read, outputs, strict=True):
         report = evaluate_dataset(
             model,
