@@ -92,20 +92,25 @@ def plan(
         starts, ends = starts[steps], ends[steps]
         if not len(starts):
             most = int(np.diff(before[bounds]).max(initial=0))
-            if most < batching.min_atoms:
-                raise DataError(
-                    f"min_atoms_per_batch: {batching.min_atoms} leaves no batch: of {n} structures "
-                    f"the largest one has {most} atoms",
-                    where="architecture.training.min_atoms_per_batch",
-                    hint=f"set it to {most} at most, or make batches larger",
-                )
-            raise DataError(
-                f"{n} structures do not fill one batch on each of {world_size} ranks",
-                hint="use fewer ranks, smaller batches, or more data",
-            )
+            raise _no_batch(n, most, batching, world_size)
     starts, ends = starts[rank::world_size], ends[rank::world_size]
     pieces = [order[start:end] for start, end in zip(starts, ends, strict=True)]
     return Plan(np.concatenate([np.empty(0, np.int64), *pieces]), ends - starts)
+
+
+def _no_batch(n: int, most: int, batching: Batching, world_size: int) -> DataError:
+    """Why ``n`` structures make no batch; the largest that they make has ``most`` atoms."""
+    if most < batching.min_atoms:
+        return DataError(
+            f"min_atoms_per_batch: {batching.min_atoms} leaves no batch: of {n} structures "
+            f"the largest one has {most} atoms",
+            where="architecture.training.min_atoms_per_batch",
+            hint=f"set it to {most} at most, or make batches larger",
+        )
+    return DataError(
+        f"{n} structures do not fill one batch on each of {world_size} ranks",
+        hint="use fewer ranks, smaller batches, or more data",
+    )
 
 
 def _even(n: int, structures: int, world_size: int) -> NDArray[np.int64]:

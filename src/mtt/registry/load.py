@@ -104,7 +104,9 @@ def _import_error(error: BaseException, found: Found, name: str) -> Architecture
     if top == PEER and (imports := foreign_imports(found.folder)):
         # not `pip install metatrain`: it brings an `mtt` command, which would replace this one
         whole = Problem(f"{what}: it is written for {PEER}", where, "write what mtt has instead:")
-        return ArchitectureError.collect([whole, *imports])
+        error_of_all = ArchitectureError.collect([whole, *imports])
+        assert isinstance(error_of_all, ArchitectureError)
+        return error_of_all
     if missing.startswith(f"{name}.") or top == "mtt":
         return ArchitectureError(f"{what}: there is no module {missing!r}", where=where)
     if any((found.folder / f"{top}{suffix}").exists() for suffix in ("", ".py")):

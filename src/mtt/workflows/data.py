@@ -204,7 +204,7 @@ def statistics_of(file: str | Path, key: str = "energy") -> Statistics:
     path = Path(file)
     if is_packed(path):
         return statistics(Dataset.open(path))
-    return statistics(merge(_read_aloud(_datasets_of(path, key))))
+    return statistics(merge(read_with_notices(_datasets_of(path, key))))
 
 
 def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "energy") -> int:
@@ -222,10 +222,10 @@ def pack_files(files: Sequence[str | Path], output: str | Path, key: str = "ener
     read = [named for file in files for named in _files_of(Path(file))]
     hint = "name a folder outside of it"
     refuse_overwriting([Named(folder, "the packed data set")], read, hint)
-    return len(pack(_read_aloud(options), output))
+    return len(pack(read_with_notices(options), output))
 
 
-def _read_aloud(options: Sequence[DatasetOptions]) -> list[Dataset]:
+def read_with_notices(options: Sequence[DatasetOptions]) -> list[Dataset]:
     """The data sets; what the user should know about them is logged."""
     read = [read_dataset(one) for one in options]
     for notice in dict.fromkeys(notice for one in read for notice in one.notices):

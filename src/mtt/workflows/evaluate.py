@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtt.data import Dataset, merge, read_dataset
+from mtt.data import Dataset, merge
 from mtt.data.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
 from mtt.interface import ModelInterface
 from mtt.options import load_eval_options
+from mtt.workflows.data import read_with_notices
 from mtt.workflows.folder import check_writable
 from mtt.workflows.load import load_model
 from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,7 @@ def evaluate(
     refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures, extensions=extensions)
-    evaluated = []
-    read = [read_dataset(one) for one in datasets]
-    for notice in dict.fromkeys(notice for one in read for notice in one.notices):
-        log.warning("%s", notice)
+    evaluated, read = [], read_with_notices(datasets)
     for one, dataset, path in zip(datasets, read, outputs, strict=True):
         report = evaluate_dataset(
             model,
