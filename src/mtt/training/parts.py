@@ -23,7 +23,9 @@ from mtt.training.judged import judge_labels
 from mtt.training.limits import smaller_batches
 from mtt.training.loss import Loss
 from mtt.training.optimizers import check_optimizer
+from mtt.training.patterns import check_patterns
 from mtt.training.plan import StagePlan, stage_plans
+from mtt.training.prefit import WHERE
 from mtt.training.record import Record
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
@@ -175,6 +177,8 @@ class Parts:
         :raises ConfigError: options that are wrong, or do not go together.
         :raises TrainingError: the state belongs to another optimizer.
         """
+        if self.hypers["prefit"] is not None:
+            check_patterns(self.model, self.hypers["prefit"]["parameters"], WHERE)
         for plan in self.plans:
             stage = self.make_stage(plan)
             if plan.number == state.stage and "optimizer" in state.parts:

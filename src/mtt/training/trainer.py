@@ -29,9 +29,8 @@ from mtt.training.fit import Fit
 from mtt.training.hypers import SECTION, check_hypers, default_hypers
 from mtt.training.loggers import default_loggers
 from mtt.training.parts import Parts, check_resumable, one_device
-from mtt.training.patterns import check_patterns
 from mtt.training.precision import check_precision, tf32
-from mtt.training.prefit import WHERE, prefit
+from mtt.training.prefit import prefit
 from mtt.training.ranges import check_ranges
 from mtt.training.rng import rng_state
 from mtt.training.stage import Stage
@@ -91,8 +90,6 @@ class MLIPTrainer(TrainerInterface):
         check_precision(self.hypers, one_device(devices), dtype)
         parse_max_time(self.hypers["max_time"])
         check_given(self.hypers, model.dataset_info)
-        if self.hypers["prefit"] is not None:
-            check_patterns(model, self.hypers["prefit"]["parameters"], WHERE)
         check_ranges([*train_datasets, *val_datasets], self.hypers, dtype)
         parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
         parts.check(self._state)
