@@ -129,9 +129,7 @@ def test_all_structures_that_have_no_list_are_refused_together_before_any_list()
             "nothing repeats, set pbc to F",
         ),
     ]
-    assert found[3].startswith(
-        "far.xyz, frame 4: the search for neighbours within 10000 would"
-    )
+    assert found[3].startswith("far.xyz, frame 4: the search for neighbours within 10000 would")
     assert found[4].startswith("far.xyz, frame 5: an atom is too far from the origin: at 2e+09 (at")
     assert len(found) == 5
 
