@@ -1,4 +1,4 @@
-"""What stands at a path that is to be read: a regular file, or something that never ends."""
+"""What a path that is to be read leads to: a regular file, or something that never ends."""
 
 from __future__ import annotations
 

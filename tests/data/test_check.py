@@ -117,7 +117,7 @@ def test_an_atom_on_its_own_image_is_found() -> None:
     assert "atom 0 is 0.0005 from its own periodic image" in text
 
 
-def test_geometry_beyond_all_bounds_is_told_with_everything_else_that_is_wrong() -> None:
+def test_geometry_beyond_all_bounds_is_refused_with_everything_else_that_is_wrong() -> None:
     far = ase.Atoms("H2", [[0, 0, 0], [0, 0, 1e8]])
     lost = ase.Atoms("H2", [[0, 0, 0], [0, 0, 1e6]], cell=[5, 5, 0], pbc=[True, True, False])
     long = ase.Atoms("H", cell=[5, 5, 1e6], pbc=True)

@@ -34,8 +34,8 @@ def test_other_cells_and_periodicity_are_refused_with_both_values(
         crystal(pbc=False),
         name="labels.xyz",
     )
-    told = refuse(energy_options(systems, read_from=labels)).replace(f"{systems.parent}/", "")
-    assert told.splitlines() == [
+    found = refuse(energy_options(systems, read_from=labels)).replace(f"{systems.parent}/", "")
+    assert found.splitlines() == [
         "labels.xyz, frames 1, 3: the cell differs: 3 0 0 | 0 3 0 | 0 0 3.01, and 3 0 0 | 0 3 0 | "
         "0 0 3 in systems.xyz, frame 1 (2 frames); both files must hold the same structures, in "
         "the same order",

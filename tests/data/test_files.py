@@ -94,7 +94,7 @@ def test_what_is_not_a_file_is_refused_by_name_and_never_opened(
 
 def test_a_file_of_the_kernel_is_refused() -> None:
     if not Path("/proc/version").exists():
-        pytest.skip("there is no /proc")
+        pytest.skip("this system has no /proc")
     with pytest.raises(DataError, match="/proc/version: not a regular file, but a file of the k"):
         Files().read("/proc/version")
 
@@ -107,14 +107,14 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             Files().read("s.xyz")
 
 
-def test_all_files_that_cannot_be_read_are_told_at_once(irregular: Path) -> None:
+def test_all_files_that_cannot_be_read_are_named_at_once(irregular: Path) -> None:
     (irregular / "text.xyz").write_text("nothing\n")
     (irregular / "sound.xyz").write_text("1\n\nH 0 0 0\n")
     names = ["pipe.xyz", "dangling.xyz", "missing.xyz"]
     with pytest.raises(DataError) as caught:
         Files().read([str(irregular / name) for name in [*names, "sound.xyz"]])
-    told = str(caught.value).splitlines()
-    assert [Path(line.partition(": ")[0]).name for line in told] == names
+    found = str(caught.value).splitlines()
+    assert [Path(line.partition(": ")[0]).name for line in found] == names
     with pytest.raises(DataError, match=r"text\.xyz:1, frame 0: expected a number of atoms"):
         Files().read([str(irregular / "text.xyz"), str(irregular / "sound.xyz")])
     assert np.array_equal(Files().read(str(irregular / "sound.xyz"))[0].numbers, [1])

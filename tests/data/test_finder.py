@@ -111,8 +111,8 @@ def test_all_structures_that_have_no_list_are_refused_together_before_any_list()
     ]
     with pytest.raises(DataError) as caught:
         data_set(*frames).pairs(1e4)
-    told = str(caught.value).splitlines()
-    assert [line.partition(": ")[::2] for line in told][:3] == [
+    found = str(caught.value).splitlines()
+    assert [line.partition(": ")[::2] for line in found][:3] == [
         (
             "far.xyz, frame 0",
             "the atoms are too far apart: by 1e+08 (at most 1e+05); is an atom lost, or the unit "
@@ -121,17 +121,17 @@ def test_all_structures_that_have_no_list_are_refused_together_before_any_list()
         (
             "far.xyz, frame 2",
             "the cell is too large: 1e+06 high along vector 2 (at most 1e+05); a vacuum of a few "
-            "cutoffs is enough; where there is no period, set pbc to F",
+            "cutoffs is enough; where nothing repeats, set pbc to F",
         ),
         (
             "far.xyz, frame 3",
             "the cell is too flat: 0.01 high along vector 0 (at least 0.05); mend the cell; where "
-            "there is no period, set pbc to F",
+            "nothing repeats, set pbc to F",
         ),
     ]
-    assert told[3].startswith("far.xyz, frame 4: the search for neighbours within 10000 would take")
-    assert told[4].startswith("far.xyz, frame 5: an atom is too far from the origin: at 2e+09 (at")
-    assert len(told) == 5
+    assert found[3].startswith("far.xyz, frame 4: the search for neighbours within 10000 would")
+    assert found[4].startswith("far.xyz, frame 5: an atom is too far from the origin: at 2e+09 (at")
+    assert len(found) == 5
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_list_that_memory_does_not_hold_is_refused_by_its_expected_length() ->
 
 
 @pytest.mark.usefixtures("little_memory")
-def test_memory_that_vesin_lacks_after_all_is_told_and_the_next_list_is_found() -> None:
+def test_memory_that_vesin_lacks_after_all_is_one_error_and_the_next_list_is_found() -> None:
     finder = Finder(5.0, full_list=True, ordered=True)
     points, box, pbc = np.zeros((1, 3)), 0.04 * np.eye(3), np.array(SOLID)
     with pytest.raises(OutOfMemory, match="one: no memory is left for the neighbour list; this"):

@@ -65,7 +65,7 @@ def test_home_and_variables_are_replaced_and_names_that_exist_stay(folder: Path)
         assert input_files(name) == [Path(name)]
 
 
-def test_what_names_no_file_or_one_twice_is_told_at_once(folder: Path) -> None:
+def test_what_names_no_file_or_one_twice_is_refused_at_once(folder: Path) -> None:
     (folder / "link.xyz").symlink_to("one.xyz")
     with pytest.raises(DataError) as caught:
         input_files(["$RUNZ/a.xyz", "runs/*.abc", "no/*.xyz", "*.xyz", "one.xyz", "$RUNZ/${B_B}"])
@@ -110,8 +110,8 @@ def test_mistakes_and_missing_labels_name_each_file(folder: Path) -> None:
     (options,) = load_eval_options(
         {"systems": ["one.xyz", "runs/*.xyz"], "targets": {"energy": {"unit": "eV"}}}
     )
-    (told, *_) = read_dataset(options).notices
-    assert told == (
+    (notice, *_) = read_dataset(options).notices
+    assert notice == (
         "one.xyz and 2 more files: 'energy' is NaN, a missing label, in 2 of 6 structures "
         "(one.xyz, frame 0; runs/r2.xyz, frame 1)"
     )

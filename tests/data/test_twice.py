@@ -66,7 +66,7 @@ def test_what_is_said_twice_in_agreement_is_read(frame: Frame) -> None:
     assert found.numbers.tolist() == [1, 1]
 
 
-def test_a_key_of_structures_and_atoms_or_of_another_case_is_told_where_it_is_read(
+def test_a_key_of_structures_and_atoms_or_of_another_case_is_a_notice_where_it_is_read(
     frame: Frame, energy_options: Make
 ) -> None:
     path = frame("energy=-1 Energy=-2 other=1 Other=2", ":energy:R:1:other:R:1", (" 1 2", " 1 2"))

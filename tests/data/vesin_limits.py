@@ -34,7 +34,7 @@ SECONDS = 60
 
 
 def ended(run: Callable[[], int]) -> int | None:
-    """The number of pairs that ``run`` finds in a process of its own; None where that dies."""
+    """The number of pairs that ``run`` finds in another process; None where that dies."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

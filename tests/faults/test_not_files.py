@@ -23,7 +23,7 @@ KINDS = {"pipe": PIPE, "zeros": DEVICE, "dangling": NOTHING}
 
 @pytest.fixture(autouse=True)
 def irregular(here: Path) -> None:
-    """A named pipe that nobody writes to, a link to a device, a link to nothing."""
+    """A named pipe without a writer, a link to a device, a link to nothing."""
     os.mkfifo("pipe")
     Path("zeros").symlink_to("/dev/zero")
     Path("dangling").symlink_to("lost")

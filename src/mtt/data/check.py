@@ -32,15 +32,15 @@ class Coincidence(NamedTuple):
 def check_structures(frames: Sequence[RawFrame], findings: Findings) -> None:
     """Add everything that is wrong with the structures (not their labels) to ``findings``."""
     sane = [frame for frame in frames if _is_sane(frame, findings)]
-    told = set()
+    named = set()
     for pair in coincident_atoms(sane):
         what = f"atoms {pair.first} and {pair.second} are {pair.distance:.2g} apart"
         if pair.first == pair.second:
             what = f"atom {pair.first} is {pair.distance:.2g} from its own periodic image"
         hint = "remove one of them, or mend the cell"
         findings.add(sane[pair.frame], "atoms at the same place", f": {what}", hint)
-        told.add(pair.frame)
-    _check_bounds([frame for i, frame in enumerate(sane) if i not in told], findings)
+        named.add(pair.frame)
+    _check_bounds([frame for i, frame in enumerate(sane) if i not in named], findings)
 
 
 def _is_sane(frame: RawFrame, findings: Findings) -> bool:

@@ -140,5 +140,5 @@ def beyond(extents: Extents) -> Iterator[Fault]:
 
 _DAMAGED = "is a number damaged, or the unit of length wrong?"
 _LOST = "is an atom lost, or the unit of length wrong? Leave the structure out"
-_VACUUM = "a vacuum of a few cutoffs is enough; where there is no period, set pbc to F"
-_FLAT = "mend the cell; where there is no period, set pbc to F"
+_VACUUM = "a vacuum of a few cutoffs is enough; where nothing repeats, set pbc to F"
+_FLAT = "mend the cell; where nothing repeats, set pbc to F"

@@ -90,7 +90,7 @@ def _check(path: str, reader: str | None) -> None:
         raise DataError(wrong.what, where=path, hint=wrong.hint)
     if file.is_dir():
         if is_packed(file):
-            hint = "make it a data set of its own: training_set may be a list"
+            hint = "give it as another data set: training_set may be a list"
             raise DataError("a packed data set cannot be one of several", where=path, hint=hint)
         raise DataError("this is a folder, not a file", where=path, hint=_pattern(file))
     if not file.exists():

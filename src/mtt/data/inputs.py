@@ -81,7 +81,7 @@ def _files_of(name: str) -> list[Path]:
     text = expanded(name)
     if os.path.lexists(text) or not _WILD.search(text):
         return [Path(text)]
-    # folders match too; one that is no packed data set holds no structures
+    # folders match too; they hold structures only where they are packed data sets
     found = [
         one
         for one in glob.glob(text, recursive=True)

@@ -31,7 +31,7 @@ class RawFrame(NamedTuple):
     per_atom: Mapping[str, Any]  # arrays (or lists of words) with n_atoms rows
     file: str
     number: int  # of the frame in its file, from 0
-    twice: Mapping[str, str] = {}  # names under which there are two values, and where both stand
+    twice: Mapping[str, str] = {}  # names under which there are two values, and what both are
 
     @property
     def source(self) -> str:

@@ -8,7 +8,7 @@ from ase.data import atomic_numbers
 
 from mtt.data.unpack import ERRORS, open_text
 
-_LONGEST = 2**20  # characters of a line; longer ones are no text
+_LONGEST = 2**20  # characters of a line; longer ones are not of text
 _DECLARES = re.compile(r"(?:^|\s)[\"']?(?:Properties|Lattice)[\"']?\s*=", re.IGNORECASE)
 
 

@@ -42,7 +42,7 @@ def escape(value: Any) -> Any:
 
 
 def _names_files(path: KeyPath) -> bool:
-    """Whether the value at ``path`` names data files, in which variables may stand."""
+    """Whether the value at ``path`` names data files, which may hold variables."""
     keys = [key for key in path if isinstance(key, str)]
     if not keys or keys[0] == "architecture":
         return not keys

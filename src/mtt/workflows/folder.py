@@ -45,7 +45,7 @@ class RunFolder:
 
         Several data sets are numbered: ``training_0.txt``, ``training_1.txt`` …
 
-        :param places: where each frame was read from, which stands behind its number as a comment;
+        :param places: where each frame was read from, a comment behind its number;
             empty for a data set of one file.
         """
         folder = self.path / "indices"
