@@ -93,6 +93,10 @@ def test_a_small_data_set_may_give_no_structure_as_long_as_another_does() -> Non
             ([3], 0.25, 0.0, 0),
             "validation_set: the validation set is empty: 0.25 of 3 structures",
         ),
+        (
+            ([1] * 9, 0.1, 0.0, 0),
+            r"of each of 9 data sets, of at most 1 structure, is less than one",
+        ),
         (([3, 2], 0.2, 0.2, 0), r"empty: 0.2 of 3 \+ 2 structures is less than one; take a larger"),
         (([9], 0.5, 0.5, 0), "test_set: nothing is left for training: the fractions add up to 1"),
         (([9], 1.5, 0.0, 0), "the fraction 1.5 is not in 0"),

@@ -21,6 +21,8 @@ from mtt.errors import DataError, Problem
 Part = float | Sequence[int] | None
 """A fraction, indices of structures, or None for a part that has data of its own."""
 
+_SHOWN = 6  # sizes of data sets in a message
+
 
 class Split(NamedTuple):
     """Indices of structures, one list per data set; empty lists where a part has none."""
@@ -95,8 +97,13 @@ def _check_held(
 ) -> None:
     """A data set may be too small to give one structure; not all of them."""
     if part > 0.0 and not any(held):
-        what = f"{part:g} of {' + '.join(map(str, sizes))} structures is less than one"
         hint = "take a larger fraction, or give the set its own file"
+        if len(sizes) <= _SHOWN:
+            what = f"{part:g} of {' + '.join(map(str, sizes))} structures is less than one"
+        else:
+            what = f"{part:g} of each of {len(sizes)} data sets, of at most {max(sizes)} "
+            what += f"structure{'s' * (max(sizes) > 1)}, is less than one"
+            hint += "; files that are listed in one read_from are divided as one"
         raise DataError(f"the {name} set is empty: {what}", where=f"{name}_set", hint=hint)
 
 

@@ -58,7 +58,7 @@ def export(
         return rewrite_metadata(source, target, given)
     contents, architecture = load_checkpoint(source, architectures)
     tell_weights(source, contents)
-    model = model_from(contents, architecture, "export")
+    model = model_from(contents, architecture, "export", source)
     if target.suffix == ".zip":
         record = {key: contents[key] for key in _RECORD if key in contents}
         record["provenance"] = stored_provenance(source, contents)

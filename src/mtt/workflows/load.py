@@ -15,6 +15,7 @@ from mtt.checkpoint.format import ARCHIVE
 from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
 from mtt.interface import Context, ModelInterface
+from mtt.workflows.bounded import bounded_by
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
@@ -55,13 +56,20 @@ def load_checkpoint(
 
 
 def model_from(
-    checkpoint: dict[str, Any], architecture: registry.Architecture, context: Context
+    checkpoint: dict[str, Any],
+    architecture: registry.Architecture,
+    context: Context,
+    where: str | Path = "",
 ) -> ModelInterface:
-    """The model in an upgraded ``checkpoint``; no random number of the process is drawn."""
+    """The model in an upgraded ``checkpoint``; no random number of the process is drawn.
+
+    :param where: its file, for messages.
+    :raises CheckpointError: its options ask for a model much larger than its weights.
+    """
     if ARCHIVE in checkpoint:  # its one set of weights; only checkpoints of trainings hold two
         context = "restart"
     # first weights are drawn before those of the checkpoint take their place
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), bounded_by(checkpoint, str(where)):
         model: ModelInterface = architecture.model.load_checkpoint(checkpoint, context)
     return model
 
@@ -84,7 +92,7 @@ def load_model(
         return load_exported(path, extensions)
     checkpoint, architecture = load_checkpoint(path, architectures)
     tell_weights(path, checkpoint)
-    return model_from(checkpoint, architecture, "export")
+    return model_from(checkpoint, architecture, "export", path)
 
 
 def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:

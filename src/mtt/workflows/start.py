@@ -79,7 +79,7 @@ def fine_tuned(
     _check_architecture(origin, architecture, path)
     best = checkpoint.get("best_epoch")
     log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
-    source = model_from(checkpoint, architecture, "finetune")
+    source = model_from(checkpoint, architecture, "finetune", path)
     _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
     with _located(path):
         made = _made(source, checkpoint, architecture, hypers, data)
@@ -158,7 +158,7 @@ def restarted(
     checkpoint, path = restart.checkpoint, restart.path
     _check_architecture(restart.architecture, architecture, path)
     _check_finetuning(restart, hypers["training"].get("finetune") or {})
-    model = model_from(checkpoint, architecture, "restart")
+    model = model_from(checkpoint, architecture, "restart", path)
     _check_hypers(model, hypers["model"], path)
     with _located(path):
         model = model.restart(info)
