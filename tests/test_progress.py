@@ -39,7 +39,7 @@ def test_reading_and_neighbour_lists_report_their_share(tmp_path, monkeypatch):
 
 def test_steps_within_the_interval_are_not_reported_and_nothing_is_without_a_watcher():
     watcher = Watcher()
-    assert list(progress.watched(range(3), "nobody watches")) == [0, 1, 2]
+    assert list(progress.watched(range(3), "unwatched")) == [0, 1, 2]
     with progress.watching(watcher):
         assert list(progress.watched(range(1000), "counting")) == list(range(1000))
     assert watcher.seen[0] == ("counting", 0, None)

@@ -133,10 +133,12 @@ def test_a_model_that_runs_in_this_process_alone_is_refused(
     library = torch.library.Library("mtt_tests", "DEF")
     library.define("same(Tensor x) -> Tensor")
     library.impl("same", lambda x: x * 1.0, "CompositeImplicitAutograd")
-    with pytest.raises(ArchitectureError, match="does not run in a fresh process") as told:
+    with pytest.raises(ArchitectureError, match="does not run in a fresh process") as refused:
         export_model(make_model("NeedsItsLibrary"), tmp_path / "model.pt")
-    assert "Unknown builtin op: mtt_tests::same" in str(told.value)
-    assert "torch.ops.mtt_tests.same" in str(told.value) or "ops.mtt_tests.same" in str(told.value)
+    assert "Unknown builtin op: mtt_tests::same" in str(refused.value)
+    assert "torch.ops.mtt_tests.same" in str(refused.value) or "ops.mtt_tests.same" in str(
+        refused.value
+    )
     assert not list(tmp_path.iterdir())
 
 

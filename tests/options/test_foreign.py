@@ -1,4 +1,4 @@
-"""Options files of other programs are told as such."""
+"""Options files of other programs are recognised."""
 
 import pytest
 
@@ -72,7 +72,7 @@ gammas: {U: 1.0e-6, F: 1.0e-2}
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_an_options_file_of_another_program_is_told_in_one_message(name, tmp_path):
+def test_an_options_file_of_another_program_is_named_in_one_message(name, tmp_path):
     path = tmp_path / "options.yaml"
     path.write_text(FILES[name])
     with pytest.raises(ConfigError) as caught:

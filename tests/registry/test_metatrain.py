@@ -28,9 +28,9 @@ def test_every_import_of_metatrain_is_named_with_the_line_to_write(folder) -> No
     path = folder(model=MODEL, trainer=TRAINER)
     with pytest.raises(ArchitectureError) as caught:
         find("idle", [path]).load()
-    told = [str(problem) for problem in caught.value.problems]
+    found = [str(problem) for problem in caught.value.problems]
     model, trainer = path / "model.py", path / "trainer.py"
-    assert told == [
+    assert found == [
         f"{model}:3: the architecture 'idle' cannot be imported: it is written for metatrain; "
         "write what mtt has instead:",
         f"{model}:3: imports ModelInterface from metatrain.utils.abc, which mtt does not have; "
@@ -47,7 +47,7 @@ def test_every_import_of_metatrain_is_named_with_the_line_to_write(folder) -> No
         f"{trainer}:4: imports Something from metatrain.other.thing, which mtt does not have; "
         "copy what you need of it into the folder; see the page Writing an architecture",
     ]
-    assert "pip install" not in "".join(told)
+    assert "pip install" not in "".join(found)
 
 
 def test_an_installed_metatrain_does_not_make_it_an_architecture(
@@ -71,7 +71,7 @@ def test_a_folder_of_ours_imports_nothing_of_it(folder) -> None:
     assert foreign_imports(folder()) == []
 
 
-def test_defaults_that_are_in_documentation_py_are_told_where_to_go(folder) -> None:
+def test_defaults_that_are_in_documentation_py_go_into_default_hypers(folder) -> None:
     path = folder(**{"default-hypers": None, "documentation": "class ModelHypers: ...\n"})
     message = "lacks default-hypers.yaml; the defaults of documentation.py go into default-hypers"
     with pytest.raises(ArchitectureError, match=message):

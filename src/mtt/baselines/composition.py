@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 Undetermined = dict[str, list[str]]
-"""Elements that the data do not tell apart, to the targets of which that is so."""
+"""Elements that the data do not determine one by one, to the targets of which that is so."""
 
 
 def fit_composition(
@@ -54,7 +54,7 @@ def fit_composition(
 
 
 def warn_of(undetermined: Undetermined) -> None:
-    """One warning for all targets of which the same elements are not told apart."""
+    """One warning for all targets with the same elements that are not determined."""
     for elements, names in undetermined.items():
         log.warning(
             "the compositions of the training set do not determine the baselines of %s of %s: "

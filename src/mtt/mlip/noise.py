@@ -1,4 +1,4 @@
-"""Labels that cannot be told from zero: forces and stress that symmetry makes vanish.
+"""Labels that are zero, or noise around it: forces and stress that symmetry makes vanish.
 
 Isolated atoms have no forces, and in a crystal whose atoms all sit on centres of symmetry the
 forces vanish at every volume. What a file holds there are zeros, or the rounding noise of

@@ -1,4 +1,4 @@
-"""Options files of other programs, told by their keys: one message instead of many."""
+"""Options files of other programs, recognised by their keys: one message instead of many."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ PEER = "metatrain"
 def foreign_imports(folder: Path) -> list[Problem]:
     """One problem for every import of metatrain in the Python files of ``folder``.
 
-    Files that are not Python are passed over: importing them has told so.
+    Files that are not Python are passed over: their import reports that.
     """
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*.py")):

@@ -32,7 +32,7 @@ class Judged:
     """What the validation labels say of the errors, by quantity (``forces``, ``bulk stress``).
 
     :param noise: quantities of which all labels are zero or rounding noise.
-    :param floors: smallest error that can be told from rounding, in the unit of the labels. A
+    :param floors: smallest error that differs from rounding, in the unit of the labels. A
         smaller one, zero above all, counts as this one in a product.
     """
 

@@ -33,8 +33,8 @@ def with_numbers(
 ) -> Options:
     """``options`` with ``atomic_baseline`` and ``fixed_scaling_weights`` in numbers.
 
-    What stands in the run folder, and in the checkpoints, then holds without the file that they
-    come from. Options of trainers that are not the platform's are left as they are.
+    Run folder and checkpoints then hold the numbers, and a restart does not need the file that
+    they come from. Options of trainers that are not the platform's are left as they are.
 
     :param info: targets and elements of the data.
     :raises ConfigError: the checkpoint has neither for any target, or has it in another unit.

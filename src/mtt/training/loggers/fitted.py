@@ -98,7 +98,7 @@ def _add(lines: list[str], text: str, gap: str, indent: str, width: int) -> None
     elif " " in text:
         for word in text.split(" "):
             _add(lines, word, " ", indent, width)
-    else:  # a single word on a line of its own
+    else:  # a single word on its line
         room = max(width - len(last), 1)
         lines[-1] = last + text[:room]
         if text[room:]:
