@@ -38,11 +38,11 @@ import mtt.training.step
 from mtt.data import Batch, Batching, Loader, merge
 from mtt.interface import Run
 from mtt.mlip import MLIPModel
+from mtt.training.averaging.ema import EMA
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.ema import EMA
-from mtt.training.events import Events
-from mtt.training.loss import Loss
-from mtt.training.meter import Meter
+from mtt.training.losses.loss import Loss
+from mtt.training.reporting.events import Events
+from mtt.training.reporting.meter import Meter
 from mtt.training.step import Step
 from mtt.workflows.train import begin, prepare
 

@@ -143,9 +143,9 @@ def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def fit() -> Callable[..., Any]:
     """``fit(options, restart=None)``: the folder; what ``train`` does, up to the export."""
-    from mtt.workflows.listeners import make_events
-    from mtt.workflows.provenance import provenance
-    from mtt.workflows.restart import run_folder
+    from mtt.workflows.restart.source import run_folder
+    from mtt.workflows.run.listeners import make_events
+    from mtt.workflows.run.provenance import provenance
     from mtt.workflows.train import begin, describe, prepare, run
 
     def fit(

@@ -41,8 +41,8 @@ FOREIGN_METHODS = {  # documented by torch, click and PyYAML, whose classes ask 
 }  # fmt: skip
 BROAD_EXCEPTS = {  # path: reason
     "src/mtt/cli/main.py": "the outermost frame: writes the report of a bug, exit code 70",
-    "src/mtt/training/events.py": "a failing logger is reported and switched off, as promised",
-    "src/mtt/workflows/remote.py": "a failing copy is tried again and reported, as promised",
+    "src/mtt/training/reporting/events.py": "a failing logger is reported and switched off",
+    "src/mtt/workflows/run/remote.py": "a failing copy is tried again and reported",
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mtt.options import load_options, resolve
-from mtt.options.overrides import deep_merge
+from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
 
 ROOT = Path(__file__).resolve().parent.parent

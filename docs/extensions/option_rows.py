@@ -1,7 +1,7 @@
 """Tables of options, from the schemas and defaults that the package itself reads.
 
 No table of options is written by hand: a directive of ``option_tables.py`` names a source and
-the options of one topic, and the rows come from ``mtt.options.table``.
+the options of one topic, and the rows come from ``mtt.options.schema.table``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mtt.options.table import Row, Source
-from mtt.options.validate import MODEL, OPTIONS, packaged_schema
+from mtt.options.schema.table import Row, Source
+from mtt.options.schema.validate import MODEL, OPTIONS, packaged_schema
 from mtt.training import default_hypers, training_schema
 
 

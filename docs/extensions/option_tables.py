@@ -15,7 +15,7 @@ from option_rows import source, table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mtt.options.table import rows
+from mtt.options.schema.table import rows
 
 
 class OptionTable(SphinxDirective):

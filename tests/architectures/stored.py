@@ -25,7 +25,7 @@ from mtt.checkpoint import read
 from mtt.checkpoint.archive import ARCHIVE_VERSION
 from mtt.data import Dataset
 from mtt.interface import ModelInterface, Run
-from mtt.options.overrides import deep_merge
+from mtt.options.yaml.overrides import deep_merge
 from mtt.testing import predictions, systems
 
 FOLDER = Path(__file__).parent.parent / "resources" / "checkpoints"

@@ -10,7 +10,7 @@ import yaml
 
 from mtt import DatasetInfo, TargetInfo, train
 from mtt.errors import ArchitectureError
-from mtt.options.validate import validate
+from mtt.options.schema.validate import validate
 from mtt.registry import PAGE, find
 
 ARCHITECTURE = find("density_messages").load()

@@ -10,7 +10,7 @@ import pytest
 from mtt import DatasetInfo, TargetInfo, train
 from mtt.checkpoint import read
 from mtt.errors import ArchitectureError
-from mtt.options.validate import validate
+from mtt.options.schema.validate import validate
 from mtt.registry import find
 
 ARCHITECTURE = find("pet").load()

@@ -6,7 +6,7 @@ import pytest
 
 from mtt import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError
-from mtt.options.validate import validate
+from mtt.options.schema.validate import validate
 from mtt.registry import find
 
 ARCHITECTURE = find("soap_bpnn").load()

@@ -12,7 +12,7 @@ import pytest
 
 from mtt.checkpoint import read
 from mtt.checkpoint.temporary import lock
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Mtt = Callable[..., Any]
 

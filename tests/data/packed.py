@@ -1,7 +1,8 @@
 """Writes a stored packed data set of the present format: ``python tests/data/packed.py``.
 
-One that exists is not touched: what has been released stays as it is. Raise ``FORMAT_VERSION`` (or
-``PAIRS_VERSION``) in ``mtt/data/store.py``, see that the old one is still read, and then run this.
+One that exists is not touched: what has been released stays as it is. Raise ``FORMAT_VERSION``
+(or ``PAIRS_VERSION``) in ``mtt/data/storage/store.py``, see that the old one is still read, and
+then run this.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mtt.data import Dataset, DatasetInfo, Frame, FrameLabels, TargetInfo, pack
-from mtt.data.store import FORMAT_VERSION
+from mtt.data.storage.store import FORMAT_VERSION
 
 FOLDER = Path(__file__).parent.parent / "resources" / "packed"
 CUTOFF = 2.6  # no distance of the structures is close to it
@@ -71,5 +72,5 @@ def write(folder: Path) -> Dataset:
 
 if __name__ == "__main__":
     if path_of(FORMAT_VERSION).exists():
-        raise SystemExit("it exists; raise FORMAT_VERSION in mtt/data/store.py first")
+        raise SystemExit("it exists; raise FORMAT_VERSION in mtt/data/storage/store.py first")
     write(path_of(FORMAT_VERSION))

@@ -72,8 +72,8 @@ def test_composition_and_elements_are_found_in_more_structures_than_a_chunk(
     frames = make_frames(20)
     whole = Dataset.from_frames(frames, full_info)
     counts, found = whole.composition((1, 8)), whole.first_with([8])
-    monkeypatch.setattr("mtt.data.columns.CHUNK", 3)
-    monkeypatch.setattr("mtt.data.blocks.CHUNK", 3)
+    monkeypatch.setattr("mtt.data.storage.columns.CHUNK", 3)
+    monkeypatch.setattr("mtt.data.storage.blocks.CHUNK", 3)
     pieces = Dataset.from_frames(frames, full_info)
     assert torch.equal(pieces.composition((1, 8)), counts)
     assert pieces.first_with([8]) == found

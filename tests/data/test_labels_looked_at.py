@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mtt.data import Dataset
-from mtt.data.sums import sum_notices
+from mtt.data.labels.sums import sum_notices
 
 GENERATOR = np.random.default_rng(3)
 

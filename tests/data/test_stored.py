@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from mtt.data import Dataset
-from mtt.data.store import FORMAT_VERSION
+from mtt.data.storage.store import FORMAT_VERSION
 
 ROOT = Path(__file__).parent
 WHAT_TO_DO = (
     "the format of packed data has changed: raise FORMAT_VERSION (or PAIRS_VERSION) in "
-    "mtt/data/store.py, have the old one read there, and run tests/data/packed.py"
+    "mtt/data/storage/store.py, have the old one read there, and run tests/data/packed.py"
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mtt.data import Batch, Batching, Dataset, DatasetInfo, Frame, Loader, TargetInfo, merge, pack
-from mtt.data.augmentation import Augmentation, make_turns
+from mtt.data.batching.augmentation import Augmentation, make_turns
 from mtt.graph import Target
 from mtt.registry import find
 

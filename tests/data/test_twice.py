@@ -11,7 +11,7 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mtt.data import Dataset
-from mtt.data.extxyz import read_extxyz
+from mtt.data.files.extxyz import read_extxyz
 from mtt.data.read import read_frames
 from mtt.errors import DataError
 from mtt.options import DatasetOptions

@@ -3,7 +3,8 @@
     python vesin_limits.py
 
 Lengths are in cutoffs. Each case of ``LIMITS`` is tried with vesin alone at its last length and
-at the next, and with :class:`mtt.data.finder.Finder` at both. Each case of ``FAR`` is one more.
+at the next, and with :class:`mtt.data.geometry.finder.Finder` at both. Each case of ``FAR`` is
+one more.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def alone(points: Any, cell: Any, pbc: Any) -> int:
 
 def ours(points: Any, cell: Any, pbc: Any) -> int:
     """Pairs that the platform finds."""
-    from mtt.data.finder import Finder, Geometries
+    from mtt.data.geometry.finder import Finder, Geometries
 
     one = Geometries(
         np.array(points, float), np.array([len(points)]), np.array([cell], float), np.array([pbc])
@@ -70,7 +71,7 @@ def main() -> None:
     """All cases."""
     import vesin  # noqa: F401
 
-    import mtt.data.finder  # noqa: F401
+    import mtt.data.geometry.finder  # noqa: F401
 
     found = {
         name: [

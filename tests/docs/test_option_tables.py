@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mtt.options.table import Row, rows
+from mtt.options.schema.table import Row, rows
 from mtt.training import default_hypers, training_schema
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"

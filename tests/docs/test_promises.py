@@ -66,15 +66,18 @@ def test_tests_of_a_cell_get_their_files(promises: SimpleNamespace, tmp_path: Pa
     page = tmp_path / "some.md"
     page.write_text(
         "## What we promise, and the test that proves it\n\n| promise | test |\n|---|---|\n"
-        "| a | `training/test_ema.py`: `test_the_first_decay_is_two_elevenths` |\n"
+        "| a | `training/averaging/test_ema.py`: `test_the_first_decay_is_two_elevenths` |\n"
         "| b | `test_parallel_gradients_are_summed`, `nn/test_autocast.py` |\n"
         "| c | `test_that_is_nowhere` |\n"
         "| d | |\n"
     )
     rows = promises.of_pages([page])
     assert [row.tests for row in rows] == [
-        ("training/test_ema.py::test_the_first_decay_is_two_elevenths",),
-        ("training/test_conflict.py::test_parallel_gradients_are_summed", "nn/test_autocast.py"),
+        ("training/averaging/test_ema.py::test_the_first_decay_is_two_elevenths",),
+        (
+            "training/losses/test_conflict_free.py::test_parallel_gradients_are_summed",
+            "nn/test_autocast.py",
+        ),
         ("::test_that_is_nowhere",),
         (),
     ]

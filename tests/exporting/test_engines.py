@@ -14,7 +14,7 @@ from mtt import DatasetInfo, MLIPModel
 from mtt.architectures.soap_bpnn import __model__ as SoapBPNN
 from mtt.data import Batching, Dataset, Loader
 from mtt.exporting import export_model
-from mtt.options.load import read_yaml
+from mtt.options.yaml.load import read_yaml
 
 ENGINE = """
 import sys

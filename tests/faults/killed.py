@@ -19,7 +19,7 @@ import mtt.exporting.archive
 import mtt.exporting.export
 import mtt.scaffold.write
 from mtt.cli.main import run
-from mtt.data.arrays import ArrayWriter
+from mtt.data.storage.arrays import ArrayWriter
 from mtt.evaluation.writer import Writer
 
 

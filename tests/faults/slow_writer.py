@@ -28,9 +28,9 @@ import torch._dynamo  # by every optimizer; once, before the forks
 
 from mtt.checkpoint import newest_valid, read
 from mtt.checkpoint.format import progress
-from mtt.workflows.listeners import make_events
-from mtt.workflows.provenance import provenance
-from mtt.workflows.restart import run_folder
+from mtt.workflows.restart.source import run_folder
+from mtt.workflows.run.listeners import make_events
+from mtt.workflows.run.provenance import provenance
 from mtt.workflows.train import begin, describe, prepare, run
 
 MOMENTS = (

@@ -12,7 +12,7 @@ import pytest
 from mtt import load_model
 from mtt.checkpoint.temporary import lock
 from mtt.errors import CheckpointError
-from mtt.workflows.folder import RunFolder, new_folder, place
+from mtt.workflows.run.folder import RunFolder, new_folder, place
 
 
 def test_a_second_process_is_refused_where_another_one_trains(

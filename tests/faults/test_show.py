@@ -28,7 +28,7 @@ def files(
     """One of each kind, sound; only to be copied."""
     from mtt import export
     from mtt.data import Dataset
-    from mtt.workflows.data import pack_files
+    from mtt.workflows.run.datasets import pack_files
 
     folder = tmp_path_factory.mktemp("files")
     for name in ("model.ckpt", "model.pt", "options.yaml"):

@@ -37,13 +37,13 @@ class Case(NamedTuple):
 
 
 BEFORE = {
-    "reading": Case("mtt.data.extxyz._frame", 5, "SIGTERM", NOTHING),
-    "neighbour lists": Case("mtt.data.neighbors._cell", 7, "SIGUSR1", NOTHING),
+    "reading": Case("mtt.data.files.extxyz._frame", 5, "SIGTERM", NOTHING),
+    "neighbour lists": Case("mtt.data.storage.neighbors._cell", 7, "SIGUSR1", NOTHING),
     "baselines": Case("mtt.mlip.fitting.fit_composition", 1, "SIGINT", NOTHING),
 }
 WITHIN = {
     "a step": Case(STEP, 2, "SIGUSR1", SAVED),
-    "a validation": Case("mtt.training.validation.Validation.run", 1, "SIGINT", SAVED),
+    "a validation": Case("mtt.training.scoring.validation.Validation.run", 1, "SIGINT", SAVED),
     "a save": Case(SAVE, 2, "SIGTERM", SAVED),
 }
 AFTER = {
@@ -58,10 +58,10 @@ CHECK = ("check", "soap_bpnn", "--only", "repr")
 OTHERS = {
     "eval": Case("mtt.evaluation.writer.Writer.write", 3, "SIGTERM", NOTHING, EVAL),
     "export alone": Case("mtt.exporting.export._save", 1, "SIGUSR1", NOTHING, EXPORT),
-    "pack": Case("mtt.data.arrays.ArrayWriter.append", 5, "SIGINT", NOTHING, PACK),
+    "pack": Case("mtt.data.storage.arrays.ArrayWriter.append", 5, "SIGINT", NOTHING, PACK),
     "check": Case("mtt.testing.running.run", 1, "SIGINT", NOTHING, CHECK),
     "check of options": Case(
-        "mtt.data.extxyz._frame", 5, "SIGTERM", NOTHING, ("check", "options.yaml")
+        "mtt.data.files.extxyz._frame", 5, "SIGTERM", NOTHING, ("check", "options.yaml")
     ),
 }
 CASES = {**BEFORE, **WITHIN, **AFTER, **OTHERS}

@@ -194,7 +194,7 @@ def test_a_file_that_does_not_fit_into_memory_is_named(options: Options, here: P
     script = (
         "import resource\n"
         "from mtt.data.memory import OutOfMemory\n"
-        "from mtt.data.entry import read_dataset\n"
+        "from mtt.data.open_dataset import read_dataset\n"
         "from mtt.options import load_eval_options\n"
         "small, large = load_eval_options('data.yaml')\n"
         "read_dataset(small)  # everything is imported now\n"

@@ -18,10 +18,10 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.data.frames import Frame, FrameLabels
 from mtt.interface import Run
 from mtt.training import default_hypers
-from mtt.training.gradients import ConflictFreeGradient, SummedGradient
-from mtt.training.loss import Loss
+from mtt.training.losses.from_options import make_loss
+from mtt.training.losses.gradients import ConflictFreeGradient, SummedGradient
+from mtt.training.losses.loss import Loss
 from mtt.training.step import Step
-from mtt.training.terms import make_loss
 
 INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy(forces=True)})
 

@@ -5,7 +5,7 @@ import torch
 
 from mtt.checkpoint import read
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.events import Events
+from mtt.training.reporting.events import Events
 
 
 @pytest.fixture

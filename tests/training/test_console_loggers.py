@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from mtt.training.loggers import LineLogger, TableLogger
-from mtt.training.loggers.shown import number
+from mtt.training.reporting.loggers import LineLogger, TableLogger
+from mtt.training.reporting.loggers.shown import number
 
 UNITS = {
     "epoch": "",

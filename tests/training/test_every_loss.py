@@ -6,7 +6,7 @@ import pytest
 
 from mtt.options.loss import TYPES
 from mtt.training import training_schema
-from mtt.training.loss import ELEMENTWISE
+from mtt.training.losses.loss import ELEMENTWISE
 
 
 @pytest.mark.parametrize("kind", sorted({*ELEMENTWISE, *TYPES}))

@@ -44,9 +44,9 @@ WEIGHTS = {
 
 NOT_SEEN_HERE = {
     "on_nonfinite": "where something is not finite alone; tests/training/test_on_nonfinite.py",
-    "batch_atoms": "tests/training/test_batch_atoms.py",
+    "batch_atoms": "tests/training/batch_size/test_auto.py",
     "compile": "the same to the last digits; tests/training/test_compile.py",
-    "tf32": "CUDA alone; tests/training/test_precision.py",
+    "tf32": "CUDA alone; tests/training/numerics/test_precision.py",
     "deterministic": "CUDA alone, whose order of sums it fixes",
     "num_workers": "accepted for existing files; the run says that it is not used",
     "distributed": "not available: only false is allowed",

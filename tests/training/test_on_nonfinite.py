@@ -11,8 +11,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from mtt.checkpoint import read
 from mtt.errors import CheckpointError
 from mtt.training import TrainingInterrupted
-from mtt.training.faults import IN_A_ROW, NonFinite
-from mtt.training.rollback import LIMIT
+from mtt.training.recovery.faults import IN_A_ROW, NonFinite
+from mtt.training.recovery.rollback import LIMIT
 
 
 @pytest.fixture

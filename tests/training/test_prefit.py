@@ -12,10 +12,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, TrainingError
 from mtt.training import default_hypers
+from mtt.training.losses.from_options import make_loss
 from mtt.training.optimizers import make_optimizer
-from mtt.training.patterns import check_patterns
+from mtt.training.options.parameter_names import check_patterns
 from mtt.training.prefit import WHERE, PrefitReport, prefit
-from mtt.training.terms import make_loss
 
 BEADS, CHAINS = 12, 32
 TRUTH = {"k": 150.0, "r0": 3.8, "epsilon": 1.0}

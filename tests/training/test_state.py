@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtt.errors import CheckpointError
-from mtt.training.determinism import deterministic
+from mtt.training.numerics.determinism import deterministic
 from mtt.training.state import TrainingState
 
 

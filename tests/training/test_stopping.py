@@ -10,7 +10,7 @@ import torch
 from mtt.checkpoint import read
 from mtt.stopping import Stopped
 from mtt.training import TrainingInterrupted
-from mtt.training.timing import Deadline
+from mtt.training.stopping.timing import Deadline
 
 FLAT = {"learning_rate": 1e-300, "optimizer": "sgd"}
 """No weight ever moves: the first epoch is the best one."""

@@ -9,7 +9,7 @@ import torch
 from mtt.data import Dataset, merge
 from mtt.graph import Target
 from mtt.training import default_hypers
-from mtt.training.terms import make_loss
+from mtt.training.losses.from_options import make_loss
 
 HUBER = {"type": "huber", "delta": 0.3, "weight": 2.0}
 

@@ -13,7 +13,7 @@ import torch
 from mtt import train
 from mtt.checkpoint import read
 from mtt.testing import predictions, systems
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 

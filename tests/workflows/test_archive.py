@@ -19,7 +19,7 @@ from mtt.cli.main import cli, run
 from mtt.errors import CheckpointError, ConfigError
 from mtt.registry import find
 from mtt.testing import predictions, systems
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 ROOT = Path(__file__).resolve().parent.parent

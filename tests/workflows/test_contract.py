@@ -19,7 +19,7 @@ from metatomic.torch import AtomisticModel
 from mtt import ModelInterface, evaluate, export, load_model, train
 from mtt.cli.main import run
 from mtt.errors import ArchitectureError, CheckpointError
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.train import TrainResult
 
 Fit = Callable[..., RunFolder]

@@ -12,8 +12,8 @@ import pytest
 
 from mtt import train
 from mtt.options import read_yaml
-from mtt.options.overrides import deep_merge
-from mtt.workflows.folder import RunFolder
+from mtt.options.yaml.overrides import deep_merge
+from mtt.workflows.run.folder import RunFolder
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "src" / "cookbook.md"
 Fit = Callable[..., RunFolder]

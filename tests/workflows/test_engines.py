@@ -18,7 +18,7 @@ from mtt import ModelInterface, export, load_model, train
 from mtt.data import Dataset
 from mtt.errors import ConfigError
 from mtt.evaluation import predict
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 

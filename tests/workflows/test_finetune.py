@@ -20,8 +20,8 @@ from mtt.errors import ArchitectureError, CheckpointError, ConfigError, MttError
 from mtt.exporting import export_model, load_exported
 from mtt.testing import predictions, systems
 from mtt.training import TrainingInterrupted
-from mtt.workflows.folder import RunFolder
-from mtt.workflows.load import load_checkpoint, model_from
+from mtt.workflows.run.folder import RunFolder
+from mtt.workflows.run.load import load_checkpoint, model_from
 from mtt.workflows.train import begin, prepare
 
 Fit = Callable[..., RunFolder]

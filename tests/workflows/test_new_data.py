@@ -16,7 +16,7 @@ from mtt import train
 from mtt.checkpoint import read
 from mtt.errors import ArchitectureError, CheckpointError, ConfigError
 from mtt.scaffold import write_architecture
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 Change = Callable[[list[Any]], None]

@@ -23,7 +23,7 @@ from mtt.cli.main import cli
 from mtt.errors import MttError
 from mtt.exporting import export_model
 from mtt.testing import systems
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.train import begin, prepare
 
 Fit = Callable[..., RunFolder]

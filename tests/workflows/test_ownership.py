@@ -22,8 +22,8 @@ from mtt import export, load_model
 from mtt.checkpoint import read
 from mtt.evaluation import predict
 from mtt.interface import Run
-from mtt.training.parts import Parts
-from mtt.workflows.folder import RunFolder
+from mtt.training.setup import TrainingSetup
+from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.train import begin, prepare
 
 Fit = Callable[..., RunFolder]
@@ -228,7 +228,7 @@ def test_scoring_the_best_weights_again_gives_the_recorded_value(
     row = rows[stored["best_epoch"] - 1]
     data = prepare(options, Path("m.pt"), None, (), (), True).data
     model = load_model(folder / "model.ckpt")
-    parts = Parts(stored["train_hypers"], 1, model, data.training, data.validation)
+    parts = TrainingSetup(stored["train_hypers"], 1, model, data.training, data.validation)
     again = parts.validation.run(model, lambda: None)
     assert math.isclose(again["loss"], stored["best_metric"], rel_tol=1e-12)
     assert row["validation loss"] == stored["best_metric"]

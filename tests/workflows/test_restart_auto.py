@@ -16,9 +16,9 @@ import pytest
 
 from mtt.cli.main import run as command_line
 from mtt.errors import CheckpointError
-from mtt.workflows.folder import RunFolder
-from mtt.workflows.record import RECORD, Command, recorded
-from mtt.workflows.resuming import after_training, resuming
+from mtt.workflows.restart.how_to_resume import after_training, resuming
+from mtt.workflows.run.folder import RunFolder
+from mtt.workflows.run.record import RECORD, Command, recorded
 
 Fit = Callable[..., RunFolder]
 Write = Callable[..., Path]

@@ -15,10 +15,10 @@ from mtt import registry
 from mtt.errors import CheckpointError
 from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.training import training_schema
-from mtt.training.restarts import ACTS
-from mtt.workflows.record import command_of
-from mtt.workflows.restart import Restart, find_restart, with_its_options
-from mtt.workflows.runs import Wanted
+from mtt.training.options.on_restart import ACTS
+from mtt.workflows.restart.runs import Wanted
+from mtt.workflows.restart.source import Restart, find_restart, with_its_options
+from mtt.workflows.run.record import command_of
 
 TRAINING = "architecture.training"
 RESTART = ("train", "options.yaml", "--restart", "auto")

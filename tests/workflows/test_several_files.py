@@ -10,7 +10,7 @@ import pytest
 
 from mtt.options import load_options, resolve
 from mtt.registry import find
-from mtt.workflows.data import read_data
+from mtt.workflows.run.datasets import read_data
 
 LINES = 9 + 2  # of a frame of ethanol
 Fit = Callable[..., Any]

@@ -22,7 +22,7 @@ from mtt.checkpoint import read
 from mtt.cli.main import cli, run
 from mtt.errors import MttError
 from mtt.training import TrainingInterrupted
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 History = Callable[[RunFolder], list[dict[str, Any]]]

@@ -17,7 +17,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mtt import train
 from mtt.checkpoint import read
 from mtt.errors import ArchitectureError, ConfigError
-from mtt.workflows.folder import RunFolder
+from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 History = Callable[[RunFolder], list[dict[str, Any]]]

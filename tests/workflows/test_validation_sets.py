@@ -13,9 +13,9 @@ import pytest
 from mtt.evaluation import evaluate
 from mtt.options import load_options, resolve
 from mtt.registry import find
-from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
-from mtt.workflows.load import load_model
+from mtt.workflows.run.datasets import Data, read_data
+from mtt.workflows.run.load import load_model
 
 Fit = Callable[..., Any]
 

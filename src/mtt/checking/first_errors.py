@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mtt.scanning import Finding, Place
-from mtt.scanning.finding import Severity
+from mtt.scanning.tools.finding import Severity
+from mtt.workflows.finetune.labels import AgainstLabels
 from mtt.workflows.start import Start
-from mtt.workflows.start_labels import AgainstLabels
 
 CHECK = "fine-tuning"
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtt.errors import ConfigError, Problem
-from mtt.options.load import load_document
-from mtt.options.overrides import apply_overrides, deep_merge
-from mtt.options.places import Fault
-from mtt.options.validate import validate
+from mtt.options.schema.validate import validate
+from mtt.options.yaml.load import load_document
+from mtt.options.yaml.overrides import apply_overrides, deep_merge
+from mtt.options.yaml.places import Fault
 from mtt.registry import Architecture
 
 _MODEL = ("architecture", "model")

@@ -16,9 +16,9 @@ from mtt.checking.target import Target
 from mtt.errors import MttError, Problem
 from mtt.interface import Listener
 from mtt.scanning import Finding, scan
-from mtt.scanning.finding import by_severity
+from mtt.scanning.tools.finding import by_severity
 from mtt.testing import Outcome, Subject, run_all
-from mtt.workflows.train import rehearse
+from mtt.workflows.train import check_only
 
 Report = Callable[[Outcome], None]
 
@@ -95,7 +95,7 @@ def _check_architecture(
 def _check_options(
     target: Target, selection: Selection, listeners: Sequence[Listener]
 ) -> list[Finding]:
-    plan, start = rehearse(
+    plan, start = check_only(
         target.text,
         overrides=selection.overrides,
         architectures=selection.architectures,

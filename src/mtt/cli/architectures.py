@@ -11,7 +11,7 @@ import click
 from mtt.cli import arguments, render
 
 if TYPE_CHECKING:
-    from mtt.options.table import Row
+    from mtt.options.schema.table import Row
     from mtt.workflows.facts import Facts
 
 
@@ -56,7 +56,7 @@ def _told(facts: Facts) -> Iterator[str]:
 
 
 def _option(row: Row) -> Iterator[str]:
-    from mtt.options.table import LEFT_OUT
+    from mtt.options.schema.table import LEFT_OUT
 
     default = "" if row.default == LEFT_OUT else f" (default {row.default})"
     yield f"{row.name}: {row.values}{default}".replace("`", "")

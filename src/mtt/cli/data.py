@@ -28,7 +28,7 @@ def stats(file: Path, key: str) -> None:
     A YAML file names data sets and their targets, as for `mtt eval`.
     """
     render.begin(f"reading {file}")
-    from mtt.workflows.data import statistics_of
+    from mtt.workflows.run.datasets import statistics_of
 
     render.statistics(str(file), statistics_of(file, key))
 
@@ -44,7 +44,7 @@ def pack(files: tuple[Path, ...], output: Path, key: str) -> None:
     for `mtt eval`.
     """
     render.begin(f"packing {len(files)} files")
-    from mtt.workflows.data import pack_files
+    from mtt.workflows.run.datasets import pack_files
 
     n_structures = pack_files(files, output, key)
     render.done(f"packed {n_structures} structures into {output}")

@@ -10,34 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtt.data.batch import Batch as Batch
+    from mtt.data.batching.batch import Batch as Batch
+    from mtt.data.batching.loader import Loader as Loader
+    from mtt.data.batching.order import Batching as Batching
     from mtt.data.combine import merge as merge
     from mtt.data.combine import pack as pack
     from mtt.data.combine import pack_frames as pack_frames
     from mtt.data.dataset import Dataset as Dataset
-    from mtt.data.entry import read_dataset as read_dataset
     from mtt.data.frames import Frame as Frame
     from mtt.data.frames import FrameLabels as FrameLabels
     from mtt.data.info import DatasetInfo as DatasetInfo
     from mtt.data.info import TargetInfo as TargetInfo
-    from mtt.data.loader import Loader as Loader
-    from mtt.data.order import Batching as Batching
+    from mtt.data.open_dataset import read_dataset as read_dataset
     from mtt.data.sample import Sample as Sample
 
 _PUBLIC = {
-    "Batch": "batch",
-    "Batching": "order",
+    "Batch": "batching.batch",
+    "Batching": "batching.order",
     "Dataset": "dataset",
     "DatasetInfo": "info",
     "Frame": "frames",
     "FrameLabels": "frames",
-    "Loader": "loader",
+    "Loader": "batching.loader",
     "Sample": "sample",
     "TargetInfo": "info",
     "merge": "combine",
     "pack": "combine",
     "pack_frames": "combine",
-    "read_dataset": "entry",
+    "read_dataset": "open_dataset",
 }
 
 __all__ = list(_PUBLIC)

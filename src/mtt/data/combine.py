@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mtt.data.blocks import blocks_of_columns, blocks_of_frames
-from mtt.data.columns import join, layout
 from mtt.data.dataset import Dataset
 from mtt.data.frames import Frame
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
-from mtt.data.store import write_columns
+from mtt.data.storage.blocks import blocks_of_columns, blocks_of_frames
+from mtt.data.storage.columns import join, layout
+from mtt.data.storage.store import write_columns
 from mtt.errors import DataError, Problem
 
 

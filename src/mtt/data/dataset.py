@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtt.data.blocks import blocks_of_frames, columns_in_memory
-from mtt.data.columns import Columns, layout
 from mtt.data.info import DatasetInfo
-from mtt.data.neighbors import Pairs
 from mtt.data.read import frames_from_atoms
 from mtt.data.sample import Sample, pair_block, system_of, tensor_map
-from mtt.data.store import neighbor_lists, read_columns
+from mtt.data.storage.blocks import blocks_of_frames, columns_in_memory
+from mtt.data.storage.columns import Columns, layout
+from mtt.data.storage.neighbors import Pairs
+from mtt.data.storage.store import neighbor_lists, read_columns
 from mtt.errors import DataError, did_you_mean
 from mtt.graph import Target
 from mtt.options import TargetOptions, load_eval_options

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mtt.data.columns import Columns
-from mtt.data.store import neighbor_lists, read_columns
+from mtt.data.storage.columns import Columns
+from mtt.data.storage.store import neighbor_lists, read_columns
 from mtt.errors import DataError
 
 _PAIRS = "neighbors-"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtt.data.raw import RawFrame
+from mtt.data.files.raw_frame import RawFrame
 from mtt.errors import DataError, Problem
 
 _NAMED = 5  # frames named per mistake

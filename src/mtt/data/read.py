@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 import ase
 import numpy as np
 
-from mtt.data.check import check_structures
-from mtt.data.companions import compare
-from mtt.data.files import Files
+from mtt.data.files.raw_frame import RawFrame, from_ase
+from mtt.data.files.reader import Files
 from mtt.data.findings import Findings, files_of
 from mtt.data.frames import Frame, FrameSet
 from mtt.data.info import DatasetInfo
-from mtt.data.labels import Labels, Source, target_info
-from mtt.data.masks import apply_mask
-from mtt.data.raw import RawFrame, from_ase
-from mtt.data.spelling import spelling_notices
-from mtt.data.units import check_units
-from mtt.data.weights import structure_weights
+from mtt.data.labels.attach import Labels, Source, target_info
+from mtt.data.labels.companions import compare
+from mtt.data.labels.masks import apply_mask
+from mtt.data.labels.spelling import spelling_notices
+from mtt.data.labels.units import check_units
+from mtt.data.labels.weights import structure_weights
+from mtt.data.sanity import check_structures
 from mtt.errors import DataError, Problem
 from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 

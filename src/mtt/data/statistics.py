@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.data.units import force_unit, stress_unit
+from mtt.data.labels.units import force_unit, stress_unit
 from mtt.graph import Target
 from mtt.stopping import stop_if_asked
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo
-from mtt.data.units import shown
+from mtt.data.labels.units import shown
 from mtt.evaluation.quantities import (
     COMPONENTS,
     COSINE,

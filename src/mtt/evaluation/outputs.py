@@ -8,7 +8,7 @@ from ase.data import chemical_symbols
 from metatomic.torch import AtomisticModel
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.data.units import are_convertible
+from mtt.data.labels.units import are_convertible
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.interface import ModelInterface
 from mtt.mlip.free_units import stored_unit

@@ -14,8 +14,8 @@ from metatomic.torch import AtomisticModel
 from torch import Tensor
 
 from mtt.data import Batching, Dataset, Loader
+from mtt.data.batching.largest_batch import counted, describe
 from mtt.data.info import TargetInfo
-from mtt.data.largest_batch import counted, describe
 from mtt.data.memory import Remedy, telling_lack
 from mtt.evaluation.outputs import model_info, same_units, targets_for
 from mtt.evaluation.systems import (

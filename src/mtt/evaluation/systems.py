@@ -21,7 +21,7 @@ from metatomic.torch import (
 from torch import Tensor
 
 from mtt.data.info import TargetInfo
-from mtt.data.units import is_declarable
+from mtt.data.labels.units import is_declarable
 from mtt.errors import ArchitectureError
 from mtt.graph import Target
 from mtt.interface import ModelInterface

@@ -14,7 +14,7 @@ from mtt.checkpoint import (
     write,
 )
 from mtt.errors import CheckpointError
-from mtt.options.load import read_yaml
+from mtt.options.yaml.load import read_yaml
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:

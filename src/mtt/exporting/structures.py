@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from metatomic.torch import NeighborListOptions
 
-from mtt.data.finder import Finder, Geometries
+from mtt.data.geometry.finder import Finder, Geometries
 from mtt.exporting.probe import Structure
 
 if TYPE_CHECKING:

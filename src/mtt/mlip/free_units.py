@@ -8,7 +8,7 @@ from metatomic.torch import ModelMetadata
 
 from mtt.checkpoint import merge_metadata
 from mtt.data.info import TargetInfo
-from mtt.data.units import is_declarable
+from mtt.data.labels.units import is_declarable
 
 _PREFIX = "unit of "
 

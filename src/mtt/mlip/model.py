@@ -10,10 +10,10 @@ from mtt.baselines.exact import ExactTable
 from mtt.baselines.prior import Molecules, start_values
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
+from mtt.mlip.checkpointing import Stored
 from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
 from mtt.mlip.fitting import fit_scales, fit_weights, make_prior, make_zbl, offset_of
-from mtt.mlip.served import Served
-from mtt.mlip.stored import Stored
+from mtt.mlip.metatomic_model import Served
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import pairs_within
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from mtt.options.load import load_document, read_yaml
-from mtt.options.peers import peer_notice
-from mtt.options.places import Places
+from mtt.options.metatrain.known_names import peer_notice
 from mtt.options.raw import RawOptions, load_eval_options, load_options
 from mtt.options.resolve import resolve
+from mtt.options.schema.vocabulary import check_schema
 from mtt.options.values import (
     DatasetOptions,
     GradientOptions,
@@ -21,8 +20,9 @@ from mtt.options.values import (
     SystemsOptions,
     TargetOptions,
 )
-from mtt.options.vocabulary import check_schema
-from mtt.options.write import to_yaml
+from mtt.options.yaml.load import load_document, read_yaml
+from mtt.options.yaml.places import Places
+from mtt.options.yaml.write import to_yaml
 
 SCHEMA_PATH = str(files("mtt.options").joinpath("options.schema.json"))
 """The JSON Schema of the whole file, for editors: ``# yaml-language-server: $schema=...``."""

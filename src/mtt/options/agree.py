@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mtt.errors import did_you_mean
-from mtt.options.places import KeyPath
 from mtt.options.values import DatasetOptions, IndexSplit, Part
+from mtt.options.yaml.places import KeyPath
 
 
 def check_together(sets: dict[str, Part | None], add: Callable[[KeyPath, str, str], None]) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from mtt.errors import ConfigError
-from mtt.options.load import parse
+from mtt.options.yaml.load import parse
 
 PAGE = "Coming from other programs"
 """The page of the manual with what their options are called here."""

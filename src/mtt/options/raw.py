@@ -15,14 +15,14 @@ from typing import Any
 
 from mtt.errors import ConfigError, MttError, Problem
 from mtt.options.agree import check_together
-from mtt.options.expand import Expander
 from mtt.options.foreign import check_ours
-from mtt.options.interpolate import Interpolator
-from mtt.options.load import Document, load_document
-from mtt.options.overrides import apply_overrides
-from mtt.options.places import Fault, KeyPath, Places
-from mtt.options.validate import OPTIONS, packaged_schema, validate
+from mtt.options.metatrain.expand import Expander
+from mtt.options.schema.validate import OPTIONS, packaged_schema, validate
 from mtt.options.values import DatasetOptions, Part
+from mtt.options.yaml.interpolate import Interpolator
+from mtt.options.yaml.load import Document, load_document
+from mtt.options.yaml.overrides import apply_overrides
+from mtt.options.yaml.places import Fault, KeyPath, Places
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 SETS = ("training_set", "validation_set", "test_set")

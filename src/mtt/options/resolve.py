@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtt.errors import ConfigError, did_you_mean
-from mtt.options.interpolate import Interpolator
 from mtt.options.loss import TYPES, LossExpander
+from mtt.options.metatrain.deprecated import Modernizer
+from mtt.options.metatrain.known_names import training_notice
 from mtt.options.names import ATOMIC_NUMBERS
-from mtt.options.older import Modernizer
-from mtt.options.overrides import deep_merge
-from mtt.options.peers import training_notice
-from mtt.options.places import Fault, KeyPath
 from mtt.options.raw import RawOptions
-from mtt.options.validate import MODEL, TRAINING, validate
+from mtt.options.schema.validate import MODEL, TRAINING, validate
+from mtt.options.schema.vocabulary import check_schema
 from mtt.options.values import LOGGERS, Options, Part, TargetOptions
-from mtt.options.vocabulary import check_schema
+from mtt.options.yaml.interpolate import Interpolator
+from mtt.options.yaml.overrides import deep_merge
+from mtt.options.yaml.places import Fault, KeyPath
 
 _SECTION: KeyPath = ("architecture",)
 _TRAINING: KeyPath = ("architecture", "training")

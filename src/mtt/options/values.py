@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mtt.options.interpolate import escape
-from mtt.options.write import to_yaml
+from mtt.options.yaml.interpolate import escape
+from mtt.options.yaml.write import to_yaml
 
 ReadFrom = str | list[str]
-"""A file or a pattern, or several; see :func:`mtt.data.inputs.input_files`."""
+"""A file or a pattern, or several; see :func:`mtt.data.files.inputs.input_files`."""
 
 GRADIENTS = ("forces", "stress", "virial")
 LOGGERS = ("line", "csv", "history")

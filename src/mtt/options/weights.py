@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mtt.options.places import Fault, KeyPath, as_index
-from mtt.options.words import shown
+from mtt.options.schema.words import shown
+from mtt.options.yaml.places import Fault, KeyPath, as_index
 
 INTERPOLATION = "interpolation"
 _FORM = "write {0: 1.0, 100: 25.0}: epochs completed, and the weight from there on"

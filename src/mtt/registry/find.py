@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtt.errors import ArchitectureError, did_you_mean
-from mtt.options.peers import peer_notice
+from mtt.options.metatrain.known_names import peer_notice
 from mtt.registry.architecture import Found
 from mtt.registry.places import VARIABLE, almost, missing_files, search
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
-from mtt.options.load import read_yaml
+from mtt.options.yaml.load import read_yaml
 from mtt.registry.architecture import DEFAULTS, SCHEMA, Found
 
 _KEYS = ("name", "model", "training")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtt.errors import Problem
-from mtt.options.load import parse
+from mtt.options.yaml.load import parse
 
 PEER = "metatrain"
 

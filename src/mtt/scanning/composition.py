@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from ase.data import chemical_symbols
 
-from mtt.scanning.finding import Finding, count
-from mtt.scanning.structures import Structures
+from mtt.scanning.tools.finding import Finding, count
+from mtt.scanning.tools.structures import Structures
 
 CHECK = "elements"
 _RARE = 3  # structures that hold an element

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 
-from mtt.data.finder import Finder, Geometries
-from mtt.scanning.finding import Finding, count
-from mtt.scanning.structures import Block, Float, Index, Mask, Structures
+from mtt.data.geometry.finder import Finder, Geometries
+from mtt.scanning.tools.finding import Finding, count
+from mtt.scanning.tools.structures import Block, Float, Index, Mask, Structures
 
 CLOSE = "distances"
 UNIT = "unit of length"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mtt.scanning.finding import Finding, count
-from mtt.scanning.sameness import originals
-from mtt.scanning.structures import Float, Index, Mask, Structures
+from mtt.scanning.tools.finding import Finding, count
+from mtt.scanning.tools.sameness import originals
+from mtt.scanning.tools.structures import Float, Index, Mask, Structures
 
 CHECK = "duplicates"
 LEAKS = "leaks between sets"
@@ -24,7 +24,7 @@ _FORCE = 0.05  # eV/Å: forces that differ by more
 def check_duplicates(
     structures: Structures, original: Index, in_state: Index | None = None
 ) -> Iterator[Finding]:
-    """What :func:`mtt.scanning.sameness.originals` found, by set and by label.
+    """What :func:`mtt.scanning.tools.sameness.originals` found, by set and by label.
 
     :param in_state: [n] the first structure in the same state (charge, spin), if states
         differ; that they do is reported elsewhere.

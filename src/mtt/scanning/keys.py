@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from mtt.data import Dataset
-from mtt.data.files import Files
-from mtt.data.inputs import input_files
-from mtt.data.keys import numbers_in
-from mtt.data.raw import RawFrame
-from mtt.data.store import is_packed
+from mtt.data.files.inputs import input_files
+from mtt.data.files.raw_frame import RawFrame
+from mtt.data.files.reader import Files
+from mtt.data.labels.keys import numbers_in
+from mtt.data.storage.store import is_packed
 from mtt.options.values import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
-from mtt.scanning.finding import Finding, Place, Severity
-from mtt.scanning.free_energy import OtherEnergies
+from mtt.scanning.labels.free_energy import OtherEnergies
 from mtt.scanning.periodicity import check_periodicity
 from mtt.scanning.states import is_state
-from mtt.scanning.structures import Mask, Structures
+from mtt.scanning.tools.finding import Finding, Place, Severity
+from mtt.scanning.tools.structures import Mask, Structures
 
 UNUSED = "unused keys"
 COVERAGE = "labels there"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mtt.data.keys import symmetric
-from mtt.data.raw import RawFrame
-from mtt.data.spelling import misspelt
-from mtt.scanning.finding import Finding, Place, Severity
+from mtt.data.files.raw_frame import RawFrame
+from mtt.data.labels.keys import symmetric
+from mtt.data.labels.spelling import misspelt
+from mtt.scanning.tools.finding import Finding, Place, Severity
 
 SPELLING = "spelling of keys"
 CHECK = "periodicity"

@@ -7,32 +7,32 @@ from typing import Any
 
 from mtt.data import Dataset
 from mtt.options.values import DatasetOptions
-from mtt.scanning.balance import CHECK as BALANCE
-from mtt.scanning.balance import check_balance
-from mtt.scanning.baseline import check_baseline, check_files
 from mtt.scanning.composition import check_elements
-from mtt.scanning.constant import check_constant
 from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
-from mtt.scanning.finding import Finding, by_severity
-from mtt.scanning.forces import Forces, forces_of
-from mtt.scanning.free_atoms import check_free_atoms
-from mtt.scanning.free_energy import CHECK as ENERGY_OF_FORCES
-from mtt.scanning.free_energy import OtherEnergies
-from mtt.scanning.groups import InfoKeys, Partition, partitions
 from mtt.scanning.keys import check_coverage, check_keys, labels_read
-from mtt.scanning.outliers import check_outliers
+from mtt.scanning.labels.balance import CHECK as BALANCE
+from mtt.scanning.labels.balance import check_balance
+from mtt.scanning.labels.baseline import check_baseline, check_files
+from mtt.scanning.labels.constant import check_constant
+from mtt.scanning.labels.free_atoms import check_free_atoms
+from mtt.scanning.labels.free_energy import CHECK as ENERGY_OF_FORCES
+from mtt.scanning.labels.free_energy import OtherEnergies
+from mtt.scanning.labels.outliers import check_outliers
+from mtt.scanning.labels.references import check_references
+from mtt.scanning.labels.stress import CHECK as STRESS
+from mtt.scanning.labels.stress import check_stress
+from mtt.scanning.labels.trajectories import CHECK as FORCES
+from mtt.scanning.labels.trajectories import check_forces
+from mtt.scanning.labels.zeros import check_zeros
 from mtt.scanning.periodicity import taken_for_molecules
-from mtt.scanning.references import check_references
 from mtt.scanning.splits import check_splits
 from mtt.scanning.states import check_states, find_states, originals_by_state
-from mtt.scanning.steps import steps
-from mtt.scanning.stress import CHECK as STRESS
-from mtt.scanning.stress import check_stress
-from mtt.scanning.structures import Structures
-from mtt.scanning.trajectories import CHECK as FORCES
-from mtt.scanning.trajectories import check_forces
-from mtt.scanning.zeros import check_zeros
+from mtt.scanning.tools.finding import Finding, by_severity
+from mtt.scanning.tools.forces import Forces, forces_of
+from mtt.scanning.tools.groups import InfoKeys, Partition, partitions
+from mtt.scanning.tools.steps import steps
+from mtt.scanning.tools.structures import Structures
 
 
 def scan(

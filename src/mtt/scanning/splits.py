@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mtt.scanning.finding import Finding
-from mtt.scanning.steps import along_files, moved
-from mtt.scanning.structures import Index, Mask, Structures
+from mtt.scanning.tools.finding import Finding
+from mtt.scanning.tools.steps import along_files, moved
+from mtt.scanning.tools.structures import Index, Mask, Structures
 
 CHECK = "frames in time"
 _CLOSE = 0.5  # of the distance between any two: neighbours in time are closer than that

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mtt.scanning.duplicates import differing
-from mtt.scanning.finding import Finding, Severity, count
-from mtt.scanning.groups import MOMENT, InfoKeys, Partition
-from mtt.scanning.structures import Index, Structures
+from mtt.scanning.tools.finding import Finding, Severity, count
+from mtt.scanning.tools.groups import MOMENT, InfoKeys, Partition
+from mtt.scanning.tools.structures import Index, Structures
 
 CHECK = "states of one structure"
 _STATE = re.compile(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mtt.testing import (
+from mtt.testing.check import Check
+from mtt.testing.checks import (
     checkpoints,
     cost,
     derivatives,
@@ -16,7 +17,6 @@ from mtt.testing import (
     tensors,
     upgrades,
 )
-from mtt.testing.check import Check
 
 CHECKS: tuple[Check, ...] = (
     Check(

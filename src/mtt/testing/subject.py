@@ -19,7 +19,7 @@ from mtt.errors import ArchitectureError, Problem, did_you_mean
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
-from mtt.options.overrides import deep_merge
+from mtt.options.yaml.overrides import deep_merge
 from mtt.testing.predictions import AnyModel, predictions
 
 ELEMENTS = (1, 6, 8)

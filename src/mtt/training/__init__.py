@@ -1,7 +1,7 @@
 """The engine: one training loop for every architecture that builds on MLIPModel."""
 
-from mtt.training.hypers import default_hypers, training_schema
-from mtt.training.timing import TrainingInterrupted
+from mtt.training.options.defaults import default_hypers, training_schema
+from mtt.training.stopping.timing import TrainingInterrupted
 from mtt.training.trainer import MLIPTrainer
 
 __all__ = ["MLIPTrainer", "TrainingInterrupted", "default_hypers", "training_schema"]

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
-from mtt.training.averages import Average, ScheduleFreeAverage
-from mtt.training.early_stopping import make_early_stopping
-from mtt.training.ema import EMA
-from mtt.training.gradients import ConflictFreeGradient, Gradient, SummedGradient
-from mtt.training.hypers import SECTION
-from mtt.training.loss import Loss
+from mtt.training.averaging.ema import EMA
+from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
+from mtt.training.losses.from_options import make_loss
+from mtt.training.losses.gradients import ConflictFreeGradient, Gradient, SummedGradient
+from mtt.training.losses.loss import Loss
+from mtt.training.numerics.precision import AUTOCAST_DTYPES, make_scaler
 from mtt.training.optimizers import averages, make_optimizer, needs_closure
+from mtt.training.options.defaults import SECTION
 from mtt.training.plan import StagePlan
-from mtt.training.precision import AUTOCAST_DTYPES, make_scaler
 from mtt.training.schedules import make_schedule
 from mtt.training.stage import Stage
 from mtt.training.step import Step
-from mtt.training.terms import make_loss
+from mtt.training.stopping.early_stopping import make_early_stopping
 
 if TYPE_CHECKING:
     from mtt.graph import Graph

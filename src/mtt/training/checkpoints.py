@@ -11,7 +11,7 @@ from typing import Any
 
 from mtt.checkpoint import write, write_last
 from mtt.errors import CheckpointError
-from mtt.training.events import Events
+from mtt.training.reporting.events import Events
 
 logger = logging.getLogger(__name__)
 

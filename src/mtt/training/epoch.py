@@ -7,21 +7,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtt.data.largest_batch import describe
+from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, telling_lack
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.culprits import nonfinite_weights
-from mtt.training.events import Events
-from mtt.training.faults import Faults, NonFinite, OnNonfinite
 from mtt.training.limits import smaller_batches
-from mtt.training.loss import Loss
-from mtt.training.meter import Meter
-from mtt.training.rollback import factor, go_back, remember
+from mtt.training.losses.loss import Loss
+from mtt.training.numerics.nonfinite import nonfinite_weights
+from mtt.training.recovery.faults import Faults, NonFinite, OnNonfinite
+from mtt.training.recovery.rollback import factor, go_back, remember
+from mtt.training.reporting.events import Events
+from mtt.training.reporting.meter import Meter
+from mtt.training.reporting.speed import SystemMeter
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
 from mtt.training.step import StepResult
-from mtt.training.system import SystemMeter
-from mtt.training.timing import Due
+from mtt.training.stopping.timing import Due
 
 if TYPE_CHECKING:
     from mtt.data import Batch
@@ -34,7 +34,7 @@ class Epoch:
 
     :param loss: of this epoch.
     :param make_meter: one that has counted nothing.
-    :param heed: called after every step, with the meter; what it raises ends the training.
+    :param after_step: called after every step, with the meter; what it raises ends the training.
     """
 
     model: MLIPModel
@@ -45,7 +45,7 @@ class Epoch:
     events: Events
     checkpoints: Checkpoints
     due: Due
-    heed: Callable[[Meter], None]
+    after_step: Callable[[Meter], None]
     on_nonfinite: OnNonfinite
 
     def run(self) -> tuple[Meter, SystemMeter]:
@@ -112,7 +112,7 @@ class Epoch:
             # a restart from what is saved now must be able to go back as far
             state.meter = self._meter.state_dict()
             remember(state, stage, self.model)
-        self.heed(self._meter)
+        self.after_step(self._meter)
         if due:
             self._save()
         return True

@@ -13,21 +13,21 @@ import torch
 
 from mtt.errors import TrainingError
 from mtt.stopping import StopFlag
-from mtt.training.best import BestRule
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.epoch import Epoch
-from mtt.training.events import Events
-from mtt.training.faults import OnNonfinite
-from mtt.training.loss import Loss
-from mtt.training.meter import Meter
+from mtt.training.losses.loss import Loss
+from mtt.training.numerics.random_state import restore_rng
 from mtt.training.plan import StagePlan
-from mtt.training.record import Record
-from mtt.training.rng import restore_rng
+from mtt.training.recovery.faults import OnNonfinite
+from mtt.training.reporting.events import Events
+from mtt.training.reporting.history_columns import Record
+from mtt.training.reporting.meter import Meter
+from mtt.training.reporting.speed import SystemMeter
+from mtt.training.scoring.best import BestRule
+from mtt.training.scoring.validation import Validation
 from mtt.training.stage import Stage
 from mtt.training.state import Best, TrainingState
-from mtt.training.system import SystemMeter
-from mtt.training.timing import MAX_TIME, Deadline, Due, TrainingInterrupted
-from mtt.training.validation import Validation
+from mtt.training.stopping.timing import MAX_TIME, Deadline, Due, TrainingInterrupted
 
 if TYPE_CHECKING:
     from mtt.mlip import MLIPModel
@@ -130,7 +130,9 @@ class Fit:
         meter, system = epoch.run()
         # max_time may be shorter than a validation: one that was stopped by it comes to its end
         timed = state.batch > before
-        metrics = self.validation.run(stage.evaluated, lambda: self._heed(meter, timed=timed))
+        metrics = self.validation.run(
+            stage.evaluated, lambda: self._stop_if_asked(meter, timed=timed)
+        )
         # of the last step; in an epoch of overflows alone, of the one that is yet to come
         learning_rate = epoch.learning_rate(-1)
         progress = {
@@ -194,7 +196,7 @@ class Fit:
             events=self.events,
             checkpoints=self.checkpoints,
             due=self.due,
-            heed=self._heed,
+            after_step=self._stop_if_asked,
             on_nonfinite=self.on_nonfinite,
         )
 
@@ -215,7 +217,7 @@ class Fit:
         if interval is not None and epoch % interval == 0 and epoch < self.num_epochs:
             self.checkpoints.save_epoch(epoch)
 
-    def _heed(self, meter: Meter, timed: bool = True) -> None:
+    def _stop_if_asked(self, meter: Meter, timed: bool = True) -> None:
         """Save where we are, within the epoch, and leave, if somebody says so.
 
         :param timed: ``max_time`` may say so too.

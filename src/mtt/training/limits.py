@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtt.data.memory import Remedy
-from mtt.training.hypers import SECTION
+from mtt.training.options.defaults import SECTION
 
 
 def smaller_batches(hypers: Mapping[str, Any], structures: int) -> Remedy:

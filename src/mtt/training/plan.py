@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtt.errors import ConfigError, Problem
-from mtt.training.hypers import SECTION
 from mtt.training.optimizers import preset
+from mtt.training.options.defaults import SECTION
 
 
 @dataclass(frozen=True)

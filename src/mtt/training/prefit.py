@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from mtt.errors import TrainingError
-from mtt.training.hypers import SECTION
-from mtt.training.loss import Loss
-from mtt.training.patterns import check_patterns
+from mtt.training.losses.loss import Loss
+from mtt.training.options.defaults import SECTION
+from mtt.training.options.parameter_names import check_patterns
 
 if TYPE_CHECKING:
     from mtt.data import Loader

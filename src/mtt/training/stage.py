@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mtt.training.averages import Average
-from mtt.training.early_stopping import EarlyStopping
-from mtt.training.loss import Loss
+from mtt.training.averaging.schedule_free import Average
+from mtt.training.losses.loss import Loss
 from mtt.training.optimizers import restore_optimizer
 from mtt.training.plan import StagePlan
 from mtt.training.schedules import Schedule
 from mtt.training.step import Step
+from mtt.training.stopping.early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from mtt.data import Loader

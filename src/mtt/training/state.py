@@ -52,8 +52,8 @@ class TrainingState:
         provenance.
     :param parts: :meth:`Stage.state_dict` and ``rng``, as of a loaded checkpoint; the living
         stage is asked when a checkpoint is written.
-    :param good: what a rollback goes back to, see :mod:`mtt.training.rollback`; of the running
-        epoch.
+    :param good: what a rollback goes back to, see :mod:`mtt.training.recovery.rollback`; of
+        the running epoch.
     """
 
     epoch: int = 0

@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 
 from mtt.graph import Target
 from mtt.mlip.derivatives import detached
-from mtt.training.gradients import Gradient, total
-from mtt.training.loss import Loss, TermValue
+from mtt.training.losses.gradients import Gradient, total
+from mtt.training.losses.loss import Loss, TermValue
 from mtt.training.optimizers import needs_closure
 
 if TYPE_CHECKING:

@@ -20,22 +20,22 @@ from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.mlip.steps import folder_steps
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
-from mtt.training.batch_atoms import plan_batch_atoms
+from mtt.training.batch_size.auto import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.culprits import nonfinite_weights
-from mtt.training.determinism import deterministic
-from mtt.training.events import Events
 from mtt.training.fit import Fit
-from mtt.training.hypers import SECTION, check_hypers, default_hypers
-from mtt.training.loggers import default_loggers
-from mtt.training.parts import Parts, check_resumable, one_device
-from mtt.training.precision import check_precision, tf32
+from mtt.training.numerics.determinism import deterministic
+from mtt.training.numerics.nonfinite import nonfinite_weights
+from mtt.training.numerics.precision import check_precision, tf32
+from mtt.training.numerics.random_state import rng_state
+from mtt.training.numerics.ranges import check_ranges
+from mtt.training.options.defaults import SECTION, check_hypers, default_hypers
 from mtt.training.prefit import prefit
-from mtt.training.ranges import check_ranges
-from mtt.training.rng import rng_state
+from mtt.training.reporting.events import Events
+from mtt.training.reporting.loggers import default_loggers
+from mtt.training.setup import TrainingSetup, check_resumable, one_device
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
-from mtt.training.timing import Deadline, Due, parse_max_time
+from mtt.training.stopping.timing import Deadline, Due, parse_max_time
 
 logger = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class MLIPTrainer(TrainerInterface):
         parse_max_time(self.hypers["max_time"])
         check_given(self.hypers, model.dataset_info)
         check_ranges([*train_datasets, *val_datasets], self.hypers, dtype)
-        parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
-        parts.check(self._state)
-        check_resumable(self._state, parts.plans, model.dtype, dtype)
+        setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+        setup.check(self._state)
+        check_resumable(self._state, setup.plans, model.dtype, dtype)
 
     def train(
         self,
@@ -117,22 +117,22 @@ class MLIPTrainer(TrainerInterface):
         if self.hypers["num_workers"]:
             logger.info("num_workers is not used: batches are gathered without worker processes")
         with watch_signals() as stop:
-            parts = Parts(self.hypers, self.run.seed, model, train_datasets, val_datasets)
-            check_resumable(self._state, parts.plans, model.dtype, dtype)
+            setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+            check_resumable(self._state, setup.plans, model.dtype, dtype)
             fresh = not self._state.has_begun
             if fresh and not self.hypers["finetune"]["read_from"]:
-                model.fit_baselines(parts.training, self.hypers)
+                model.fit_baselines(setup.training, self.hypers)
             model.to(device=device, dtype=dtype)
             with (
                 deterministic(self.hypers["deterministic"]),
                 tf32(self.hypers["tf32"], device),
                 closing(Events(self._listeners())) as events,
             ):
-                self._limit_batches(parts)
+                self._limit_batches(setup)
                 if fresh:
                     torch.manual_seed(self.run.seed)
-                    self._prefit(parts)
-                self._run(self._prepare(parts, Path(checkpoint_dir), events, stop))
+                    self._prefit(setup)
+                self._run(self._prepare(setup, Path(checkpoint_dir), events, stop))
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
         """Write the model, its best weights, and the state of the training.
@@ -164,50 +164,53 @@ class MLIPTrainer(TrainerInterface):
 
     # ------------------------------------------------------------------ preparation
 
-    def _limit_batches(self, parts: Parts) -> None:
+    def _limit_batches(self, setup: TrainingSetup) -> None:
         """What ``batch_atoms`` asks for: measured once, and the same after every restart."""
         if self.hypers["batch_atoms"] is None:
             self._state.batch_atoms = None
             return
         if self._state.batch_atoms is None:
-            self._state.batch_atoms = plan_batch_atoms(parts)
-        parts.limit_atoms(self._state.batch_atoms)
+            self._state.batch_atoms = plan_batch_atoms(setup)
+        setup.limit_atoms(self._state.batch_atoms)
 
-    def _prefit(self, parts: Parts) -> None:
+    def _prefit(self, setup: TrainingSetup) -> None:
         options = self.hypers["prefit"]
         if options is None:
             return
         given = {key: options[key] for key in ("max_steps", "tolerance") if key in options}
-        loader = parts.loader(parts.plans[0].hypers, parts.training, shuffle=False)
-        loss = parts.losses[0].at(0)
+        loader = setup.loader(setup.plans[0].hypers, setup.training, shuffle=False)
+        loss = setup.losses[0].at(0)
         report = prefit(
-            parts.model, loader, loss, options["parameters"], interrupted=stop_if_asked, **given
+            setup.model, loader, loss, options["parameters"], interrupted=stop_if_asked, **given
         )
         self._state.origin["prefit"] = report.to_dict()
 
-    def _prepare(self, parts: Parts, folder: Path, events: Events, stop: StopFlag) -> Fit:
+    def _prepare(self, setup: TrainingSetup, folder: Path, events: Events, stop: StopFlag) -> Fit:
         """Build what the options ask for; its stages take what the checkpoint holds."""
-        hypers, model = self.hypers, parts.model
-        self._compare(parts)
-        for notice in parts.notices:
+        hypers, model = self.hypers, setup.model
+        self._compare(setup)
+        for notice in setup.notices:
             logger.warning("%s", notice)
         return Fit(
             model=model,
             state=self._state,
-            plans=parts.plans,
-            make_stage=parts.make_stage,
-            validation=parts.validation,
-            best_rule=parts.best_rule,
-            record=parts.record,
+            plans=setup.plans,
+            make_stage=setup.make_stage,
+            validation=setup.validation,
+            best_rule=setup.best_rule,
+            record=setup.record,
             events=events,
             checkpoints=Checkpoints(
-                folder, lambda: self._sound(model), events, hypers["keep_checkpoints"]
+                folder,
+                lambda: self._checkpoint_if_finite(model),
+                events,
+                hypers["keep_checkpoints"],
             ),
             stop=stop,
             # what came before counts: a queue's limit does not ask what the time was spent on
             deadline=Deadline(parse_max_time(hypers["max_time"]), start=stop.started),
             due=Due(hypers["checkpoint_interval_steps"], hypers["checkpoint_interval_minutes"]),
-            follow=self._follow,
+            follow=self._restart_epoch_if_changed,
             log_interval=hypers["log_interval"],
             checkpoint_interval=hypers["checkpoint_interval"],
             on_nonfinite=hypers["on_nonfinite"],
@@ -225,15 +228,15 @@ class MLIPTrainer(TrainerInterface):
         with watch_signals("later"):
             fit.run()
 
-    def _compare(self, parts: Parts) -> None:
+    def _compare(self, setup: TrainingSetup) -> None:
         """Forget the best epoch where it was chosen by another rule.
 
         :raises ConfigError: no epoch is left to be the best by the new one.
         """
         state, best = self._state, self._state.best
-        if best is None or parts.best_rule.comparable(best):
+        if best is None or setup.best_rule.comparable(best):
             return
-        if state.epoch >= sum(plan.num_epochs for plan in parts.plans):
+        if state.epoch >= sum(plan.num_epochs for plan in setup.plans):
             raise ConfigError(
                 f"the training is over, and epoch {best.epoch} is its best by another metric or "
                 "loss",
@@ -249,7 +252,7 @@ class MLIPTrainer(TrainerInterface):
         state.best = None
         state.parts.pop("early_stopping", None)
 
-    def _follow(self, stage: Stage) -> None:
+    def _restart_epoch_if_changed(self, stage: Stage) -> None:
         """Begin the running epoch anew where its batches or terms are not what they were."""
         state, loader = self._state, stage.training
         loss = stage.loss.at(state.epoch - state.stage_start)
@@ -271,7 +274,7 @@ class MLIPTrainer(TrainerInterface):
         own = default_loggers(self.run.directory) if self.run.own_loggers else []
         return [*own, *self.run.listeners]
 
-    def _sound(self, model: MLIPModel) -> dict[str, Any]:
+    def _checkpoint_if_finite(self, model: MLIPModel) -> dict[str, Any]:
         """:raises CheckpointError: with these weights nothing could go on; older ones are kept."""
         lost = nonfinite_weights(model)
         if lost:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtt.data import Dataset, merge
-from mtt.data.inputs import described
+from mtt.data.files.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
 from mtt.interface import ModelInterface
 from mtt.options import load_eval_options
-from mtt.workflows.data import read_with_notices
-from mtt.workflows.folder import check_writable
-from mtt.workflows.load import load_model
 from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
+from mtt.workflows.run.datasets import read_with_notices
+from mtt.workflows.run.folder import check_writable
+from mtt.workflows.run.load import load_model
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel

@@ -10,10 +10,10 @@ import torch
 from mtt.checkpoint.format import BEST_EPOCH, BEST_METRIC
 from mtt.errors import ConfigError
 from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
-from mtt.workflows.folder import check_writable
-from mtt.workflows.load import is_exported, load_checkpoint, model_from, tell_weights
 from mtt.workflows.overwriting import Named, refuse_overwriting
-from mtt.workflows.provenance import stored_provenance
+from mtt.workflows.run.folder import check_writable
+from mtt.workflows.run.load import is_exported, load_checkpoint, model_from, tell_weights
+from mtt.workflows.run.provenance import stored_provenance
 
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 _KINDS = {".ckpt": "the checkpoint with new metadata", ".zip": "the light archive"}

@@ -8,9 +8,9 @@ from typing import Any
 
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.tunable import Tunable
-from mtt.options.table import Row, Source, rows
-from mtt.options.validate import TRAINING
+from mtt.mlip.trainable.hooks import Tunable
+from mtt.options.schema.table import Row, Source, rows
+from mtt.options.schema.validate import TRAINING
 from mtt.registry import PAGE, Architecture, Found
 from mtt.training import MLIPTrainer
 

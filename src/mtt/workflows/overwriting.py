@@ -13,11 +13,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtt.data.store import is_packed
+from mtt.data.storage.store import is_packed
 from mtt.errors import ConfigError, Problem
-from mtt.options.interpolate import Interpolator
-from mtt.options.load import load_document
-from mtt.options.places import KeyPath, dotted
+from mtt.options.yaml.interpolate import Interpolator
+from mtt.options.yaml.load import load_document
+from mtt.options.yaml.places import KeyPath, dotted
 
 _LONGEST = 4096  # characters of a path
 _WRITTEN = ("remote", "tensorboard", "wandb", "loggers")  # options that name what is written

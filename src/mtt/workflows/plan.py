@@ -10,9 +10,9 @@ import torch
 
 from mtt.options import Options, RawOptions
 from mtt.registry import Architecture
-from mtt.workflows.data import Data
-from mtt.workflows.record import Command
-from mtt.workflows.restart import Restart
+from mtt.workflows.restart.source import Restart
+from mtt.workflows.run.datasets import Data
+from mtt.workflows.run.record import Command
 
 
 class Plan(NamedTuple):

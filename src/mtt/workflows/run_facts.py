@@ -15,10 +15,10 @@ from mtt.errors import CheckpointError, ConfigError
 from mtt.evaluation import Report
 from mtt.evaluation.metrics import units
 from mtt.options import read_yaml
-from mtt.workflows.folder import OUTPUTS, RunFolder
-from mtt.workflows.record import recorded
-from mtt.workflows.resuming import resuming
-from mtt.workflows.runs import is_run, runs_below
+from mtt.workflows.restart.how_to_resume import resuming
+from mtt.workflows.restart.runs import is_run, runs_below
+from mtt.workflows.run.folder import OUTPUTS, RunFolder
+from mtt.workflows.run.record import recorded
 
 EVALUATION = "evaluation.json"
 """File of the run folder: errors of the best weights on all parts of the data."""

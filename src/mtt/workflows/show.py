@@ -9,12 +9,12 @@ from typing import Any
 from mtt import registry
 from mtt.checkpoint import describe
 from mtt.data.describe import describe_packed
-from mtt.data.store import is_packed
+from mtt.data.storage.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
 from mtt.options import load_eval_options, load_options, resolve
-from mtt.options.load import read_yaml
+from mtt.options.yaml.load import read_yaml
+from mtt.workflows.restart.runs import is_run
 from mtt.workflows.run_facts import of_run, of_runs
-from mtt.workflows.runs import is_run
 
 
 def show(path: str | Path, architectures: Sequence[str | Path] = ()) -> dict[str, Any]:

@@ -15,17 +15,17 @@ from mtt.data import DatasetInfo, merge
 from mtt.errors import CheckpointError, ConfigError, MttError, Problem
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.finetune_options import SECTION, asked
-from mtt.mlip.finetuning import fine_tune
+from mtt.mlip.finetune.fine_tune import fine_tune
+from mtt.mlip.trainable.options import SECTION, asked
 from mtt.nn import building
 from mtt.registry import Architecture
-from mtt.training.determinism import deterministic
-from mtt.workflows.data import Data
-from mtt.workflows.load import load_checkpoint, model_from
-from mtt.workflows.provenance import file_hash, stored_provenance
-from mtt.workflows.restart import Restart
-from mtt.workflows.start_labels import AgainstLabels, compare_with_labels
-from mtt.workflows.step_zero import compare_at_step_zero
+from mtt.training.numerics.determinism import deterministic
+from mtt.workflows.finetune.equality import compare_at_step_zero
+from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
+from mtt.workflows.restart.source import Restart
+from mtt.workflows.run.datasets import Data
+from mtt.workflows.run.load import load_checkpoint, model_from
+from mtt.workflows.run.provenance import file_hash, stored_provenance
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def fine_tuned(
 
 
 class _Made(NamedTuple):
-    """What :class:`mtt.mlip.finetuning.FineTuned` is, for any architecture."""
+    """What :class:`mtt.mlip.finetune.fine_tune.FineTuned` is, for any architecture."""
 
     model: ModelInterface
     aligned: ModelInterface

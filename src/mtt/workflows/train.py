@@ -21,37 +21,37 @@ from mtt.exporting import export_model
 from mtt.interface import Listener, Run
 from mtt.options import load_options, resolve
 from mtt.stopping import stop_if_asked, watch_signals
-from mtt.training.events import Events
-from mtt.workflows.data import read_data
+from mtt.training.reporting.events import Events
+from mtt.workflows.announce import (
+    announce_data,
+    announce_model,
+    describe,
+    show_first_errors,
+    tell_unread,
+)
 from mtt.workflows.evaluate import score
-from mtt.workflows.folder import RunFolder, place
-from mtt.workflows.given import with_numbers
-from mtt.workflows.listeners import check_listeners, make_events
-from mtt.workflows.load import load_checkpoint, model_from, which_weights
-from mtt.workflows.loss import of_what_is_there
-from mtt.workflows.machine import choose_device, choose_dtype
 from mtt.workflows.plan import Plan
-from mtt.workflows.processes import refuse_several_processes
-from mtt.workflows.provenance import complete, fingerprint, provenance
-from mtt.workflows.record import command_of
-from mtt.workflows.restart import (
+from mtt.workflows.restart.how_to_resume import after_training, during_training
+from mtt.workflows.restart.runs import Wanted
+from mtt.workflows.restart.source import (
     check_same_data,
     find_restart,
     run_folder,
     with_its_options,
 )
-from mtt.workflows.resuming import after_training, during_training
+from mtt.workflows.run.absent_losses import drop_losses_without_labels
+from mtt.workflows.run.datasets import read_data
+from mtt.workflows.run.folder import RunFolder, place
+from mtt.workflows.run.given import with_numbers
+from mtt.workflows.run.listeners import check_listeners, make_events
+from mtt.workflows.run.load import load_checkpoint, model_from, which_weights
+from mtt.workflows.run.machine import choose_device, choose_dtype
+from mtt.workflows.run.processes import refuse_several_processes
+from mtt.workflows.run.provenance import complete, fingerprint, provenance
+from mtt.workflows.run.record import command_of
+from mtt.workflows.run.stored_name import check_stored_name
 from mtt.workflows.run_facts import EVALUATION, evaluated
-from mtt.workflows.runs import Wanted
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
-from mtt.workflows.stored_name import check_stored_name
-from mtt.workflows.telling import (
-    describe,
-    show_first_errors,
-    tell_data,
-    tell_model,
-    tell_unread,
-)
 from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
@@ -102,14 +102,14 @@ def train(
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
     refuse_several_processes(os.environ)
-    plan, start = rehearse(
+    plan, start = check_only(
         options, Path(output), restart, overrides, architectures, listeners, dry_run
     )
     if dry_run:
         return TrainResult()
     folder = run_folder(plan.restart)
     with folder.logging():
-        tell_model(plan, start)
+        announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)
         attached = [*start.trainer.run.listeners, *listeners]
@@ -122,7 +122,7 @@ def train(
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
 
 
-def rehearse(
+def check_only(
     options: str | Path | Mapping[str, Any],
     output: Path | None = None,
     restart: str | Path | None = None,
@@ -137,7 +137,7 @@ def rehearse(
     :param dry_run: tell what was found: there is no training that would.
     """
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
-    tell_data(plan, Events(listeners))
+    announce_data(plan, Events(listeners))
     start = begin(plan)
     show_first_errors(start, Events(listeners))
     tell_unread(plan, start.trainer)
@@ -148,7 +148,7 @@ def rehearse(
         check_stored_name(start.model, start.trainer, plan.architecture.name)
     stop_if_asked()
     if dry_run:
-        tell_model(plan, start)
+        announce_model(plan, start)
         log.info("the options, the data and the model are in order; nothing was trained")
     return plan, start
 
@@ -184,7 +184,7 @@ def prepare(
         resolved = with_its_options(resolved, raw, going_on)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
-    resolved = of_what_is_there(resolved, raw, data.info)
+    resolved = drop_losses_without_labels(resolved, raw, data.info)
     with raw.locating(("architecture", "training")):
         resolved = with_numbers(resolved, architecture, data.info, folders)
     if going_on is not None:

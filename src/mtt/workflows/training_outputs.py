@@ -8,7 +8,6 @@ from pathlib import Path
 from mtt.errors import ConfigError, Problem
 from mtt.exporting import check_path
 from mtt.options import Options, RawOptions
-from mtt.workflows.folder import OUTPUTS, RunFolder, check_writable
 from mtt.workflows.overwriting import (
     Named,
     files_in,
@@ -17,8 +16,9 @@ from mtt.workflows.overwriting import (
     refuse_overwriting,
     same_file,
 )
-from mtt.workflows.remote import local_folder
-from mtt.workflows.restart import Restart, resumed_folder
+from mtt.workflows.restart.source import Restart, resumed_folder
+from mtt.workflows.run.folder import OUTPUTS, RunFolder, check_writable
+from mtt.workflows.run.remote import local_folder
 
 _RUN_WRITES = ("*.txt", "*.json", "*.jsonl", "*.csv", "*.log", "*.pt", "*.ckpt", "*.yaml")
 """Names of the files that a run replaces or continues in its folder, as loggers do."""

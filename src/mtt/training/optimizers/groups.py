@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from mtt.errors import ConfigError, Problem
-from mtt.training.hypers import SECTION
-from mtt.training.patterns import check_patterns
+from mtt.training.options.defaults import SECTION
+from mtt.training.options.parameter_names import check_patterns
 
 FACTORS = f"{SECTION}.learning_rate_factors"
 

@@ -12,11 +12,11 @@ from torch import optim
 from torch.optim import Optimizer
 
 from mtt.errors import ConfigError
-from mtt.training.hypers import SECTION
-from mtt.training.named import Option, is_integer, is_number
 from mtt.training.optimizers.amsgrad import CorrectedAMSGrad
 from mtt.training.optimizers.muon import MuonAdamW
-from mtt.training.optimizers.soap import SOAP
+from mtt.training.optimizers.shampoo_soap import SOAP
+from mtt.training.options.defaults import SECTION
+from mtt.training.options.named_options import Option, is_integer, is_number
 
 WHERE = f"{SECTION}.optimizer"
 """Where the option stands, for messages."""

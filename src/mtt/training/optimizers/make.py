@@ -10,8 +10,6 @@ from torch import nn
 from torch.optim import LBFGS, Optimizer
 
 from mtt.errors import ConfigError, TrainingError
-from mtt.training.hypers import SECTION
-from mtt.training.named import check_name, check_options, name_and_options
 from mtt.training.optimizers.groups import (
     FACTORS,
     Trainable,
@@ -20,6 +18,8 @@ from mtt.training.optimizers.groups import (
     trainables,
 )
 from mtt.training.optimizers.kinds import ELSEWHERE, OPTIMIZERS, WHERE, Kind
+from mtt.training.options.defaults import SECTION
+from mtt.training.options.named_options import check_name, check_options, name_and_options
 
 
 def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mtt.training.hypers import default_hypers
-from mtt.training.named import name_and_options
+from mtt.training.options.defaults import default_hypers
+from mtt.training.options.named_options import name_and_options
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtt.errors import ConfigError
-from mtt.training.hypers import SECTION
-from mtt.training.named import (
+from mtt.training.options.defaults import SECTION
+from mtt.training.options.named_options import (
     Option,
     check_name,
     check_options,

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mtt.errors import ConfigError
-from mtt.training.hypers import SECTION
-from mtt.training.named import check_name
+from mtt.training.options.defaults import SECTION
+from mtt.training.options.named_options import check_name
 from mtt.training.schedules.base import Schedule, Warmup
 from mtt.training.schedules.curves import Constant
 

@@ -1,0 +1,1 @@
+"""Batches of structures: order, size in atoms, rotation, the way to the device."""

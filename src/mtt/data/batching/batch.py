@@ -1,0 +1,248 @@
+"""A batch is gathered from the columns: a few indexing operations, no loop over structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtt.data.batching.augmentation import turn_cells, turn_tensors, turn_vectors
+from mtt.data.info import DatasetInfo
+from mtt.data.storage.columns import Columns
+from mtt.data.storage.neighbors import Pairs
+from mtt.graph import Graph, Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Structures with their labels, ready for a model."""
+
+    graph: Graph
+    targets: dict[str, Target]  # values float64; forces and strain in network precision
+    n_atoms: Tensor  # [n] int64
+    index: Tensor  # [n] int64, where in the data set of the loader the structures stand
+    volumes: Tensor  # [n] float64, of the cells as given; 0 without a cell
+    weights: Tensor | None = None  # [n] float64, of the structures in the loss; None: all 1
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
+        """The same on ``device``."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same in pinned memory, from which a GPU copies while the CPU goes on."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        def maybe(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else change(tensor)
+
+        graph = self.graph
+        return Batch(
+            graph=Graph(
+                types=change(graph.types),
+                system=change(graph.system),
+                n_systems=graph.n_systems,
+                centers=change(graph.centers),
+                neighbors=change(graph.neighbors),
+                vectors=change(graph.vectors),
+                positions=change(graph.positions),
+                cells=change(graph.cells),
+            ),
+            targets={
+                name: Target(change(target.values), maybe(target.forces), maybe(target.strain))
+                for name, target in self.targets.items()
+            },
+            n_atoms=change(self.n_atoms),
+            index=change(self.index),
+            volumes=change(self.volumes),
+            weights=maybe(self.weights),
+        )
+
+
+class Cuts(NamedTuple):
+    """How many structures, atoms and pairs each of several batches has."""
+
+    structures: list[int]
+    atoms: list[int]
+    pairs: list[int]
+
+
+class _Atoms(NamedTuple):
+    rows: Tensor  # [n_atoms] int64, in the columns
+    owner: Tensor  # [n_atoms] int64, structure among those that are gathered at once
+
+
+class Gather:
+    """Gathers batches from ``columns``, on the device where the columns are.
+
+    :param lookup: [256] int64 on that device, atomic number to index of the model's types.
+    :param dtype: network precision. Vectors are formed in float64 and then cast.
+    :param weighted: whether any structure has a weight other than 1.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        pairs: Pairs,
+        info: DatasetInfo,
+        lookup: Tensor,
+        dtype: torch.dtype,
+        *,
+        weighted: bool = False,
+    ) -> None:
+        self.rows, self.pairs, self.info = columns.rows, pairs, info
+        self.lookup, self.dtype, self.weighted = lookup, dtype, weighted
+        self.first_atom, self.n_atoms = columns.offsets[:-1], columns.n_atoms
+        self.first_pair, self.n_pairs = pairs.offsets[:-1], pairs.n_pairs
+
+    def __call__(
+        self,
+        structures: NDArray[np.int64],
+        index: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        turns: Tensor | None = None,
+    ) -> tuple[Batch, Cuts]:
+        """Several batches at once, which costs little more than one; :func:`cut` takes them apart.
+
+        Until then ``graph.system``, ``centers`` and ``neighbors`` count from the start of
+        their own batch, all else stands one batch after the other.
+
+        :param structures: [m] rows of the columns.
+        :param index: [m] what becomes ``Batch.index``.
+        :param sizes: structures per batch, in all m.
+        :param turns: [m, 3, 3] float64, by which structures and labels are turned.
+        """
+        n_atoms, n_pairs = self.n_atoms[structures], self.n_pairs[structures]
+        ends = np.concatenate([[0], sizes.cumsum()])
+        atom_ends = np.concatenate([[0], n_atoms.cumsum()])
+        pair_ends = np.concatenate([[0], n_pairs.cumsum()])
+        batch_start = np.repeat(ends[:-1], sizes)
+        table = np.stack(
+            [
+                structures,
+                n_atoms,
+                n_pairs,
+                self.first_atom[structures] - atom_ends[:-1],  # row in the columns - row here
+                self.first_pair[structures] - pair_ends[:-1],
+                np.arange(len(structures)) - batch_start,  # number within the batch
+                atom_ends[:-1] - atom_ends[batch_start],  # first atom within the batch
+                atom_ends[:-1],  # first atom here
+            ]
+        )
+        total = int(atom_ends[-1]), int(pair_ends[-1])
+        device = self.lookup.device
+        if turns is not None:
+            turns = turns.to(device)
+        graph, atoms = self._graph(torch.from_numpy(table).to(device), *total, turns)
+        rows = torch.from_numpy(structures).to(device)
+        batch = Batch(
+            graph=graph,
+            targets=self._targets(rows, atoms, turns),
+            n_atoms=torch.from_numpy(n_atoms).to(device),
+            index=torch.from_numpy(index).to(device),
+            volumes=self.rows["volumes"].index_select(0, rows),
+            weights=self.rows["weights"].index_select(0, rows) if self.weighted else None,
+        )
+        cuts = sizes, np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
+        return batch, Cuts(*(each.tolist() for each in cuts))
+
+    def _graph(
+        self, table: Tensor, n_atoms: int, n_pairs: int, turns: Tensor | None
+    ) -> tuple[Graph, _Atoms]:
+        structures, atoms, pairs, atom_shift, pair_shift, number, batch_atom, here_atom = table
+        owner = torch.repeat_interleave(atoms, output_size=n_atoms)
+        atom_rows = atom_shift.index_select(0, owner)
+        atom_rows += torch.arange(n_atoms, device=table.device)
+        positions = self.rows["positions"].index_select(0, atom_rows)
+        numbers = self.rows["numbers"].index_select(0, atom_rows)
+        pbc = self.rows["pbc"].index_select(0, structures)
+        cells = self.rows["cells"].index_select(0, structures) * pbc[:, :, None]
+        if turns is not None:  # and with them the vectors of all pairs
+            positions = turn_vectors(positions, turns, owner)
+            cells = turn_cells(cells, turns)
+
+        pair_owner = torch.repeat_interleave(pairs, output_size=n_pairs)
+        pair_rows = pair_shift.index_select(0, pair_owner)
+        pair_rows += torch.arange(n_pairs, device=table.device)
+        first = here_atom.index_select(0, pair_owner)
+        centers = self.pairs.centers.index_select(0, pair_rows) + first
+        neighbors = self.pairs.neighbors.index_select(0, pair_rows) + first
+        vectors = positions.index_select(0, neighbors)
+        vectors -= positions.index_select(0, centers)
+        if self.pairs.shifts is not None:
+            shifts = self.pairs.shifts.index_select(0, pair_rows).to(torch.float64)
+            vectors += torch.bmm(shifts[:, None], cells.index_select(0, pair_owner))[:, 0]
+        to_batch = (batch_atom - here_atom).index_select(0, pair_owner)
+        graph = Graph(
+            types=self.lookup.index_select(0, numbers.long()),
+            system=number.index_select(0, owner),
+            n_systems=len(structures),
+            centers=centers + to_batch,
+            neighbors=neighbors + to_batch,
+            vectors=vectors.to(self.dtype),
+            positions=positions.to(self.dtype),
+            cells=cells.to(self.dtype),
+        )
+        return graph, _Atoms(atom_rows, owner)
+
+    def _targets(
+        self, structures: Tensor, atoms: _Atoms, turns: Tensor | None
+    ) -> dict[str, Target]:
+        targets = {}
+        for name, info in self.info.targets.items():
+            values = self.rows[f"values:{name}"]
+            forces, strain = None, None
+            if info.has_forces:
+                forces = self.rows[f"forces:{name}"].index_select(0, atoms.rows)
+                if turns is not None:
+                    forces = turn_vectors(forces, turns, atoms.owner)
+                forces = forces.to(self.dtype)
+            if info.has_strain:
+                strain = self.rows[f"strain:{name}"].index_select(0, structures)
+                if turns is not None:
+                    strain = turn_tensors(strain, turns)
+                strain = strain.to(self.dtype)
+            rows = atoms.rows if info.per_atom else structures
+            targets[name] = Target(values.index_select(0, rows), forces, strain)
+        return targets
+
+
+def cut(batch: Batch, cuts: Cuts, info: DatasetInfo) -> list[Batch]:
+    """The batches that ``batch`` holds, as views of its memory."""
+    graph = batch.graph
+    graphs = map(
+        Graph,
+        graph.types.split(cuts.atoms),
+        graph.system.split(cuts.atoms),
+        cuts.structures,
+        graph.centers.split(cuts.pairs),
+        graph.neighbors.split(cuts.pairs),
+        graph.vectors.split(cuts.pairs),
+        graph.positions.split(cuts.atoms),
+        graph.cells.split(cuts.structures),
+    )
+    targets: list[dict[str, Target]] = [{} for _ in cuts.structures]
+    for name, target in batch.targets.items():
+        per_atom = info.targets[name].per_atom
+        parts = map(
+            Target,
+            target.values.split(cuts.atoms if per_atom else cuts.structures),
+            _split(target.forces, cuts.atoms),
+            _split(target.strain, cuts.structures),
+        )
+        for labels, part in zip(targets, parts, strict=True):
+            labels[name] = part
+    counts = batch.n_atoms.split(cuts.structures)
+    indices = batch.index.split(cuts.structures)
+    volumes = batch.volumes.split(cuts.structures)
+    weights = _split(batch.weights, cuts.structures)
+    return list(map(Batch, graphs, targets, counts, indices, volumes, weights))
+
+
+def _split(tensor: Tensor | None, sizes: list[int]) -> tuple[Tensor, ...] | list[None]:
+    return [None] * len(sizes) if tensor is None else tensor.split(sizes)

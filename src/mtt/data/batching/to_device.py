@@ -1,0 +1,51 @@
+"""Columns in one piece where batches are gathered: on the GPU, if they fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtt.data.info import DatasetInfo
+from mtt.data.storage.columns import Columns, Sources, layout, spans
+from mtt.data.storage.neighbors import Pairs
+from mtt.stopping import stop_if_asked
+
+_SHARE = 4  # the data may take one part in four of the memory that is free
+
+
+def fits(info: DatasetInfo, n_atoms: int, n_structures: int, n_pairs: int, free: int) -> bool:
+    """Whether staged columns leave most of ``free`` bytes to the training."""
+    needed = n_pairs * (4 + 4 + 3 * 2)
+    for spec in layout(info).values():
+        rows = n_atoms if spec.per_atom else n_structures
+        needed += rows * int(np.prod(spec.tail)) * np.dtype(spec.dtype).itemsize
+    return needed * _SHARE <= free
+
+
+def stage(
+    columns: Columns,
+    pairs: Pairs,
+    structures: NDArray[np.int64],
+    info: DatasetInfo,
+    device: torch.device,
+) -> tuple[Columns, Pairs]:
+    """``structures`` alone, in this order, copied to ``device``."""
+    rows = {}
+    for name, spec in layout(info).items():
+        stop_if_asked()
+        rows[name] = columns.take(name, structures, per_atom=spec.per_atom).to(device)
+        columns.release()
+    offsets = np.concatenate([[0], columns.n_atoms[structures].cumsum()])
+    staged = Columns(offsets, rows, Sources.of([]))
+
+    n_pairs = pairs.n_pairs[structures]
+    which = torch.from_numpy(spans(pairs.offsets[structures], n_pairs))
+    lists = Pairs(
+        np.concatenate([[0], n_pairs.cumsum()]),
+        pairs.centers.index_select(0, which).to(device),
+        pairs.neighbors.index_select(0, which).to(device),
+        None if pairs.shifts is None else pairs.shifts.index_select(0, which).to(device),
+    )
+    columns.release()
+    return staged, lists

@@ -1,0 +1,1 @@
+"""Files to frames: formats, and what is wrong with them."""

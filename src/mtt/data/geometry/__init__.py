@@ -1,0 +1,1 @@
+"""Neighbour lists within the limits of memory and of vesin."""

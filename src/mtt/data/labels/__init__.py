@@ -1,0 +1,1 @@
+"""Frames to labels: keys, units, masks, and labels that are not what they seem."""

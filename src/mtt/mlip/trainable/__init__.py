@@ -1,0 +1,1 @@
+"""Which parameters train: names, frozen parts, low-rank corrections, hooks."""

@@ -1,0 +1,1 @@
+"""What only metatrain's options files need: short forms, older spellings, known names."""

@@ -1,0 +1,1 @@
+"""YAML in and out: the dialect, places of keys, interpolation, overrides."""

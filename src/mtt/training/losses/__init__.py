@@ -1,0 +1,1 @@
+"""Loss terms, their weights, and their gradients."""

@@ -1,0 +1,264 @@
+"""The loss: a weighted sum of terms, one per target and derivative.
+
+With d = (prediction − label) / scale, where energies of structures and strain derivatives are
+first divided by the number of atoms (unless the target is in ``per_structure_targets``), a
+component counts
+
+    mse           d²
+    mae           |d|
+    huber         d²/2 where |d| ≤ δ, δ(|d| − δ/2) elsewhere
+    huber_forces  huber with δ times 1, 0.7, 0.4, 0.1 where the norm of the reference force of
+                  the atom is below 100, below 200, below 300, from 300 eV/Å on
+
+times the weight of its structure. ``reduction`` makes one number of the components of a batch:
+
+    mean            their sum by the number of labelled components
+    sum             their sum
+    structure_mean  the mean over the labelled components of each structure, added up, by the
+                    number of structures that have any
+
+δ is in units of the scale. Missing labels (NaN) do not count, and give no gradient. Weights of
+structures change what is added up and not what is counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mtt.graph import Target
+from mtt.training.losses.weight_schedule import WeightSchedule
+
+if TYPE_CHECKING:
+    from mtt.data import Batch
+
+FORCE_THRESHOLDS = (100.0, 200.0, 300.0)  # eV/Å
+REDUCTIONS = ("mean", "sum", "structure_mean")
+
+
+class TermValue(NamedTuple):
+    """One term of one batch, before weight and reduction."""
+
+    total: Tensor  # 0-d, sum over the labelled components; structure_mean: over structures
+    labelled: Tensor | float  # number of them; a Tensor [] where some may lack a label
+
+
+def squared(difference: Tensor, delta: float | Tensor) -> Tensor:
+    """d², component by component."""
+    return difference.square()
+
+
+def absolute(difference: Tensor, delta: float | Tensor) -> Tensor:
+    """|d|, component by component."""
+    return difference.abs()
+
+
+def huber(difference: Tensor, delta: float | Tensor) -> Tensor:
+    """d²/2 up to ``delta``, δ(|d| − δ/2) beyond (Huber, Ann. Math. Stat. 1964)."""
+    size = difference.abs()
+    inside = torch.where(size <= delta, size, 0.0).square() / 2
+    outside = torch.where(size > delta, delta * (size - delta / 2), 0.0)
+    return inside + outside
+
+
+def force_factors(forces: Tensor, to_ev_per_angstrom: float) -> Tensor:
+    """[n_atoms, 1] factors of δ by the norm of reference forces, 1 … 0.1 (MACE, mlip).
+
+    A norm of exactly 100, 200 or 300 eV/Å belongs to the interval above it.
+    """
+    known = forces.double().nan_to_num(0.0)
+    norm = torch.linalg.vector_norm(known, dim=1, keepdim=True) * to_ev_per_angstrom
+    passed = sum((norm >= threshold).to(forces.dtype) for threshold in FORCE_THRESHOLDS)
+    return 1.0 - 0.3 * passed
+
+
+ELEMENTWISE: dict[str, Callable[[Tensor, float | Tensor], Tensor]] = {
+    "mse": squared,
+    "mae": absolute,
+    "huber": huber,
+    "huber_forces": huber,
+}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of the loss.
+
+    :param target: name of the target.
+    :param part: field of :class:`Target`: ``values``, ``forces`` or ``strain``.
+    :param weight: of the present epoch, by ``schedule`` where there is one.
+    :param scale: divides the difference; unit of the target (energy per length for forces).
+    :param per_atom: divide by the number of atoms of the structure.
+    :param of_atoms: the rows of the labels are atoms; forces always are.
+    :param complete: no label is missing, so that none needs to be looked for.
+    :param to_ev_per_angstrom: unit of the forces in eV/Å, for ``huber_forces``.
+    """
+
+    target: str
+    part: str
+    type: str = "mse"
+    weight: float = 1.0
+    reduction: str = "mean"
+    delta: float = 1.0
+    scale: float = 1.0
+    per_atom: bool = False
+    of_atoms: bool = False
+    complete: bool = False
+    to_ev_per_angstrom: float = 1.0
+    schedule: WeightSchedule | None = None
+
+    @property
+    def name(self) -> str:
+        return self.target if self.part == "values" else f"{self.target} {self.part}"
+
+    def at(self, epoch: int) -> Term:
+        """With the weight of that epoch."""
+        return self if self.schedule is None else replace(self, weight=self.schedule.at(epoch))
+
+    def __call__(self, prediction: Target, batch: Batch) -> TermValue:
+        predicted, true = getattr(prediction, self.part), self._labels(batch)
+        difference, labelled = predicted - true, None
+        if not self.complete:
+            labelled = true.isfinite()
+            # the gradient of `where` is zero, not zero times NaN, where there is no label
+            difference = torch.where(labelled, difference, 0.0)
+        if self.per_atom:
+            sizes = batch.n_atoms.to(difference.dtype) * self.scale
+            difference = difference / sizes.reshape(-1, *[1] * (difference.dim() - 1))
+        else:
+            difference = difference / self.scale
+        delta: float | Tensor = self.delta
+        if self.type == "huber_forces":
+            delta = self.delta * force_factors(true, self.to_ev_per_angstrom)
+        each = ELEMENTWISE[self.type](difference, delta)
+        return TermValue(self._total(each, labelled, batch), self._count(true, labelled, batch))
+
+    def count(self, batch: Batch) -> Tensor | float:
+        """``labelled`` of what a call returns, from the labels alone."""
+        true = self._labels(batch)
+        return self._count(true, None if self.complete else true.isfinite(), batch)
+
+    def _labels(self, batch: Batch) -> Tensor:
+        labels: Tensor = getattr(batch.targets[self.target], self.part)
+        return labels
+
+    def _total(self, each: Tensor, labelled: Tensor | None, batch: Batch) -> Tensor:
+        """The weighted sum over components, or over the means of structures, 0-d."""
+        if self.reduction != "structure_mean":
+            if batch.weights is None:
+                return each.sum()
+            weights = batch.weights.to(each.dtype)
+            return each.flatten(1).sum(1) @ (
+                weights[batch.graph.system] if self._atoms else weights
+            )
+        if labelled is None:
+            labelled = torch.ones_like(each, dtype=torch.bool)
+        sums = self._by_structure(each, batch)
+        means = sums / self._by_structure(labelled.to(each.dtype), batch).clamp(min=1.0)
+        return means.sum() if batch.weights is None else means @ batch.weights.to(each.dtype)
+
+    def _count(self, true: Tensor, labelled: Tensor | None, batch: Batch) -> Tensor | float:
+        """Labelled components, or structures that have any."""
+        if self.reduction != "structure_mean":
+            return float(true.numel()) if labelled is None else labelled.sum()
+        if labelled is None:
+            return float(batch.graph.n_systems)
+        return (self._by_structure(labelled.to(torch.float64), batch) > 0).sum()
+
+    @property
+    def _atoms(self) -> bool:
+        return self.of_atoms or self.part == "forces"
+
+    def _by_structure(self, rows: Tensor, batch: Batch) -> Tensor:
+        """[n_systems] sums of the components of each structure."""
+        sums = rows.flatten(1).sum(1)
+        if not self._atoms:
+            return sums
+        return sums.new_zeros(batch.graph.n_systems).index_add(0, batch.graph.system, sums)
+
+
+class Loss:
+    """The terms of a training, and how they make one number.
+
+    :param terms: at least one; terms of weight 0 are only reported.
+    """
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self.terms = tuple(terms)
+        self.complete = all(term.complete for term in self.terms)
+
+    def at(self, epoch: int) -> Loss:
+        """The loss after ``epoch`` completed epochs of the stage; itself if that is the same."""
+        terms = tuple(term.at(epoch) for term in self.terms)
+        return self if terms == self.terms else Loss(terms)
+
+    def final(self) -> Loss:
+        """The loss after the last change of every weight."""
+        changes = [term.schedule.epochs[-1] for term in self.terms if term.schedule is not None]
+        return self.at(max(changes, default=0))
+
+    @property
+    def identity(self) -> str:
+        """JSON text; losses with the same one give comparable values."""
+        keys = ("target", "part", "type", "weight", "reduction", "scale", "per_atom")
+        terms = []
+        for term in self.terms:
+            if term.weight:
+                delta = {"delta": term.delta} if ELEMENTWISE[term.type] is huber else {}
+                terms.append({key: getattr(term, key) for key in keys} | delta)
+        return json.dumps(terms, sort_keys=True)
+
+    @property
+    def active(self) -> list[int]:
+        """Numbers of the terms that have a weight."""
+        return [i for i, term in enumerate(self.terms) if term.weight]
+
+    def __call__(self, predictions: Mapping[str, Target], batch: Batch) -> list[TermValue]:
+        """Every term of a batch, before weight and reduction.
+
+        :param predictions: physical totals; the labels of ``batch`` likewise, NaN where missing.
+        """
+        return [term(predictions[term.target], batch) for term in self.terms]
+
+    def counts(self, batch: Batch) -> list[Tensor | float]:
+        """``labelled`` of every term, from the labels alone."""
+        return [term.count(batch) for term in self.terms]
+
+    def weighted(
+        self, values: Sequence[TermValue], counts: Sequence[Tensor | float] | None = None
+    ) -> list[Tensor]:
+        """Weight times reduced value of every active term, each one 0-d; 0 without any label.
+
+        :param counts: what every term is divided by, instead of what its own batch has: the sum
+            over several batches whose gradients are added up.
+        """
+        if counts is None:
+            counts = [value.labelled for value in values]
+        return [
+            self.terms[i].weight * _reduced(values[i].total, counts[i], self.terms[i].reduction)
+            for i in self.active
+        ]
+
+    def pooled(self, sums: Tensor) -> float:
+        """The loss of everything that was added up, exact for any batch size.
+
+        :param sums: [n_terms, 2] float64, totals and counts.
+        :returns: NaN where no term that counts has a label.
+        """
+        if self.active and not sums[self.active, 1].any():
+            return float("nan")
+        values = [TermValue(total, count) for total, count in sums.cpu()]
+        return float(sum(self.weighted(values), torch.zeros((), dtype=torch.float64)))
+
+
+def _reduced(total: Tensor, count: Tensor | float, reduction: str) -> Tensor:
+    if reduction == "sum":
+        return total
+    if isinstance(count, Tensor):
+        return total / count.clamp(min=1)
+    return total / max(count, 1.0)

@@ -1,0 +1,1 @@
+"""Precision, determinism, random state, and numbers that are not finite."""

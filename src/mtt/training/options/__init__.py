@@ -1,0 +1,1 @@
+"""Options of the training section: defaults, schema, named choices, parameter names."""

@@ -1,0 +1,1 @@
+"""What a training does about faults: skipping, rolling back, stopping."""

@@ -1,0 +1,65 @@
+"""Event files of TensorBoard: a curve per metric, over epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtt.training.reporting.loggers.tags import tags
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class TensorBoardLogger:
+    """Writes to ``folder``; a restarted run goes on with the curves it had.
+
+    A folder without event files gets the epochs before the restart first. In one that has
+    some, TensorBoard drops what a killed run wrote after its last checkpoint.
+
+    :param options: the options of the run, as text; shown on the page "Text".
+    """
+
+    def __init__(self, folder: Path, options: str) -> None:
+        self._folder = folder
+        self._options = options
+        self._writer: SummaryWriter | None = None
+
+    def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+        if category == "run_start":
+            self._start(values, epoch)
+        elif category == "epoch":
+            self._add(tags(values["metrics"], values["units"]), epoch)
+        elif category == "system":
+            rates = {name: v for name, v in values["metrics"].items() if name != "seconds"}
+            self._add(tags(rates, values["units"], "system"), epoch)
+        elif category == "test":
+            self._add(tags(values["metrics"], values["units"], "test"), epoch)
+        if category in ("epoch", "end", "test") and self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Complete the event file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _start(self, values: Mapping[str, Any], epoch: int) -> None:
+        # takes seconds to import
+        from torch.utils.tensorboard import SummaryWriter
+
+        known = any(self._folder.glob("events.out.tfevents.*"))
+        self._writer = SummaryWriter(str(self._folder), purge_step=epoch + 1 if known else None)
+        if known:
+            return
+        # indented: text is Markdown, and this is YAML
+        text = "".join(f"    {line}\n" for line in self._options.splitlines())
+        self._writer.add_text("options", text)
+        for row in values["history"]:
+            self._add(tags(row, values["units"]), int(row["epoch"]))
+
+    def _add(self, numbers: Mapping[str, float], epoch: int) -> None:
+        if self._writer is not None:
+            for tag, value in numbers.items():
+                self._writer.add_scalar(tag, value, epoch)

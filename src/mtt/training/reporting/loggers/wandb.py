@@ -1,0 +1,79 @@
+"""A run of Weights & Biases, online or offline."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mtt.errors import TrainingError
+from mtt.training.reporting.loggers.tags import tags
+
+logger = logging.getLogger(__name__)
+
+ID = "wandb.id"
+"""File of the run folder with the id of the run, by which a restart goes on with it."""
+
+
+class WandbLogger:
+    """Logs every epoch; a restarted run goes on with the curves it had.
+
+    :param folder: the run folder; wandb keeps its files below it.
+    :param settings: arguments of ``wandb.init``.
+    :param config: the options of the run, shown as its configuration.
+    :raises TrainingError: wandb cannot start the run.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], config: Mapping[str, Any]
+    ) -> None:
+        import wandb
+
+        known = folder / ID
+        self._is_new = not known.is_file()
+        if self._is_new:
+            known.write_text(settings.get("id") or secrets.token_hex(4), encoding="utf-8")
+        arguments = {
+            "dir": str(folder),
+            **({} if self._is_new else {"resume": "allow"}),
+            **settings,
+            "id": known.read_text(encoding="utf-8").strip(),
+            "config": dict(config),
+            # train.log holds the output; wandb need not wrap the terminal for it
+            "settings": {"console": "off", **(settings.get("settings") or {})},
+        }
+        try:
+            self._run = wandb.init(**arguments)
+        except (wandb.errors.Error, ValueError) as error:  # the latter of a wrong argument
+            raise TrainingError(
+                f"Weights & Biases does not start ({error})",
+                where="wandb",
+                hint="log in with `wandb login`, or set wandb.mode: offline",
+            ) from error
+        self._ended = False
+        if self._run.url:
+            logger.info("Weights & Biases: %s", self._run.url)
+
+    def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+        if category == "run_start" and self._is_new:
+            for row in values["history"]:
+                self._run.log(tags(row, values["units"]), step=int(row["epoch"]))
+        elif category == "epoch":
+            numbers = tags(values["metrics"], values["units"])
+            self._run.log(numbers, step=epoch)
+            if values["is_best"]:
+                best = {f"best/{tag}": number for tag, number in numbers.items()}
+                self._run.summary.update({"best/epoch": epoch, **best})
+        elif category == "system":
+            rates = {name: v for name, v in values["metrics"].items() if name != "seconds"}
+            self._run.log(tags(rates, values["units"], "system"), step=epoch)
+        elif category == "test":
+            self._run.summary.update(tags(values["metrics"], values["units"], "test"))
+        elif category == "end":
+            self._ended = True
+
+    def close(self) -> None:
+        """Complete the run; one that did not reach its end is marked as failed."""
+        self._run.finish(exit_code=0 if self._ended else 1)

@@ -1,0 +1,1 @@
+"""When a training ends early: patience, time limits, signals."""

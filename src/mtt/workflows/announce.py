@@ -1,0 +1,117 @@
+"""What a training says before it begins: its data, its model, its files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mtt.data import merge
+from mtt.data.labels.sums import sum_notices
+from mtt.data.statistics import statistics
+from mtt.interface import TrainerInterface
+from mtt.options import Options
+from mtt.training import MLIPTrainer
+from mtt.training.reporting.events import Events
+from mtt.workflows.plan import Plan
+from mtt.workflows.restart.source import Restart
+from mtt.workflows.run.folder import OPTIONS, PROVENANCE, RunFolder
+from mtt.workflows.run.record import RECORD
+from mtt.workflows.start import Start
+
+log = logging.getLogger(__name__)
+
+# below this many structures statistics cost less than anybody notices
+_MANY = 1_000_000
+
+
+def announce_data(plan: Plan, events: Events) -> None:
+    """Statistics of the data, and what the user should know about them."""
+    for notice in plan.data.notices:
+        log.warning("%s", notice)
+    if plan.restart is None and not is_finetuned(plan):
+        for notice in sum_notices(merge([one for one in plan.data.training if len(one)])):
+            log.warning("%s", notice)
+    if not plan.data.info.length_unit:
+        log.warning(
+            "systems have no length_unit: engines will take the exported model's lengths as theirs"
+        )
+    parts = plan.data.parts()
+    n_structures = sum(len(one) for sets in parts.values() for one in sets)
+    wish = plan.options.print_stats
+    if wish is True or (wish == "auto" and n_structures < _MANY):
+        for name, sets in parts.items():
+            events("statistics", 0, dataset=f"{name} set", statistics=statistics(merge(sets)))
+
+
+def show_first_errors(start: Start, events: Events) -> None:
+    """How far the first predictions of a fine-tuning are from the labels, as a table."""
+    if start.labels is not None:
+        events("step_0", 0, dataset=start.labels.name, report=start.labels.report)
+
+
+def is_finetuned(plan: Plan) -> bool:
+    """Whether a trained model, which knows what its targets are, is where the run begins."""
+    return bool((plan.options.architecture["training"].get("finetune") or {}).get("read_from"))
+
+
+def tell_unread(plan: Plan, trainer: TrainerInterface) -> None:
+    """Say which ``extra_data`` are read from the files and by nothing else.
+
+    A trainer of a folder's own gets them with the structures, and may read them.
+    """
+    if not isinstance(trainer, MLIPTrainer):
+        return
+    sets = [one for part in plan.data.parts().values() for one in part]
+    names = dict.fromkeys(name for one in sets for name in one.info.extra_data)
+    masks = {f"{target}_mask" for target in plan.data.info.targets}
+    unread = [name for name in names if name not in masks]
+    if unread:
+        log.warning(
+            "extra_data: %s changes nothing: %s predicts from structures alone, and the training "
+            "reads masks of targets (%s) and nothing else of them",
+            ", ".join(unread),
+            plan.architecture.name,
+            ", ".join(sorted(masks)),
+        )
+
+
+def announce_model(plan: Plan, start: Start) -> None:
+    """What is about to be trained, and on what."""
+    log.info(
+        "%s with %d parameters, %s, on %s; seed %d",
+        plan.architecture.name,
+        sum(weights.numel() for weights in start.model.parameters()),
+        str(plan.dtype).removeprefix("torch."),
+        plan.device,
+        plan.options.seed,
+    )
+    log.debug("the model:\n%s", start.model)
+    if start.labels is not None:
+        # shown before there was a run folder; these lines are for train.log
+        for line in (start.labels.line, *start.labels.notices):
+            log.debug("%s", line)
+    if plan.restart is not None:
+        _tell_differences(plan.restart, plan.options)
+
+
+def _tell_differences(restart: Restart, options: Options) -> None:
+    """Every option that is not the run's, old and new: a restart takes them from the file."""
+    changed = restart.differences(options)
+    if not changed:
+        log.info("all options are those of the run")
+        return
+    log.info("options that differ from the run's, which are %s:", restart.path)
+    for one in changed:
+        log.info("  %s", one)
+
+
+def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
+    """Write down what the run is made of, and say what its files will be."""
+    folder.write_text(OPTIONS, plan.options.to_yaml())
+    folder.write_indices(plan.data.indices, plan.data.places)
+    folder.write_json("dataset_info.json", plan.data.info.to_dict())
+    folder.write_json(PROVENANCE, origin)
+    folder.write_json(RECORD, plan.command.to_dict())
+    log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)
+    log.info("exported model: %s, checkpoint: %s", plan.output, plan.output.with_suffix(".ckpt"))

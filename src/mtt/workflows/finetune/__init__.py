@@ -1,0 +1,1 @@
+"""What a fine-tuning starts from: its source against the labels."""

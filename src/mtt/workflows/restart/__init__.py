@@ -1,0 +1,1 @@
+"""Which run is resumed, and what may differ from it."""

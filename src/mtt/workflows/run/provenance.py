@@ -1,0 +1,83 @@
+"""Where weights come from: stored in checkpoints, and for trainers of their own beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtt._version import __version__
+from mtt.checkpoint import read, write
+from mtt.data.storage.columns import layout
+from mtt.errors import CheckpointError
+from mtt.workflows.run.datasets import Data
+from mtt.workflows.run.folder import PROVENANCE, root_of
+
+
+def provenance(start: Mapping[str, Any], seed: int, data: Data) -> dict[str, Any]:
+    """What a run is made of, as plain types.
+
+    :param start: where its first weights come from.
+    """
+    return {
+        **start,
+        "seed": seed,
+        "data": fingerprint(data),
+        "mtt_version": __version__,
+        "torch_version": str(torch.__version__),
+    }
+
+
+def fingerprint(data: Data) -> str:
+    """SHA-256 of what is trained and validated on: structures and labels, in their order."""
+    digest = hashlib.sha256()
+    for one in [*data.training, *data.validation]:
+        digest.update(one.n_atoms.numpy().tobytes())
+        # what a structure counts in the loss is an option, as the loss itself
+        specs = {name: spec for name, spec in layout(one.info).items() if name != "weights"}
+        for chunk in one.columns.chunks(one.structures):
+            for name, spec in specs.items():
+                digest.update(name.encode())
+                rows = one.columns.take(name, chunk, per_atom=spec.per_atom)
+                digest.update(rows.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
+    """Add to a checkpoint what a trainer of its own left out: architecture and provenance.
+
+    :raises CheckpointError: it cannot be read safely.
+    """
+    checkpoint = read(path, architecture=name)
+    if "provenance" not in checkpoint:
+        write(path, {**checkpoint, "provenance": dict(known)})
+
+
+def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance in a checkpoint, else that of the run folder in which it stands.
+
+    :raises CheckpointError: the file of the run folder is damaged.
+    """
+    stored = checkpoint.get("provenance")
+    if isinstance(stored, Mapping):
+        return dict(stored)
+    beside = root_of(path) / PROVENANCE
+    if not beside.is_file():
+        return {}
+    try:
+        known = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot be read: {error}", where=str(beside)) from error
+    if not isinstance(known, dict):
+        raise CheckpointError("holds no provenance", where=str(beside))
+    return known
