@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "mtt"
 PLUGINS = ("architectures", "experimental", "deprecated")
 TEMPLATE = CORE / "scaffold" / "template"  # an architecture too, which new ones are copies of
-
-# From the ground up. A room imports lower levels only, and no neighbour on its own level.
-LEVELS = (
-    {"errors", "_version", "disk", "regular"},
-    {"graph", "options", "progress", "stopping"},
-    {"interface"},
-    {"registry"},
-    {"nn", "checkpoint", "data"},
-    {"baselines"},
-    {"mlip", "scanning"},
-    {"evaluation", "exporting"},
-    {"training"},
-    {"workflows"},
-    {"testing"},
-    {"checking", "scaffold"},
-    {"cli"},
-    {"__main__"},
-)
-LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50
@@ -70,28 +51,6 @@ def at(path: Path, node: ast.AST) -> str:
     return f"{name_of(path)}:{getattr(node, 'lineno', 1)}"
 
 
-def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under ``if TYPE_CHECKING:``."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        yield node
-        yield from runtime_nodes(node)
-
-
-def imports(path: Path) -> Iterator[tuple[ast.AST, str, list[str]]]:
-    """``(node, absolute module, imported names)`` of every import, relative ones resolved."""
-    package = list(path.relative_to(ROOT / "src").parent.parts)
-    for node in runtime_nodes(tree_of(path)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node, alias.name, []
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield node, module, [alias.name for alias in node.names]
-
-
 def room(path: Path) -> str:
     return path.relative_to(CORE).parts[0].removesuffix(".py")
 
@@ -104,45 +63,10 @@ def core_files() -> list[Path]:
     return [path for path in python_files("src/mtt") if not is_plugin(path)]
 
 
-def plugin_files() -> list[Path]:
-    found = [path for path in python_files("src/mtt") if is_plugin(path)]
-    assert found
-    return found
-
-
 def architecture_names() -> list[str]:
     found = [path for path in CORE.rglob("default-hypers.yaml") if room(path) in PLUGINS]
     assert found
     return [path.parent.name for path in found]
-
-
-def test_imports_go_down_only() -> None:
-    offenders = []
-    for path in core_files():
-        here = room(path)
-        if here == "__init__":
-            continue
-        assert here in LEVEL, f"{name_of(path)}: a room without a level; add it to LEVELS"
-        for node, module, names in imports(path):
-            if module.split(".")[0] != "mtt":
-                continue
-            rooms = [module.split(".")[1]] if "." in module else names
-            for there in rooms:
-                if there != here and LEVEL.get(there, len(LEVELS)) >= LEVEL[here]:
-                    offenders.append(f"{at(path, node)}: {here} imports {there}")
-    check(offenders)
-
-
-def test_architectures_import_public_names_only() -> None:
-    allowed = {"mtt", "mtt.nn", "mtt.mlip", "mtt.errors"}
-    offenders = []
-    for path in plugin_files():
-        own = ".".join(path.parent.relative_to(CORE.parent).parts)
-        for node, module, _ in imports(path):
-            outside = module.split(".")[0] == "mtt" and not f"{module}.".startswith(f"{own}.")
-            if outside and module not in allowed:
-                offenders.append(f"{at(path, node)}: {module}")
-    check(offenders)
 
 
 def test_public_names_exist_and_are_loaded_on_first_use() -> None:

@@ -18,7 +18,7 @@ from mtt.data.read import frames_from_atoms
 from mtt.data.sample import Sample, pair_block, system_of, tensor_map
 from mtt.data.storage.blocks import blocks_of_frames, columns_in_memory
 from mtt.data.storage.columns import Columns, layout
-from mtt.data.storage.neighbors import Pairs
+from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.store import neighbor_lists, read_columns
 from mtt.errors import DataError, did_you_mean
 from mtt.graph import Target

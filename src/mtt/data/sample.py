@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mtt.data.info import TargetInfo
 from mtt.data.storage.columns import Columns
-from mtt.data.storage.neighbors import Pairs
+from mtt.data.storage.pairs import Pairs
 from mtt.graph import Target
 
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -24,13 +24,29 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.graph import Graph
 
-if TYPE_CHECKING:
-    from mtt.mlip.model import MLIPModel
-
 log = logging.getLogger(__name__)
 
 TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
 """Of the largest number; fused operations round differently."""
+
+
+class Compilable(Protocol):
+    """What is compiled of a model: its network, without scales and baselines."""
+
+    target_names: list[str]
+    energy_names: list[str]
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def prepare(self, graph: Graph) -> list[Tensor]:
+        """What depends on the graph alone, and is not differentiated."""
+
+    def predict_prepared(self, graph: Graph, prepared: list[Tensor]) -> dict[str, Tensor]:
+        """The network's values, per target [n_atoms, properties] or [n_atoms]."""
 
 
 class NetworkValues(NamedTuple):
@@ -54,7 +70,7 @@ class CompiledNetwork:
     :raises ConfigError: there is no compiler.
     """
 
-    def __init__(self, model: MLIPModel, examples: Callable[[], Iterable[Graph]]) -> None:
+    def __init__(self, model: Compilable, examples: Callable[[], Iterable[Graph]]) -> None:
         _check_compiler(model.device)
         self._model = model
         self._examples = examples
@@ -159,7 +175,7 @@ class CompiledNetwork:
 class _Network(torch.nn.Module):
     """The part of a model that is compiled, as a module: so that its weights can be replaced."""
 
-    def __init__(self, model: MLIPModel) -> None:
+    def __init__(self, model: Compilable) -> None:
         super().__init__()
         self.model = model
 

@@ -1,8 +1,7 @@
-"""An architecture: as found in its folder, and as loaded from it."""
+"""An architecture: its folder, and what is loaded from it."""
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,14 +44,13 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Found:
-    """An architecture folder that was found; nothing of it is imported yet.
+class ArchitectureFolder:
+    """Where an architecture is; nothing of it is imported yet.
 
     :param name: as in ``architecture: name:`` of an options file.
     :param state: what may be expected of it.
-    :param origin: who brought it: ``"mtt"``, a package, an option or a variable.
+    :param origin: where it comes from: ``"mtt"``, a package, an option or a variable.
     :param module: dotted name to import it by; empty for a folder outside of any package.
-    :param problem: why it cannot be used, if so.
     """
 
     name: str
@@ -60,22 +58,3 @@ class Found:
     state: State
     origin: str
     module: str = ""
-    problem: str = ""
-
-    @property
-    def summary(self) -> str:
-        """First line of the docstring of ``__init__.py``, read but not run."""
-        try:
-            tree = ast.parse((self.folder / INIT).read_text(encoding="utf-8"))
-        except (OSError, SyntaxError, ValueError):
-            return ""
-        return (ast.get_docstring(tree) or "").partition("\n")[0]
-
-    def load(self) -> Architecture:
-        """Import the folder and check what it exposes.
-
-        :raises ArchitectureError: it cannot be imported, or a piece is missing or wrong.
-        """
-        from mtt.registry.load import load
-
-        return load(self)

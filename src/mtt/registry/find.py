@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtt.errors import ArchitectureError, did_you_mean
 from mtt.options.metatrain.known_names import peer_notice
-from mtt.registry.architecture import Found
+from mtt.registry.found import Found
 from mtt.registry.places import VARIABLE, almost, missing_files, search
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
 from mtt.options.yaml.load import read_yaml
-from mtt.registry.architecture import DEFAULTS, SCHEMA, Found
+from mtt.registry.architecture import DEFAULTS, SCHEMA, ArchitectureFolder
 
 _KEYS = ("name", "model", "training")
 
 
-def default_hypers(found: Found) -> dict[str, Any]:
+def default_hypers(found: ArchitectureFolder) -> dict[str, Any]:
     """``{name, model, training}`` of ``default-hypers.yaml``.
 
     :raises ArchitectureError: it is not YAML, or holds something else; all that is wrong.
@@ -37,7 +37,7 @@ def default_hypers(found: Found) -> dict[str, Any]:
     return {"name": found.name, **sections}
 
 
-def schema(found: Found) -> dict[str, Any] | None:
+def schema(found: ArchitectureFolder) -> dict[str, Any] | None:
     """``schema-hypers.json``, or None where the folder has none.
 
     :raises ArchitectureError: it is not JSON, or not a JSON Schema.
@@ -73,7 +73,7 @@ def _check_schema(content: Any, path: Path) -> None:
         ) from error
 
 
-def _problems(values: dict[Any, Any], found: Found, path: Path) -> list[Problem]:
+def _problems(values: dict[Any, Any], found: ArchitectureFolder, path: Path) -> list[Problem]:
     problems = [
         Problem(f"unknown key {key!r}", str(path), did_you_mean(key, _KEYS))
         for key in values

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from mtt.errors import ArchitectureError, MttError, Problem
-from mtt.registry.architecture import INIT, Architecture, Found
+from mtt.registry.architecture import INIT, Architecture, ArchitectureFolder
 from mtt.registry.hypers import default_hypers, schema
 from mtt.registry.install import install_command
 from mtt.registry.metatrain import PEER, foreign_imports
@@ -22,7 +22,7 @@ from mtt.registry.metatrain import PEER, foreign_imports
 _EXTERNAL = "mtt_external_"
 
 
-def load(found: Found) -> Architecture:
+def load(found: ArchitectureFolder) -> Architecture:
     """Import ``found`` and check what it exposes.
 
     :raises ArchitectureError: it cannot be imported, or a piece is missing or wrong.
@@ -48,7 +48,7 @@ def load(found: Found) -> Architecture:
     )
 
 
-def _import(found: Found) -> ModuleType:
+def _import(found: ArchitectureFolder) -> ModuleType:
     name = found.module or _external_name(found.folder)
     if name in sys.modules:
         return sys.modules[name]
@@ -74,7 +74,7 @@ def _external_name(folder: Path) -> str:
     return name
 
 
-def _import_folder(found: Found, name: str) -> ModuleType:
+def _import_folder(found: ArchitectureFolder, name: str) -> ModuleType:
     """Import a folder that no package holds; its relative imports work, its parent stays out."""
     spec = importlib.util.spec_from_file_location(
         name, found.folder / INIT, submodule_search_locations=[str(found.folder)]
@@ -94,7 +94,7 @@ def _forget(name: str, before: set[str]) -> None:
             del sys.modules[loaded]
 
 
-def _import_error(error: BaseException, found: Found, name: str) -> ArchitectureError:
+def _import_error(error: BaseException, found: ArchitectureFolder, name: str) -> ArchitectureError:
     what = f"the architecture {found.name!r} cannot be imported"
     where = _place(error, found.folder)
     if not isinstance(error, ModuleNotFoundError) or not error.name:
@@ -129,7 +129,7 @@ def _place(error: BaseException, folder: Path) -> str:
     return lines[-1] if lines else str(folder / INIT)
 
 
-def _problems(module: ModuleType, found: Found) -> Iterator[Problem]:
+def _problems(module: ModuleType, found: ArchitectureFolder) -> Iterator[Problem]:
     # imports torch, which a list of architectures does not need
     from mtt.interface import ModelInterface, TrainerInterface
 

@@ -10,7 +10,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from mtt.errors import ArchitectureError, did_you_mean
-from mtt.registry.architecture import DEFAULTS, INIT, Found, State
+from mtt.registry.architecture import DEFAULTS, INIT, State
+from mtt.registry.found import Found
 
 VARIABLE = "MTT_ARCHITECTURES"
 GROUP = "mtt.architectures"

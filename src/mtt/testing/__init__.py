@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mtt.testing.catalogue import CHECKS, NAMES
-from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome
+from mtt.testing.check import Check, Outcome
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.predictions import graph_of, predictions
 from mtt.testing.running import run, run_all
 from mtt.testing.subject import Subject, check_exceptions

@@ -6,21 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mtt.errors import MttError
+from mtt.testing.failure import CheckFailed
 
 if TYPE_CHECKING:
     from mtt.testing.measure import Measured, Note
     from mtt.testing.subject import Subject
 
 Status = Literal["passed", "failed", "declared", "does not apply"]
-
-
-class CheckFailed(MttError):
-    """An architecture breaks a promise; the check says where to look."""
-
-
-class DoesNotApply(Exception):
-    """The check asks for something that this architecture has not; the text says what."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtt.data.info import DatasetInfo
 from mtt.graph import Target
-from mtt.testing.check import CheckFailed
+from mtt.testing.failure import CheckFailed
 
 TINY = 1e-13
 """Differences that are none, whatever the unit."""

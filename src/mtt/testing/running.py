@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from mtt.stopping import stop_if_asked
 from mtt.testing.catalogue import CHECKS
-from mtt.testing.check import Check, CheckFailed, DoesNotApply, Outcome
+from mtt.testing.check import Check, Outcome
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, Note, judge, told
 from mtt.testing.subject import Subject, check_exceptions
 

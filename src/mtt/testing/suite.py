@@ -11,7 +11,8 @@ import pytest
 from mtt.data.info import DatasetInfo
 from mtt.registry import Architecture
 from mtt.testing.catalogue import CHECKS, NAMES
-from mtt.testing.check import Check, CheckFailed, Outcome
+from mtt.testing.check import Check, Outcome
+from mtt.testing.failure import CheckFailed
 from mtt.testing.running import run
 from mtt.testing.subject import Subject, check_exceptions
 

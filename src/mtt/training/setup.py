@@ -32,6 +32,9 @@ from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
 
 
+_NUM_WORKERS = "num_workers is not used: batches are gathered without worker processes"
+
+
 class TrainingSetup:
     """Plans, data and losses of a training; the rest is built from them when it is needed.
 
@@ -134,11 +137,12 @@ class TrainingSetup:
 
     @property
     def notices(self) -> list[str]:
-        """What to say, once, of metrics whose labels are zero or noise."""
+        """What to say, once: options without effect, metrics whose labels are zero or noise."""
         rule, plans = self._rule, self.plans
         metrics = [self.hypers["best_model_metric"]]
         metrics += [self.make_stage(plan).schedule.metric for plan in plans]
-        return [one for one in dict.fromkeys(map(rule.notice, metrics)) if one]
+        found = [one for one in dict.fromkeys(map(rule.notice, metrics)) if one]
+        return [_NUM_WORKERS, *found] if self.hypers["num_workers"] else found
 
     @property
     def record(self) -> Record:

@@ -114,8 +114,6 @@ class MLIPTrainer(TrainerInterface):
         assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
         device = one_device(devices)
         check_precision(self.hypers, device, dtype)
-        if self.hypers["num_workers"]:
-            logger.info("num_workers is not used: batches are gathered without worker processes")
         with watch_signals() as stop:
             setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
             check_resumable(self._state, setup.plans, model.dtype, dtype)

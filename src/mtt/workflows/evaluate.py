@@ -62,9 +62,8 @@ def evaluate(
     :raises MttError: the model, the options, the data or the output cannot be used.
     """
     datasets = load_eval_options(options)
-    outputs: list[Path | None] = [None] * len(datasets)
-    if output is not None:
-        outputs = list(output_paths(output, len(datasets)))
+    n = len(datasets)
+    outputs = [None] * n if output is None else [*output_paths(output, n)]
     written = [path for path in outputs if path is not None]
     for file in written:
         check_writable(file)

@@ -14,7 +14,7 @@ from torch import Tensor
 from mtt.data.batching.augmentation import turn_cells, turn_tensors, turn_vectors
 from mtt.data.info import DatasetInfo
 from mtt.data.storage.columns import Columns
-from mtt.data.storage.neighbors import Pairs
+from mtt.data.storage.pairs import Pairs
 from mtt.graph import Graph, Target
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtt.data.info import DatasetInfo
 from mtt.data.storage.columns import Columns, Sources, layout, spans
-from mtt.data.storage.neighbors import Pairs
+from mtt.data.storage.pairs import Pairs
 from mtt.stopping import stop_if_asked
 
 _SHARE = 4  # the data may take one part in four of the memory that is free

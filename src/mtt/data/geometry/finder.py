@@ -1,9 +1,10 @@
 """vesin within its limits: every neighbour list of the platform is computed here.
 
 A structure that is near a limit of vesin (:mod:`mtt.data.geometry.vesin_grid`) is not given to
-it as it is. The list stays the same where it is (a) moved into its cell, (b) without the empty space along
-directions that are not periodic, where a gap is wider than the cutoff, (c) searched with a longer
-cutoff, whose pairs beyond the real one are left out; what remains impossible is refused.
+it as it is. The list stays the same where it is (a) moved into its cell, (b) without the empty
+space along directions that are not periodic, where a gap is wider than the cutoff, (c) searched
+with a longer cutoff, whose pairs beyond the real one are left out; what remains impossible is
+refused.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,10 +33,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.data.storage.pairs import Pairs
+from mtt.data.storage.pieces import Column, Pieces, join_offsets
 from mtt.stopping import stop_if_asked
-
-if TYPE_CHECKING:
-    from mtt.data.storage.neighbors import Pairs
 
 CHUNK = 1024  # structures that a pass over all data holds at a time
 
@@ -72,41 +71,6 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
 
 def _values(target: TargetInfo) -> Spec:
     return Spec("float64", (target.properties,), target.per_atom)
-
-
-class Pieces:
-    """A column in several places: rows of the first piece, then of the second, and so on.
-
-    :param pieces: the parts; None for one that has no such column, whose rows are ``blank``.
-    :param lengths: rows of each part.
-    :param blank: one row, of the type and shape of all.
-    """
-
-    def __init__(
-        self, pieces: Sequence[Column | None], lengths: Sequence[int], blank: Tensor
-    ) -> None:
-        self.pieces = list(pieces)
-        self.ends = np.cumsum(np.asarray(lengths, dtype=np.int64))
-        self.blank = blank
-
-    @property
-    def shape(self) -> torch.Size:
-        return torch.Size((int(self.ends[-1]), *self.blank.shape))
-
-    def index_select(self, dim: int, rows: Tensor) -> Tensor:
-        """What ``Tensor.index_select`` does; ``dim`` is 0."""
-        assert dim == 0
-        out = self.blank.expand(len(rows), *self.blank.shape).clone()
-        part = np.searchsorted(self.ends, rows.numpy(), side="right")
-        for k, piece in enumerate(self.pieces):
-            where = torch.from_numpy(np.flatnonzero(part == k))
-            if piece is not None and len(where):
-                start = int(self.ends[k - 1]) if k else 0
-                out.index_copy_(0, where, piece.index_select(0, rows[where] - start))
-        return out
-
-
-Column = Tensor | Pieces
 
 
 class Sources:
@@ -219,11 +183,6 @@ def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetIn
         rows[name] = Pieces(pieces, lengths, torch.full(spec.tail, fill, dtype=_torch(spec)))
     offsets = join_offsets([part.offsets for part in parts])
     return Columns(offsets, rows, Sources.of([]), parts=tuple(parts))
-
-
-def join_offsets(offsets: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Offsets of several arrays when they stand one after the other."""
-    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part) for part in offsets]))])
 
 
 def _torch(spec: Spec) -> torch.dtype:

@@ -7,10 +7,8 @@ promise that a run can be repeated bit for bit, and does not depend on vesin or 
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,39 +20,13 @@ from mtt.data.geometry.expected import KEPT
 from mtt.data.geometry.extents import MOST_CELLS, beyond, measure
 from mtt.data.geometry.finder import REMEDY, Finder, Geometries
 from mtt.data.memory import GIB, OutOfMemory, free_memory, in_words
-from mtt.data.storage.columns import Column, Columns, Pieces, join_offsets
+from mtt.data.storage.columns import Columns
+from mtt.data.storage.pairs import Pairs
 from mtt.errors import DataError, Problem
 from mtt.progress import Work
 from mtt.stopping import stop_if_asked
 
 _FEW = 16 * 2**20  # bytes that are there
-
-
-@dataclass(eq=False)
-class Pairs:
-    """The neighbour lists of all structures of some columns, for one cutoff.
-
-    :param offsets: [n + 1] int64 in memory; pairs of structure i are rows offsets[i]:offsets[i+1].
-    :param centers: [P] int32, atom within its structure.
-    :param neighbors: [P] int32, likewise.
-    :param shifts: [P, 3] int16, cell vectors to add to the neighbour; None if all are zero.
-    """
-
-    offsets: NDArray[np.int64]
-    centers: Column
-    neighbors: Column
-    shifts: Column | None
-    maps: list[mmap.mmap] = field(default_factory=list)
-
-    @cached_property
-    def n_pairs(self) -> NDArray[np.int64]:
-        """[n] pairs of each structure."""
-        return np.diff(self.offsets)
-
-    def release(self) -> None:
-        """See :meth:`Columns.release`."""
-        for mapped in self.maps:
-            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class PairBlock(NamedTuple):
@@ -131,22 +103,6 @@ def geometries(columns: Columns, structures: NDArray[np.int64]) -> Geometries:
 
 def _source(columns: Columns, structures: NDArray[np.int64], k: int) -> str:
     return columns.source(int(structures[k]))
-
-
-def joined(parts: Sequence[Pairs]) -> Pairs:
-    """The lists of several columns one after the other, without copying."""
-    lengths = [int(part.offsets[-1]) for part in parts]
-    no_atom = torch.zeros((), dtype=torch.int32)
-    no_shift = torch.zeros(3, dtype=torch.int16)
-    shifts: Column | None = None
-    if any(part.shifts is not None for part in parts):
-        shifts = Pieces([part.shifts for part in parts], lengths, no_shift)
-    return Pairs(
-        join_offsets([part.offsets for part in parts]),
-        Pieces([part.centers for part in parts], lengths, no_atom),
-        Pieces([part.neighbors for part in parts], lengths, no_atom),
-        shifts,
-    )
 
 
 def pairs_in_memory(blocks: Iterator[PairBlock]) -> Pairs:

@@ -22,7 +22,8 @@ from mtt.data.info import DatasetInfo
 from mtt.data.storage.arrays import ArrayFolder, read_arrays, writing
 from mtt.data.storage.blocks import Block
 from mtt.data.storage.columns import Columns, Sources, layout
-from mtt.data.storage.neighbors import PairBlock, Pairs, joined, pair_blocks, pairs_in_memory
+from mtt.data.storage.neighbors import PairBlock, pair_blocks, pairs_in_memory
+from mtt.data.storage.pairs import Pairs, joined
 from mtt.errors import DataError
 from mtt.stopping import stop_if_asked
 

@@ -15,7 +15,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError
 from mtt.interface import Context, ModelInterface, Run
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed
+from mtt.testing.failure import CheckFailed
 from mtt.testing.measure import Measured, agreement
 from mtt.testing.subject import Subject, same_weights
 

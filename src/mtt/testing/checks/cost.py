@@ -18,8 +18,8 @@ from torch.utils._pytree import tree_leaves
 from mtt.graph import Graph
 from mtt.mlip import MLIPModel
 from mtt.testing import systems
-from mtt.testing.check import DoesNotApply
 from mtt.testing.checks.derivatives import force_loss
+from mtt.testing.failure import DoesNotApply
 from mtt.testing.measure import Measured, Note
 from mtt.testing.predictions import graph_of
 from mtt.testing.subject import Subject

@@ -12,7 +12,7 @@ from torch import Tensor
 from mtt.graph import Graph
 from mtt.mlip import MLIPModel
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, compared
 from mtt.testing.predictions import graph_of
 from mtt.testing.subject import Subject

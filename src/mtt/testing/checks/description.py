@@ -12,7 +12,7 @@ from mtt.options import check_schema
 from mtt.options.schema.validate import validate
 from mtt.options.yaml.places import dotted
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.subject import Subject, same_weights
 
 KeyPath = tuple[str, ...]

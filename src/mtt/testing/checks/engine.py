@@ -26,7 +26,7 @@ from mtt.exporting import probe
 from mtt.exporting.structures import structure
 from mtt.mlip.derivatives import forces
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, compared
 from mtt.testing.predictions import graph_of
 from mtt.testing.subject import Subject

@@ -16,7 +16,7 @@ from mtt.mlip.finetune.fine_tune import carried_over
 from mtt.mlip.trainable.freeze import is_within
 from mtt.mlip.trainable.lora import add_adapters, linear_layers, merge_adapters
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, agreement
 from mtt.testing.subject import SEED, Subject
 

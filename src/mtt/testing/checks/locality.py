@@ -8,8 +8,8 @@ import torch
 
 from mtt.graph import Target
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed
 from mtt.testing.checks.symmetry import TOLERANCE
+from mtt.testing.failure import CheckFailed
 from mtt.testing.measure import Measured, agreement, compared
 from mtt.testing.subject import Subject
 

@@ -10,7 +10,7 @@ import torch
 
 from mtt.exporting import load_exported
 from mtt.testing import systems
-from mtt.testing.check import DoesNotApply
+from mtt.testing.failure import DoesNotApply
 from mtt.testing.measure import Measured, agreement
 from mtt.testing.predictions import AnyModel
 from mtt.testing.subject import Subject

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mtt.graph import Target
 from mtt.testing import systems
-from mtt.testing.check import DoesNotApply
+from mtt.testing.failure import DoesNotApply
 from mtt.testing.measure import Measured
 from mtt.testing.subject import Subject
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtt.graph import Target
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed
+from mtt.testing.failure import CheckFailed
 from mtt.testing.measure import Measured, agreement, compared
 from mtt.testing.subject import Subject
 

@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed
 from mtt.testing.checks.cost import place_of
+from mtt.testing.failure import CheckFailed
 from mtt.testing.subject import Subject
 
 

@@ -16,7 +16,7 @@ from mtt.interface import Context, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.steps import folder_steps
 from mtt.testing import systems
-from mtt.testing.check import CheckFailed, DoesNotApply
+from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, compared
 from mtt.testing.predictions import predictions
 from mtt.testing.subject import Subject

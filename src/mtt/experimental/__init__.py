@@ -1,0 +1,1 @@
+"""Architectures that are tried: each has a maintainer, and passes the conformance suite."""
