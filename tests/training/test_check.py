@@ -55,7 +55,7 @@ from mtt.errors import ConfigError
         (
             torch.float64,
             {"prefit": {"parameters": ["netwrok.*"]}},
-            r"prefit.parameters: no parameter of the model is called 'netwrok.\*'",
+            r"prefit.parameters: 'netwrok.\*' matches none of the parameters",
         ),
     ],
 )

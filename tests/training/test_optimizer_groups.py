@@ -117,13 +117,19 @@ def test_learning_rates_of_some_parameters_are_multiples():
     assert len(found) == 5
 
 
+def test_a_part_of_a_name_is_a_pattern_too():
+    found = groups(learning_rate=0.2, learning_rate_factors={"linear": 0.5})
+    slow = [name for g in found if g["lr_factor"] == 0.5 for name in g["param_names"]]
+    assert sorted(slow) == ["linear.bias", "linear.weight"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
         ("frozen.*", r"every parameter called 'frozen\.\*' is frozen; leave it out"),
         (
             "lienar.*",
-            r"no parameter of the model is called 'lienar\.\*'; did you mean 'linear\.\*'",
+            r"'lienar\.\*' matches none of the parameters; did you mean 'linear'",
         ),
     ],
 )

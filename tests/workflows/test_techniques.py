@@ -252,7 +252,7 @@ def test_a_restart_with_another_optimizer_is_refused(tiny: dict[str, Any], fit: 
         ({"optimizer": "lbfgs", "gradient_combination": "config"}, "gradient_combination", "line"),
         ({"amp": "bf16"}, "amp", "mixed precision works on float32; the model has 64 bits"),
         ({"tf32": True}, "tf32", "there is no TF32 on cpu"),
-        ({"prefit": {"parameters": ["prior.*"]}}, "parameters", "no parameter of the model"),
+        ({"prefit": {"parameters": ["prior.*"]}}, "parameters", "matches none of the parameters"),
         ({"best_model_metric": "force RMSE"}, "best_model_metric", "unknown metric"),
         ({"max_time": "1:2:3:4"}, "max_time", "no time to train for"),
     ],

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,9 +19,9 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from mtt.errors import TrainingError
+from mtt.mlip.trainable.parameter_names import check_patterns, matches
 from mtt.training.losses.loss import Loss
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.parameter_names import check_patterns
 
 if TYPE_CHECKING:
     from mtt.data import Loader
@@ -88,7 +87,7 @@ def prefit(
     chosen = {
         name: parameter
         for name, parameter in model.named_parameters()
-        if parameter.requires_grad and any(fnmatchcase(name, pattern) for pattern in patterns)
+        if parameter.requires_grad and any(matches(name, pattern) for pattern in patterns)
     }
     if not chosen:
         log.warning("prefit is left out: %s can not be trained", ", ".join(patterns))

@@ -16,12 +16,12 @@ from mtt.data.combine import with_targets_of
 from mtt.errors import ConfigError, Problem, TrainingError
 from mtt.evaluation.quantities import quantities
 from mtt.mlip import MLIPModel
+from mtt.mlip.trainable.parameter_names import check_patterns
 from mtt.training.build import make_loader, make_losses, make_stage
 from mtt.training.limits import smaller_batches
 from mtt.training.losses.loss import Loss
 from mtt.training.optimizers import check_optimizer
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.parameter_names import check_patterns
 from mtt.training.plan import StagePlan, stage_plans
 from mtt.training.prefit import WHERE
 from mtt.training.reporting.history_columns import Record
@@ -30,7 +30,6 @@ from mtt.training.scoring.judged import judge_labels
 from mtt.training.scoring.validation import Validation, metric_names, named
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
-
 
 _NUM_WORKERS = "num_workers is not used: batches are gathered without worker processes"
 

@@ -1,9 +1,15 @@
-"""Which weights a user means: patterns over the dotted names of parameters and modules."""
+"""Which weights a user means: patterns over the dotted names of parameters and modules.
+
+The only such language: options of fine-tuning, learning rates, weight decay and the pre-fit
+all use it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
+
+from torch import nn
 
 from mtt.errors import ConfigError, Problem, did_you_mean
 
@@ -11,7 +17,7 @@ from mtt.errors import ConfigError, Problem, did_you_mean
 def matches(name: str, pattern: str) -> bool:
     """Whether ``pattern`` names ``name``, or a run of its dotted parts.
 
-    ``*`` stands for any text, dots included: ``heads`` and ``heads.0`` both name
+    ``*`` matches any text, dots included: ``heads`` and ``heads.0`` both name
     ``heads.0.last.weight``, and so do ``last.weight`` and ``*.0.*``.
     """
     parts = name.split(".")
@@ -22,7 +28,16 @@ def matches(name: str, pattern: str) -> bool:
     )
 
 
-def select(names: Iterable[str], patterns: Sequence[str], where: str, what: str) -> list[str]:
+def check_patterns(model: nn.Module, patterns: Collection[str], where: str) -> None:
+    """Whether every pattern names a parameter of ``model``.
+
+    :param where: the option that holds the patterns.
+    :raises ConfigError: one problem for each that does not.
+    """
+    select((name for name, _ in model.named_parameters()), patterns, where, "parameters")
+
+
+def select(names: Iterable[str], patterns: Collection[str], where: str, what: str) -> list[str]:
     """Those of ``names`` that one of ``patterns`` names, in their order.
 
     :param where: the option that holds the patterns.

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from mtt.errors import ConfigError, Problem
+from mtt.mlip.trainable.parameter_names import check_patterns, matches
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.parameter_names import check_patterns
 
 FACTORS = f"{SECTION}.learning_rate_factors"
 
@@ -53,7 +52,7 @@ def trainables(model: nn.Module) -> list[Trainable]:
         spared = (
             _BIAS.search(leaf) is not None
             or _is_norm(owner, path)
-            or any(fnmatchcase(name, pattern) for pattern in patterns)
+            or any(matches(name, pattern) for pattern in patterns)
         )
         matrix = parameter.ndim == 2 and min(parameter.shape) > 1
         is_matrix = matrix and not spared and not isinstance(owner, nn.Embedding)
@@ -78,7 +77,7 @@ def make_groups(
     """
     groups: dict[tuple[float, float, bool], list[tuple[str, nn.Parameter]]] = {}
     for one in found:
-        fits = (f for pattern, f in lr_factors.items() if fnmatchcase(one.name, pattern))
+        fits = (f for pattern, f in lr_factors.items() if matches(one.name, pattern))
         key = (
             next(fits, 1.0),
             decay if one.decays else 0.0,
@@ -108,7 +107,7 @@ def check_factors(
     problems = [
         Problem(f"every parameter called {pattern!r} is frozen", FACTORS, "leave it out")
         for pattern in lr_factors
-        if not any(fnmatchcase(one.name, pattern) for one in found)
+        if not any(matches(one.name, pattern) for one in found)
     ]
     if problems:
         raise ConfigError.collect(problems)
