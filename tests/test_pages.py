@@ -41,16 +41,3 @@ def test_the_examples_complete_the_quickstart(block, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     options = resolve(load_options(path), find(merged["architecture"]["name"]).load())
     assert options.architecture["training"]["batch_size"] == 8
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_tests_that_a_page_names_exist(page):
-    # in the tables of promises; elsewhere `test_set` is an option
-    _, _, text = page.read_text(encoding="utf-8").partition("## What we promise")
-    named = set(re.findall(r"`(test_\w+)`", text))
-    files = set(re.findall(r"`(?:tests/)?([\w/]+/test_\w+\.py)`", text))
-    sources = "\n".join(
-        path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py")
-    )
-    assert not {name for name in named if f"def {name}(" not in sources}
-    assert not {name for name in files if not (ROOT / "tests" / name).is_file()}

@@ -1,9 +1,8 @@
-"""What is promised, and which tests prove it: from ``promises.yaml`` and from all pages."""
+"""What is promised, and which tests prove it: from ``promises*.yaml`` beside the pages."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +10,6 @@ import yaml
 from test_report import Report, figures, outcome
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
-TESTS = SOURCES.parent.parent / "tests"
-HEADING = "## What we promise"
 
 
 class Promise(NamedTuple):
@@ -56,44 +53,13 @@ def _promise(row: dict[str, object]) -> Promise:
     return Promise(**texts, tests=tuple(tests))
 
 
-def of_pages(pages: Iterable[Path] | None = None) -> list[Promise]:
-    """The promises in the tables at the end of the pages, in the order of the pages' names."""
-    files = _files()
-    found = []
-    for page in sorted(SOURCES.glob("*.md")) if pages is None else pages:
-        text = page.read_text(encoding="utf-8").partition(HEADING)[2]
-        for what, proof in re.findall(r"^\| (.+?) \| (.*)\|$", text, re.MULTILINE)[1:]:
-            if not set(what) <= set("-|"):
-                tests = tuple(_named(proof, files))
-                found.append(Promise(what, "", page.stem, tests))
-    return found
-
-
-def _files() -> dict[str, list[str]]:
-    """Name of a test to the files that have one of that name."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(TESTS.rglob("test_*.py")):
-        names = re.findall(r"^ *def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
-        for name in dict.fromkeys(names):
-            found.setdefault(name, []).append(path.relative_to(TESTS).as_posix())
-    return found
-
-
-def _named(proof: str, files: dict[str, list[str]]) -> Iterator[str]:
-    """``file::name`` of all tests that a cell of a page names."""
-    file = ""
-    used = True
-    for code in re.findall(r"`([^`]+)`", proof):
-        if code.endswith(".py"):
-            if not used:
-                yield file
-            file, used = code.removeprefix("tests/"), False
-        elif code.startswith("test_"):
-            used = True
-            there = files.get(code, [])
-            yield f"{file if file in there or not there else there[0]}::{code}"
-    if not used:
-        yield file
+def of_pages(path: Path = SOURCES / "promises-by-page.yaml") -> list[Promise]:
+    """The promises of single pages."""
+    return [
+        _promise({**row, "page": one["page"]})
+        for one in yaml.safe_load(path.read_text(encoding="utf-8"))
+        for row in one["rows"]
+    ]
 
 
 def table(rows: Sequence[Promise], report: Report | None) -> str:

@@ -46,42 +46,23 @@ def test_no_promise_stands_twice(promises: SimpleNamespace) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_all_tables_of_promises_are_collected(promises: SimpleNamespace) -> None:
+def test_the_page_of_promises_is_the_only_one_with_tables_of_tests(
+    promises: SimpleNamespace,
+) -> None:
     pages = {row.page for row in promises.of_pages()}
-    with_tables = {
+    assert {"training", "losses", "stages", "averaging", "prior"} <= pages
+    with_tables = [
         page.stem
         for page in (DOCS / "src").glob("*.md")
-        if re.search(r"^## What (we promise|is tested)", page.read_text(), re.MULTILINE)
-    }
-    assert pages == with_tables
-    assert {"training", "losses", "stages", "averaging", "prior"} <= pages
+        if re.search(r"^\|.*`test_\w+`", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert with_tables == []
 
 
 def test_every_page_that_is_named_exists(promises: SimpleNamespace) -> None:
     pages = {row.page for section in promises.sections() for row in section.rows if row.page}
+    pages |= {row.page for row in promises.of_pages()}
     assert all((DOCS / "src" / f"{page}.md").is_file() for page in pages)
-
-
-def test_tests_of_a_cell_get_their_files(promises: SimpleNamespace, tmp_path: Path) -> None:
-    page = tmp_path / "some.md"
-    page.write_text(
-        "## What we promise, and the test that proves it\n\n| promise | test |\n|---|---|\n"
-        "| a | `training/averaging/test_ema.py`: `test_the_first_decay_is_two_elevenths` |\n"
-        "| b | `test_parallel_gradients_are_summed`, `nn/test_autocast.py` |\n"
-        "| c | `test_that_is_nowhere` |\n"
-        "| d | |\n"
-    )
-    rows = promises.of_pages([page])
-    assert [row.tests for row in rows] == [
-        ("training/averaging/test_ema.py::test_the_first_decay_is_two_elevenths",),
-        (
-            "training/losses/test_conflict_free.py::test_parallel_gradients_are_summed",
-            "nn/test_autocast.py",
-        ),
-        ("::test_that_is_nowhere",),
-        (),
-    ]
-    assert not exists("::test_that_is_nowhere")
 
 
 def test_a_table_groups_tests_by_file(promises: SimpleNamespace) -> None:
