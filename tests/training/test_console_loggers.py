@@ -50,6 +50,14 @@ def test_a_line_shows_every_part_with_units_and_significant_digits(caplog):
     ]
 
 
+def test_a_run_with_no_epoch_left_says_so(caplog):
+    logger = LineLogger()
+    with caplog.at_level(logging.INFO, "mtt"):
+        start(logger, epoch=12)
+        logger("end", {"best_epoch": 3, "metric": "loss", "best_metric": 1.2e-4}, 12)
+    assert caplog.messages[0] == "all 12 epochs are trained"
+
+
 def test_a_line_leaves_extended_metrics_out(caplog):
     logger = LineLogger()
     extended = {"training energy MaxAE": "meV/atom", "validation energy MaxAE": "meV/atom"}

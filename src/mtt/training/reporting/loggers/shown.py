@@ -39,6 +39,9 @@ class Shown:
         # "validation bulk loss" is of a validation set with columns of its own
         losses = [name for name in values["units"] if name.endswith(" loss")]
         self.parts = [name.removesuffix("loss") for name in losses]
+        if epoch >= self.num_epochs:
+            logger.info("all %d epochs are trained", self.num_epochs)
+            return
         logger.info(
             "epochs %d to %d of %d batches each; %s, errors are RMSE",
             epoch + 1,
