@@ -47,7 +47,7 @@ def frame(tmp_path: Path) -> Frame:
         ),
         ('pbc="T T T" pbc="F F F"', "", ("", ""), "the key 'pbc' is given twice: 'T T T', 'F F F'"),
         ("e=1 Properties=species:S:1:pos:R:3:f:R:3", "", ("", ""), "'Properties' is given twice"),
-        ("e=1", ":q:R:1:q:R:1", (" 1 2", " 1 2"), "the column 'q' is given twice"),
+        ("e=1", ":q:R:1:q:R:1", (" 1 2", " 1 2"), "the column 'q' is given twice: rename one"),
         ("e=1", ":pos:R:3", (" 1 2 3", " 1 2 3"), "the column 'pos' is given twice"),
         ("e=1", ":Z:I:1", (" 1", " 6"), r":4, frame 0: atom 1 is 'H' in species and 6 in Z"),
     ],

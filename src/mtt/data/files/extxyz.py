@@ -185,7 +185,7 @@ def _layout(properties: str) -> tuple[tuple[_Column, ...], int]:
         if kind not in kinds or int(count) != width:
             raise ValueError(f"Properties: {name}:{kind}:{count} is not {name}:{kinds[0]}:{width}")
         if any(column.name == name for column in columns):
-            raise ValueError(f"Properties: the column {name!r} is given twice")
+            raise ValueError(f"Properties: the column {name!r} is given twice: rename one")
         columns.append(_Column(name, kind, start, start + int(count)))
         start += int(count)
     if len(fields) % 3:
