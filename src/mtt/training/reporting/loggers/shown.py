@@ -16,7 +16,7 @@ def number(value: float) -> str:
 
 def best(values: Mapping[str, Any]) -> str:
     """What the line of a best epoch ends with: ``best by loss``; from an ``epoch``."""
-    metric = values.get("metric")  # trainers of their own need not say
+    metric = values.get("metric")  # an own trainer need not say
     return f"best by {metric}" if metric else "best"
 
 
@@ -39,13 +39,14 @@ class Shown:
         # "validation bulk loss" is of a validation set with columns of its own
         losses = [name for name in values["units"] if name.endswith(" loss")]
         self.parts = [name.removesuffix("loss") for name in losses]
-        logger.info(
-            "epochs %d to %d of %d batches each; %s, errors are RMSE",
-            epoch + 1,
-            self.num_epochs,
-            values["n_batches"],
-            " | ".join(part.strip() for part in self.parts),
-        )
+        if epoch < self.num_epochs:
+            logger.info(
+                "epochs %d to %d of %d batches each; %s, errors are RMSE",
+                epoch + 1,
+                self.num_epochs,
+                values["n_batches"],
+                " | ".join(part.strip() for part in self.parts),
+            )
 
     def end(self, values: Mapping[str, Any]) -> None:
         """Say which epoch is best, from an ``end``."""
