@@ -53,7 +53,7 @@ def _dangling(path: Path) -> Unreadable:
     through = f", which leads to {last}" if os.path.join(path.parent, first) != last else ""
     relative = not os.path.isabs(first)
     where = f"{first}{through}" if relative else first
-    hint = "mend the link, or put the file there"
+    hint = "correct the link, or put the file there"
     return Unreadable(f"the link points to nothing: {where}", hint)
 
 

@@ -34,7 +34,7 @@ def test_what_the_data_hide_is_a_table_for_people_and_json_for_programs(
     assert done.code == 1
     shown = " ".join(done.out.split())
     for text in (
-        "1 structure of validation stands in training too",
+        "1 structure of validation occurs in training too",
         "frame 17",
         "'REF_energy' (a number per",
         "the data: 1 wrong,",

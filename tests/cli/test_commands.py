@@ -79,7 +79,7 @@ def test_a_terminated_command_exits_with_143_and_goes_on(
     assert not Path("model.pt").exists()
     done = mtt("train", "options.yaml", "--restart", "auto", "--dry-run")
     assert done.code == 0
-    assert "going on from outputs/" in done.out
+    assert "resuming from outputs/" in done.out
 
 
 @pytest.mark.parametrize("model", ["model.pt", "model.ckpt"])
@@ -248,7 +248,7 @@ def test_options_of_metatrains_commands_are_accepted(
         assert (done.code, done.err) == (0, "")
     done = mtt("eval", "model.pt", "eval.yaml", "-e", "nowhere")
     assert (done.code, done.err) == (0, "")
-    assert "-e nowhere: there is no such folder; files that mtt exported need none" in done.out
+    assert "-e nowhere: this folder does not exist; files that mtt exported need none" in done.out
 
 
 def test_bash_completes_commands_options_and_files(mtt: Mtt) -> None:

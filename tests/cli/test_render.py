@@ -95,5 +95,5 @@ def test_a_training_says_what_it_does_before_anything_is_imported_that_takes_lon
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.stdout.splitlines()[0].endswith(": training as options.yaml says")
+    assert done.stdout.splitlines()[0].endswith(": training with options.yaml")
     assert "torch" in done.stderr or "ase" in done.stderr or "rich" in done.stderr

@@ -117,4 +117,4 @@ def test_all_mistakes_are_told_at_once(packed):
     assert "mtt::chrge: is not in the packed data set" in text
     assert "did you mean 'mtt::charge'?" in text
     assert "indices [40] (1 in all) are not in 0 … 11" in text
-    assert "an index stands more than once" in text
+    assert "an index occurs more than once" in text

@@ -240,7 +240,7 @@ def test_bad_indices_are_all_told(file, energy_options: Make, h2, refuse) -> Non
     assert refuse(energy_options(path, indices=[1, 7, 1, -1])).splitlines() == [
         "set.xyz: indices [7, -1] (2 in all) are not in 0 … 4; "
         "the file has 5 structures, counted from 0",
-        "set.xyz: indices [1] stand more than once (1 in all); name every structure once",
+        "set.xyz: indices [1] occur more than once (1 in all); name every structure once",
     ]
     assert refuse(energy_options(path, indices=[])) == "set.xyz: indices selects no structures"
 

@@ -68,7 +68,7 @@ def test_every_kind_of_mistake_is_told_with_its_frame() -> None:
         "set.xyz, frame 5: the periodic cell vectors are linearly dependent",
         "set.xyz, frame 6: the cell is not finite",
         "set.xyz, frame 7: atoms at the same place: atoms 0 and 1 are 0.0001 apart; "
-        "remove one of them, or mend the cell",
+        "remove one of them, or correct the cell",
     ]
 
 

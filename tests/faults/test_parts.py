@@ -83,7 +83,7 @@ def test_an_element_that_does_not_train_is_refused(
     tiny[f"{part}_set"]["systems"]["read_from"] = "other.xyz"
     write(tiny)
     assert (
-        f"{part}_set: Si stands in the {part} set and not in the training set; a model learns "
+        f"{part}_set: Si is in the {part} set and not in the training set; a model learns "
         "nothing about elements that it never sees"
     ) in refused("train", "options.yaml")
 

@@ -23,7 +23,7 @@ STEP, SAVE = "mtt.training.step.Step.__call__", "mtt.checkpoint.write._read_back
 NOTHING = "nothing half-made is left behind"
 RESUME = "mtt train options.yaml --restart auto"
 SAVED = f"resume with: {RESUME}"
-LATER = f"the training is done and saved; it is exported and evaluated by: {RESUME}"
+LATER = f"the training is done and saved; export and evaluate it with: {RESUME}"
 
 
 class Case(NamedTuple):
@@ -38,7 +38,7 @@ class Case(NamedTuple):
 
 BEFORE = {
     "reading": Case("mtt.data.files.extxyz._frame", 5, "SIGTERM", NOTHING),
-    "neighbour lists": Case("mtt.data.storage.neighbors._cell", 7, "SIGUSR1", NOTHING),
+    "neighbour lists": Case("mtt.data.geometry.finder.Finder._run", 7, "SIGUSR1", NOTHING),
     "baselines": Case("mtt.mlip.fitting.fit_composition", 1, "SIGINT", NOTHING),
 }
 WITHIN = {

@@ -52,7 +52,7 @@ def test_structures_of_training_in_other_sets_are_wrong_however_they_are_written
     parts = {"training": [frames[:20]], "validation": [held_out]}
     (one,) = found(parts, "leaks between sets")
     assert one.severity == "wrong"
-    assert one.what == "2 structures of validation stand in training too"
+    assert one.what == "2 structures of validation occur in training too"
     assert frames_of(one) == {"validation": [5, 6], "training": [3, 17]}
     assert one.number == pytest.approx(100 * 2 / 7)
 
@@ -68,7 +68,7 @@ def test_test_structures_that_chose_the_best_epoch_are_suspicious(
     (one,) = found(parts, "leaks between sets")
     assert (one.severity, one.what) == (
         "suspicious",
-        "1 structure of test stands in validation too",
+        "1 structure of test occurs in validation too",
     )
 
 
@@ -78,7 +78,7 @@ def test_copies_inside_of_a_set_are_suspicious(
     frames = [*cluster[:10], cluster[4], cluster[4], cluster[7]]
     (one,) = found(frames, "duplicates")
     assert one.severity == "suspicious"
-    assert one.what == "3 structures of training stand in it before"
+    assert one.what == "3 structures of training occur earlier in it"
     assert frames_of(one) == {"training": [10, 11, 12]}
 
 

@@ -1,4 +1,4 @@
-"""Keys that stand in files and nobody reads."""
+"""Keys in files that are not read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_labels_besides_the_ones_that_are_read_are_noted(said: Callable[..., lis
     assert "(3 numbers per atom)" in named["REF_forces"].what
     assert (named["REF_energy"].number, named["REF_energy"].unit) == (2, "of 6 frames")
     assert named["REF_energy"].places[0].frames == (1, 4)
-    assert others.what == "other keys that nobody reads: 'config_type'"
+    assert others.what == "other keys, which are not read: 'config_type'"
 
 
 def test_forces_that_are_not_asked_for_are_suspicious(said: Callable[..., list[Any]]) -> None:
@@ -80,4 +80,4 @@ def test_labels_of_a_packed_data_set_count_too(
     pack(read_dataset(options), tmp_path / "packed")
     assert said(tmp_path / "packed") == []
     (one,) = said(tmp_path / "packed", forces=False)
-    assert one.what == "'forces' is in the packed data set, and nobody reads it"
+    assert one.what == "'forces' is in the packed data set and not read"

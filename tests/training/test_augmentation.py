@@ -122,4 +122,4 @@ def test_a_stopped_epoch_begins_anew_when_its_structures_turn_in_another_way(
     model, trainer = restart(tmp_path / "checkpoints" / "last.ckpt", other)
     with caplog.at_level(logging.WARNING, "mtt"):
         train(trainer, model)
-    assert "have changed since the stop in epoch 2; it begins anew" in caplog.text
+    assert "have changed since the stop in epoch 2; it is repeated from its start" in caplog.text

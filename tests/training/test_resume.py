@@ -127,7 +127,7 @@ def test_the_best_of_another_metric_is_not_compared(
     )
     with caplog.at_level(logging.WARNING, "mtt"):
         train(trainer, model)
-    assert "the search for the best starts anew" in caplog.text
+    assert "the search for the best starts again" in caplog.text
     assert read(tmp_path / "checkpoints" / "last.ckpt")["best_epoch"] == 3
 
 
@@ -165,7 +165,7 @@ def test_a_stopped_epoch_begins_anew_when_its_batches_are_others(
     model, trainer = restart(last, make_trainer(listeners=listener, batch_size=8, num_epochs=2))
     with caplog.at_level(logging.WARNING, "mtt"):
         train(trainer, model)
-    assert "have changed since the stop in epoch 2; it begins anew" in caplog.text
+    assert "have changed since the stop in epoch 2; it is repeated from its start" in caplog.text
     assert seen == [(2, 1, 2), (2, 2, 2)]
 
 

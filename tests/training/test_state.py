@@ -11,7 +11,7 @@ from mtt.training.state import TrainingState
 
 
 def test_a_checkpoint_without_a_training_is_refused():
-    with pytest.raises(CheckpointError, match=r"no training to go on with; .*finetune"):
+    with pytest.raises(CheckpointError, match=r"no training to resume; .*finetune"):
         TrainingState.from_checkpoint({"model_state_dict": {}})
 
 

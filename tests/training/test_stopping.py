@@ -23,7 +23,7 @@ def test_max_time_stops_after_a_batch_with_everything_saved(
     with pytest.raises(TrainingInterrupted) as caught:
         train(make_trainer(max_time=1e-6, ema=True), model)
     assert caught.value.exit_code == 143
-    text = "stopped by max_time in epoch 1 and saved; go on with --restart auto"
+    text = "stopped by max_time in epoch 1 and saved; resume with --restart auto"
     assert str(caught.value) == text
     checkpoint = last()
     state = checkpoint["trainer_state"]

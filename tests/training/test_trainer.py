@@ -130,7 +130,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
 
     with caplog.at_level(logging.ERROR, "mtt"):
         train(make_trainer(listeners=[unblock]), make_model())
-    assert "checkpoint not saved, the training goes on" in caplog.text
+    assert "checkpoint not saved, the training continues" in caplog.text
     assert read(blocked / "last.ckpt")["epoch"] == 4
 
 

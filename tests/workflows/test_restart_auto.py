@@ -161,7 +161,9 @@ def test_runs_begun_in_python_are_known_by_their_options(
     assert fit(two[1], "auto").path.samefile(second.path)
     third = copy.deepcopy(two[0])
     third["architecture"]["training"]["learning_rate"] = 0.5
-    with pytest.raises(CheckpointError, match=r"2 runs that were begun in Python .* restart='out"):
+    with pytest.raises(
+        CheckpointError, match=r"2 runs that were started in Python .* restart='out"
+    ):
         fit(third, "auto")
     with pytest.raises(CheckpointError, match=r"of A.yaml: .* is of options passed in Python"):
         fit("A.yaml", "auto")
@@ -201,7 +203,7 @@ def test_a_stopped_run_prints_the_whole_command_and_it_resumes(
     assert words in (run / "train.log").read_text()
     again = mtt(*shlex.split(words)[1:])
     assert again.code == 143
-    assert f"going on from {run}" in again.out
+    assert f"resuming from {run}" in again.out
     assert "all options are those of the run" in again.out
 
 
@@ -227,7 +229,7 @@ def test_an_error_after_the_training_comes_with_the_command_that_does_the_rest(
     assert known is not None
     with pytest.raises(CheckpointError, match="full"), after_training(folder.path, known):
         raise CheckpointError("the disk is full")
-    assert "it is exported and evaluated by: mtt train A.yaml --restart auto" in heard.text
+    assert "export and evaluate it with: mtt train A.yaml --restart auto" in heard.text
 
 
 def test_damaged_options_are_refused_with_their_line_and_the_run_is_left_as_it_is(

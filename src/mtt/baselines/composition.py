@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 Undetermined = dict[str, list[str]]
-"""Elements that the data do not determine one by one, to the targets of which that is so."""
+"""From elements that the data do not determine one by one to the targets concerned."""
 
 
 def fit_composition(
@@ -32,8 +32,8 @@ def fit_composition(
     :param counts: [n, n_types] float64, atoms of each element per sample.
     :param values: [n, properties] float64, NaN where missing.
     :param name: of the target, for the warning.
-    :param undetermined: gets what there is to warn of, for who fits several targets and warns of
-        all at once with :func:`warn_of`.
+    :param undetermined: collects what to warn of, so that a fit of several targets warns
+        once with :func:`warn_of`; None warns here.
     """
     present = ~torch.isnan(values).any(dim=1)
     counts, values = counts[present], values[present]

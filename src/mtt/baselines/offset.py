@@ -32,7 +32,7 @@ class Offset(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """Root mean square of what is left per atom, for the freedom that is left; 0 of nothing."""
+        """Root mean square residual per atom, by degrees of freedom; 0 without samples."""
         rows = self.left[self.kept]
         freedom = (len(rows) - self.rank) * rows.shape[1]
         return float(rows.square().sum() / freedom) ** 0.5 if freedom > 0 else 0.0

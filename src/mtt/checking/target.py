@@ -80,7 +80,7 @@ def _file(text: str, path: Path) -> Target:
         raise ArchitectureError(what, where=text, hint=f"give the folder: mtt check {path.parent}")
     if path.suffix in _YAML:
         return Target(text)
-    hint = f"mtt show {text} tells what it is" if path.suffix in _MODELS else ""
+    hint = f"mtt show {text} says what it is" if path.suffix in _MODELS else ""
     raise _neither(text, hint)
 
 

@@ -43,7 +43,7 @@ def open_temporary(path: Path, mode: str, suffix: str = ".tmp") -> tuple[Path, I
 def remove_abandoned(folder: Path, suffix: str = ".tmp") -> None:
     """Remove the temporary files in ``folder`` that killed processes left."""
     for path in folder.glob(f".*.{'[0-9a-f]' * 2 * _TOKEN}{suffix}"):
-        # in use by another process, removed by one, or nobody can tell
+        # in use by another process, removed by one, or not known
         with contextlib.suppress(OSError), open(path, "rb") as file:
             lock(file)
             path.unlink()

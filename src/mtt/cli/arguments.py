@@ -26,7 +26,7 @@ extensions = click.option(
 
 
 def notice_extensions(folder: Path | None) -> None:
-    """Say that nothing will be in the folder of ``-e``."""
+    """Print that nothing is written into the folder of ``-e``."""
     if folder is not None:
         render.done(f"-e {folder}: exported files need no extensions; none are written")
 

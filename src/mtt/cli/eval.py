@@ -37,7 +37,7 @@ from mtt.cli import arguments, render
     "--warm-up/--no-warm-up",
     default=True,
     show_default=True,
-    help="Run a few batches before the time is taken.",
+    help="Run a few batches before the time is measured.",
 )
 @click.option(
     "-e",
@@ -70,7 +70,9 @@ def command(
     render.begin(f"evaluating {model}")
     if extensions is not None and not extensions.is_dir():
         # scripts for metatrain name the folder, which no export of mtt makes
-        render.done(f"-e {extensions}: there is no such folder; files that mtt exported need none")
+        render.done(
+            f"-e {extensions}: this folder does not exist; files that mtt exported need none"
+        )
         extensions = None
     from mtt.workflows.evaluate import evaluate
 

@@ -27,9 +27,9 @@ COMMANDS = {
     "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
     "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
-    "show": ("mtt.cli.show", "Say what a file of mtt is: a model, packed data, a run, options."),
+    "show": ("mtt.cli.show", "Describe a file: a model, packed data, a run, options."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
-    "new": ("mtt.cli.new", "Write a new architecture, for its author to change."),
+    "new": ("mtt.cli.new", "Write a new architecture to start from."),
     "check": ("mtt.cli.check", "Check architectures, or an options file and its data."),
     "data": ("mtt.cli.data", "Statistics of data files; packing of large data sets."),
 }

@@ -46,9 +46,7 @@ def command(
     does not remember -r, -o or --architectures: a run that is stopped prints the whole command that
     resumes it, and so does `mtt show RUN`.
     """
-    render.begin(
-        f"training as {options} says", logged=True
-    )  # before the imports, which take seconds
+    render.begin(f"training with {options}", logged=True)  # before the imports, which take seconds
     arguments.notice_extensions(extensions)
     from mtt.workflows.train import train
 

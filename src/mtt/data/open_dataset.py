@@ -137,7 +137,7 @@ def _chosen(
         what = f"indices {outside[:5]} ({len(outside)} in all) are not in 0 … {n - 1}"
         problems.append(Problem(what, str(folder), f"it holds {n} structures, counted from 0"))
     if len(set(indices)) < len(indices):
-        problems.append(Problem("an index stands more than once", str(folder)))
+        problems.append(Problem("an index occurs more than once", str(folder)))
     if not indices:
         problems.append(Problem("indices selects no structures", str(folder)))
     return indices

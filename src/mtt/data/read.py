@@ -126,7 +126,7 @@ def _checked_indices(indices: list[int] | None, frames: list[RawFrame]) -> list[
         problems.append(Problem(what, file, f"the file has {n} structures, counted from 0"))
     twice = [i for i, count in Counter(indices).items() if count > 1]
     if twice:
-        what = f"indices {twice[:5]} stand more than once ({len(twice)} in all)"
+        what = f"indices {twice[:5]} occur more than once ({len(twice)} in all)"
         problems.append(Problem(what, file, "name every structure once"))
     if problems:
         raise DataError.collect(problems)

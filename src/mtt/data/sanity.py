@@ -37,7 +37,7 @@ def check_structures(frames: Sequence[RawFrame], findings: Findings) -> None:
         what = f"atoms {pair.first} and {pair.second} are {pair.distance:.2g} apart"
         if pair.first == pair.second:
             what = f"atom {pair.first} is {pair.distance:.2g} from its own periodic image"
-        hint = "remove one of them, or mend the cell"
+        hint = "remove one of them, or correct the cell"
         findings.add(sane[pair.frame], "atoms at the same place", f": {what}", hint)
         named.add(pair.frame)
     _check_bounds([frame for i, frame in enumerate(sane) if i not in named], findings)

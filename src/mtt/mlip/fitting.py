@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 UNDETERMINED = (
     "the training set has no label of %s itself: it is learnt from its derivatives alone, and its "
-    "constant is not determined (atomic_baseline sets it); its own errors choose no epoch"
+    "constant is not determined (atomic_baseline sets it); its own errors do not decide the best "
+    "epoch"
 )
 
 

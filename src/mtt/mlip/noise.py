@@ -17,7 +17,7 @@ above the noise of float32 and of most programs, and far below any relaxed struc
 
 
 def spread(residual: Tensor) -> float:
-    """Root mean square of energies per atom without their composition baseline; 0 of nothing.
+    """Root mean square of energies per atom without their composition baseline; 0 if empty.
 
     :param residual: [n, ...], NaN where a label is missing.
     """

@@ -35,9 +35,9 @@ class SystemsOptions:
 
 @dataclass(frozen=True)
 class GradientOptions:
-    """Where forces, stress or virial of an energy stand.
+    """Where forces, stress or virial of an energy are.
 
-    :param explicit: False where the section stands by default only, so that missing labels are
+    :param explicit: False where the section is a default only, so that missing labels are
         no mistake.
     :param others: further keys of a default section; the first one that the file has
         is read, ``key`` before all.

@@ -30,8 +30,8 @@ def check_elements(structures: Structures) -> Iterator[Finding]:
         yield Finding(
             CHECK,
             "note",
-            f"compositions do not tell the energies of {symbols} apart (rank {rank} of {used}): "
-            "only the sum that these compositions need is learned",
+            f"compositions do not determine the energies of {symbols} one by one "
+            f"(rank {rank} of {used}): only the sum that these compositions need is learned",
             structures.whole(training),
             rank,
             "",
@@ -46,7 +46,7 @@ def _unseen(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
     for k in np.flatnonzero(~seen):
         holders = structures.counts[:, k] > 0
         if holders.any():
-            what = f"{chemical_symbols[structures.types[k]]} stands in no structure of training"
+            what = f"{chemical_symbols[structures.types[k]]} is in no structure of training"
             advice = "a model learns nothing about elements that it never sees"
             places = structures.places(holders)
             yield Finding(CHECK, "wrong", what, places, int(holders.sum()), "structures", advice)
@@ -59,7 +59,7 @@ def _rare(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
         return  # all are few
     for k in np.flatnonzero((n > 0) & (n < _RARE)):
         symbol = chemical_symbols[structures.types[k]]
-        what = f"{symbol} stands in {count(n[k], 'structures')} of training alone"
+        what = f"{symbol} is in {count(n[k], 'structures')} of training only"
         advice = f"add structures with {symbol}, or leave these out"
         places = structures.places(holds[:, k])
         yield Finding(CHECK, "suspicious", what, places, int(n[k]), "structures", advice)

@@ -73,7 +73,7 @@ def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[F
             if not found.any():
                 continue
             share = found.sum() / (structures.part == later).sum()
-            what = f"{_stand(found.sum(), names[later])} in {names[earlier]} too"
+            what = f"{_occur(found.sum(), names[later])} in {names[earlier]} too"
             trained = names[earlier] == "training"
             others = several & (structures.part == earlier)
             others &= np.isin(original, original[found])
@@ -97,13 +97,13 @@ def _within(structures: Structures, original: Index, several: Mask) -> Iterator[
         if len(again):
             places = structures.places(again)
             share = 100.0 * len(again) / len(mine)
-            what = f"{_stand(len(again), name)} in it before"
+            what = f"{_occur(len(again), name)} earlier in it"
             advice = "remove them, unless they are to weigh more than others"
             yield Finding(CHECK, "suspicious", what, places, share, f"% of {name}", advice)
 
 
-def _stand(n: int, name: str) -> str:
-    return f"{count(n, 'structures')} of {name} {'stands' if n == 1 else 'stand'}"
+def _occur(n: int, name: str) -> str:
+    return f"{count(n, 'structures')} of {name} {'occurs' if n == 1 else 'occur'}"
 
 
 def _other_labels(structures: Structures, original: Index) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What stands in the files and nobody reads, and how many structures have what is read."""
+"""Keys in the files that are not read, and how many structures have what is read."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _others(path: str, part: str, keys: Sequence[Key]) -> Iterator[Finding]:
     if keys:
         listed = ", ".join(repr(key.name) for key in keys[:_SHOWN])
         listed += f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-        what = f"other keys that nobody reads: {listed}"
+        what = f"other keys, which are not read: {listed}"
         yield Finding(UNUSED, "note", what, (Place(part, path),))
 
 
@@ -186,7 +186,7 @@ def _kind(key: Key) -> str:
 
 def _unused(path: str, part: str, key: Key, n: int, nobody: bool) -> Finding:
     per = "atom" if key.per_atom else "structure"
-    what = f"{key.name!r} ({key.shape} per {per}) stands in the file, and nobody reads it"
+    what = f"{key.name!r} ({key.shape} per {per}) is in the file and not read"
     advice = "a label that is lost? Name it in the options as the key of a target"
     if not nobody:
         advice = "another key is read for this; is it the right one?"
@@ -205,7 +205,7 @@ def _unused_in_store(path: str, part: str, use: _Use) -> Iterator[Finding]:
         unused = [word for kind, word, has in kinds if has and kind not in asked]
         unused = unused if (name, False) in use.read else [name]
         for word in unused:
-            what = f"{word!r} is in the packed data set, and nobody reads it"
+            what = f"{word!r} is in the packed data set and not read"
             advice = "a label that is lost? Ask for it in the options"
             yield Finding(UNUSED, "suspicious", what, (Place(part, path),), None, "", advice)
 

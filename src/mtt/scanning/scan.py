@@ -47,7 +47,7 @@ def scan(
     :param parts: the data sets of ``"training"``, ``"validation"`` and ``"test"``; names and
         numbers are free, but what is learned is said of ``"training"`` alone.
     :param sets: the options that data sets were read by; their files are read again for the
-        keys that nobody uses.
+        keys that are not used.
     :param cutoff: of the model, in the unit of length of the data.
     :param baseline: ``atomic_baseline`` of the options.
     :return: the worst first; what is in order (``"fine"``) last.

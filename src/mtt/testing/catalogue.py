@@ -217,7 +217,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "the trainer's checkpoint loads in every context",
         checkpoints.check_contexts,
-        meaning="A training cannot go on, be fine-tuned or exported.",
+        meaning="A training cannot be resumed, fine-tuned or exported.",
         look="load_checkpoint: build, cast to the stored dtype, load_state_dict; the latest "
         "weights to restart, the best ones else.",
     ),
@@ -231,13 +231,13 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a restart goes on with the same model",
         checkpoints.check_restart,
-        meaning="After an interruption the training begins anew, in part.",
+        meaning="After an interruption part of the training is repeated.",
         look="restart(): nothing is to be built or drawn again for data that are known.",
     ),
     Check(
         "a restart refuses unknown elements and targets",
         checkpoints.check_restart_refuses,
-        meaning="The training goes on with half of the data, or fails in the middle of an epoch.",
+        meaning="The training continues with half of the data, or fails in the middle of an epoch.",
         look="restart(): compare dataset_info with the model's own, and raise ArchitectureError.",
     ),
     Check(

@@ -65,7 +65,7 @@ class Checkpoints:
             path = save()
         except (CheckpointError, OSError) as error:
             # the training is worth more than this file; the next save tries again
-            logger.error("checkpoint not saved, the training goes on: %s", error)
+            logger.error("checkpoint not saved, the training continues: %s", error)
             return False
         self._events("checkpoint", epoch, path=str(path))
         return True

@@ -237,7 +237,7 @@ class Fit:
         raise TrainingInterrupted(
             f"stopped by {by} in epoch {self.state.epoch + 1} and saved",
             exit_code=code,
-            hint="go on with --restart auto",
+            hint="resume with --restart auto",
         )
 
 

@@ -132,7 +132,7 @@ class TrainingState:
         values = checkpoint.get("trainer_state")
         if values is None:
             raise CheckpointError(
-                "the checkpoint holds a model but no training to go on with",
+                "the checkpoint holds a model but no training to resume",
                 hint="start from its weights with finetune.read_from",
             )
         values = dict(values)

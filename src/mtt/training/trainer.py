@@ -54,7 +54,7 @@ class MLIPTrainer(TrainerInterface):
     """
 
     __taken_on_restart__: frozenset[str] = frozenset()
-    """Options of the folder's own that a resumed training may change; others are refused."""
+    """Own options of the architecture that a resumed training may change; others are refused."""
 
     def __init__(self, hypers: dict[str, Any]) -> None:
         defaults = self.platform_hypers()
@@ -243,7 +243,7 @@ class MLIPTrainer(TrainerInterface):
             )
         logger.warning(
             "epoch %d was best by %s; best_model_metric or loss have changed since, "
-            "so the search for the best starts anew",
+            "so the search for the best starts again",
             best.epoch,
             best.metric,
         )
@@ -262,7 +262,7 @@ class MLIPTrainer(TrainerInterface):
         if state.batch and state.epoch_key != key:
             logger.warning(
                 "the data, the batches or the loss have changed since the stop in epoch %d; "
-                "it begins anew",
+                "it is repeated from its start",
                 state.epoch + 1,
             )
             state.begin_epoch()
@@ -276,7 +276,7 @@ class MLIPTrainer(TrainerInterface):
         """:raises CheckpointError: with these weights nothing could go on; older ones are kept."""
         lost = nonfinite_weights(model)
         if lost:
-            raise CheckpointError(lost, hint="the checkpoint before is kept; go on from there")
+            raise CheckpointError(lost, hint="the checkpoint before is kept; resume from it")
         return self._checkpoint(model)
 
     def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def fine_tuned(
 
     :param device: where the training set is predicted before the first step.
     :raises MttError: the source does not fit the options or the data; predictions of the
-        model differ from the source's and nobody knows why.
+        model differ from the source's without a known reason.
     """
     finetune = hypers["training"]["finetune"]
     path = finetune["read_from"]

@@ -125,8 +125,8 @@ def test_all_structures_that_have_no_list_are_refused_together_before_any_list()
         ),
         (
             "far.xyz, frame 3",
-            "the cell is too flat: 0.01 high along vector 0 (at least 0.05); mend the cell; where "
-            "nothing repeats, set pbc to F",
+            "the cell is too flat: 0.01 high along vector 0 (at least 0.05); correct the cell; "
+            "where nothing repeats, set pbc to F",
         ),
     ]
     assert found[3].startswith("far.xyz, frame 4: the search for neighbours within 10000 would")

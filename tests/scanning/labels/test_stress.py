@@ -23,7 +23,9 @@ def test_a_stress_of_the_right_sign_and_unit_is_fine(
     (one,) = found(crystal, CHECK, energy=STRESS)
     assert one.severity == "fine"
     assert one.number == pytest.approx(1.0, abs=0.2)
-    record_property("energies change so many times as right stresses say", round(one.number, 3))
+    record_property(
+        "energies change so many times as much as right stresses say", round(one.number, 3)
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ def test_forces_of_the_right_sign_and_unit_are_fine(
     (one,) = found(cluster, CHECK)
     assert one.severity == "fine"
     assert one.number == pytest.approx(1.0, abs=0.15)
-    record_property("energies change so many times as right forces say", round(one.number, 3))
+    record_property(
+        "energies change so many times as much as right forces say", round(one.number, 3)
+    )
 
 
 @pytest.mark.parametrize(

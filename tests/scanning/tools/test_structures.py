@@ -27,7 +27,7 @@ def _energy_only(atoms: ase.Atoms, energy: float) -> ase.Atoms:
 def test_elements_that_always_come_together_are_named(cluster: Frames, found: Found) -> None:
     (one,) = found(cluster, "elements")
     assert one.severity == "note"
-    assert "the energies of Cu and Au apart (rank 1 of 2)" in one.what
+    assert "the energies of Cu and Au one by one (rank 1 of 2)" in one.what
 
 
 def test_elements_that_the_data_tell_apart_are_not_named(found: Found) -> None:
@@ -49,11 +49,11 @@ def test_elements_unseen_in_training_are_wrong_and_rare_ones_suspicious(
         keep_labels(cluster[i])
     parts = {"training": [cluster[:36]], "test": [cluster[36:]]}
     unseen, rare = found(parts, "elements")[:2]
-    assert (unseen.severity, unseen.what) == ("wrong", "Pt stands in no structure of training")
+    assert (unseen.severity, unseen.what) == ("wrong", "Pt is in no structure of training")
     assert frames_of(unseen) == {"test": [2]}
     assert (rare.severity, rare.what) == (
         "suspicious",
-        "Ag stands in 1 structure of training alone",
+        "Ag is in 1 structure of training only",
     )
     assert frames_of(rare) == {"training": [3]}
 

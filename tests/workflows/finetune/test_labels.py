@@ -124,7 +124,7 @@ def test_an_offset_per_element_is_named_with_its_size_and_refitted(source, label
     facts = found.facts["targets"]["energy"]
     assert facts["baseline"] == "refitted"
     assert facts["offset"] == pytest.approx({"H": 4.0, "C": -300.0, "O": 120.0})
-    assert f"step 0: energy {rows['energy'].rmse:.4g} meV/atom, forces" in caplog.text
+    assert f"step 0: energy {rows['energy'].rmse:.4g} meV/atom; forces" in caplog.text
     assert "on 30 structures of the training set" in caplog.text
 
 
@@ -132,7 +132,7 @@ def test_keep_leaves_the_baseline_and_warns_with_the_figure(source, labelled):
     model, found = compared(source, dataset(labelled(shifted)), options("keep"))
     assert torch.equal(model.composition.values, source.composition.values)
     (notice,) = found.notices
-    assert notice.warns and "finetune.baseline: refit takes it off" in str(notice)
+    assert notice.warns and "finetune.baseline: refit removes it" in str(notice)
     assert notice.number == pytest.approx(found.facts["targets"]["energy"]["mean_residual"])
 
 

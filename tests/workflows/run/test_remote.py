@@ -156,7 +156,7 @@ def test_a_copy_that_keeps_failing_is_reported_with_file_and_url_and_tried_at_th
         copy.close()
     assert caplog.messages == [
         "train.log was not copied to slow://bucket/project/train.log in 3 attempts "
-        "(ConnectionError: the line is dead); the training goes on"
+        "(ConnectionError: the line is dead); the training continues"
     ]
     assert store.came == ["checkpoints/last.ckpt", "train.log"]
 

@@ -1,1 +1,1 @@
-"""Batches of structures: order, size in atoms, rotation, the way to the device."""
+"""Batches of structures: order, size in atoms, rotation, copies on the device."""

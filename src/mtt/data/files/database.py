@@ -1,4 +1,4 @@
-"""ASE databases, with what they hold under names of the user's own."""
+"""ASE databases, with what they hold under the user's names."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _frame(rows: list[str], path: str, index: int) -> RawFrame:
 
 
 def parse_comment(line: str) -> dict[str, str]:
-    """``key=value`` pairs; values may stand in quotes or brackets, ``\\`` escapes.
+    """``key=value`` pairs; values may be in quotes or brackets, ``\\`` escapes.
 
     :raises ValueError: a key has two values.
     """
@@ -268,7 +268,7 @@ def _check_agreement(numbers: Any, symbols: list[str] | None) -> None:
     if len(different):
         atom = int(different[0])
         what = f"atom {atom} is {symbols[atom]!r} in species and {numbers[atom]} in Z"
-        raise _FrameError(what, atom + 2, "leave one of the two columns out, or mend it")
+        raise _FrameError(what, atom + 2, "leave one of the two columns out, or correct it")
 
 
 def _elements(symbols: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""A structure and everything a file says about it, before anybody asks for a label."""
+"""A structure and everything a file says about it, before labels are looked up."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def from_ase(atoms: ase.Atoms, file: str, index: int) -> RawFrame:
     """Everything that ``atoms`` carries: ``info``, ``arrays``, and the calculator's results.
 
     ASE's readers move the names it knows (``energy``, ``forces``, ``stress``, ...) into a
-    calculator. Its results are taken as they stand, so that constraints (``FixAtoms``) do not
+    calculator. Its results are taken as they are, so that constraints (``FixAtoms``) do not
     zero forces. Results of other positions than the present ones are left out.
 
     Of an ASE database, ``data`` and ``key_value_pairs`` are labels too. An array of ``data`` with

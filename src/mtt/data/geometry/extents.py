@@ -1,7 +1,7 @@
 """Bounds of geometry: what is so wide, flat or far away that no neighbour list is computed.
 
 They are the same for every unit of length, as that of atoms at the same place is: they are far
-beyond what anybody computes, and keep damaged files out. What the neighbour list of a structure
+beyond any computation, and keep damaged files out. What the neighbour list of a structure
 within these bounds needs is another matter (:mod:`mtt.data.geometry.finder`).
 """
 
@@ -141,4 +141,4 @@ def beyond(extents: Extents) -> Iterator[Fault]:
 _DAMAGED = "is a number damaged, or the unit of length wrong?"
 _LOST = "is an atom lost, or the unit of length wrong? Leave the structure out"
 _VACUUM = "a vacuum of a few cutoffs is enough; where nothing repeats, set pbc to F"
-_FLAT = "mend the cell; where nothing repeats, set pbc to F"
+_FLAT = "correct the cell; where nothing repeats, set pbc to F"

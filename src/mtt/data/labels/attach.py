@@ -41,7 +41,7 @@ class Labels:
         self.notices: list[str] = []
 
     def target(self, name: str, options: TargetOptions) -> tuple[list[FrameLabels], TargetInfo]:
-        """Labels of every structure. A gradient that nobody asked for and no file has is off."""
+        """Labels of every structure. A gradient that is a default and that no file has is off."""
         section = f"targets.{name}"
         alone = self._may_be_alone(name, section, options)
         missing = [np.full((1, options.num_subtargets), np.nan)] * len(self._systems)
@@ -171,7 +171,7 @@ class Labels:
         periodic = [frame.is_periodic for frame in self._systems]
         if not any(periodic) and not options.explicit:
             self._tell_dropped(section, options)
-            return None  # molecules have none, and nobody asked
+            return None  # molecules have none, and it is a default
         item = _symmetric(section, options)
         found = self._look_up(item, options, periodic)
         if found is None:

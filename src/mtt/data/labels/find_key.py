@@ -24,8 +24,8 @@ class Section:
     """What is looked up.
 
     :param name: as the user writes it, ``"targets.energy.forces"``.
-    :param explicit: False where nobody wrote it, so that a file without it is no mistake.
-    :param convert: from what stands in the file and the number of atoms, to an array.
+    :param explicit: False where it is a default, so that a file without it is not a mistake.
+    :param convert: from what the file has and the number of atoms, to an array.
     :param shape: of that array, from the number of atoms.
     :param remedy: what else can be done where no structure has the key.
     """
@@ -49,7 +49,7 @@ def look_up(
     """One array per frame, all NaN where a frame that is not ``required`` has no such key.
 
     None where there is nothing to use: because of a mistake, which is then in ``findings``, or
-    because nobody asked, which is then in ``notices``.
+    because it was not asked for, which is then in ``notices``.
     """
     values = [_places(frame, section)[0].get(section.key) for frame in frames]
     if all(value is None for value in values) and section.per_atom:
@@ -104,7 +104,7 @@ def _from_structures(
 
 
 def _places(frame: RawFrame, section: Section) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Where a key is looked up, and where it may stand by mistake."""
+    """Where a key is looked up, and where it may be by mistake."""
     if section.per_atom:
         return frame.per_atom, frame.per_structure
     return frame.per_structure, frame.per_atom

@@ -46,5 +46,5 @@ Column = Tensor | Pieces
 
 
 def join_offsets(offsets: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Offsets of several arrays when they stand one after the other."""
+    """Offsets of several arrays that follow one another."""
     return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part) for part in offsets]))])

@@ -113,7 +113,7 @@ def _check_heads(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str,
 def _origin(
     name: str, source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]
 ) -> str | None:
-    """Name in ``source`` of the tensor ``name``; None for a head that begins anew."""
+    """Name in ``source`` of the tensor ``name``; None for a new head."""
     for target, modules in model.head_modules().items():
         for i, module in enumerate(modules):
             if not is_within(name, module):

@@ -95,7 +95,7 @@ def _read(path: Path) -> str:
             content = file.read(MAX_BYTES + 1)
         if content.startswith(_ZIP):
             what = "is a checkpoint or an exported model, not an options file"
-            raise ConfigError(what, where=str(path), hint="`mtt show` says what stands in it")
+            raise ConfigError(what, where=str(path), hint="`mtt show` says what it holds")
         if len(content) > MAX_BYTES:
             what = f"is no options file: it has more than {MAX_BYTES:,} bytes"
             raise ConfigError(what, where=str(path))

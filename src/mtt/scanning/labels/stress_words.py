@@ -46,7 +46,7 @@ def answer_of(name: str, word: str, found: Decision) -> Answer:
         return _whole(name, word, slope, right, found)
     if found.open:
         return _partly(name, word, found, slope)
-    what = f"{name} changes {slope.slope:.2f} times as the {word} says, {_over(slope)}"
+    what = f"{name} changes {slope.slope:.2f} times as much as the {word} says, {_over(slope)}"
     return Answer("fine", FINE, what, slope.slope, "", found)
 
 
@@ -57,7 +57,8 @@ def undecided(name: str, word: str, found: Decision | None) -> Answer:
         r2 = found.given.r2
         why = f"R² = {r2:.2f} over {found.given.n} pairs of similar structures"
         if found.is_sure:
-            why = f"{name} changes {found.both.slope:.2f} times as it says, {_over(found.both)}"
+            times = f"{found.both.slope:.2f} times as much as it says"
+            why = f"{name} changes {times}, {_over(found.both)}"
     what = f"whether the {word} is the derivative of {name} cannot be decided: {why}"
     return Answer("note", OPEN, what, r2, _STRAINED)
 
@@ -141,7 +142,8 @@ def _parts(name: str, word: str, found: Decision) -> Answer:
         reason = f"{'shear' if times > 1 else 'normal'} components would fit {units[0]} for eV/Å³"
     what = (
         f"shear components of the {word} have another unit than the others: {name} changes "
-        f"{normal:.3g} times as xx, yy and zz say, and {shear:.3g} times as yz, xz and xy say, "
+        f"{normal:.3g} times as much as xx, yy and zz say, and {shear:.3g} times as much as yz, "
+        f"xz and xy say, "
         f"{_over(found.explained)}"
     )
     sure: Severity = "wrong" if reason or not 1 / 3 < times < 3 else "suspicious"
@@ -152,13 +154,13 @@ def _parts(name: str, word: str, found: Decision) -> Answer:
 def _whole(name: str, word: str, slope: Fit, is_unit_right: bool, found: Decision) -> Answer:
     size = abs(slope.slope)
     problems = ["the wrong sign"] * (slope.slope < 0) + ["another unit"] * (not is_unit_right)
-    what = f"the {word} has {' and '.join(problems)}: {name} changes {slope.slope:.3g} times as it "
+    what = f"the {word} has {' and '.join(problems)}: {name} changes {slope.slope:.3g} times "
     advice = [f"reverse its sign: {_rule(word)}"] if slope.slope < 0 else []
     unit = next((u for u, per in PRESSURES.items() if same(1 / size, per, KIND)), "")
     advice += [] if is_unit_right else [_unit_advice(size, word)]
     sure: Severity = "wrong" if slope.slope < 0 or unit or not 1 / 3 < size < 3 else "suspicious"
     key = ("slope", slope.slope < 0, is_unit_right or unit or round(size, 1))
-    said = f"{what}says, {_over(slope)}"
+    said = f"{what}as much as it says, {_over(slope)}"
     return Answer(sure, key, said, slope.slope, "; ".join(advice), found)
 
 
@@ -170,7 +172,7 @@ def _partly(name: str, word: str, found: Decision, slope: Fit) -> Answer:
     what = (
         f"whether {which} of the {word} are in the right order and of the right sign cannot be "
         f"decided from these data; {right} right: {name} changes {slope.slope:.2f} times as "
-        f"{'it says' if len(rest) == 1 else 'they say'}, {_over(slope)}"
+        f"much as {'it says' if len(rest) == 1 else 'they say'}, {_over(slope)}"
     )
     need = "sheared" if found.open <= _SHEAR else "strained and sheared"
     need = "strained" if found.open <= _NORMAL else need

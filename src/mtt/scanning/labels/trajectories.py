@@ -20,7 +20,7 @@ from mtt.scanning.tools.units import explain, same
 CHECK = "forces against energies"
 _LENGTHS = (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)  # Å: steps up to these are looked at
 _STRAIN = 0.04  # largest component of the strain of steps that stresses account for
-_SIMILAR = 0.3  # Å: steps this short tell of labels that are no derivatives at all,
+_SIMILAR = 0.3  # Å: steps this short show labels that are not derivatives at all,
 _MANY = 30  # if there are so many of them
 _UNRELATED = 0.25  # and R² is below this
 _SHARE = 0.03  # of steps that are far off, from which on they are looked at by themselves
@@ -117,8 +117,8 @@ def _unrelated(name: str, slope: Fit) -> Answer:
 def _contradictory(name: str, one: Fit, other: Fit) -> Answer:
     what = (
         f"forces of some structures have another sign or unit than those of others: {name} "
-        f"changes {one.slope:.3g} times as they say over {one.n} pairs of similar structures, and "
-        f"{other.slope:.3g} times over {other.n} others"
+        f"changes {one.slope:.3g} times as much as they say over {one.n} pairs of similar "
+        f"structures, and {other.slope:.3g} times over {other.n} others"
     )
     advice = (
         "find out which structures are from which source, and mark them by a key (config_type): "
@@ -140,10 +140,10 @@ def _answer(structures: Structures, name: str, law: _Law) -> Answer:
     size = abs(slope.slope)
     is_unit = not 1 / _GOOD < size < _GOOD
     if slope.slope > 0 and not is_unit:
-        what = f"{name} changes {slope.slope:.2f} times as forces say, {said}"
+        what = f"{name} changes {slope.slope:.2f} times as much as forces say, {said}"
         return Answer("fine", FINE, what, slope.slope, "", law)
     problems = ["the wrong sign"] * (slope.slope < 0) + ["another unit"] * is_unit
-    what = f"forces have {' and '.join(problems)}: {name} changes {slope.slope:.3g} times as they "
+    what = f"forces have {' and '.join(problems)}: {name} changes {slope.slope:.3g} times "
     remedies = ["these are gradients: reverse their sign"] * (slope.slope < 0)
     info = structures.info
     units = explain(size, info.targets[name].unit, info.length_unit) if is_unit else ""
@@ -152,4 +152,6 @@ def _answer(structures: Structures, name: str, law: _Law) -> Answer:
     sure = slope.slope < 0 or units or not 1 / 3 < size < 3
     severity: Severity = "wrong" if sure else "suspicious"
     key = ("slope", slope.slope < 0, units or (round(size, 1) if is_unit else ""))
-    return Answer(severity, key, f"{what}say, {said}", slope.slope, "; ".join(remedies), law)
+    return Answer(
+        severity, key, f"{what}as much as they say, {said}", slope.slope, "; ".join(remedies), law
+    )

@@ -110,7 +110,7 @@ class Faults:
 
     def _go_back(self, where: str, state: TrainingState) -> None:
         if self._on_nonfinite != "rollback":
-            hint = f"{_ADVICE}; with rollback, or skip, a restart goes on"
+            hint = f"{_ADVICE}; with rollback, or skip, a restart continues"
             raise NonFinite(f"{where}: {self._last}; no update was made", where=_WHERE, hint=hint)
         if state.rollbacks >= LIMIT:
             what = f"{where}: {self._last}; {LIMIT} rollbacks did not help"

@@ -66,7 +66,7 @@ class Events:
                 self._listeners = [kept for kept in self._listeners if kept is not listener]
                 logger.error(
                     "the listener %s failed at event %r of epoch %d (%s: %s); "
-                    "it is switched off, the training goes on",
+                    "it is switched off, the training continues",
                     _name(listener),
                     category,
                     epoch,

@@ -36,7 +36,7 @@ class Schedule:
     """
 
     metric: str = ""
-    """What it listens to of the validation; empty: to nothing."""
+    """The metric of the validation that it uses; empty: none."""
 
     def __init__(self, peak: float, warmup: Warmup, curve: Curve) -> None:
         self.peak = peak

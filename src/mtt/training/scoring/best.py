@@ -31,13 +31,13 @@ class BestRule:
     zero or noise (:mod:`mtt.training.scoring.judged`).
 
     :param loss: that of the training; losses of different weights are not compared.
-    :param validation_names: sets that have metrics of their own.
+    :param validation_names: sets that have their own metrics.
     :param judged: which errors the validation labels allow to choose.
     :raises ConfigError: no metric has this name.
     """
 
     metric: str
-    """What :meth:`value` is, for people."""
+    """The name of :meth:`value` in messages."""
 
     def __init__(
         self,

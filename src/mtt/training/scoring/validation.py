@@ -51,7 +51,7 @@ class Validation:
 
     @property
     def names(self) -> list[str]:
-        """Sets that have metrics of their own."""
+        """Sets that have their own metrics."""
         return [name for name, _ in self.sets if name]
 
     def run(self, model: MLIPModel, interrupted: Callable[[], None]) -> dict[str, float]:

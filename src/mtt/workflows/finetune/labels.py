@@ -44,7 +44,7 @@ class AgainstLabels:
     @property
     def line(self) -> str:
         """The table in one line."""
-        errors = ", ".join(
+        errors = "; ".join(
             f"{row.quantity} {row.rmse:.4g} {row.unit}".rstrip()
             for row in self.report.rows
             if not row.quantity.endswith(" total")

@@ -114,7 +114,7 @@ def _offset(subject: Subject, verdict: Verdict, done: Done, wish: str) -> Iterat
     number, unit = verdict.shift, subject.unit
     if done == "refitted":
         what += f" The baseline is refitted ({KEY}: {wish})"
-        what += f", an RMSE of {left} is left" if verdict.offset.freedom > 0 else ""
+        what += f"; an RMSE of {left} is left" if verdict.offset.freedom > 0 else ""
         yield Notice(False, what, number, unit)
     elif done == "given":
         advice = "does it belong to these labels? Without it the offset is refitted"
@@ -122,7 +122,7 @@ def _offset(subject: Subject, verdict: Verdict, done: Done, wish: str) -> Iterat
             True, f"{what} The atomic_baseline of the options is kept", number, unit, advice
         )
     elif done == "kept":
-        advice = f"{KEY}: refit takes it off, and leaves an RMSE of {left}"
+        advice = f"{KEY}: refit removes it, and leaves an RMSE of {left}"
         yield Notice(True, f"{what} The baseline is kept ({KEY}: keep)", number, unit, advice)
     else:
         yield Notice(True, f"{what} The baseline of this model cannot be refitted", number, unit)

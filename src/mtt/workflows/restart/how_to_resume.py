@@ -40,7 +40,7 @@ def resuming(run: Path, command: Command, outputs: Path = OUTPUTS) -> str:
 
 @contextmanager
 def during_training(run: Path, command: Command) -> Iterator[None]:
-    """Around the training: who is stopped in it learns the command that resumes it."""
+    """Around the training: a stop in it names the command that resumes it."""
     try:
         yield
     except TrainingInterrupted as stop:
@@ -55,14 +55,14 @@ def during_training(run: Path, command: Command) -> Iterator[None]:
 @contextmanager
 def after_training(run: Path, command: Command) -> Iterator[None]:
     """Around what follows the training: it is done and saved, and only this is left to do."""
-    left, done = f"exported and evaluated by: {resuming(run, command)}", False
+    left, done = f"export and evaluate it with: {resuming(run, command)}", False
     try:
         yield
         done = True
     except Stopped as stop:
         done = True
-        hint = f"the training is done and saved; it is {left}"
+        hint = f"the training is done and saved; {left}"
         raise Stopped(stop.what, exit_code=stop.exit_code, hint=hint) from None
     finally:
         if not done:
-            log.info("the training is done and saved; once this is mended, it is %s", left)
+            log.info("the training is done and saved; once this is fixed, %s", left)

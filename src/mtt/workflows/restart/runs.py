@@ -103,7 +103,7 @@ def _of_python(wanted: Wanted, outputs: Path) -> list[Path]:
         seeded = wanted._replace(options=newest or {}, seeded=True)
         if newest is None or not all(_is_same(run, seeded) for run in candidates[1:]):
             raise CheckpointError(
-                f"not one of the {len(candidates)} runs that were begun in Python has these "
+                f"not one of the {len(candidates)} runs that were started in Python has these "
                 "options, and they differ among themselves",
                 where=str(outputs),
                 hint=f"say which one to resume, restart={_newest_of(candidates[0])!r}, or leave "
@@ -145,10 +145,10 @@ def _whose(run: Path) -> str:
     """The options file of a run, for messages."""
     known = recorded(run)
     if known is None:
-        return "a file that it does not name (other options; begun by an older mtt)"
+        return "a file that it does not name (other options; started by an older mtt)"
     if not known.file or Path(known.file).is_file():
         return known.name
-    return f"{known.name} (which is not there any more)"
+    return f"{known.name} (which no longer exists)"
 
 
 def runs_below(folder: Path) -> Iterator[Path]:

@@ -88,12 +88,12 @@ def find_restart(
     if str(wish) == "auto":
         newest = newest_own(wanted)
         if newest is None:
-            log.info("there is no run in %s to go on from; starting from scratch", OUTPUTS)
+            log.info("no run in %s to resume; starting from scratch", OUTPUTS)
             return None
         path = newest
     name = wanted.architecture.name
     checkpoint, architecture = load_checkpoint(path, architectures, name=name, trainer=True)
-    log.info("going on from %s, after epoch %s", path, checkpoint.get("epoch"))
+    log.info("resuming from %s, after epoch %s", path, checkpoint.get("epoch"))
     return Restart(path, checkpoint, architecture, wanted.command)
 
 

@@ -14,7 +14,7 @@ _SECTIONS = {"positions": ("forces",), "strain": ("stress", "virial")}
 
 
 def drop_losses_without_labels(options: Options, raw: RawOptions, info: DatasetInfo) -> Options:
-    """``options`` without losses of derivatives that nobody asked for and no file has.
+    """``options`` without losses of derivatives that are a default and that no file has.
 
     What stands by default may be missing in the data; then it has no loss either. A loss that
     is written stays, so that the trainer refuses it.

@@ -165,7 +165,7 @@ def _info(options: Options, sets: Mapping[str, Sequence[Dataset]]) -> DatasetInf
             there = "architecture.atomic_types" if given else "the training set"
             problems.append(
                 Problem(
-                    f"{symbols} stands in the {name} set and not in {there}",
+                    f"{symbols} is in the {name} set and not in {there}",
                     where=f"{name}_set",
                     hint="a model learns nothing about elements that it never sees",
                 )

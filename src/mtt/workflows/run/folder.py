@@ -153,7 +153,7 @@ def _claim(log: IO[str], folder: Path) -> None:
             raise ConfigError(
                 "another process is training in this folder",
                 where=str(folder),
-                hint="wait for its end, or stop it; a run of its own goes on from a copy of the "
+                hint="wait for its end, or stop it; a separate run continues from a copy of the "
                 "checkpoint elsewhere",
             ) from error
 

@@ -42,7 +42,7 @@ def load_checkpoint(
     light = kinds.is_archive(kinds.names_in(path))
     if light and trainer:
         raise CheckpointError(
-            "this is the archive of a model; it holds no training to go on with",
+            "this is the archive of a model; it holds no training to resume",
             where=str(path),
             hint="restart from a .ckpt file, or fine-tune: "
             "architecture.training.finetune.read_from",

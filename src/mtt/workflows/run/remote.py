@@ -174,7 +174,8 @@ class RemoteCopy:
                 # every backend of fsspec has errors of its own
                 if attempt == len(self._pauses):
                     logger.warning(
-                        "%s was not copied to %s/%s in %d attempts (%s: %s); the training goes on",
+                        "%s was not copied to %s/%s in %d attempts (%s: %s); the training "
+                        "continues",
                         name,
                         self._url,
                         name,

@@ -16,7 +16,7 @@ def number(value: float) -> str:
 
 def best(values: Mapping[str, Any]) -> str:
     """What the line of a best epoch ends with: ``best by loss``; from an ``epoch``."""
-    metric = values.get("metric")  # trainers of their own need not say
+    metric = values.get("metric")  # an own trainer need not say
     return f"best by {metric}" if metric else "best"
 
 

@@ -20,7 +20,7 @@ class TableLogger:
     """Logs every ``log_interval``-th epoch, below a header with the units.
 
     Extended metrics are left out: they would make lines that no terminal can show. The header
-    stands in three lines: training or validation, the quantity, its unit. A terminal that is
+    has three lines: training or validation, the quantity, its unit. A terminal that is
     narrower than a row shows it in blocks of columns, and the header likewise.
     """
 
