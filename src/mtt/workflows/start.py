@@ -20,6 +20,7 @@ from mtt.mlip.trainable.options import SECTION, asked
 from mtt.nn import building
 from mtt.registry import Architecture
 from mtt.training.numerics.determinism import deterministic
+from mtt.workflows.bounded import read_by
 from mtt.workflows.finetune.equality import compare_at_step_zero
 from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
 from mtt.workflows.restart.source import Restart
@@ -162,7 +163,10 @@ def restarted(
     _check_hypers(model, hypers["model"], path)
     with _located(path):
         model = model.restart(info)
-    trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
+    with read_by(f"the trainer of {architecture.name!r}", str(path)):
+        trainer = architecture.trainer.load_checkpoint(
+            checkpoint, dict(hypers["training"]), "restart"
+        )
     return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from mtt.workflows.announce import (
     show_first_errors,
     tell_unread,
 )
+from mtt.workflows.claim import claimed
 from mtt.workflows.evaluate import score
 from mtt.workflows.plan import Plan
 from mtt.workflows.restart.how_to_resume import after_training, during_training
@@ -107,8 +108,10 @@ def train(
     )
     if dry_run:
         return TrainResult()
-    folder = run_folder(plan.restart)
-    with folder.logging():
+    with ExitStack() as held:
+        held.enter_context(claimed(plan.output))
+        folder = run_folder(plan.restart)
+        held.enter_context(folder.logging())
         announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)

@@ -12,7 +12,7 @@ from mtt.data.files.extxyz import UnusualFormatError, read_extxyz
 from mtt.data.files.inputs import input_files
 from mtt.data.files.raw_frame import RawFrame, from_ase
 from mtt.data.files.sniff import is_extxyz
-from mtt.data.files.unpack import ERRORS, SUFFIXES
+from mtt.data.files.unpack import ERRORS, SUFFIXES, check_size
 from mtt.data.findings import listed
 from mtt.data.storage.store import is_packed
 from mtt.errors import DataError, Problem, did_you_mean
@@ -123,6 +123,7 @@ def _read_known(path: str) -> list[RawFrame]:
 def _read_with_ase(path: str) -> list[RawFrame]:
     frames: list[RawFrame] = []
     kind = ""
+    check_size(path)
     try:
         kind = filetype(path)
         atoms_of = ase.io.iread(path, index=":", format=kind)

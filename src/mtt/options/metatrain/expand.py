@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from mtt.options.values import (
     TargetOptions,
     is_extensive,
 )
+from mtt.options.yaml.load import MAX_BYTES
 from mtt.options.yaml.places import Fault, KeyPath, as_index
 from mtt.regular import unreadable
 
@@ -230,7 +232,11 @@ class Expander:
             self.faults.append(Fault(path, f"{file}: {wrong.what}", wrong.hint))
             return []
         try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            with file.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise OSError(errno.EFBIG, f"more than {MAX_BYTES:,} bytes")
+            lines = content.decode("utf-8-sig").splitlines()
         except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
             reason = getattr(error, "strerror", None) or "not a text file"
             hint = "a file with one index per line; the path counts from the working folder"

@@ -105,8 +105,8 @@ def which_weights(checkpoint: Mapping[str, Any]) -> str:
     best = checkpoint.get("best_epoch")
     if best is None:
         return "latest weights; it names none as the best"
-    metric = metric_of(checkpoint)
-    value = f" ({metric} {checkpoint['best_metric']:.6g})" if metric else ""
+    metric, found = metric_of(checkpoint), checkpoint.get("best_metric")
+    value = f" ({metric} {found:.6g})" if metric and isinstance(found, float | int) else ""
     return f"best weights, of epoch {best}{value}"
 
 
