@@ -82,7 +82,7 @@ def test_what_is_no_element_is_refused(refused: Refused, types: str, message: st
         ),
         (
             "training_set: a.xyz\nvalidation_set: {indices: /dev/zero}\n",
-            "validation_set.indices: /dev/zero cannot be read (not a regular file)",
+            "validation_set.indices: /dev/zero: not a regular file, but a device",
         ),
         (
             "training_set: a.xyz\nvalidation_set:\n  systems: b.xyz\n  targets: {mtt::x: {}}\n",
