@@ -47,8 +47,8 @@ def test_it_trains_and_is_evaluated_by_its_forces(
     (one,) = evaluate(folder.checkpoint, data)
     assert [row.quantity for row in one.report.rows] == ["forces"]
     assert [one.getMessage() for one in caplog.records] == [
-        "forces.xyz: no 'energy' in any structure: energy has forces alone here, and its constant "
-        "is not determined"
+        "forces.xyz: no 'energy' in any structure: energy has forces alone here, which do "
+        "not determine its constant"
     ]
     alone["architecture"]["training"]["num_epochs"] = 3
     assert len(history(fit(alone, restart=folder.checkpoint))) > len(lines)
