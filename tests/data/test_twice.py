@@ -50,6 +50,7 @@ def frame(tmp_path: Path) -> Frame:
         ("e=1", ":q:R:1:q:R:1", (" 1 2", " 1 2"), "the column 'q' is given twice: rename one"),
         ("e=1", ":pos:R:3", (" 1 2 3", " 1 2 3"), "the column 'pos' is given twice"),
         ("e=1", ":Z:I:1", (" 1", " 6"), r":4, frame 0: atom 1 is 'H' in species and 6 in Z"),
+        ("e=1", ":numbers:I:1", (" 6", " 1"), r":3, frame 0: atom 0 is 'H' in species and 6 in n"),
     ],
 )
 def test_a_key_or_column_given_twice_is_refused_by_name(
@@ -57,6 +58,17 @@ def test_a_key_or_column_given_twice_is_refused_by_name(
 ) -> None:
     with pytest.raises(DataError, match=text):
         read_extxyz(str(frame(comment, columns, more)))
+
+
+def test_a_key_that_is_given_twice_in_all_frames_is_one_line(frame: Frame) -> None:
+    path = frame("energy=-1 energy=-2")
+    path.write_text(path.read_text() + path.read_text().replace("=-2", "=-3"))
+    with pytest.raises(DataError) as caught:
+        read_extxyz(str(path))
+    assert str(caught.value) == (
+        f"{path}:2, frame 0: the key 'energy' is given twice: '-1', '-2' (and in 1 more places); "
+        "keep the one that is meant"
+    )
 
 
 def test_what_is_said_twice_in_agreement_is_read(frame: Frame) -> None:
@@ -111,6 +123,7 @@ def test_info_against_the_calculator_is_refused_unless_both_agree() -> None:
         "1" + "0" * 400,
         "1" * 5000,
         "[1, 2",
+        "true",
         "nothing",
     ],
 )

@@ -99,7 +99,7 @@ def test_labels_that_are_no_numbers_are_told_with_frame_and_atom_and_counted(
     assert [line.partition(", ")[2] for line in told] == [
         "frames 2, 9: 'energy' for targets.energy: not a number: "
         f"'unknown-{energy_of(ethanol, 2)}' (2 frames)",
-        "frame 3: 'energy' for targets.energy: 2 values where 1 is expected",
+        "frame 3: 'energy' for targets.energy: 2 values where 1 is expected (num_subtargets 1)",
         "frame 5: 'energy' for targets.energy: infinite",
         "frames 6, 7: 'forces' for targets.energy.forces: infinite (atom 3) (2 frames)",
     ]

@@ -114,3 +114,18 @@ def test_arrays_of_a_crafted_database_are_refused_before_memory_is_taken(
     path.write_text('{"1": ' + '{"a": ' * 100_000 + "1" + "}" * 100_000 + "}")
     with pytest.raises(DataError, match=r"bomb\.json, frame 0: ASE cannot read it"):
         Files().read(str(path))
+
+
+@NAMES
+def test_values_inside_a_dictionary_and_values_twice_are_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with ase.db.connect(path) as rows:
+        pairs = {"E_dft": -1.0}
+        data = {"E_dft": -2.0, "pbe": {"E_pbe": -3.0, "F_pbe": np.zeros((3, 3))}}
+        rows.write(molecule("H2O"), key_value_pairs=pairs, data=data)
+    with pytest.raises(DataError, match=r"-1\. in key_value_pairs, -2\. in data; keep the one"):
+        read(path, energy={"key": "E_dft"})
+    with pytest.raises(DataError) as caught:
+        read(path, energy={"key": "E_pbe", "forces": {"key": "F_pbe"}})
+    for line, key in zip(str(caught.value).splitlines(), ("E_pbe", "F_pbe"), strict=True):
+        assert line.endswith(f"; '{key}' is inside 'pbe', a dictionary; store it by itself")

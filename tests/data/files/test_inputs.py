@@ -65,6 +65,22 @@ def test_home_and_variables_are_replaced_and_names_that_exist_stay(folder: Path)
         assert input_files(name) == [Path(name)]
 
 
+def test_brackets_of_a_folder_that_exists_are_no_wildcards(folder: Path) -> None:
+    (folder / "Cu[111]").mkdir()
+    for name in ("run 1.xyz", "run 2.xyz"):
+        (folder / "Cu[111]" / name).write_text("")
+    assert input_files("Cu[111]/run [2].xyz") == [Path("Cu[111]/run 2.xyz")]
+    assert input_files("*/run ?.xyz") == [Path("Cu[111]") / f"run {n}.xyz" for n in (1, 2)]
+    with pytest.raises(DataError, match=r"the folder Cu\[111\] holds run 1.xyz, run 2.xyz"):
+        input_files("Cu[111]/*.cif")
+
+
+def test_one_file_under_two_names_is_refused(folder: Path) -> None:
+    (folder / "same.xyz").hardlink_to(folder / "one.xyz")
+    with pytest.raises(DataError, match=r"same\.xyz: is the same file as one\.xyz"):
+        input_files(["one.xyz", "same.xyz"])
+
+
 def test_what_names_no_file_or_one_twice_is_refused_at_once(folder: Path) -> None:
     (folder / "link.xyz").symlink_to("one.xyz")
     with pytest.raises(DataError) as caught:

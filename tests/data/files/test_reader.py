@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import socket
 from collections.abc import Callable
@@ -54,6 +56,29 @@ def test_xyz_is_read_under_any_name(tmp_path: Path, name: str, extended: bool) -
     (frame,) = Files().read(str(tmp_path / name))
     assert frame.per_structure["energy"] == "-1.5"
     assert frame.positions.tolist() == [[0, 0, 0], [0, 0, 0.7]]
+
+
+def test_empty_lines_before_a_frame_and_empty_files_are_known_for_what_they_are(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "set.dat"
+    path.write_text("\n\n1\n\nH 0 0 0\n")
+    (frame,) = Files().read(str(path))
+    assert frame.numbers.tolist() == [1]
+    path.write_text("")
+    with pytest.raises(DataError, match="this file holds no structures"):
+        Files().read(str(path))
+
+
+@pytest.mark.parametrize("name", ["set", "set.xyz", "set.xyz.gz", "set.xz"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_what_is_compressed_is_known_by_its_first_bytes(
+    tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    text = b"2\nenergy=-1.5 Properties=species:S:1:pos:R:3\nH 0 0 0\nH 0 0 0.7\n"
+    (tmp_path / name).write_bytes(pack(text))
+    (frame,) = Files().read(str(tmp_path / name))
+    assert frame.per_structure["energy"] == "-1.5"
 
 
 @pytest.mark.parametrize("name", ["POSCAR", "a.traj", "a.cif", "a.json", "a.db", "a.cfg", "a.xsf"])

@@ -27,8 +27,8 @@ def test_forces_without_any_energy_are_read_and_said(
     assert all(np.isnan(frame.labels["energy"].values).all() for frame in frames)
     np.testing.assert_array_equal(frames[1].labels["energy"].forces, FORCES)
     assert notices == (
-        f"{path}: no 'energy' in any structure: energy has forces alone here, and its constant is "
-        "not determined",
+        f"{path}: no 'energy' in any structure: energy has forces alone here, which do "
+        "not determine its constant",
     )
 
 
@@ -64,7 +64,7 @@ def test_false_for_a_key_reads_no_energy_even_where_there_is_one(
     path = file(h2(forces=FORCES, energy=1.0))
     frames, _, (notice,) = read_frames(energy_options(path, key="", forces=("forces", True)))
     assert np.isnan(frames[0].labels["energy"].values).all()
-    assert notice == f"{path}: energy has forces alone here, and its constant is not determined"
+    assert notice == f"{path}: energy has forces alone here, which do not determine its constant"
     nothing = refuse(energy_options(path, key="", forces=("f", False)))
     assert "neither energies nor forces, stress or virial for targets.energy" in nothing
 

@@ -108,7 +108,7 @@ def test_numbers_that_are_none_are_told_by_frame_all_at_once(
     )
     assert refuse(energy_options(path, key="E", forces=("f", True))).splitlines() == [
         "set.xyz, frames 1, 4: 'E' for targets.energy: not a number: 'abc' (2 frames)",
-        "set.xyz, frame 2: 'E' for targets.energy: 3 values where 1 is expected",
+        "set.xyz, frame 2: 'E' for targets.energy: 3 values where 1 is expected (num_subtargets 1)",
         "set.xyz, frame 3: 'E' for targets.energy: infinite",
         "set.xyz, frame 3: 'f' for targets.energy.forces: infinite (atom 0)",
     ]

@@ -44,6 +44,24 @@ def test_other_cells_and_periodicity_are_refused_with_both_values(
     ]
 
 
+def test_atoms_in_another_order_are_refused_and_moved_atoms_are_a_notice(
+    file: Write, energy_options: Make, refuse: Callable[[DatasetOptions], str]
+) -> None:
+    copper = crystal()
+    copper.symbols[:] = "Cu"
+    moved = copper.copy()
+    moved.positions += 0.1
+    systems = file(copper, copper, name="systems.xyz")
+    found = refuse(energy_options(systems, read_from=file(moved, copper[::-1], name="labels.xyz")))
+    assert found.replace(f"{systems.parent}/", "") == (
+        "labels.xyz, frame 1: the atoms are in another order than in systems.xyz, frame 1; both "
+        "files must hold the same structures, in the same order"
+    )
+    labels = file(moved, moved, name="labels.xyz")
+    (notice,) = read_frames(energy_options(systems, read_from=labels)).notices
+    assert "have different positions in 2 frames" in notice
+
+
 def test_rounding_and_cells_without_effect_are_no_difference(
     file: Write, energy_options: Make
 ) -> None:

@@ -34,7 +34,8 @@ _TRUE = ("T", "t", "true", "True", "TRUE", "1")
 _FALSE = ("F", "f", "false", "False", "FALSE", "0")
 _FLAGS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 _PLAIN = "species:S:1:pos:R:3"
-_KNOWN = {"species": ("S", 1), "Z": ("IR", 1), "pos": ("R", 3)}  # columns of one meaning
+# columns of one meaning; "numbers" is ASE's name of "Z"
+_KNOWN = {"species": ("S", 1), "Z": ("IR", 1), "numbers": ("IR", 1), "pos": ("R", 3)}
 _MAX_WIDTH = 100_000  # columns of an atom; a zero-atom frame could declare any number
 _DIGITS = 15  # of a number of atoms; more would be petabytes
 
@@ -44,12 +45,16 @@ class UnusualFormatError(Exception):
 
 
 class _FrameError(Exception):
-    """What is wrong, on which line of the frame (0: the number of atoms)."""
+    """What is wrong, on which line of the frame (0: the number of atoms).
 
-    def __init__(self, what: str, line: int, hint: str = "") -> None:
+    Of mistakes of one ``kind``, the first one is said, with the number of the others.
+    """
+
+    def __init__(self, what: str, line: int, hint: str = "", kind: str = "") -> None:
         super().__init__(what)
         self.line = line
         self.hint = hint
+        self.kind = kind or what
 
 
 def read_extxyz(path: str) -> list[RawFrame]:
@@ -60,6 +65,7 @@ def read_extxyz(path: str) -> list[RawFrame]:
     """
     frames: list[RawFrame] = []
     problems: list[Problem] = []
+    first: dict[str, str] = {}
     with open_text(path) as stream:
         try:
             there = watched(_chunks(stream), f"reading {path}", share_read(path, stream))
@@ -68,7 +74,8 @@ def read_extxyz(path: str) -> list[RawFrame]:
                 try:
                     frames.append(_frame(rows, path, index))
                 except _FrameError as fault:
-                    problems.append(_problem(path, index, line, fault))
+                    what = first.setdefault(fault.kind, str(fault))
+                    problems.append(_problem(path, index, line, fault)._replace(what=what))
         except _FrameError as fault:
             problems.append(_problem(path, len(frames) + len(problems), 0, fault))
         except UnicodeDecodeError as error:
@@ -109,7 +116,8 @@ def _frame(rows: list[str], path: str, index: int) -> RawFrame:
     try:
         info = parse_comment(rows[0])
     except ValueError as error:
-        raise _FrameError(str(error), 1, "keep the one that is meant") from error
+        kind = str(error).partition(": ")[0]
+        raise _FrameError(str(error), 1, "keep the one that is meant", kind) from error
     declared = info.pop("Properties", None)
     if declared and len(rows) == 1:  # as ASE writes it where there are no atoms
         declared = declared.replace("species:R:1", "species:S:1", 1)
@@ -121,11 +129,13 @@ def _frame(rows: list[str], path: str, index: int) -> RawFrame:
         raise _FrameError(str(error), 1) from error
     table = _table(rows[1:], width, exact=declared is not None)
     arrays: dict[str, Any] = {c.name: _values(table[c.start : c.stop], c) for c in columns}
-    numbers = arrays.pop("Z", None)
     symbols = arrays.pop("species", None)
+    numbers = None
+    for name in [name for name in ("Z", "numbers") if name in arrays]:
+        numbers = _atomic_numbers(arrays.pop(name))
+        _check_agreement(name, numbers, symbols)
     if numbers is not None:
-        numbers = _atomic_numbers(numbers)
-        _check_agreement(numbers, symbols)
+        pass  # they agree with the symbols
     elif symbols is not None:
         numbers = _elements(symbols)
     else:
@@ -259,15 +269,15 @@ def _atomic_numbers(values: Float) -> Any:
     return values.astype(np.int64)
 
 
-def _check_agreement(numbers: Any, symbols: list[str] | None) -> None:
-    """Whether the columns ``Z`` and ``species`` name the same elements, where both are there."""
+def _check_agreement(column: str, numbers: Any, symbols: list[str] | None) -> None:
+    """Whether ``column`` and ``species`` name the same elements, where both are there."""
     if symbols is None:
         return
     named = _elements(symbols)
     different = np.flatnonzero(numbers != named)
     if len(different):
         atom = int(different[0])
-        what = f"atom {atom} is {symbols[atom]!r} in species and {numbers[atom]} in Z"
+        what = f"atom {atom} is {symbols[atom]!r} in species and {numbers[atom]} in {column}"
         raise _FrameError(what, atom + 2, "leave one of the two columns out, or correct it")
 
 

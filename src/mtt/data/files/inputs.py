@@ -24,8 +24,10 @@ def input_files(read_from: ReadFrom) -> list[Path]:
     pattern, whose files are in natural order (``run_2.xyz`` before ``run_10.xyz``). Files whose
     name begins with a dot belong to no pattern. A file that is named alone need not exist.
 
+    A folder that exists is taken as it is, too (``Cu[111]/*.xyz``).
+
     :raises DataError: collects variables that are not set, patterns without a file, and files
-        that are named more than once, also through links.
+        that are named more than once, also through links of both kinds.
     """
     names = [read_from] if isinstance(read_from, str) else list(read_from)
     problems: list[Problem] = []
@@ -84,7 +86,7 @@ def _files_of(name: str) -> list[Path]:
     # folders match too; they hold structures only where they are packed data sets
     found = [
         one
-        for one in glob.glob(text, recursive=True)
+        for one in glob.glob(_literal_folders(text), recursive=True)
         if not os.path.isdir(one) or os.path.isfile(os.path.join(one, "dataset.json"))
     ]
     if not found:
@@ -92,10 +94,18 @@ def _files_of(name: str) -> list[Path]:
     return [Path(one) for one in sorted(found, key=natural)]
 
 
+def _literal_folders(pattern: str) -> str:
+    """``pattern``, of which brackets in the names of its folders are no wildcards if they exist."""
+    folder = os.path.dirname(pattern)
+    while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return glob.escape(folder) + pattern[len(folder) :]
+
+
 def _beside(pattern: str) -> str:
     """What the last folder of ``pattern`` without a wildcard holds."""
-    folder = Path(pattern)
-    while _WILD.search(str(folder)):
+    folder = Path(pattern).parent
+    while _WILD.search(str(folder)) and not folder.is_dir():
         folder = folder.parent
     if not folder.is_dir():
         return f"the folder {folder} does not exist"
@@ -106,12 +116,21 @@ def _beside(pattern: str) -> str:
 
 
 def _named_twice(files: Sequence[Path]) -> list[Problem]:
-    seen: dict[str, Path] = {}
+    seen: dict[tuple[int, int] | str, Path] = {}
     problems = []
     for file in files:
-        first = seen.setdefault(os.path.realpath(file), file)
+        first = seen.setdefault(_identity(file), file)
         if first is not file:
             same = "is named twice" if first == file else f"is the same file as {first}"
             hint = "its structures would count twice; name it once"
             problems.append(Problem(f"{same} in one data set", str(file), hint))
     return problems
+
+
+def _identity(file: Path) -> tuple[int, int] | str:
+    """Of the file on the disk, whatever its names are; of one that is not there, its path."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return os.path.realpath(file)
+    return found.st_dev, found.st_ino

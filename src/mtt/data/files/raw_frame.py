@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtt.data.frames import Float
 
-_DATABASE = ("data", "key_value_pairs")  # where an ASE database keeps what it has no name for
+_DATABASE = ("key_value_pairs", "data")  # where an ASE database keeps what it has no name for
 _CALCULATED_PER_ATOM = {
     name
     for name, output in all_outputs.items()
@@ -55,20 +55,21 @@ def from_ase(atoms: ase.Atoms, file: str, index: int) -> RawFrame:
     vector, a matrix of 3 × 3, one atom).
     """
     info = dict(atoms.info)
-    database = [info.pop(name) for name in _DATABASE if isinstance(info.get(name), Mapping)]
+    database = {name: info.pop(name) for name in _DATABASE if isinstance(info.get(name), Mapping)}
     arrays = {k: v for k, v in atoms.arrays.items() if k not in ("numbers", "positions")}
     calculated = {name: value for name, value in _results(atoms).items() if value is not None}
     of_atoms = {name: v for name, v in calculated.items() if name in _CALCULATED_PER_ATOM}
     of_structure = {name: v for name, v in calculated.items() if name not in of_atoms}
-    twice: dict[str, str] = {}
-    per_structure = _joined({"atoms.info": info}, twice)
-    per_atom = _joined({"atoms.arrays": arrays, "the calculator": of_atoms}, twice)
-    for values in database[::-1]:
+    structure, atom = {"atoms.info": info}, {"atoms.arrays": arrays, "the calculator": of_atoms}
+    for where, values in database.items():
         rows = {name: v for name, v in values.items() if _has_rows(v, len(atoms))}
-        others = {k: v for k, v in values.items() if k not in rows or _may_be_one(rows[k])}
-        per_atom = _joined({"the columns": per_atom, "the database": rows}, twice)
-        per_structure = _joined({"the values": per_structure, "the database": others}, twice)
-    per_structure = _joined({"atoms.info": per_structure, "the calculator": of_structure}, twice)
+        atom[where] = rows
+        structure[where] = {
+            k: v for k, v in values.items() if k not in rows or _may_be_one(rows[k])
+        }
+    structure["the calculator"] = of_structure
+    twice: dict[str, str] = {}
+    per_structure, per_atom = _joined(structure, twice), _joined(atom, twice)
     return RawFrame(
         numbers=np.asarray(atoms.numbers, dtype=np.int64),
         positions=np.asarray(atoms.positions, dtype=np.float64),

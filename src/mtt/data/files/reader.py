@@ -112,7 +112,7 @@ def _siblings(file: Path) -> str:
 def _read_known(path: str) -> list[RawFrame]:
     suffixes = [s for s in Path(path).suffixes if s not in SUFFIXES]
     named = bool(suffixes) and suffixes[-1] in _XYZ
-    if named or is_extxyz(path):
+    if named or is_extxyz(path) or not Path(path).stat().st_size:
         try:
             return read_extxyz(path)
         except UnusualFormatError:
@@ -138,6 +138,7 @@ def _read_with_ase(path: str) -> list[RawFrame]:
     except (DataError, MemoryError):
         raise
     except Exception as error:  # ASE's parsers raise whatever they stumble over
-        what = f"ASE cannot read it ({kind}; {type(error).__name__}: {error})"
+        of = f"{kind}; " if kind else ""
+        what = f"ASE cannot read it ({of}{type(error).__name__}: {error})"
         raise DataError(what, where=f"{path}, frame {len(frames)}", hint=_FORMATS) from error
     return frames

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TextIO
 
 from ase.data import atomic_numbers
 
 from mtt.data.files.unpack import ERRORS, open_text
 
 _LONGEST = 2**20  # characters of a line; longer ones are not of text
+_EMPTY = 10  # lines at the beginning that may be empty
 _DECLARES = re.compile(r"(?:^|\s)[\"']?(?:Properties|Lattice)[\"']?\s*=", re.IGNORECASE)
 
 
@@ -20,7 +22,7 @@ def is_extxyz(path: str) -> bool:
     """
     try:
         with open_text(path) as stream:
-            count = stream.readline(_LONGEST).strip().removeprefix("\ufeff")
+            count = _first_line(stream)
             comment = stream.readline(_LONGEST)
             atom = stream.readline(_LONGEST).split()
     except (UnicodeDecodeError, *ERRORS):
@@ -30,6 +32,12 @@ def is_extxyz(path: str) -> bool:
     if _DECLARES.search(comment):
         return True
     return _is_atom(atom)
+
+
+def _first_line(stream: TextIO) -> str:
+    """The first line that is not empty, of the first few."""
+    lines = (stream.readline(_LONGEST).removeprefix("\ufeff").strip() for _ in range(_EMPTY))
+    return next((line for line in lines if line), "")
 
 
 def _is_atom(words: list[str]) -> bool:

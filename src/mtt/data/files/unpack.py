@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import lzma
 import zlib
@@ -9,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
-from ase.io.formats import open_with_compression
-
 from mtt.errors import DataError
 from mtt.stopping import stop_if_asked
 
 SUFFIXES = (".gz", ".bz2", ".xz")
+_OPEN = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+"""By the first bytes of a file; names of files may say otherwise."""
+
 ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What unpacking a damaged file raises."""
 
@@ -26,15 +29,16 @@ ALWAYS = 16 * 2**20
 
 
 def open_text(path: str) -> TextIO:
-    """``path`` for reading, unpacked if its name says so.
+    """``path`` for reading, unpacked if it is compressed, whatever its name.
 
     :raises OSError: as ``open``; while reading, one of :data:`ERRORS`, or a DataError where
         more comes out than of any file of numbers.
     """
-    if Path(path).suffix not in SUFFIXES:
-        return cast(TextIO, open_with_compression(path, "r"))
+    unpack = _unpacking(path)
+    if unpack is None:
+        return Path(path).open()
     most = max(ALWAYS, MAX_RATIO * Path(path).stat().st_size)
-    packed = cast(IO[bytes], open_with_compression(path, "rb"))
+    packed = cast(IO[bytes], unpack(path, "rb"))
     return io.TextIOWrapper(io.BufferedReader(_Bounded(packed, most, path)))
 
 
@@ -53,11 +57,18 @@ def check_size(path: str) -> None:
 
 def share_read(path: str, stream: TextIO) -> Callable[[], float | None]:
     """The share of ``path`` that was read through ``stream`` so far; None of a compressed file."""
-    size = 0 if Path(path).suffix in SUFFIXES else Path(path).stat().st_size
+    size = 0 if _unpacking(path) else Path(path).stat().st_size
     buffer = getattr(stream, "buffer", None)
     if not size or buffer is None:
         return lambda: None
     return lambda: min(buffer.tell() / size, 1.0)
+
+
+def _unpacking(path: str) -> Callable[..., Any] | None:
+    """What opens a compressed file; None of another one."""
+    with Path(path).open("rb") as stream:
+        begin = stream.read(6)
+    return next((opens for magic, opens in _OPEN.items() if begin.startswith(magic)), None)
 
 
 class _Bounded(io.RawIOBase):

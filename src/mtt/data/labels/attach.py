@@ -112,8 +112,8 @@ class Labels:
         if any(options.key in frame.per_structure for frame in frames):
             no = f"every {options.key!r} is NaN, a missing label: "
         self.notices.append(
-            f"{self._systems[0].file}: {no}{name} has {learnt} alone here, and its constant is not "
-            "determined"
+            f"{self._systems[0].file}: {no}{name} has {learnt} alone here, which do not "
+            "determine its constant"
         )
 
     def _look_closer(self, name: str, options: TargetOptions, values: Sequence[Float]) -> None:

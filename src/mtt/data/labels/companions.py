@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from mtt.data.files.raw_frame import RawFrame
 from mtt.data.findings import Findings, listed_frames
@@ -20,7 +21,7 @@ def compare(systems: Sequence[RawFrame], labels: Sequence[RawFrame], section: st
     Cells are compared along periodic directions, up to 0.001: elsewhere they are of no effect.
 
     :raises DataError: other number of frames; collects frames with other atoms, other
-        periodicity or another cell.
+        periodicity or another cell, and those with the same atoms in another order.
     """
     here, there = labels[0].file, systems[0].file
     if len(labels) != len(systems):
@@ -38,7 +39,11 @@ def compare(systems: Sequence[RawFrame], labels: Sequence[RawFrame], section: st
             detail = f": {_rows(label)}, and {_rows(system)} in {system.source}"
             findings.add(label, "the cell differs", detail, _HINT)
         elif not np.allclose(system.positions, label.positions, rtol=0.0, atol=_SAME_PLACE):
-            moved.append(label)
+            if _is_permuted(system, label):
+                detail = f" than in {system.source}"
+                findings.add(label, "the atoms are in another order", detail, _HINT)
+            else:
+                moved.append(label)
     findings.raise_if_any()
     if not moved:
         return ""
@@ -52,6 +57,12 @@ def _same_cell(one: RawFrame, other: RawFrame) -> bool:
     return np.allclose(
         one.cell[one.pbc], other.cell[one.pbc], rtol=0.0, atol=_SAME_PLACE, equal_nan=True
     )
+
+
+def _is_permuted(one: RawFrame, other: RawFrame) -> bool:
+    """Whether every atom of ``other`` is where another one of ``one`` is."""
+    away, nearest = cKDTree(one.positions).query(other.positions)
+    return bool((away < _SAME_PLACE).all()) and len(np.unique(nearest)) == len(nearest)
 
 
 def _flags(frame: RawFrame) -> str:

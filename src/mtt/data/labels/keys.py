@@ -49,7 +49,10 @@ def _from_json(text: str) -> Float:
     :raises ValueError: text that is not JSON, or too deep; anything but numbers in equal rows.
     """
     try:
-        return np.array(json.loads(text), dtype=np.float64)
+        value = json.loads(text)
+        if isinstance(value, bool):
+            raise TypeError  # a flag, which is a number to Python
+        return np.array(value, dtype=np.float64)
     except (TypeError, RecursionError, OverflowError) as error:
         raise ValueError("_JSON holds something else than rows of numbers") from error
 
@@ -70,7 +73,7 @@ def scalars(value: Any, n_samples: int, properties: int) -> Float:
         shape = f"{array.size} values" if array.ndim < 2 else f"shape {list(array.shape)}"
         wanted = n_samples * properties
         of = f" ({n_samples} atoms, num_subtargets {properties})" if n_samples > 1 else ""
-        of = of or (f" (num_subtargets {properties})" if properties > 1 else "")
+        of = of or f" (num_subtargets {properties})"
         raise ValueError(f"{shape} where {wanted} is expected{of}")
     return _not_infinite(array.reshape(n_samples, properties), "atom")
 
@@ -134,4 +137,7 @@ def suggestion(
     if key in other:
         kind = "per structure" if per_atom else "per atom"
         return f"{key!r} exists {kind}; set sample_kind to what it is"
+    for name, value in (*wanted.items(), *other.items()):
+        if isinstance(value, Mapping) and key in value:  # of an ASE database
+            return f"{key!r} is inside {name!r}, a dictionary; store it by itself"
     return did_you_mean(key, wanted)
