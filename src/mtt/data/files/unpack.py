@@ -15,7 +15,11 @@ from mtt.errors import DataError
 from mtt.stopping import stop_if_asked
 
 SUFFIXES = (".gz", ".bz2", ".xz")
-_OPEN = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_OPEN: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 """By the first bytes of a file; names of files may say otherwise."""
 
 ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
