@@ -14,7 +14,7 @@ def test_every_loss_is_an_option_with_a_description_a_formula_and_a_place_in_the
     assert kind in ELEMENTWISE, "options take it, and no loss is called like it"
     assert kind in TYPES, "options refuse it"
     # whose test takes all of ELEMENTWISE, and knows the formulas of these
-    formulas = (root / "tests" / "training" / "test_loss.py").read_text(encoding="utf-8")
+    formulas = (root / "tests" / "training" / "losses" / "test_loss.py").read_text(encoding="utf-8")
     (body,) = re.findall(r"^def elementwise\(.*?(?=^def )", formulas, re.MULTILINE | re.DOTALL)
     assert f'"{kind}' in body, "test_loss.py does not know its formula"
     described = training_schema()["properties"]["loss"]["description"]
