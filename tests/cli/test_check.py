@@ -193,7 +193,7 @@ def test_what_is_neither_is_told_before_anything_runs(
         "own/model.py: is a file of an architecture; give the folder: mtt check own",
         "./on: no such file or folder; did you mean 'own'?",
         f"notes.txt: {neither}",
-        f"model.ckpt: {neither}; mtt show model.ckpt tells what it is",
+        f"model.ckpt: {neither}; mtt show model.ckpt says what it is",
         "empty: is not an architecture: it lacks __init__.py and default-hypers.yaml; "
         "mtt new NAME writes one",
         f".: {neither}; it holds architectures: mtt check own",
