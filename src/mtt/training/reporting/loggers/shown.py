@@ -39,6 +39,8 @@ class Shown:
         # "validation bulk loss" is of a validation set with columns of its own
         losses = [name for name in values["units"] if name.endswith(" loss")]
         self.parts = [name.removesuffix("loss") for name in losses]
+        if self._first > self.num_epochs:
+            return  # a run that is over is restarted to be exported and evaluated
         logger.info(
             "epochs %d to %d of %d batches each; %s, errors are RMSE",
             epoch + 1,
