@@ -57,6 +57,15 @@ def test_a_fine_tuning_never_replaces_its_source(
     assert "model.ckpt" in refused("train", "options.yaml", "-o", "./model")  # the suffix is added
 
 
+@pytest.mark.parametrize("output", ["", ".", "..", "/"])
+def test_an_output_without_a_name_is_refused(
+    tiny: dict[str, Any], write: Write, refused: Refused, output: str
+) -> None:
+    write(tiny)
+    message = refused("train", "options.yaml", "-o", output)
+    assert message.endswith("is a folder; name a file: -o model.pt\n")
+
+
 def test_a_restart_never_replaces_its_source(
     write: Write, tiny: dict[str, Any], refused: Refused, trained: Path, here: Path
 ) -> None:
@@ -126,6 +135,7 @@ def test_a_training_replaces_neither_its_options_nor_packed_data(
     message = refused("train", "options.yaml", "-o", "link/model.pt")
     assert "link/model.pt: the exported model would be in packed, which is read" in message
     assert "link/model.ckpt: the checkpoint would be in packed" in message
+    assert message.count("; name an output outside of packed") == 2
 
 
 def test_two_outputs_are_never_one_file(

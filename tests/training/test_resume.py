@@ -114,6 +114,7 @@ def test_a_finished_run_says_so_and_changes_nothing(
     with caplog.at_level(logging.INFO, "mtt"):
         train(trainer, model)
     assert "already trained for 2 epochs (num_epochs: 2); nothing to do" in caplog.text
+    assert "epochs 3 to 2" not in caplog.text
     assert_equal(dict(one.state_dict()), dict(model.state_dict()))
 
 

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from mtt import registry
+from mtt.checkpoint import read
+from mtt.checkpoint import write as write_checkpoint
 from mtt.errors import CheckpointError
 from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.training import training_schema
 from mtt.training.options.on_restart import ACTS
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import Restart, find_restart, with_its_options
+from mtt.workflows.run.given import BASELINE, SCALES
 from mtt.workflows.run.record import command_of
 
 TRAINING = "architecture.training"
@@ -58,15 +61,17 @@ def test_every_option_that_changes_is_listed_or_refused_by_name(
     resumed: tuple[Options, RawOptions, Restart], option: str
 ) -> None:
     options, raw, restart = resumed
-    training = {**options.architecture["training"], option: "other"}
+    # a text in the place of these numbers is the path of a checkpoint
+    other = 7.5 if option in (BASELINE, SCALES) else "other"
+    training = {**options.architecture["training"], option: other}
     changed = replace(options, architecture={**options.architecture, "training": training})
     listed = [one for one in restart.differences(changed) if one.path[2:] == (option,)]
-    assert [(one.key, one.new) for one in listed] == [(f"{TRAINING}.{option}", "other")]
+    assert [(one.key, one.new) for one in listed] == [(f"{TRAINING}.{option}", other)]
     if ACTS.get(option, "before the first step") == "before the first step":
-        with pytest.raises(CheckpointError, match=rf"{TRAINING}\.{option} is 'other' in the opt"):
+        with pytest.raises(CheckpointError, match=rf"{TRAINING}\.{option} is {other!r} in the opt"):
             with_its_options(changed, raw, restart)
     else:
-        assert with_its_options(changed, raw, restart) is changed
+        assert with_its_options(changed, raw, restart) == changed
 
 
 def test_all_that_cannot_change_is_refused_at_once_with_both_values_and_what_to_do(
@@ -90,13 +95,38 @@ def test_all_that_cannot_change_is_refused_at_once_with_both_values_and_what_to_
         "fixed_scaling_weights.energy is 2.0 in the options and not there in the run",
         "prefit is {'parameters': ['*']} in the options and None in the run",
         "finetune.read_from is 'options.yaml' in the options and None in the run",
-        "atomic_baseline.energy is {'1': -1.0} in the options and not there in the run",
+        "atomic_baseline.energy is {'H': -1.0} in the options and not there in the run",
         "the run has seed 1, the options say 2",
         "max_radial is 3 in the options and 2 in the checkpoint",
         f"put the old value back (-r {TRAINING}.scale_targets=false), or begin a new run",
     ):
         assert change in said, said
     assert "num_epochs" not in said
+
+
+def test_numbers_named_by_symbol_or_by_a_checkpoint_are_the_same_in_a_restart(
+    tiny: dict[str, Any],
+    trained: Path,
+    write: Callable[..., Path],
+    mtt: Callable[..., Any],
+    refused: Callable[..., str],
+    here: Path,
+) -> None:
+    shutil.copy(trained / "model.ckpt", "source.ckpt")
+    given = {"atomic_baseline": {"energy": {"H": -13.0, 6: -1029.0}}}
+    tiny["architecture"]["training"].update(given, fixed_scaling_weights="source.ckpt")
+    write(tiny)
+    assert mtt("train", "options.yaml", "-r", "final_eval=false").code == 0
+    done = mtt(*RESTART, "-r", "final_eval=false", "--dry-run")
+    assert "all options are those of the run" in done.out
+    said = refused(*RESTART, "-r", f"{TRAINING}.atomic_baseline.energy.H=-14")
+    assert "atomic_baseline.energy.H is -14 in the options and -13.0 in the run" in said
+    assert f"put the old value back (-r {TRAINING}.atomic_baseline.energy.H=-14)" in said
+    weights = read("source.ckpt")
+    for state in ("model_state_dict", "best_model_state_dict"):
+        weights[state]["scale.values"] = 2 * weights[state]["scale.values"]
+    write_checkpoint("source.ckpt", weights)
+    assert "fixed_scaling_weights.energy is" in refused(*RESTART)
 
 
 def test_the_line_of_what_has_to_be_put_back_is_named(

@@ -53,6 +53,8 @@ def refuse_overwriting(outputs: Sequence[Named], inputs: Iterable[Named], hint: 
             if output not in found:
                 found.add(output)
                 remedy = hint or f"name another output, such as -o {free_name(output.path)}"
+                if is_inside(output.path, one.path):
+                    remedy = f"name an output outside of {one.path}"
                 problems.append(Problem(what, str(output.path), remedy))
     if problems:
         raise ConfigError.collect(problems)

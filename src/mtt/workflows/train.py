@@ -184,7 +184,7 @@ def prepare(
     if output is not None:
         refuse_to_overwrite(named, raw, resolved, going_on)
     if going_on is not None:
-        resolved = with_its_options(resolved, raw, going_on)
+        resolved = with_its_options(resolved, raw, going_on, folders)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = drop_losses_without_labels(resolved, raw, data.info)

@@ -31,6 +31,8 @@ def checked_output(output: Path | None, dry_run: bool) -> Path:
     :raises MttError: it or the checkpoint beside it cannot be written.
     """
     named = Path("model.pt") if output is None else output
+    if not named.name or named.name == "..":
+        raise ConfigError("is a folder", where=f"-o {named}", hint="name a file: -o model.pt")
     if named.suffix != ".pt":
         named = named.with_name(f"{named.name}.pt")
     if not dry_run:

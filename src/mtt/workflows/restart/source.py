@@ -15,11 +15,12 @@ from mtt.errors import CheckpointError, MttError, Problem
 from mtt.mlip.support import restart_problems, symbols
 from mtt.options import Options, RawOptions
 from mtt.registry import Architecture
-from mtt.workflows.restart.differences import Difference, differences, said
+from mtt.workflows.restart.differences import Difference, said
 from mtt.workflows.restart.refusals import refusals
 from mtt.workflows.restart.runs import Wanted, belongs, newest_own
-from mtt.workflows.restart.stored_options import options_in, with_checkpoint
+from mtt.workflows.restart.stored_options import changes, options_in, with_checkpoint
 from mtt.workflows.run.folder import OPTIONS, OUTPUTS, RunFolder, new_folder, root_of
+from mtt.workflows.run.given import with_numbers
 from mtt.workflows.run.load import load_checkpoint
 from mtt.workflows.run.provenance import stored_provenance
 from mtt.workflows.run.record import Command, recorded
@@ -46,6 +47,12 @@ class Restart:
         """Where the weights come from, as the platform wrote it; empty for other checkpoints."""
         return stored_provenance(self.path, self.checkpoint)
 
+    @property
+    def info(self) -> DatasetInfo | None:
+        """Elements and targets of the run; None where the checkpoint does not say."""
+        stored = self.checkpoint.get("dataset_info")
+        return DatasetInfo.from_dict(stored) if isinstance(stored, Mapping) else None
+
     @cached_property
     def options(self) -> dict[str, Any]:
         """The options that the run was trained with, as far as they are known."""
@@ -68,7 +75,7 @@ class Restart:
         section = known["architecture"]
         architecture = {k: v for k, v in wanted["architecture"].items() if k in section}
         new = {key: wanted[key] for key in known} | {"architecture": architecture}
-        return list(differences(known, new))
+        return changes(known, new)
 
 
 def find_restart(
@@ -97,10 +104,13 @@ def find_restart(
     return Restart(path, checkpoint, architecture, wanted.command)
 
 
-def with_its_options(options: Options, raw: RawOptions, restart: Restart) -> Options:
+def with_its_options(
+    options: Options, raw: RawOptions, restart: Restart, folders: Sequence[str | Path] = ()
+) -> Options:
     """``options`` with the seed of the run that is resumed, unless the file sets one.
 
-    The seed decides the split: another one would leak validation into training.
+    The seed decides the split: another one would leak validation into training. What the options
+    name by a checkpoint is read from it and compared with the numbers that the run took.
 
     :raises CheckpointError: options differ from the run's that a running training cannot take;
         all of them, with both values.
@@ -108,6 +118,9 @@ def with_its_options(options: Options, raw: RawOptions, restart: Restart) -> Opt
     seed = restart.provenance.get("seed")
     if seed is not None and raw.base.get("seed") is None:
         options = replace(options, seed=seed)
+    if restart.architecture.name == options.architecture["name"] and restart.info is not None:
+        with raw.locating(("architecture", "training")):
+            options = with_numbers(options, restart.architecture, restart.info, folders)
     if problems := list(_refused(options, raw, restart)):
         raise CheckpointError.collect(problems)
     return options
@@ -136,8 +149,7 @@ def check_same_data(
         are new, elements that are gone, and options of the data that differ are named.
     """
     known = restart.provenance.get("data")
-    stored = restart.checkpoint.get("dataset_info")
-    before = DatasetInfo.from_dict(stored) if isinstance(stored, Mapping) else None
+    before = restart.info
     problems = list(_fewer_elements(before, info)) if before is not None else []
     if known is not None and known != fingerprint:
         problems += restart_problems(before, info) if before is not None else []

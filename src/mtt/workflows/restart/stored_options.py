@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ase.data import chemical_symbols
+
 from mtt.mlip import MLIPModel
 from mtt.options import load_options, resolve
+from mtt.options.names import ATOMIC_NUMBERS
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import Architecture
 from mtt.training.options.on_restart import ACTS
 from mtt.workflows.restart.differences import ABSENT, Difference, differences
 from mtt.workflows.run.folder import OPTIONS
+from mtt.workflows.run.given import BASELINE, SCALES
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +67,20 @@ def with_checkpoint(
     return {**options, "architecture": section}
 
 
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
+    """Every value of two sets of options that differs; ``H``, ``1`` and ``"1"`` are one element."""
+    return list(differences(_by_symbol(old), _by_symbol(new)))
+
+
 def is_same_experiment(old: Mapping[str, Any], new: Mapping[str, Any], seeded: bool) -> bool:
     """Whether one run could be the other's continuation: they learn the same from the same data.
 
-    How long they are and what is written down of them may differ.
+    How long they are and what is written down of them may differ. Numbers that a checkpoint has
+    are compared when one of the runs is taken.
 
     :param seeded: whether ``new`` asks for a seed; otherwise any will do.
     """
-    return not any(_matters(one, seeded) for one in differences(old, new))
+    return not any(_matters(one, seeded) for one in changes(old, new))
 
 
 def stands_by_default(one: Difference) -> bool:
@@ -82,6 +92,31 @@ def stands_by_default(one: Difference) -> bool:
 def _matters(one: Difference, seeded: bool) -> bool:
     if one.path[0] in FREE or (one.path[0] == "seed" and not seeded):
         return False
+    if one.path[2:] in ((BASELINE,), (SCALES,)) and isinstance(one.new, str):
+        return False
     if one.path[:2] == _TRAINING and len(one.path) > 2 and ACTS.get(str(one.path[2])) == "any time":
         return False
     return not stands_by_default(one)
+
+
+def _by_symbol(options: Mapping[str, Any]) -> dict[str, Any]:
+    """``options`` with the elements of ``atomic_baseline`` by symbol."""
+    section = dict(options.get("architecture") or {})
+    training = section.get("training")
+    given = training.get(BASELINE) if isinstance(training, Mapping) else None
+    if not isinstance(given, Mapping):
+        return dict(options)
+    named = {
+        name: {_symbol(key): value for key, value in one.items()}
+        if isinstance(one, Mapping)
+        else one
+        for name, one in given.items()
+    }
+    return {**options, "architecture": {**section, "training": {**training, BASELINE: named}}}
+
+
+def _symbol(key: Any) -> Any:
+    """The element that ``key`` names; what is not one is left to the check of the options."""
+    number = int(key) if str(key).isdecimal() and len(str(key)) < 4 else key
+    known = isinstance(number, int) and number in ATOMIC_NUMBERS.values()
+    return chemical_symbols[number] if known else key
