@@ -95,7 +95,7 @@ def test_a_small_data_set_may_give_no_structure_as_long_as_another_does() -> Non
         ),
         (
             ([1] * 9, 0.1, 0.0, 0),
-            r"of each of 9 data sets, of at most 1 structure, is less than one",
+            r"each of 9 data sets, of at most 1 structure, is less than one",
         ),
         (([3, 2], 0.2, 0.2, 0), r"empty: 0.2 of 3 \+ 2 structures is less than one; take a larger"),
         (([9], 0.5, 0.5, 0), "test_set: nothing is left for training: the fractions add up to 1"),

@@ -12,6 +12,7 @@ import pytest
 from mtt import load_model
 from mtt.checkpoint.temporary import lock
 from mtt.errors import CheckpointError
+from mtt.workflows.claim import claimed
 from mtt.workflows.folder import RunFolder, new_folder, place
 
 
@@ -31,6 +32,24 @@ def test_a_second_process_is_refused_where_another_one_trains(
         message = refused("train", "options.yaml", "--restart", "auto")
         assert f"{folder}: another process is training in this folder" in message
     assert mtt("train", "options.yaml", "--restart", "auto").code == 0
+
+
+def test_a_second_training_to_one_output_is_refused_before_it_reads_and_another_output_is_free(
+    tiny: dict[str, Any],
+    write: Callable[..., Path],
+    refused: Callable[..., str],
+    mtt: Callable[..., Any],
+    here: Path,
+) -> None:
+    tiny["training_set"]["systems"]["read_from"] = "nowhere.xyz"
+    write(tiny)
+    Path(".model.pt.claim").touch()  # of a killed process
+    with claimed(here / "model.pt"):
+        message = refused("train", "options.yaml")
+        assert "model.pt: another process is training to this output; name another" in message
+        assert mtt("train", "options.yaml", "-o", "other.pt").err.count("nowhere.xyz: no such")
+    assert "nowhere.xyz: no such file" in refused("train", "options.yaml")
+    assert sorted(path.name for path in here.iterdir()) == ["options.yaml"]
 
 
 def test_runs_that_begin_in_one_second_have_folders_of_their_own() -> None:

@@ -154,6 +154,7 @@ BOMBS: dict[str, Callable[[Path], Any]] = {
         "0\nProperties=species:S:1:pos:R:3:x:R:999999999999\n"
     ),
     "zeros.xyz.gz": lambda path: path.write_bytes(gzip.compress(bytes(2**26), 1)),
+    "lines.cif.gz": lambda path: path.write_bytes(gzip.compress(b"x\n" * 2**25, 1)),  # for ASE
 }
 
 
@@ -162,6 +163,7 @@ REASONS = {
     "program.pt": "bytes of program",
     "columns.xyz": "x:R:999999999999",
     "zeros.xyz.gz": "when it is unpacked",
+    "lines.cif.gz": "when it is unpacked",
 }
 
 

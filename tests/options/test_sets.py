@@ -81,6 +81,10 @@ def test_what_is_no_element_is_refused(refused: Refused, types: str, message: st
             "validation_set.indices: nowhere.txt cannot be read (No such file or directory)",
         ),
         (
+            "training_set: a.xyz\nvalidation_set: {indices: /dev/zero}\n",
+            "validation_set.indices: /dev/zero cannot be read (not a regular file)",
+        ),
+        (
             "training_set: a.xyz\nvalidation_set:\n  systems: b.xyz\n  targets: {mtt::x: {}}\n",
             "options.yaml:5 validation_set.targets.mtt::x: not a target of the training set",
         ),

@@ -6,7 +6,6 @@ all of the keys below. What they hold is told in ``docs/src/checkpoints.md``.
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -125,7 +124,8 @@ def progress(checkpoint: Mapping[str, Any]) -> tuple[float, float]:
 
 def _count(value: Any) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) else -1.0
+    # an integer of any length can be stored; no training gets to 2⁵³
+    return float(value) if number and abs(value) < 2**53 else -1.0
 
 
 def _is_key(key: Any) -> bool:

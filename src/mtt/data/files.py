@@ -10,7 +10,7 @@ from ase.io.formats import UnknownFileTypeError
 
 from mtt.data.extxyz import UnusualFormatError, read_extxyz
 from mtt.data.raw import RawFrame, from_ase
-from mtt.data.unpack import ERRORS, SUFFIXES
+from mtt.data.unpack import ERRORS, SUFFIXES, check_size
 from mtt.errors import DataError, did_you_mean
 from mtt.stopping import stop_if_asked
 
@@ -85,6 +85,7 @@ def _read_known(path: str) -> list[RawFrame]:
 
 def _read_with_ase(path: str) -> list[RawFrame]:
     frames: list[RawFrame] = []
+    check_size(path)
     try:
         for atoms in ase.io.iread(path, index=":"):
             stop_if_asked()

@@ -11,6 +11,7 @@ from typing import IO, Any, TextIO, cast
 from ase.io.formats import open_with_compression
 
 from mtt.errors import DataError
+from mtt.stopping import stop_if_asked
 
 SUFFIXES = (".gz", ".bz2", ".xz")
 ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
@@ -34,6 +35,19 @@ def open_text(path: str) -> TextIO:
     most = max(ALWAYS, MAX_RATIO * Path(path).stat().st_size)
     packed = cast(IO[bytes], open_with_compression(path, "rb"))
     return io.TextIOWrapper(io.BufferedReader(_Bounded(packed, most, path)))
+
+
+def check_size(path: str) -> None:
+    """Unpack ``path``, if its name says that it is packed, and keep nothing: for other readers.
+
+    :raises OSError: as :func:`open_text`; one of :data:`ERRORS` where it is damaged.
+    :raises DataError: more comes out than of any file of numbers.
+    """
+    if Path(path).suffix not in SUFFIXES:
+        return
+    with open_text(path) as stream:
+        while stream.buffer.read(2**20):
+            stop_if_asked()
 
 
 class _Bounded(io.RawIOBase):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
+from mtt.options.load import MAX_BYTES
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.places import Fault, KeyPath, as_index
 from mtt.options.set_names import all_named, name_faults
@@ -197,7 +199,13 @@ class Expander:
 
     def _read_indices(self, file: Path, path: KeyPath) -> list[int]:
         try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            if file.exists() and not file.is_file():  # a pipe or a device has no end
+                raise OSError(errno.EINVAL, "not a regular file")
+            with file.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise OSError(errno.EFBIG, f"more than {MAX_BYTES:,} bytes")
+            lines = content.decode("utf-8-sig").splitlines()
         except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
             reason = getattr(error, "strerror", None) or "not a text file"
             hint = "a file with one index per line; the path counts from the working folder"

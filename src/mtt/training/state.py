@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mtt.errors import CheckpointError
+from mtt.errors import CheckpointError, Problem
 
 STATE_VERSION = 2
 """Version of :meth:`TrainingState.to_dict`; the folders' trainers have one of their own.
@@ -152,4 +152,22 @@ class TrainingState:
                 weights=checkpoint["best_model_state_dict"],
             )
         history = json.loads(values.pop("history"))
+        _check_kinds(values)
         return cls(**values, history=history, best=best)
+
+
+def _check_kinds(values: Mapping[str, Any]) -> None:
+    """Whether stored values are of the kinds that :meth:`TrainingState.to_dict` writes.
+
+    :raises CheckpointError: naming those that are not.
+    """
+    new = TrainingState().to_dict()
+    problems = []
+    for name, value in values.items():
+        kind = int if name == "batch_atoms" else type(new.get(name))
+        left_out = name == "batch_atoms" and value is None
+        if name in new and not left_out and type(value) is not kind:
+            what = f"trainer_state.{name} is of type {type(value).__name__}, not {kind.__name__}"
+            problems.append(Problem(what, hint="take another checkpoint of the run"))
+    if problems:
+        raise CheckpointError.collect(problems)

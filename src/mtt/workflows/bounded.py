@@ -1,4 +1,4 @@
-"""A model that is built from a file takes no more memory than its weights explain.
+"""A model that is built from a file: no larger than its weights explain, and faults have its name.
 
 Options that are made up can ask for layers of any size and number, of which a small file says
 nothing: they are counted while the model is built, before their memory is touched.
@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from mtt.checkpoint.format import n_bytes
+from mtt.checkpoint.format import ARCHITECTURE, n_bytes
 from mtt.data.memory import lacks_memory
-from mtt.errors import CheckpointError
+from mtt.errors import CheckpointError, MttError
 
 SLACK = 2**28
 """Bytes that tables, which are not stored, may take on top of ten times the stored tensors."""
@@ -24,6 +24,8 @@ MANY = 20_000
 """Tensors that a model may be made of; large ones have a thousand or two."""
 
 _HINT = "the options in it (model_hypers, dataset_info) are not those of its weights"
+_MISREAD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
+            RuntimeError)  # fmt: skip
 _FACTORIES: frozenset[Callable[..., Any]] = frozenset(
     getattr(torch, name)
     for name in ("empty", "zeros", "ones", "full", "rand", "randn", "eye", "arange", "linspace")
@@ -35,17 +37,38 @@ def bounded_by(checkpoint: Mapping[str, Any], where: str = "") -> Iterator[None]
     """Around code that builds the model of ``checkpoint``.
 
     :param where: the file.
-    :raises CheckpointError: it asks for much more than the weights beside it.
+    :raises CheckpointError: it asks for much more than the weights beside it, or holds what its
+        architecture cannot read.
     """
     limit = SLACK + 10 * n_bytes(checkpoint)
+    reader = f"the architecture {checkpoint.get(ARCHITECTURE)!r}"
+    with read_by(reader, where), _Counting(limit, where):
+        yield
+
+
+@contextmanager
+def read_by(reader: str, where: str) -> Iterator[None]:
+    """Errors of code that reads what a file holds are told of that file.
+
+    :param reader: who reads it, for the message.
+    :raises CheckpointError: the file holds something else than what the code expects.
+    """
     try:
-        with _Counting(limit, where):
-            yield
-    except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
-            raise
-        what = "no memory is left for the model that it asks for"
-        raise CheckpointError(what, where=where, hint=_HINT) from error
+        yield
+    except MttError as error:
+        found = [
+            one if where in one.where else one._replace(where=f"{where} {one.where}".strip())
+            for one in error.problems
+        ]
+        raise type(error).collect(found) from error
+    except _MISREAD as error:
+        if lacks_memory(error):
+            what, hint = "no memory is left for the model that it asks for", _HINT
+        else:
+            first = str(error).strip().partition("\n")[0]
+            what = f"holds what {reader} cannot read ({type(error).__name__}: {first})"
+            hint = "it was altered, or is of other code; --debug shows where"
+        raise CheckpointError(what, where=where, hint=hint) from error
 
 
 class _Counting(TorchFunctionMode):

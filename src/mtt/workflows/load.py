@@ -97,8 +97,9 @@ def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
     if best is None:
         log.info("%s: the latest weights; it names none as the best", path)
         return
-    metric = (checkpoint.get("train_hypers") or {}).get("best_model_metric")
-    value = f" ({metric} {checkpoint['best_metric']:.6g})" if metric else ""
+    hypers, found = checkpoint.get("train_hypers"), checkpoint.get("best_metric")
+    metric = hypers.get("best_model_metric") if isinstance(hypers, Mapping) else None
+    value = f" ({metric} {found:.6g})" if metric and isinstance(found, float | int) else ""
     log.info("%s: the best weights, of epoch %s%s", path, best, value)
 
 

@@ -19,6 +19,7 @@ from mtt.mlip.finetune_options import SECTION, asked
 from mtt.mlip.finetuning import fine_tune
 from mtt.nn import building
 from mtt.registry import Architecture
+from mtt.workflows.bounded import read_by
 from mtt.workflows.data import Data
 from mtt.workflows.load import load_checkpoint, model_from
 from mtt.workflows.provenance import file_hash, stored_provenance
@@ -147,7 +148,10 @@ def restarted(
     _check_hypers(model, hypers["model"], path)
     with _located(path):
         model = model.restart(info)
-    trainer = architecture.trainer.load_checkpoint(checkpoint, dict(hypers["training"]), "restart")
+    with read_by(f"the trainer of {architecture.name!r}", str(path)):
+        trainer = architecture.trainer.load_checkpoint(
+            checkpoint, dict(hypers["training"]), "restart"
+        )
     return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
 
 

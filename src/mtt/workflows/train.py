@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from mtt.interface import Listener, Run
 from mtt.options import Options, RawOptions, load_options, resolve
 from mtt.stopping import Stopped, stop_if_asked, watch_signals
 from mtt.training.events import Events
+from mtt.workflows.claim import claimed
 from mtt.workflows.data import Data, read_data
 from mtt.workflows.evaluate import score
 from mtt.workflows.folder import RunFolder, place
@@ -93,8 +94,10 @@ def train(
     )
     if dry_run:
         return TrainResult()
-    folder = run_folder(plan.restart)
-    with folder.logging():
+    with ExitStack() as held:
+        held.enter_context(claimed(plan.output))
+        folder = run_folder(plan.restart)
+        held.enter_context(folder.logging())
         tell_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)

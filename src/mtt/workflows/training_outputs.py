@@ -8,6 +8,7 @@ from pathlib import Path
 from mtt.errors import ConfigError, Problem
 from mtt.exporting import check_path
 from mtt.options import Options, RawOptions
+from mtt.workflows.claim import claimed
 from mtt.workflows.folder import OUTPUTS, RunFolder, check_writable
 from mtt.workflows.overwriting import (
     Named,
@@ -35,6 +36,8 @@ def checked_output(output: Path | None, dry_run: bool) -> Path:
     if not dry_run:
         check_path(named)
         check_writable(named.with_suffix(".ckpt"))
+        with claimed(named):  # the time to know is before the data are read
+            pass
     return named
 
 
