@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import resource
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from mtt.disk import lock
+from mtt.workflows.folder import RunFolder
 
 KILLED = Path(__file__).resolve().parent / "killed.py"
 
@@ -73,6 +75,26 @@ def test_a_training_without_space_names_the_file(
     assert done.code == 1
     assert "options_restart.yaml: cannot be written: File too large; " in done.err
     assert "bytes are free in" in done.err
+
+
+def test_a_log_without_space_is_told_once_and_the_training_lives(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    logger = logging.getLogger("mtt.test")
+    told: list[str] = []
+    listener = logging.Handler()
+    listener.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("mtt").addHandler(listener)
+    try:
+        with full(40), RunFolder(here).logging():
+            for i in range(20):
+                logger.debug("line %d", i)
+    finally:
+        logging.getLogger("mtt").removeHandler(listener)
+    assert [one for one in told if "cannot be written" in one] == [
+        f"{here}/train.log cannot be written: File too large"
+    ]
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,6 +17,8 @@ from mtt.checkpoint.temporary import lock, replace_text
 from mtt.errors import CheckpointError, ConfigError, MttError, TrainingError
 from mtt.exporting.files import take_name, temporary
 from mtt.stopping import Stopped
+
+log = logging.getLogger(__name__)
 
 OUTPUTS = Path("outputs")
 OPTIONS = "options_restart.yaml"
@@ -72,7 +75,7 @@ class RunFolder:
 
         :raises ConfigError: another process is inside such a block for this folder.
         """
-        handler = logging.FileHandler(self.log, encoding="utf-8")
+        handler = _Log(self.log, encoding="utf-8")
         assert handler.stream is not None
         try:
             _claim(handler.stream, self.path)
@@ -92,7 +95,22 @@ class RunFolder:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
-            handler.close()
+            with suppress(OSError):  # what it still holds does not fit on a full disk
+                handler.close()
+
+
+class _Log(logging.FileHandler):
+    """Says once that it cannot be written, where logging prints a traceback for every line."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._told:
+            self._told = True
+            log.warning("%s cannot be written: %s", self.baseFilename, error.strerror)
 
 
 def new_folder(outputs: Path = OUTPUTS) -> RunFolder:
