@@ -85,7 +85,7 @@ def _remove_abandoned(parent: Path) -> None:
     for path in parent.glob(".*.tmp"):
         if not _FOLDER.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
             continue
-        # in use by another process, removed by one, or nobody can tell
+        # in use by another process, removed by one, or on a file system without locks
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY)
             try:

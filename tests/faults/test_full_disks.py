@@ -77,13 +77,13 @@ def test_a_training_without_space_names_the_file(
     assert "bytes are free in" in done.err
 
 
-def test_a_log_without_space_is_told_once_and_the_training_lives(
+def test_a_log_without_space_is_reported_once_and_the_training_lives(
     capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:
     logger = logging.getLogger("mtt.test")
-    told: list[str] = []
+    messages: list[str] = []
     listener = logging.Handler()
-    listener.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    listener.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("mtt").addHandler(listener)
     try:
         with full(40), RunFolder(here).logging():
@@ -91,7 +91,7 @@ def test_a_log_without_space_is_told_once_and_the_training_lives(
                 logger.debug("line %d", i)
     finally:
         logging.getLogger("mtt").removeHandler(listener)
-    assert [one for one in told if "cannot be written" in one] == [
+    assert [one for one in messages if "cannot be written" in one] == [
         f"{here}/train.log cannot be written: File too large"
     ]
     assert "Traceback" not in capsys.readouterr().err

@@ -77,14 +77,14 @@ def made_up(trained: Path) -> Callable[[Change], Path]:
 def test_a_model_that_its_weights_do_not_explain_is_refused_with_the_file(
     made_up: Callable[[Change], Path], name: str
 ) -> None:
-    change, told = OF_THE_MODEL[name]
-    with pytest.raises(MttError, match=told) as caught:
+    change, expected = OF_THE_MODEL[name]
+    with pytest.raises(MttError, match=expected) as caught:
         load_model(made_up(change))
     assert all(one.where.startswith("made_up.ckpt") for one in caught.value.problems)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (at("trainer_state", "epoch", value="x"), "trainer_state.epoch is of type str, not int"),
         (at("trainer_state", "parts", value=None), "trainer_state.parts is of type NoneType"),
@@ -99,12 +99,12 @@ def test_a_training_that_fits_nothing_is_refused_with_the_file(
     write: Callable[..., Path],
     refused: Callable[..., str],
     change: Change,
-    told: str,
+    expected: str,
 ) -> None:
     path = made_up(change)
     write(tiny)
     message = refused("train", "options.yaml", "--restart", path, "-o", "out.pt")
-    assert re.search(told, message)
+    assert re.search(expected, message)
     assert message.startswith("error: made_up.ckpt: ")
 
 

@@ -47,7 +47,7 @@ def test_what_is_not_there_is_compared_by_its_path(here: Path) -> None:
     assert not is_inside(Path("really/a"), Path("real"))
 
 
-def test_an_output_is_told_once_and_a_free_name_offered(here: Path) -> None:
+def test_an_output_is_named_once_and_a_free_name_offered(here: Path) -> None:
     Path("model.pt").touch()
     Path("model-2.ckpt").touch()
     assert free_name(Path("model.pt")) == Path("model-3.pt")

@@ -17,7 +17,7 @@ BATCH = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_NPROCS": "4", "SLURM_P
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "expected"),
     [
         ({"WORLD_SIZE": "2", "RANK": "0"}, r"^WORLD_SIZE=2: this process is one of 2, .*torchrun"),
         ({"WORLD_SIZE": "16", "RANK": "3"}, r"one of 16, .*`env -u WORLD_SIZE mtt train …`$"),
@@ -29,8 +29,8 @@ BATCH = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_NPROCS": "4", "SLURM_P
         (BATCH | {"SLURM_PROCID": "2"}, r"^SLURM_PROCID=2: this process is one of 4,"),
     ],
 )
-def test_one_of_several_is_refused_by_the_variable(environment: dict[str, str], told: str) -> None:
-    with pytest.raises(TrainingError, match=told):
+def test_one_of_several_is_refused_by_the_variable(environment: dict[str, str], expected: str) -> None:
+    with pytest.raises(TrainingError, match=expected):
         refuse_several_processes(environment)
 
 

@@ -48,7 +48,7 @@ def bounded_by(checkpoint: Mapping[str, Any], where: str = "") -> Iterator[None]
 
 @contextmanager
 def read_by(reader: str, where: str) -> Iterator[None]:
-    """Errors of code that reads what a file holds are told of that file.
+    """Errors of code that reads what a file holds name that file.
 
     :param reader: who reads it, for the message.
     :raises CheckpointError: the file holds something else than what the code expects.

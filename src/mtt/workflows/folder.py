@@ -102,14 +102,14 @@ class RunFolder:
 class _Log(logging.FileHandler):
     """Says once that it cannot be written, where logging prints a traceback for every line."""
 
-    _told = False
+    _reported = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif not self._told:
-            self._told = True
+        elif not self._reported:
+            self._reported = True
             log.warning("%s cannot be written: %s", self.baseFilename, error.strerror)
 
 

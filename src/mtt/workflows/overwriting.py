@@ -1,7 +1,7 @@
 """Nothing that a command reads is ever overwritten: outputs are compared with inputs first.
 
 Files are compared by identity (device and inode): neither links nor another spelling of a path,
-nor letters of another case where the file system does not tell them apart, hide that two names
+nor letters of another case where the file system takes them for the same, hide that two names
 are one file.
 """
 
@@ -37,7 +37,7 @@ def refuse_overwriting(outputs: Sequence[Named], inputs: Iterable[Named], hint: 
     """Compare all that a command writes with all that it reads, before it does either.
 
     :param hint: what to do about it; left out: a free name.
-    :raises ConfigError: an output is an input, or stands in a packed data set that is read, or
+    :raises ConfigError: an output is an input, or is in a packed data set that is read, or
         two outputs are one file; each names both files.
     """
     problems = []
