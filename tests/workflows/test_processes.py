@@ -29,7 +29,9 @@ BATCH = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_NPROCS": "4", "SLURM_P
         (BATCH | {"SLURM_PROCID": "2"}, r"^SLURM_PROCID=2: this process is one of 4,"),
     ],
 )
-def test_one_of_several_is_refused_by_the_variable(environment: dict[str, str], expected: str) -> None:
+def test_one_of_several_is_refused_by_the_variable(
+    environment: dict[str, str], expected: str
+) -> None:
     with pytest.raises(TrainingError, match=expected):
         refuse_several_processes(environment)
 
