@@ -103,14 +103,13 @@ def _by_symbol(options: Mapping[str, Any]) -> dict[str, Any]:
     """``options`` with the elements of ``atomic_baseline`` by symbol."""
     section = dict(options.get("architecture") or {})
     training = section.get("training")
-    given = training.get(BASELINE) if isinstance(training, Mapping) else None
-    if not isinstance(given, Mapping):
+    if not isinstance(training, Mapping) or not isinstance(training.get(BASELINE), Mapping):
         return dict(options)
     named = {
         name: {_symbol(key): value for key, value in one.items()}
         if isinstance(one, Mapping)
         else one
-        for name, one in given.items()
+        for name, one in training[BASELINE].items()
     }
     return {**options, "architecture": {**section, "training": {**training, BASELINE: named}}}
 
