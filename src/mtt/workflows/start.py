@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from mtt.data import DatasetInfo, merge
+from mtt.data.files.inputs import expanded
 from mtt.errors import CheckpointError, ConfigError, MttError, Problem
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
@@ -75,7 +76,7 @@ def fine_tuned(
         model differ from the source's without a known reason.
     """
     finetune = hypers["training"]["finetune"]
-    path = finetune["read_from"]
+    path = expanded(finetune["read_from"])
     checkpoint, origin = load_checkpoint(path, architectures, name=architecture.name)
     _check_architecture(origin, architecture, path)
     best = checkpoint.get("best_epoch")

@@ -11,9 +11,9 @@ import torch
 
 from mtt import train
 from mtt.checkpoint import read, write
-from mtt.errors import CheckpointError, ConfigError
+from mtt.errors import CheckpointError, ConfigError, DataError
 from mtt.options import read_yaml
-from mtt.workflows.train import prepare
+from mtt.workflows.train import check_only, prepare
 
 
 def prepared(options: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +46,21 @@ def test_baselines_and_scales_of_a_checkpoint_become_numbers(
     table = dict(zip((1, 6, 8), weights["composition.values"][:, 0].tolist(), strict=True))
     assert written["atomic_baseline"] == {"energy": table}
     assert written["fixed_scaling_weights"] == {"energy": weights["scale.values"].item()}
+
+
+def test_checkpoints_are_named_by_home_folder_and_variables(
+    tiny: dict[str, Any], trained: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(trained))
+    names = {"atomic_baseline": "~/model.ckpt", "fixed_scaling_weights": "$HOME/model.ckpt"}
+    options = given(tiny, **names, finetune={"read_from": "$HOME/model.ckpt"})
+    found = prepared(options)
+    assert list(found["atomic_baseline"]["energy"]) == [1, 6, 8]
+    assert isinstance(found["fixed_scaling_weights"]["energy"], float)
+    check_only(options)
+    options["architecture"]["training"]["finetune"]["read_from"] = "$HOMES/model.ckpt"
+    with pytest.raises(DataError, match=r"'HOMES' is not set.*HOME"):
+        check_only(options)
 
 
 def test_symbols_and_numbers_are_the_same_options(tiny: dict[str, Any]) -> None:

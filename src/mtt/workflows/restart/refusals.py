@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from mtt.errors import Problem
+from mtt.data.files.inputs import expanded
+from mtt.errors import DataError, Problem
 from mtt.options import RawOptions
 from mtt.registry import Architecture
 from mtt.training import MLIPTrainer
@@ -69,6 +69,6 @@ def _is_same_source(one: Difference, checkpoint: Mapping[str, Any]) -> bool:
         return False
     source = (checkpoint.get("provenance") or {}).get("source")
     known = source.get("sha256") if isinstance(source, Mapping) else None
-    with contextlib.suppress(OSError):
-        return known is not None and file_hash(Path(one.new)) == known
+    with contextlib.suppress(OSError, DataError):
+        return known is not None and file_hash(expanded(one.new)) == known
     return False

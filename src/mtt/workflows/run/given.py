@@ -12,6 +12,7 @@ from ase.data import chemical_symbols
 
 from mtt import registry
 from mtt.baselines.given import by_number
+from mtt.data.files.inputs import expanded
 from mtt.data.info import DatasetInfo
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
@@ -46,7 +47,7 @@ def with_numbers(
     for key in ours:
         value = training.get(key)
         if isinstance(value, str):
-            found[key] = _from_checkpoint(key, value, info, folders)
+            found[key] = _from_checkpoint(key, expanded(value), info, folders)
         elif key == BASELINE and isinstance(value, Mapping):
             found[key] = {
                 name: by_number(name, one, info.atomic_types) if isinstance(one, Mapping) else one
