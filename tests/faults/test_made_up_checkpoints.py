@@ -90,7 +90,7 @@ def test_a_model_that_its_weights_do_not_explain_is_refused_with_the_file(
         (at("trainer_state", "parts", value=None), "trainer_state.parts is of type NoneType"),
         (at("trainer_state", value=3), "the trainer of 'soap_bpnn' cannot read .TypeError"),
         (at("trainer_state", "history", value="["), "cannot read .JSONDecodeError"),
-        (at("model_hypers", value={}), "the architecture 'soap_bpnn' cannot read"),
+        (at("model_hypers", value={}), "in the checkpoint; a trained model keeps its options"),
     ],
 )
 def test_a_training_that_fits_nothing_is_refused_with_the_file(

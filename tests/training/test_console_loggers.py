@@ -35,13 +35,6 @@ def epoch(logger, number, is_best=False, units=UNITS):
     logger("epoch", {"metrics": metrics, "units": units, "is_best": is_best}, number)
 
 
-def test_a_run_without_epochs_to_train_announces_none(caplog):
-    logger = LineLogger()
-    with caplog.at_level(logging.INFO, "mtt"):
-        start(logger, epoch=19)
-    assert "epochs" not in caplog.text
-
-
 def test_a_line_shows_every_part_with_units_and_significant_digits(caplog):
     logger = LineLogger()
     with caplog.at_level(logging.INFO, "mtt"):
