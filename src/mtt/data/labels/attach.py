@@ -30,7 +30,7 @@ Source = Callable[[ReadFrom, str | None, str], list[RawFrame]]
 class Labels:
     """Reads the labels of ``systems``.
 
-    :param source: opens the files that labels stand in.
+    :param source: opens the files that hold the labels.
     :param findings: takes the mistakes. Where there are any, results are of no use.
     """
 
@@ -187,7 +187,7 @@ class Labels:
         ]
 
     def _refuse_stress_of_molecules(self, section: Section, found: Sequence[Float]) -> None:
-        """A stress needs a volume: a mistake where it was asked for, else left out and told."""
+        """A stress needs a volume: a mistake where it was asked for, else left out and reported."""
         if not section.explicit:
             self.notices += dropped_stress(section.key, self._systems, found)
             return
