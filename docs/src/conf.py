@@ -34,4 +34,5 @@ autodoc_typehints_format = "short"
 autodoc_default_options = {"show-inheritance": True}
 
 html_theme = "furo"
+html_extra_path = ["_redirects"]  # former names of pages
 html_title = f"mtt {__version__}"
