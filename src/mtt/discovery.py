@@ -277,13 +277,13 @@ def _argument(call: ast.Call, key: str, default: T, one: Offer) -> T:
     try:
         return _of_type(ast.literal_eval(given), default, one)
     except (ValueError, TypeError):
-        what = f"{key} of {one.attribute} must be a literal: it is read, not run"
-        raise ConfigError(what, where=_place(one)) from None
+        what = f"{key} of {one.attribute} must be a literal in {_place(one)}: it is read, not run"
+        raise ConfigError(what) from None
 
 
 def _of_type(value: Any, default: T, one: Offer) -> T:
     """``value``, which has the type of the default."""
     if not isinstance(value, type(default)):
-        what = f"{value!r} in {one.attribute} must be of the type {type(default).__name__}"
-        raise ConfigError(what, where=_place(one))
+        kind = type(default).__name__
+        raise ConfigError(f"{value!r} for {one.attribute} in {_place(one)} must be of type {kind}")
     return value
