@@ -159,8 +159,9 @@ class Plugins:
 
 
 LOSSES = Plugins("loss", "mtt.training.losses.elementwise", "mtt.losses", "LOSS")
+SCHEDULES = Plugins("schedule", "mtt.training.schedules.curves", "mtt.schedules", "SCHEDULE")
 
-KINDS = (LOSSES,)
+KINDS = (LOSSES, SCHEDULES)
 """Every kind of thing that is found by being there."""
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from mtt.discovery import SCHEDULES
 from mtt.options import read_yaml
 from mtt.training import default_hypers
 from mtt.training.optimizers import make_optimizer, preset
 from mtt.training.optimizers.kinds import OPTIMIZERS
 from mtt.training.optimizers.presets import PRESETS
 from mtt.training.schedules import make_schedule
-from mtt.training.schedules.make import SCHEDULES
+from mtt.training.schedules.kind import ScheduleKind
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "src"
 PAGES = {name: (DOCS / f"{name}.md").read_text() for name in ("optimizers", "schedules")}
@@ -57,8 +58,9 @@ def test_defaults_of_optimizers_are_told(parse):
 
 def test_defaults_of_schedules_are_told(parse):
     told = options_told("schedules")
-    assert list(told) == list(SCHEDULES)
-    for name, (_, known) in SCHEDULES.items():
+    assert set(told) == set(SCHEDULES.names())
+    for name in SCHEDULES.names():
+        known = SCHEDULES.load(name, ScheduleKind).options
         found = {key: normal(parse(f"value: {text}")["value"]) for key, text in told[name]}
         assert found == {key: normal(option.default) for key, option in known.items()}, name
 
