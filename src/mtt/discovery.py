@@ -160,8 +160,9 @@ class Plugins:
 
 LOSSES = Plugins("loss", "mtt.training.losses.elementwise", "mtt.losses", "LOSS")
 SCHEDULES = Plugins("schedule", "mtt.training.schedules.curves", "mtt.schedules", "SCHEDULE")
+OPTIMIZERS = Plugins("optimizer", "mtt.training.optimizers.named", "mtt.optimizers", "OPTIMIZER")
 
-KINDS = (LOSSES, SCHEDULES)
+KINDS = (LOSSES, OPTIMIZERS, SCHEDULES)
 """Every kind of thing that is found by being there."""
 
 

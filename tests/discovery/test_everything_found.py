@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtt.discovery import KINDS, LOSSES, SCHEDULES, Plugins
+from mtt.discovery import KINDS, LOSSES, OPTIMIZERS, SCHEDULES, Plugins
 from mtt.training import training_schema
 
 
@@ -34,6 +34,11 @@ def training_option(name: str) -> Callable[[], str]:
 
 PLACES = {
     LOSSES: Place(("training/losses/test_loss.py", "FORMULAS"), training_option("loss"), "losses"),
+    OPTIMIZERS: Place(
+        ("training/test_optimizer_formulas.py", "FORMULAS"),
+        training_option("optimizer"),
+        "optimizers",
+    ),
     SCHEDULES: Place(
         ("training/test_schedules.py", "FORMULAS"), training_option("scheduler"), "schedules"
     ),
