@@ -5,6 +5,7 @@ import io
 import pytest
 import torch
 
+from mtt.discovery import OPTIMIZERS
 from mtt.errors import TrainingError
 from mtt.training import default_hypers
 from mtt.training.optimizers import (
@@ -14,7 +15,7 @@ from mtt.training.optimizers import (
     preset,
     restore_optimizer,
 )
-from mtt.training.optimizers.kinds import OPTIMIZERS
+from mtt.training.optimizers.kind import OptimizerKind
 
 RATES = {
     "lion": 1e-3,
@@ -26,7 +27,7 @@ RATES = {
     "prodigy": 1.0,
 }
 CHOICES = [
-    *OPTIMIZERS,
+    *OPTIMIZERS.names(),
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
     {"name": "adabelief", "rectify": True, "ams_bound": True},
     {"name": "soap", "shampoo_beta": 0.9, "precondition_frequency": 2},
@@ -36,7 +37,7 @@ CHOICES = [
 
 def make(model, choice, **hypers):
     name = choice if isinstance(choice, str) else choice["name"]
-    decay = {"weight_decay": 0.01 if OPTIMIZERS[name].decay else None}
+    decay = {"weight_decay": 0.01 if OPTIMIZERS.load(name, OptimizerKind).decay else None}
     rate = {"learning_rate": RATES.get(name, 1e-2)}
     chosen = {**default_hypers(), "optimizer": choice, **decay, **rate, **hypers}
     return make_optimizer(model, preset(chosen))
@@ -115,7 +116,9 @@ def test_every_optimizer_goes_on_bit_for_bit(choice, dtype, started, make_model,
     assert_equal(stored["optimizer"], kept)  # the loaded state is not worked on
 
 
-@pytest.mark.parametrize("choice", [name for name in OPTIMIZERS if name != "lbfgs"])  # no decay
+@pytest.mark.parametrize(
+    "choice", [name for name in OPTIMIZERS.names() if name != "lbfgs"]
+)  # no decay
 def test_options_come_from_the_file_and_not_from_the_state(choice, started):
     model, batch = started()
     made = make(model, choice)

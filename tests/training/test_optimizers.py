@@ -9,7 +9,7 @@ import torch
 from mtt.errors import ConfigError, TrainingError
 from mtt.training import default_hypers
 from mtt.training.optimizers import averages, make_optimizer, needs_closure, preset
-from mtt.training.optimizers.amsgrad import CorrectedAMSGrad
+from mtt.training.optimizers.named.ours.mlip import CorrectedAMSGrad
 from mtt.training.schedules import make_schedule
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mtt.errors import did_you_mean
+from mtt.discovery import LOSSES
+from mtt.errors import ConfigError, did_you_mean
 from mtt.options.metatrain.known_names import loss_notice
 from mtt.options.names import PLURALS
 from mtt.options.schema.validate import validate
@@ -12,12 +13,6 @@ from mtt.options.values import TargetOptions
 from mtt.options.weights import plain_weight, weight_faults
 from mtt.options.yaml.places import Fault, KeyPath
 
-TYPES = ("mse", "mae", "huber", "huber_forces")
-ALIASES = {"masked_mse": "mse", "masked_mae": "mae", "masked_huber": "huber"}
-"""metatrain's names of losses that leave missing labels out, as all losses here do."""
-
-FORCES_ONLY = "huber_forces is for forces"
-USE_HUBER = "write {energy: {type: huber, forces: huber_forces}}"
 _SHORT = {"forces": "positions", "stress": "strain", "virial": "strain"}
 _ENTRY: dict[str, Any] = {
     "type": ["string", "object"],
@@ -43,16 +38,35 @@ _FOREIGN: dict[str, Any] = {  # what trainers that are not the platform's may re
 }
 
 
+def by_own_name(kind: str) -> str:
+    """A type of loss by its own name: metatrain's ``masked_mse`` is ``mse``."""
+    aliases = LOSSES.facts("aliases", ())
+    return next((name for name, others in aliases.items() if kind in others), kind)
+
+
+def is_for_forces_only(kind: str) -> bool:
+    """Whether the loss ``kind`` has a meaning for forces alone.
+
+    :raises ConfigError: there is no such loss, or it cannot be used.
+    """
+    return LOSSES.fact(kind, "only_forces", False)
+
+
+def forces_only(kind: str) -> tuple[str, str]:
+    """What is wrong where such a loss is given for another part, and what to write instead."""
+    return f"{kind} is for forces", f"write {{energy: {{type: huber, forces: {kind}}}}}"
+
+
 class LossExpander:
     """Expands ``architecture.training.loss``.
 
     :param targets: the targets of the training set.
-    :param types: types of loss that the trainer knows; None: any.
+    :param ours: whether the trainer takes the losses of the platform; else any types and keys.
     """
 
-    def __init__(self, targets: dict[str, TargetOptions], types: tuple[str, ...] | None) -> None:
+    def __init__(self, targets: dict[str, TargetOptions], ours: bool) -> None:
         self.targets = targets
-        self.types = types
+        self.ours = ours
         self.faults: list[Fault] = []
 
     def expand(
@@ -126,7 +140,7 @@ class LossExpander:
         """One term as a mapping, checked."""
         if entry is None:
             return {}
-        wrong = validate(entry, _ENTRY if self.types else _FOREIGN, path)
+        wrong = validate(entry, _ENTRY if self.ours else _FOREIGN, path)
         self.faults.extend(wrong)
         if isinstance(entry, str):
             return {"type": self._type(entry, path, part)}
@@ -143,7 +157,7 @@ class LossExpander:
             if len(self.faults) > n_faults:
                 return {}  # its keys are not known either
         known = {"type", "weight", "reduction", "delta", "gradients", *_SHORT}
-        for key in entry if self.types else ():
+        for key in entry if self.ours else ():
             if key == "sliding_factor":
                 what = "not available yet: sliding weights ('sliding_factor')"
                 self.faults.append(Fault((*path, key), what, "leave it out"))
@@ -153,15 +167,15 @@ class LossExpander:
 
     def _type(self, kind: str, path: KeyPath, part: str) -> str:
         """``kind`` by its own name, checked."""
-        if self.types is None:
+        if not self.ours:
             return kind
-        kind = ALIASES.get(kind, kind)
-        if kind not in self.types:
-            what = loss_notice(kind) or f"unknown loss {kind!r}"
-            hint = did_you_mean(kind, self.types) or f"losses: {', '.join(self.types)}"
-            self.faults.append(Fault(path, what, hint))
-        elif kind == "huber_forces" and part != "positions":
-            self.faults.append(Fault(path, FORCES_ONLY, USE_HUBER))
+        kind = by_own_name(kind)
+        try:
+            if is_for_forces_only(kind) and part != "positions":
+                self.faults.append(Fault(path, *forces_only(kind)))
+        except ConfigError as error:
+            ((what, _, hint),) = error.problems
+            self.faults.append(Fault(path, loss_notice(kind) or what, hint))
         return kind
 
 
@@ -175,8 +189,12 @@ def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[s
     """``term`` over ``below`` over the defaults."""
     kept = {key: value for key, value in (below or {}).items() if key != "gradients"}
     filled = {"type": "mse", "weight": 1.0, "reduction": "mean", **kept, **term}
-    if filled["type"] in ("huber", "huber_forces"):
+    if _has_delta(filled["type"]):
         filled.setdefault("delta", 1.0)
     elif "delta" not in term:
         filled.pop("delta", None)
     return filled
+
+
+def _has_delta(kind: str) -> bool:
+    return kind in LOSSES.names() and LOSSES.fact(kind, "has_delta", False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtt.errors import ConfigError, did_you_mean
-from mtt.options.loss import TYPES, LossExpander
+from mtt.options.loss import LossExpander
 from mtt.options.metatrain.deprecated import Modernizer
 from mtt.options.metatrain.known_names import training_notice
 from mtt.options.names import ATOMIC_NUMBERS
@@ -202,7 +202,7 @@ class _Section:
             return
         if not self.targets or any(fault.path[:3] == _LOSS for fault in self.faults):
             return
-        expander = LossExpander(self.targets, TYPES if ours else None)
+        expander = LossExpander(self.targets, ours)
         training["loss"] = expander.expand({} if loss is None else loss, _LOSS)
         stages = training.get("stages") if ours else None
         for i, stage in enumerate(stages if isinstance(stages, list) else []):

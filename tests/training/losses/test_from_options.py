@@ -69,7 +69,7 @@ def test_all_mistakes_are_told_at_once():
         loss_of(wrong, per_structure_targets=["enrgy"])
     text = str(caught.value)
     for part in (
-        "loss 'msa' is not available; did you mean 'mse'?",
+        "unknown loss 'msa'; did you mean 'mse'?",
         "loss.energy.forces: unknown reduction 'median'; one of mean, sum, structure_mean",
         "loss.energy: the strain gradient has no loss; weight: 0 leaves it out",
         "loss.mtt::charges: the data have no such target; did you mean 'mtt::charge'?",

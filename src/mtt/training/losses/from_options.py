@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
-from mtt.options.loss import ALIASES, FORCES_ONLY, USE_HUBER
+from mtt.options.loss import by_own_name, forces_only
 from mtt.options.weights import weight_faults
 from mtt.options.yaml.places import dotted
-from mtt.training.losses.loss import ELEMENTWISE, REDUCTIONS, Loss, Term
+from mtt.training.losses.kind import load_loss
+from mtt.training.losses.loss import REDUCTIONS, Loss, Term
 from mtt.training.losses.weight_schedule import WeightSchedule
 from mtt.training.options.defaults import SECTION
 
@@ -89,8 +90,7 @@ def _term(name: str, part: str, section: Mapping[str, Any], info: DatasetInfo) -
 
 
 def _kind(section: Mapping[str, Any]) -> str:
-    kind: str = section.get("type", "mse")
-    return ALIASES.get(kind, kind)
+    return by_own_name(section.get("type", "mse"))
 
 
 def _uniform(kind: str, target: TargetInfo) -> dict[str, Any]:
@@ -142,11 +142,14 @@ def _problems(sections: list[tuple[str, str, Mapping[str, Any]]]) -> list[Proble
     for name, part, section in sections:
         where = _where(name, part)
         kind = _kind(section)
-        if kind not in ELEMENTWISE:
-            hint = did_you_mean(kind, ELEMENTWISE) or f"available: {', '.join(ELEMENTWISE)}"
-            problems.append(Problem(f"loss {kind!r} is not available", where, hint))
-        if kind == "huber_forces" and part in ("values", "strain"):
-            problems.append(Problem(FORCES_ONLY, where, USE_HUBER))
+        try:
+            loss = load_loss(kind)
+        except ConfigError as error:
+            problems += [one._replace(where=where) for one in error.problems]
+        else:
+            if loss.only_forces and part in ("values", "strain"):
+                what, hint = forces_only(kind)
+                problems.append(Problem(what, where, hint))
         if section.get("reduction", "mean") not in REDUCTIONS:
             what = f"unknown reduction {section['reduction']!r}"
             problems.append(Problem(what, where, f"one of {', '.join(REDUCTIONS)}"))
@@ -169,9 +172,10 @@ def _unit_problems(
     """Forces whose size in eV/Å cannot be told."""
     problems = []
     for name, part, section in sections:
-        unit = info.targets[name].unit
-        if _kind(section) == "huber_forces" and to_ev_per_angstrom(unit, info.length_unit) is None:
-            what = "huber_forces needs the forces in eV/Å, but a unit of the data is missing"
+        unit, kind = info.targets[name].unit, _kind(section)
+        sized = load_loss(kind).delta_factors is not None
+        if sized and to_ev_per_angstrom(unit, info.length_unit) is None:
+            what = f"{kind} needs the forces in eV/Å, but a unit of the data is missing"
             given = f"the unit of {name} is {unit!r}, the length_unit {info.length_unit!r}"
             problems.append(Problem(what, _where(name, part), given))
     return problems

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torch.optim import LBFGS, Optimizer
 
+from mtt.discovery import OPTIMIZERS
 from mtt.errors import ConfigError, TrainingError
 from mtt.training.optimizers.groups import (
     FACTORS,
@@ -17,9 +18,9 @@ from mtt.training.optimizers.groups import (
     make_groups,
     trainables,
 )
-from mtt.training.optimizers.kinds import ELSEWHERE, OPTIMIZERS, WHERE, Kind
+from mtt.training.optimizers.kind import ELSEWHERE, WHERE, OptimizerKind
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.named_options import check_name, check_options, name_and_options
+from mtt.training.options.named_options import check_options, name_and_options
 
 
 def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
@@ -42,9 +43,8 @@ def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
     decay, factors = hypers["weight_decay"], hypers["learning_rate_factors"]
     chosen = hypers["optimizer"] or ("adam" if decay is None else "adamw")
     name, given = name_and_options(chosen)
-    check_name(name, OPTIMIZERS, "optimizer", WHERE)
-    kind = OPTIMIZERS[name]
-    cls = kind.load(name)
+    kind = OPTIMIZERS.load(name, OptimizerKind, WHERE)
+    cls = kind.optimizer_class(name)
     check_options(given, kind.options(cls), WHERE, ELSEWHERE)
     found = trainables(model)
     if not found:
@@ -59,7 +59,7 @@ def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
         rate=hypers["learning_rate"],
         decay=(decay or 0.0) if kind.decay else 0.0,
         lr_factors=factors,
-        by_matrix=name == "muon",
+        by_matrix=kind.by_matrix,
     )
     arguments = {**kind.defaults, **given, **kind.fixed}
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
@@ -81,15 +81,17 @@ def averages(optimizer: Optimizer) -> bool:
     return callable(getattr(optimizer, "train", None))
 
 
-def _check_fit(name: str, kind: Kind, decay: float | None, found: Sequence[Trainable]) -> None:
+def _check_fit(
+    name: str, kind: OptimizerKind, decay: float | None, found: Sequence[Trainable]
+) -> None:
     """What the optimizer cannot do for this model, or with these options."""
     if decay and not kind.decay:
         raise ConfigError(
             f"{name} has no weight decay", where=f"{SECTION}.weight_decay", hint="leave it out"
         )
-    if name == "muon" and not any(one.is_matrix for one in found):
+    if kind.by_matrix and not any(one.is_matrix for one in found):
         raise ConfigError(
-            "muon is for matrices between layers, and the model has none", where=WHERE
+            f"{name} is for matrices between layers, and the model has none", where=WHERE
         )
 
 
@@ -101,7 +103,7 @@ def _can_fuse(found: Sequence[Trainable]) -> bool:
 
 def _build(
     name: str,
-    kind: Kind,
+    kind: OptimizerKind,
     cls: type[Optimizer],
     groups: list[dict[str, Any]],
     arguments: dict[str, Any],
@@ -111,13 +113,13 @@ def _build(
         decay, matrices = group.pop("decay"), group.pop("matrices")
         if kind.decay == "argument":
             group["weight_decay"] = decay
-        if name == "muon":
+        if kind.by_matrix:
             group["matrices"] = matrices
         factor = group.pop("lr_factor")
         l2 = decay if kind.decay == "gradient" else 0.0
         shapes = [list(p.shape) for _, p in group["params"]]
         extras.append({"lr_factor": factor, "l2": l2, "optimizer": name, "shapes": shapes})
-    if name == "muon":  # in the order that it keeps its groups in
+    if kind.by_matrix:  # in the order that it keeps its groups in
         order = sorted(range(len(groups)), key=lambda i: not groups[i]["matrices"])
         groups, extras = [groups[i] for i in order], [extras[i] for i in order]
     if not kind.grouped:

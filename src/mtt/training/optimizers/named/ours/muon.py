@@ -1,4 +1,4 @@
-"""Muon for matrices, AdamW for everything else."""
+"""orthogonalised momentum for matrices (Jordan et al., 2024), AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch.optim import AdamW, Muon, Optimizer
+
+from mtt.training.optimizers.kind import OptimizerKind
 
 
 class MuonAdamW(Optimizer):
@@ -72,3 +74,6 @@ class MuonAdamW(Optimizer):
             part.param_groups = [g for g in self.param_groups if g["matrices"] is wanted]
             part.step()
         return loss
+
+
+OPTIMIZER = OptimizerKind(MuonAdamW, by_matrix=True)

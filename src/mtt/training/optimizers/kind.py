@@ -1,4 +1,4 @@
-"""Which optimizers there are."""
+"""What an optimizer is made from."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import optim
 from torch.optim import Optimizer
 
 from mtt.errors import ConfigError
-from mtt.training.optimizers.amsgrad import CorrectedAMSGrad
-from mtt.training.optimizers.muon import MuonAdamW
-from mtt.training.optimizers.shampoo_soap import SOAP
 from mtt.training.options.defaults import SECTION
 from mtt.training.options.named_options import Option, is_integer, is_number
 
@@ -35,31 +31,43 @@ _UNSET = ("self", "maximize", "capturable", "differentiable", "data_format", "kw
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One optimizer.
+class OptimizerKind:
+    """One optimizer by name.
 
-    :param source: its class, or the name of one in pytorch-optimizer.
+    :param source: its class; its arguments are the options.
+    :param extra: or the name of its class in pytorch-optimizer.
     :param fixed: arguments that make it what its name says.
     :param defaults: arguments for which the platform has other defaults than the class.
     :param decay: ``argument`` (the class's own weight decay), ``gradient`` (added to the
         gradient before it is clipped), or ``""`` (none).
     :param grouped: whether parameters may have different options.
     :param rates: whether they may have different learning rates.
+    :param by_matrix: whether its groups say by ``matrices`` if their parameters are matrices.
+    :param sets: options of the training that go with it, set where they have the platform's
+        default.
+    :param shaping: options on which it depends what a state consists of, or which it holds
+        itself: a state of another value is refused.
+    :param state_of: another optimizer whose state it can take, and which can take its own.
     """
 
-    source: type[Optimizer] | str
+    source: type[Optimizer] | None = None
+    extra: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     decay: str = "argument"
     grouped: bool = True
     rates: bool = True
+    by_matrix: bool = False
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    shaping: tuple[str, ...] = ()
+    state_of: str = ""
 
-    def load(self, name: str) -> type[Optimizer]:
+    def optimizer_class(self, name: str) -> type[Optimizer]:
         """The class.
 
         :raises ConfigError: it is in an extra that is not installed.
         """
-        if not isinstance(self.source, str):
+        if self.source is not None:
             return self.source
         try:
             extra = importlib.import_module("pytorch_optimizer")
@@ -69,7 +77,7 @@ class Kind:
                 where=WHERE,
                 hint="pip install 'mtt[optimizers]'",
             ) from None
-        loaded: type[Optimizer] = getattr(extra, self.source)
+        loaded: type[Optimizer] = getattr(extra, self.extra)
         return loaded
 
     def options(self, cls: type[Optimizer]) -> dict[str, Option]:
@@ -79,34 +87,6 @@ class Kind:
         known = {key: p.default for key, p in parameters.items() if key not in hidden}
         return {key: _option(key, default) for key, default in {**known, **self.defaults}.items()}
 
-
-OPTIMIZERS: dict[str, Kind] = {
-    "adam": Kind(optim.Adam),
-    "adamw": Kind(optim.AdamW),
-    "amsgrad": Kind(optim.Adam, fixed={"amsgrad": True}),
-    "nadam": Kind(optim.NAdam),
-    "radam": Kind(optim.RAdam),
-    "adafactor": Kind(optim.Adafactor),
-    "sgd": Kind(optim.SGD),
-    "lbfgs": Kind(
-        optim.LBFGS,
-        defaults={"line_search_fn": "strong_wolfe"},
-        decay="",
-        grouped=False,
-        rates=False,
-    ),
-    "muon": Kind(MuonAdamW),
-    "soap": Kind(SOAP),
-    "mlip": Kind(CorrectedAMSGrad, decay="gradient"),
-    "adabelief": Kind("AdaBelief"),
-    "yogi": Kind("Yogi"),
-    "lion": Kind("Lion"),
-    # one distance estimate, and so one learning rate, for all parameters
-    "prodigy": Kind("Prodigy", rates=False),
-    "schedulefree_adamw": Kind("ScheduleFreeAdamW"),
-    "schedulefree_sgd": Kind("ScheduleFreeSGD"),
-}
-"""All optimizers; the first two are those that ``null`` stands for."""
 
 _CHOICES = {
     "line_search_fn": (None, "strong_wolfe"),

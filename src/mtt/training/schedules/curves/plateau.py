@@ -1,4 +1,4 @@
-"""A learning rate that falls when the validation no longer gets better."""
+"""`factor` to the power of the times that validation stopped getting better."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from mtt.errors import ConfigError
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.named_options import check_name
+from mtt.training.options.named_options import Option, check_name, is_number
 from mtt.training.schedules.base import Schedule, Warmup
-from mtt.training.schedules.curves import Constant
+from mtt.training.schedules.curves.constant import Constant
+from mtt.training.schedules.kind import Request, ScheduleKind
+from mtt.training.schedules.options import WARMUP, choice, count, fraction, inner
 
 
 class Plateau(Schedule):
@@ -110,3 +112,22 @@ class Plateau(Schedule):
         if self.mode == "min":
             return value < self._best * (1.0 - self.threshold)
         return value > self._best * (1.0 + self.threshold)
+
+
+_OWN = {
+    "metric": Option("loss", lambda v: isinstance(v, str), "the name of a metric"),
+    "mode": choice("min", "max"),
+    "factor": inner(0.1),
+    "patience": count(10),
+    "threshold": fraction(1e-4),
+    "cooldown": count(0),
+    "min_lr": Option(0.0, lambda v: is_number(v) and v >= 0, "a number of at least 0"),
+}
+
+
+def build(request: Request) -> Schedule:
+    """The peak after the warm-up, as long as the validation gets better."""
+    return Plateau(request.peak, request.warmup, **{key: request.options[key] for key in _OWN})
+
+
+SCHEDULE = ScheduleKind(build, {**_OWN, **WARMUP})

@@ -1,4 +1,4 @@
-"""Adam in the eigenbasis of Shampoo's preconditioner, for stacks of matrices."""
+"""Adam in the eigenbasis of Shampoo (Vyas et al., ICLR 2025)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from mtt.training.optimizers.kind import OptimizerKind
 
 SIDES = (0, 1)
 """Rows and columns of a matrix."""
@@ -236,3 +238,6 @@ def _shape(weight: Tensor) -> list[int]:
     if len(shape) < 2:
         return [1, weight.numel(), 1]
     return [math.prod(shape[:-2]), *shape[-2:]]
+
+
+OPTIMIZER = OptimizerKind(SOAP, shaping=("max_precondition_dim",))

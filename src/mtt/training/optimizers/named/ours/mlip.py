@@ -1,4 +1,4 @@
-"""AMSGrad over bias-corrected moments."""
+"""AMSGrad of the mlip library, over bias-corrected second moments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from mtt.training.optimizers.kind import OptimizerKind
 
 
 class CorrectedAMSGrad(Optimizer):
@@ -76,3 +78,22 @@ class CorrectedAMSGrad(Optimizer):
             for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):
                 state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         return state
+
+
+OPTIMIZER = OptimizerKind(
+    CorrectedAMSGrad,
+    decay="gradient",
+    # mlip's recipe: warm-up from, to and annealing at the same rate unless given
+    sets={
+        "learning_rate": 0.01,
+        "scheduler": {
+            "name": "linear",
+            "warmup_steps": 4000,
+            "warmup_from": 1.0,
+            "steps": 360_000,
+            "min_factor": 1.0,
+        },
+        "grad_clip_norm": 500.0,
+        "ema": {"decay": 0.99},
+    },
+)
