@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.graph import Graph
+from mtt.mlip.networks import NetworkValues
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +48,6 @@ class Compilable(Protocol):
 
     def predict_prepared(self, graph: Graph, prepared: list[Tensor]) -> dict[str, Tensor]:
         """The network's values, per target [n_atoms, properties] or [n_atoms]."""
-
-
-class NetworkValues(NamedTuple):
-    """What the network says of a graph, before scales and baselines."""
-
-    values: dict[str, Tensor]  # per target, [n_atoms, properties]
-    slopes: dict[str, Tensor]  # per energy, derivative of its sum by the vectors, [P, 3]
 
 
 class CompiledNetwork:

@@ -34,6 +34,23 @@ UNDETERMINED = (
 )
 
 
+def fit_tables(
+    dataset: Dataset, info: DatasetInfo, hypers: Mapping[str, Any], offsets: Mapping[str, Target]
+) -> tuple[Tensor, Tensor]:
+    """Composition weights [n_types, Σ properties] and scales [n_targets], float64.
+
+    :param offsets: other baselines already in the model, per target.
+    :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
+    """
+    given = hypers.get("atomic_baseline") or {}
+    offset = {name: target.values for name, target in offsets.items()}
+    weights = fit_weights(dataset, info, given, offset)
+    scales = fit_scales(dataset, info, weights, hypers, offsets)
+    columns = torch.cat([weights[name] for name in info.targets], dim=1)
+    ordered = [scales[name] for name in info.targets]
+    return columns, torch.tensor(ordered, dtype=torch.float64)
+
+
 def fit_weights(
     dataset: Dataset, info: DatasetInfo, given: Mapping[str, Any], offset: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
@@ -145,6 +162,23 @@ def make_prior(hypers: Mapping[str, Any], info: DatasetInfo) -> Prior | None:
         )
     types = [int(z) for z in info.atomic_types]
     return Prior(hypers["prior"], types, info.length_unit, energies[0].unit)
+
+
+def offsets_of(
+    baselines: Sequence[torch.nn.Module | None],
+    energies: Sequence[str],
+    dataset: Dataset,
+    atomic_types: Sequence[int],
+    cutoff: float,
+) -> dict[str, Target]:
+    """What ``baselines`` give for a data set, for each of ``energies``; empty without any.
+
+    :raises DataError: see :func:`offset_of`.
+    """
+    present = [baseline for baseline in baselines if baseline is not None]
+    if not present:
+        return {}
+    return dict.fromkeys(energies, offset_of(present, dataset, atomic_types, cutoff))
 
 
 def offset_of(

@@ -1,6 +1,6 @@
-"""Between metatomic's values and ours; everything here is compiled by TorchScript."""
+"""Between metatomic's values and ours; what takes tensors is compiled by TorchScript."""
 
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
@@ -56,6 +56,13 @@ def systems_to_graph(
         positions=torch.cat(positions).to(dtype),
         cells=torch.stack(cells).to(dtype),
     )
+
+
+def type_index_of(atomic_types: Sequence[int]) -> Tensor:
+    """[max Z + 1] int64, atomic number to its place in ``atomic_types``; -1 for others."""
+    index = torch.full([max(atomic_types) + 1], -1, dtype=torch.long)
+    index[list(atomic_types)] = torch.arange(len(atomic_types))
+    return index
 
 
 def pairs_within(graph: Graph, cutoff: float) -> Graph:

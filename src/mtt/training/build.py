@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
+from mtt.mlip.networks import PlainNetwork
 from mtt.training.averaging.ema import EMA
 from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
 from mtt.training.losses.from_options import make_loss
@@ -25,6 +26,7 @@ from mtt.training.stopping.early_stopping import make_early_stopping
 if TYPE_CHECKING:
     from mtt.graph import Graph
     from mtt.mlip.compiled import CompiledNetwork
+    from mtt.mlip.networks import Network
 
 DECAY = 0.999
 """Of the weights' average, where the options say no more than that there is one."""
@@ -98,9 +100,8 @@ def make_stage(
             optimizer,
             gradient,
             hypers["grad_clip_norm"],
-            AUTOCAST_DTYPES[hypers["amp"]],
+            _network(hypers, model, training),
             make_scaler(hypers["amp"], model.device),
-            _compiled(hypers, model, training) if hypers["compile"] else None,
         ),
         schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
         average=average,
@@ -108,6 +109,16 @@ def make_stage(
         batches_per_step=per_step,
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def _network(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> Network:
+    """How the network is evaluated in training steps."""
+    compiled = _compiled(hypers, model, dataset) if hypers["compile"] else None
+    learns_slopes = any(target.gradients for target in model.dataset_info.targets.values())
+    # what is compiled computes slopes in any case
+    if compiled is not None and learns_slopes:
+        return compiled
+    return PlainNetwork(model, AUTOCAST_DTYPES[hypers["amp"]])
 
 
 def _compiled(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> CompiledNetwork:

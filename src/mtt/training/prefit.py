@@ -201,9 +201,8 @@ class _Fit:
 
 @contextmanager
 def _undisturbed(model: MLIPModel, chosen: Sequence[Parameter]) -> Iterator[None]:
-    """Evaluation mode without mixed precision; all is put back, values too if the fit fails."""
+    """Evaluation mode; all is put back, values too if the fit fails."""
     training = {module: module.training for module in model.modules()}
-    autocast, model.autocast = model.autocast, None
     values = [parameter.detach().clone() for parameter in chosen]
     gradients = [parameter.grad for parameter in chosen]
     model.eval()
@@ -215,7 +214,6 @@ def _undisturbed(model: MLIPModel, chosen: Sequence[Parameter]) -> Iterator[None
                 parameter.copy_(value)
         raise
     finally:
-        model.autocast = autocast
         for module, mode in training.items():
             module.training = mode
         for parameter, gradient in zip(chosen, gradients, strict=True):

@@ -21,7 +21,7 @@ from mtt.training.optimizers import needs_closure
 if TYPE_CHECKING:
     from mtt.data import Batch
     from mtt.mlip import MLIPModel
-    from mtt.mlip.compiled import CompiledNetwork
+    from mtt.mlip.networks import Network
 
 
 class Seen(NamedTuple):
@@ -52,9 +52,8 @@ class Step:
     :param gradient: how the terms become one gradient.
     :param max_norm: the gradient is scaled down to this global norm; None leaves it alone.
         Optimizers that evaluate the loss themselves (L-BFGS) are never clipped.
-    :param autocast: precision of the network's products in training; None: the weights'.
-    :param scaler: of the loss, where ``autocast`` is float16.
-    :param compiled: takes the place of the network in training.
+    :param network: evaluates the model's network in training; None: as it is written.
+    :param scaler: of the loss, where the network computes in float16.
     """
 
     def __init__(
@@ -63,17 +62,15 @@ class Step:
         optimizer: Optimizer,
         gradient: Gradient,
         max_norm: float | None,
-        autocast: torch.dtype | None = None,
+        network: Network | None = None,
         scaler: GradScaler | None = None,
-        compiled: CompiledNetwork | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.gradient = gradient
         self.max_norm = max_norm
-        self.autocast = autocast
+        self.network = network
         self.scaler = scaler
-        self.compiled = compiled
         self.updating = False  # True where an update was begun, and failed
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
@@ -110,11 +107,9 @@ class Step:
         values: list[Tensor] = []
         seen = []
         for batch in batches:
-            self.model.autocast, self.model.compiled = self.autocast, self.compiled
-            try:
-                predictions = self.model.predict_targets(batch.graph, create_graph=True)
-            finally:
-                self.model.autocast = self.model.compiled = None
+            predictions = self.model.predict_targets(
+                batch.graph, create_graph=True, network=self.network
+            )
             terms = loss(predictions, batch)
             weighted = loss.weighted(terms, counts)
             self.gradient.add(weighted, weights, self._scaled)

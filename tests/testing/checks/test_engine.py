@@ -62,7 +62,7 @@ class Whole:
         graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
         samples = atom_samples(systems)
         results: Dict[str, TensorMap] = {}
-        for name, atomic in self.atomic_values(graph).items():
+        for name, atomic in self._atomic_values(graph).items():
             results[name] = scalar_map(atomic, samples, None, False, name, len(systems))
         return results
 

@@ -1,6 +1,6 @@
 """A classical force field below the network: bonds, angles, dihedrals and repulsion."""
 
-from typing import Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,6 +35,9 @@ from mtt.baselines.prior.terms import (
 from mtt.baselines.prior.topology import Molecules
 from mtt.baselines.units import factor
 from mtt.graph import Graph
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 class Terms(NamedTuple):
@@ -211,6 +214,10 @@ class Prior(torch.nn.Module):
             epsilon = self.repulsion.log_epsilon.detach().exp().tolist()
             found["repulsion"] = {"epsilon": dict(zip(names, epsilon, strict=True))}
         return found
+
+    def examples(self) -> "List[Atoms]":
+        """Structures to try a model on, where any others might be refused; none if none are."""
+        return self.topology.examples() if isinstance(self.topology, Molecules) else []
 
     @torch.no_grad()
     def take(self, source: "Prior") -> None:

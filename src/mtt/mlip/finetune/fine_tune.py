@@ -80,7 +80,8 @@ def fine_tune(
     carried = model.composition.values.clone(), model.scale.values.clone()
     tables = Tables(source, model, counterparts)
     notes = [*_notes(source, model, counterparts), *tables.fit(dataset, training)]
-    choose_trainable(model, finetune, _parameters(model, done.fresh))
+    fresh = _parameters(model, done.fresh)
+    model.finetuning = choose_trainable(model, finetune, fresh, model.head_modules())
     _check_growth(model, source, done, finetune["method"])
     _tell(model, finetune["method"])
     aligned = copy.deepcopy(model)

@@ -15,7 +15,7 @@ AUTOCAST_DTYPES: Mapping[str | None, torch.dtype | None] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-"""What the option ``amp`` means for ``MLIPModel.autocast``."""
+"""What the option ``amp`` means for ``mtt.mlip.networks.PlainNetwork``."""
 
 SECTION = "architecture.training"
 
