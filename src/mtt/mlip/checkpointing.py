@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
+from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_by_folder
 from mtt.data.info import DatasetInfo
 from mtt.errors import CheckpointError
 from mtt.interface import Context
-from mtt.mlip.steps import folder_steps
 from mtt.mlip.support import as_known, check_restart, check_targets
 from mtt.mlip.trainable.freeze import restore_finetuning
 from mtt.mlip.trainable.hooks import Tunable
@@ -95,7 +94,7 @@ class Stored(Tunable):
     @classmethod
     def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
         """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_steps(checkpoint, "model", cls.__checkpoint_version__, folder_steps(cls))
+        return upgrade_by_folder(checkpoint, "model", cls)
 
 
 def _load_weights(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
+from mtt.ranks import Ranks
 from mtt.training.averaging.ema import EMA
 from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
 from mtt.training.losses.from_options import make_loss
@@ -31,11 +32,18 @@ DECAY = 0.999
 
 
 def make_loader(
-    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, seed: int, *, shuffle: bool
+    hypers: Mapping[str, Any],
+    model: MLIPModel,
+    dataset: Dataset,
+    seed: int,
+    *,
+    shuffle: bool,
+    ranks: Ranks,
 ) -> Loader:
     """Batches of ``dataset`` for ``model``, on its device and in its precision.
 
     :param shuffle: for training: in another order, and augmented, in every epoch.
+    :param ranks: that share the batches out.
     """
     atoms = hypers["max_atoms_per_batch"]
     return Loader(
@@ -50,6 +58,8 @@ def make_loader(
         ),
         shuffle=shuffle,
         seed=seed,
+        rank=ranks.rank,
+        world_size=ranks.size,
         cutoff=model.list_cutoff(),
         augmentation=hypers["augmentation"] if shuffle else "none",
     )
@@ -67,14 +77,19 @@ def make_losses(
 
 
 def make_stage(
-    plan: StagePlan, model: MLIPModel, training: Dataset, loss: Loss, seed: int
+    plan: StagePlan,
+    model: MLIPModel,
+    training: Dataset,
+    loss: Loss,
+    seed: int,
+    ranks: Ranks,
 ) -> Stage:
     """Everything that ``plan`` asks for, fresh.
 
     :raises ConfigError: options that are wrong, or do not go together.
     """
     hypers = plan.hypers
-    loader = make_loader(hypers, model, training, seed, shuffle=True)
+    loader = make_loader(hypers, model, training, seed, shuffle=True, ranks=ranks)
     per_step: int = hypers["gradient_accumulation"]
     steps_per_epoch = -(-loader.n_batches(0) // per_step)
     optimizer = make_optimizer(model, hypers)
@@ -100,7 +115,8 @@ def make_stage(
             hypers["grad_clip_norm"],
             AUTOCAST_DTYPES[hypers["amp"]],
             make_scaler(hypers["amp"], model.device),
-            _compiled(hypers, model, training) if hypers["compile"] else None,
+            _compiled(hypers, model, training, ranks) if hypers["compile"] else None,
+            ranks=ranks,
         ),
         schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
         average=average,
@@ -110,12 +126,14 @@ def make_stage(
     )
 
 
-def _compiled(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> CompiledNetwork:
+def _compiled(
+    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, ranks: Ranks
+) -> CompiledNetwork:
     # the compiler takes a second to import
     from mtt.mlip.compiled import CompiledNetwork
 
     def examples() -> Iterator[Graph]:
-        loader = make_loader(hypers, model, dataset, 0, shuffle=False)
+        loader = make_loader(hypers, model, dataset, 0, shuffle=False, ranks=ranks)
         return (batch.graph for batch in loader.epoch())
 
     return CompiledNetwork(model, examples)
