@@ -17,7 +17,7 @@ TEMPLATE = CORE / "scaffold" / "template"  # an architecture too, which new ones
 LEVELS = (
     {"errors", "_version", "disk", "regular"},
     {"discovery"},
-    {"graph", "options", "progress", "stopping"},
+    {"graph", "options", "progress", "ranks", "stopping"},
     {"nn", "data"},
     {"interface"},
     {"registry"},

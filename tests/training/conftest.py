@@ -17,6 +17,7 @@ from mtt.checkpoint import read
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.frames import Frame, FrameLabels
 from mtt.interface import Run
+from mtt.ranks import SerialRanks
 from mtt.training import default_hypers
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, SummedGradient
@@ -256,7 +257,9 @@ def make_step(make_model, dataset):
         for group in made.param_groups:
             group |= {"lr_factor": 1.0, "l2": 0.0}
         kind = {"sum": SummedGradient, "config": ConflictFreeGradient}[combination]
-        return Step(model, made, kind(list(model.parameters())), max_norm), loss
+        return Step(
+            model, made, kind(list(model.parameters())), max_norm, ranks=SerialRanks()
+        ), loss
 
     return make
 

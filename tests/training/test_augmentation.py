@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from mtt.checkpoint import read
 from mtt.data import Dataset
+from mtt.interface import Run
 from mtt.options.schema.validate import validate
 from mtt.training import TrainingInterrupted, default_hypers, training_schema
 from mtt.training.setup import TrainingSetup
@@ -77,7 +78,9 @@ def test_validation_and_pre_fit_see_what_was_given(
 ):
     hypers = make_trainer(augmentation="o3").hypers
     for given in (hypers, {**hypers, "augmentation": "none"}):
-        parts = TrainingSetup(given, 5, make_model().to(torch.float64), [dataset], [validation])
+        parts = TrainingSetup(
+            given, Run(seed=5), make_model().to(torch.float64), [dataset], [validation]
+        )
         loaders = [loader for _, loader in parts.validation.sets]
         loaders.append(parts.loader(given, parts.training, shuffle=False))
         assert {loader.augmentation for loader in loaders} == {"none"}
@@ -87,7 +90,9 @@ def test_validation_and_pre_fit_see_what_was_given(
 def test_every_stage_has_its_own(make_model, make_trainer, dataset, validation):
     stages = [{"num_epochs": 1}, {"num_epochs": 1, "augmentation": "none"}]
     hypers = make_trainer(stages=stages, augmentation="so3").hypers
-    parts = TrainingSetup(hypers, 5, make_model().to(torch.float64), [dataset], [validation])
+    parts = TrainingSetup(
+        hypers, Run(seed=5), make_model().to(torch.float64), [dataset], [validation]
+    )
     kinds = [parts.make_stage(plan).training.augmentation for plan in parts.plans]
     assert kinds == ["so3", "none"]
     first, second = (parts.make_stage(parts.plans[0]).training.epoch(i) for i in (0, 1))

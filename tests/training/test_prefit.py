@@ -12,6 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns
+from mtt.ranks import SerialRanks
 from mtt.training import default_hypers
 from mtt.training.losses.from_options import make_loss
 from mtt.training.optimizers import make_optimizer
@@ -101,7 +102,7 @@ def loss_of(model, dataset, **hypers):
 
 def fit(model, dataset, size=CHAINS, patterns=("prior.*",), **options):
     loader = loader_of(dataset, model, size)
-    return prefit(model, loader, loss_of(model, dataset), patterns, **options)
+    return prefit(model, loader, loss_of(model, dataset), patterns, ranks=SerialRanks(), **options)
 
 
 def values_of(model):

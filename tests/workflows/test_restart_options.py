@@ -209,18 +209,19 @@ def test_lost_options_of_a_run_are_announced_and_its_checkpoint_is_compared(
 
 
 def test_stages_that_are_over_keep_their_options(chain: tuple[dict[str, Any], Path]) -> None:
-    from mtt.workflows.train import prepare
+    from mtt.ranks import SerialRanks
+    from mtt.workflows.train import read_inputs
 
     options, folder = chain
     for stage, refusal in ((0, True), (1, False)):
         changed = json.loads(json.dumps(options))
         changed["architecture"]["training"]["stages"][stage]["learning_rate"] = 0.02
-        arguments = (Path("model.pt"), folder / "model.ckpt", (), (), True)
+        arguments = (Path("model.pt"), folder / "model.ckpt", (), (), True, SerialRanks())
         if refusal:
             with pytest.raises(CheckpointError, match=r"stages\[0\].learning_rate .* 1 is over"):
-                prepare(changed, *arguments)
+                read_inputs(changed, *arguments)
         else:
-            plan = prepare(changed, *arguments)
+            plan = read_inputs(changed, *arguments)
             assert plan.restart is not None
             listed = [str(one) for one in plan.restart.differences(plan.options)]
             assert listed == [f"{TRAINING}.stages[1].learning_rate: not there → 0.02"]

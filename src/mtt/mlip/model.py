@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
 from mtt.baselines.prior import start_values
-from mtt.checkpoint import upgrade_steps
+from mtt.checkpoint import upgrade_by_folder
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Target
@@ -19,7 +19,6 @@ from mtt.mlip.fitting import fit_tables, make_prior, make_zbl, offsets_of
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
 from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
-from mtt.mlip.steps import folder_steps
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import pairs_within, systems_to_graph, type_index_of
 
@@ -226,7 +225,7 @@ class MLIPModel(ModelInterface):
     @classmethod
     def upgrade_checkpoint(cls, checkpoint: Dict[str, Any]) -> Dict[str, Any]:
         """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_steps(checkpoint, "model", cls.__checkpoint_version__, folder_steps(cls))
+        return upgrade_by_folder(checkpoint, "model", cls)
 
     def export(
         self, metadata: Optional[ModelMetadata] = None, *, dtype: torch.dtype = torch.float64

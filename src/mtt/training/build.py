@@ -9,6 +9,7 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
 from mtt.mlip.networks import PlainNetwork
+from mtt.ranks import Ranks
 from mtt.training.averaging.ema import EMA
 from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
 from mtt.training.losses.from_options import make_loss
@@ -33,11 +34,18 @@ DECAY = 0.999
 
 
 def make_loader(
-    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, seed: int, *, shuffle: bool
+    hypers: Mapping[str, Any],
+    model: MLIPModel,
+    dataset: Dataset,
+    seed: int,
+    *,
+    shuffle: bool,
+    ranks: Ranks,
 ) -> Loader:
     """Batches of ``dataset`` for ``model``, on its device and in its precision.
 
     :param shuffle: for training: in another order, and augmented, in every epoch.
+    :param ranks: that share the batches out.
     """
     atoms = hypers["max_atoms_per_batch"]
     return Loader(
@@ -52,6 +60,8 @@ def make_loader(
         ),
         shuffle=shuffle,
         seed=seed,
+        rank=ranks.rank,
+        world_size=ranks.size,
         cutoff=model.list_cutoff(),
         augmentation=hypers["augmentation"] if shuffle else "none",
     )
@@ -69,14 +79,19 @@ def make_losses(
 
 
 def make_stage(
-    plan: StagePlan, model: MLIPModel, training: Dataset, loss: Loss, seed: int
+    plan: StagePlan,
+    model: MLIPModel,
+    training: Dataset,
+    loss: Loss,
+    seed: int,
+    ranks: Ranks,
 ) -> Stage:
     """Everything that ``plan`` asks for, fresh.
 
     :raises ConfigError: options that are wrong, or do not go together.
     """
     hypers = plan.hypers
-    loader = make_loader(hypers, model, training, seed, shuffle=True)
+    loader = make_loader(hypers, model, training, seed, shuffle=True, ranks=ranks)
     per_step: int = hypers["gradient_accumulation"]
     steps_per_epoch = -(-loader.n_batches(0) // per_step)
     optimizer = make_optimizer(model, hypers)
@@ -100,8 +115,9 @@ def make_stage(
             optimizer,
             gradient,
             hypers["grad_clip_norm"],
-            _network(hypers, model, training),
+            _network(hypers, model, training, ranks),
             make_scaler(hypers["amp"], model.device),
+            ranks=ranks,
         ),
         schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
         average=average,
@@ -111,9 +127,11 @@ def make_stage(
     )
 
 
-def _network(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> Network:
+def _network(
+    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, ranks: Ranks
+) -> Network:
     """How the network is evaluated in training steps."""
-    compiled = _compiled(hypers, model, dataset) if hypers["compile"] else None
+    compiled = _compiled(hypers, model, dataset, ranks) if hypers["compile"] else None
     learns_slopes = any(target.gradients for target in model.dataset_info.targets.values())
     # what is compiled computes slopes in any case
     if compiled is not None and learns_slopes:
@@ -121,12 +139,14 @@ def _network(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> N
     return PlainNetwork(model, AUTOCAST_DTYPES[hypers["amp"]])
 
 
-def _compiled(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> CompiledNetwork:
+def _compiled(
+    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, ranks: Ranks
+) -> CompiledNetwork:
     # the compiler takes a second to import
     from mtt.mlip.compiled import CompiledNetwork
 
     def examples() -> Iterator[Graph]:
-        loader = make_loader(hypers, model, dataset, 0, shuffle=False)
+        loader = make_loader(hypers, model, dataset, 0, shuffle=False, ranks=ranks)
         return (batch.graph for batch in loader.epoch())
 
     return CompiledNetwork(model, examples)

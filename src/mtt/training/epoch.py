@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, telling_lack
+from mtt.ranks import Ranks
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.limits import smaller_batches
 from mtt.training.losses.loss import Loss
@@ -47,6 +48,7 @@ class Epoch:
     due: Due
     after_step: Callable[[Meter], None]
     on_nonfinite: OnNonfinite
+    ranks: Ranks
 
     def run(self) -> tuple[Meter, SystemMeter]:
         """Take the steps that are left; what they saw, and how fast they went.
@@ -54,14 +56,14 @@ class Epoch:
         :raises TrainingError: no step could be taken, or there must be no further one.
         """
         state = self.state
-        self._faults = Faults(self.stage, self.loss, self.on_nonfinite)
-        self._system = SystemMeter(self.model.device)
+        self._faults = Faults(self.stage, self.loss, self.on_nonfinite, self.ranks)
+        self._system = SystemMeter(self.model.device, self.ranks)
         if self.on_nonfinite != "rollback":
             state.good = {}
         elif not state.good:
-            remember(state, self.stage, self.model)
+            remember(state, self.stage, self.model, self.ranks)
         while not self._to_the_end():
-            go_back(state, self.stage, self.model)
+            go_back(state, self.stage, self.model, self.ranks)
         self._faults.check(state)
         self._system.trained()
         return self._meter, self._system
@@ -107,11 +109,11 @@ class Epoch:
         state.batch += len(batches)
         n_batches = stage.training.n_batches(state.epoch)
         self.events("progress", state.epoch + 1, batch=state.batch, n_batches=n_batches)
-        due = not result.fault and self.due(state.step)
+        due = not result.fault and self.due(state.step, self.ranks)
         if due and self.on_nonfinite == "rollback":
             # a restart from what is saved now must be able to go back as far
             state.meter = self._meter.state_dict()
-            remember(state, stage, self.model)
+            remember(state, stage, self.model, self.ranks)
         self.after_step(self._meter)
         if due:
             self._save()

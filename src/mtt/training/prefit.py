@@ -20,6 +20,8 @@ from torch.nn import Parameter
 
 from mtt.errors import TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns, matches
+from mtt.ranks import Ranks
+from mtt.training.losses.counts import over_ranks
 from mtt.training.losses.loss import Loss
 from mtt.training.options.defaults import SECTION
 
@@ -67,6 +69,7 @@ def prefit(
     max_steps: int = 200,
     tolerance: float = 1e-6,
     interrupted: Callable[[], None] = lambda: None,
+    ranks: Ranks,
 ) -> PrefitReport:
     """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``patterns`` name.
 
@@ -80,6 +83,7 @@ def prefit(
     :param patterns: names of parameters, with ``*`` for any text.
     :param tolerance: converged where no component of the gradient is larger.
     :param interrupted: called after every batch; what it raises ends the fit, with the old values.
+    :param ranks: that share out the batches, and find the same values.
     :raises ConfigError: a pattern of no parameter.
     :raises TrainingError: the loss or its gradient is not finite; the values are the old ones.
     """
@@ -93,7 +97,7 @@ def prefit(
         log.warning("prefit is left out: %s can not be trained", ", ".join(patterns))
         return PrefitReport()
     with _undisturbed(model, list(chosen.values())):
-        report = _Fit(model, loader, loss, chosen, interrupted).run(max_steps, tolerance)
+        report = _Fit(model, loader, loss, chosen, interrupted, ranks).run(max_steps, tolerance)
     _tell(report, max_steps)
     return report
 
@@ -122,14 +126,16 @@ class _Fit:
         loss: Loss,
         chosen: dict[str, Parameter],
         interrupted: Callable[[], None],
+        ranks: Ranks,
     ) -> None:
         self.model, self.loader, self.loss = model, loader, loss
-        self.interrupted = interrupted
+        self.interrupted, self.ranks = interrupted, ranks
         self.names, self.parameters = tuple(chosen), list(chosen.values())
-        self.counts: list[Tensor | float] = [0.0] * len(loss.terms)
+        own: list[Tensor | float] = [0.0] * len(loss.terms)
         for batch in loader.epoch(0):
-            counts = zip(self.counts, loss.counts(batch), strict=True)
-            self.counts = [sum_ + count for sum_, count in counts]
+            counts = zip(own, loss.counts(batch), strict=True)
+            own = [sum_ + count for sum_, count in counts]
+        self.counts = over_ranks(own, ranks)
         self.evaluations = 0
         self.seen: tuple[Tensor, float, list[Tensor]] | None = None
 
@@ -178,6 +184,8 @@ class _Fit:
                 torch._foreach_add_(gradients, list(parts))
                 total += float(value.detach())
                 self.interrupted()
+            gradients = self.ranks.sum(gradients)
+            (total,) = self.ranks.sum_numbers([total])
             if not (math.isfinite(total) and all(bool(g.isfinite().all()) for g in gradients)):
                 what = "loss" if not math.isfinite(total) else "gradient of the loss"
                 raise TrainingError(

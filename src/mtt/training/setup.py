@@ -15,6 +15,7 @@ from mtt.data import Dataset, Loader, merge
 from mtt.data.combine import with_targets_of
 from mtt.errors import ConfigError, Problem, TrainingError
 from mtt.evaluation.quantities import quantities
+from mtt.interface import Run
 from mtt.mlip import MLIPModel
 from mtt.mlip.trainable.parameter_names import check_patterns
 from mtt.training.build import make_loader, make_losses, make_stage
@@ -46,7 +47,7 @@ class TrainingSetup:
     def __init__(
         self,
         hypers: Mapping[str, Any],
-        seed: int,
+        run: Run,
         model: MLIPModel,
         train_datasets: Sequence[Dataset],
         val_datasets: Sequence[Dataset],
@@ -54,7 +55,7 @@ class TrainingSetup:
         self.hypers = hypers
         self.model = model
         self.plans = stage_plans(hypers)
-        self._seed = seed
+        self._seed, self.ranks = run.seed, run.ranks
         info = model.dataset_info
         kept = [dataset for dataset in train_datasets if len(dataset)]
         self._validation_sets = named(val_datasets, info)
@@ -99,7 +100,8 @@ class TrainingSetup:
         ]
         extended = self.hypers["extended_metrics"]
         remedy = partial(smaller_batches, self.hypers)
-        return Validation(loaders, self.judged, self.model.dataset_info, extended, remedy)
+        info = self.model.dataset_info
+        return Validation(loaders, self.judged, info, extended, remedy, ranks=self.ranks)
 
     @property
     def best_rule(self) -> BestRule:
@@ -171,7 +173,9 @@ class TrainingSetup:
         return [name for name, _ in self._validation_sets if name]
 
     def loader(self, hypers: Mapping[str, Any], dataset: Dataset, *, shuffle: bool) -> Loader:
-        return make_loader(hypers, self.model, dataset, self._seed, shuffle=shuffle)
+        return make_loader(
+            hypers, self.model, dataset, self._seed, shuffle=shuffle, ranks=self.ranks
+        )
 
     def check(self, state: TrainingState) -> None:
         """Make everything once, for the errors.
@@ -194,7 +198,7 @@ class TrainingSetup:
         :raises ConfigError: options that are wrong, or do not go together.
         """
         loss = self.losses[plan.number]
-        stage = make_stage(plan, self.model, self.training, loss, self._seed)
+        stage = make_stage(plan, self.model, self.training, loss, self._seed, self.ranks)
         if stage.schedule.metric:
             rule, extended = self._rule, self.hypers["extended_metrics"]
             known = metric_names(self.model.dataset_info, extended, self._names)

@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtt.checkpoint import upgrade_steps, write
+from mtt.checkpoint import upgrade_by_folder, write
 from mtt.data import Dataset
 from mtt.errors import CheckpointError, ConfigError
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
-from mtt.mlip.steps import folder_steps
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
 from mtt.training.batch_size.auto import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
@@ -91,7 +90,7 @@ class MLIPTrainer(TrainerInterface):
         parse_max_time(self.hypers["max_time"])
         check_given(self.hypers, model.dataset_info)
         check_ranges([*train_datasets, *val_datasets], self.hypers, dtype)
-        setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+        setup = TrainingSetup(self.hypers, self.run, model, train_datasets, val_datasets)
         setup.check(self._state)
         check_resumable(self._state, setup.plans, model.dtype, dtype)
 
@@ -115,7 +114,7 @@ class MLIPTrainer(TrainerInterface):
         device = one_device(devices)
         check_precision(self.hypers, device, dtype)
         with watch_signals() as stop:
-            setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+            setup = TrainingSetup(self.hypers, self.run, model, train_datasets, val_datasets)
             check_resumable(self._state, setup.plans, model.dtype, dtype)
             fresh = not self._state.has_begun
             if fresh and not self.hypers["finetune"]["read_from"]:
@@ -128,16 +127,17 @@ class MLIPTrainer(TrainerInterface):
             ):
                 self._limit_batches(setup)
                 if fresh:
-                    torch.manual_seed(self.run.seed)
+                    torch.manual_seed(self.run.seed + self.run.ranks.rank)
                     self._prefit(setup)
                 self._run(self._prepare(setup, Path(checkpoint_dir), events, stop))
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
-        """Write the model, its best weights, and the state of the training.
+        """Write the model, its best weights, and the state of the training, on the first rank.
 
         :raises CheckpointError: it cannot be written.
         """
-        write(path, self._checkpoint(model))
+        contents = self._checkpoint(model)
+        self.run.ranks.on_first(lambda: write(path, contents))
 
     @classmethod
     def load_checkpoint(
@@ -157,10 +157,7 @@ class MLIPTrainer(TrainerInterface):
     @classmethod
     def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
         """Apply ``trainer_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        steps = folder_steps(cls)
-        return upgrade_steps(checkpoint, "trainer", cls.__checkpoint_version__, steps)
-
-    # ------------------------------------------------------------------ preparation
+        return upgrade_by_folder(checkpoint, "trainer", cls)
 
     def _limit_batches(self, setup: TrainingSetup) -> None:
         """What ``batch_atoms`` asks for: measured once, and the same after every restart."""
@@ -178,9 +175,8 @@ class MLIPTrainer(TrainerInterface):
         given = {key: options[key] for key in ("max_steps", "tolerance") if key in options}
         loader = setup.loader(setup.plans[0].hypers, setup.training, shuffle=False)
         loss = setup.losses[0].at(0)
-        report = prefit(
-            setup.model, loader, loss, options["parameters"], interrupted=stop_if_asked, **given
-        )
+        given |= {"interrupted": stop_if_asked, "ranks": self.run.ranks}
+        report = prefit(setup.model, loader, loss, options["parameters"], **given)
         self._state.origin["prefit"] = report.to_dict()
 
     def _prepare(self, setup: TrainingSetup, folder: Path, events: Events, stop: StopFlag) -> Fit:
@@ -203,6 +199,7 @@ class MLIPTrainer(TrainerInterface):
                 lambda: self._checkpoint_if_finite(model),
                 events,
                 hypers["keep_checkpoints"],
+                ranks=self.run.ranks,
             ),
             stop=stop,
             # what came before counts: a queue's limit does not ask what the time was spent on
@@ -212,6 +209,7 @@ class MLIPTrainer(TrainerInterface):
             log_interval=hypers["log_interval"],
             checkpoint_interval=hypers["checkpoint_interval"],
             on_nonfinite=hypers["on_nonfinite"],
+            ranks=self.run.ranks,
         )
 
     def _run(self, fit: Fit) -> None:
@@ -269,7 +267,8 @@ class MLIPTrainer(TrainerInterface):
         state.epoch_key = key
 
     def _listeners(self) -> list[Listener]:
-        own = default_loggers(self.run.directory) if self.run.own_loggers else []
+        writes = self.run.own_loggers and self.run.ranks.is_first
+        own = default_loggers(self.run.directory) if writes else []
         return [*own, *self.run.listeners]
 
     def _checkpoint_if_finite(self, model: MLIPModel) -> dict[str, Any]:
@@ -284,7 +283,7 @@ class MLIPTrainer(TrainerInterface):
         state, best = self._state, self._state.best
         stored = state.to_dict()
         if self._fit is not None and self._fit.stage is not None:
-            rng = rng_state(next(model.parameters()).device)
+            rng = rng_state(next(model.parameters()).device, self.run.ranks)
             stored["parts"] = {**self._fit.stage.state_dict(), "rng": rng}
         return {
             **model.get_checkpoint(),

@@ -12,6 +12,7 @@ from mtt.data import Dataset
 from mtt.data.frames import Frame, FrameLabels
 from mtt.data.memory import OutOfMemory
 from mtt.errors import ConfigError
+from mtt.interface import Run
 from mtt.training import TrainingInterrupted
 from mtt.training.batch_size import auto as batch_atoms
 from mtt.training.batch_size.auto import Measured, Sizes, fit, plan_batch_atoms
@@ -51,7 +52,7 @@ def parts(crowd, dataset, validation, make_trainer, make_model):
 
     def make(model, **hypers):
         data = Dataset.from_frames(crowd, dataset.info)
-        made = TrainingSetup(make_trainer(**hypers).hypers, 0, model, [data], [validation])
+        made = TrainingSetup(make_trainer(**hypers).hypers, Run(), model, [data], [validation])
         model.fit_baselines(data, made.hypers)
         return made
 
@@ -159,7 +160,9 @@ def test_with_much_memory_steps_and_structures_limit_the_batch(parts, make_model
 
 def test_the_largest_structure_of_the_validation_fits_too(crowd, dataset, make_trainer, make_model):
     data, others = (Dataset.from_frames(part, dataset.info) for part in (crowd[:50], crowd[50:]))
-    made = TrainingSetup(make_trainer(batch_atoms="auto").hypers, 0, make_model(), [data], [others])
+    made = TrainingSetup(
+        make_trainer(batch_atoms="auto").hypers, Run(), make_model(), [data], [others]
+    )
     assert plan_batch_atoms(made) >= 31
 
 

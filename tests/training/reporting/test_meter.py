@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mtt.ranks import SerialRanks
 from mtt.training import default_hypers
 from mtt.training.losses.from_options import make_loss
 from mtt.training.reporting.meter import Meter
@@ -15,7 +16,7 @@ def metered(make_model, make_batch, dataset):
     loss = make_loss(default_hypers(), model.dataset_info, model.scales, dataset)
 
     def make(*batches, extended=True, norms=True):
-        meter = Meter(loss, model.dataset_info, model.device, extended)
+        meter = Meter(loss, model.dataset_info, model.device, extended, ranks=SerialRanks())
         for chosen in batches:
             batch = make_batch(dataset.select(chosen), model)
             predictions = model.predict_targets(batch.graph, create_graph=False)

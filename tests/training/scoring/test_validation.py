@@ -10,6 +10,7 @@ from mtt import DatasetInfo, TargetInfo
 from mtt.data import Batching, Dataset, Loader, merge
 from mtt.data.frames import Frame, FrameLabels
 from mtt.errors import ConfigError
+from mtt.ranks import SerialRanks
 from mtt.training import default_hypers
 from mtt.training.losses.from_options import make_loss
 from mtt.training.scoring.validation import Validation, metric_names, named
@@ -35,7 +36,9 @@ def score(make_model):
                           shuffle=False))
             for name, dataset in named(datasets, model.dataset_info)
         ]  # fmt: skip
-        return Validation(sets, loss, model.dataset_info, extended).run(model, interrupted)
+        return Validation(sets, loss, model.dataset_info, extended, ranks=SerialRanks()).run(
+            model, interrupted
+        )
 
     return run
 

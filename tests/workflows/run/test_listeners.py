@@ -15,6 +15,7 @@ import pytest
 from mtt import train
 from mtt.errors import ConfigError
 from mtt.options import load_options, resolve
+from mtt.ranks import SerialRanks
 from mtt.registry import find
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.listeners import check_listeners, make_events
@@ -188,7 +189,7 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
     options = options_of(loggers=[], wandb={"mode": "offline", "project": "water"})
     for known in (0, 2):
         time.sleep(1.0 if known else 0.0)  # wandb names folders by the second
-        events = make_events(options, tmp_path)
+        events = make_events(options, tmp_path, (), SerialRanks())
         events("run_start", known, history=tuple(rows[:known]), units=units)
         for row in rows[known : known + 2]:
             events("epoch", row["epoch"], metrics=row, units=units, is_best=row["epoch"] == 3)

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, free_memory, telling_lack
+from mtt.ranks import SerialRanks
 from mtt.training.batch_size.peak_memory import peak_of
-from mtt.training.build import make_stage
+from mtt.training.build import make_loader, make_stage
 from mtt.training.numerics.random_state import restore_rng, rng_state
 from mtt.training.options.defaults import SECTION
 from mtt.training.plan import StagePlan
@@ -87,26 +88,30 @@ class Sizes(NamedTuple):
 
 
 def plan_batch_atoms(setup: TrainingSetup) -> int:
-    """Atoms per batch; weights, optimizer and random numbers stay as they are.
+    """Atoms per batch, the fewest of all ranks; weights, optimizer and random numbers stay.
 
     :param setup: its model is on the device, and has the precision, of the training.
     :raises OutOfMemory: the largest structure alone is too much.
     """
-    device = setup.model.device
-    random = rng_state(device)
+    device, alone = setup.model.device, SerialRanks()
+    random = rng_state(device, alone)
     try:
         kinds: dict[str, StagePlan] = {}
         for plan in setup.plans:
             kinds.setdefault(str([plan.hypers[name] for name in _SEEN_IN_MEMORY]), plan)
-        return min(_Probe(setup, plan).run() for plan in kinds.values())
+        own = min(_Probe(setup, plan).run() for plan in kinds.values())
     finally:
-        restore_rng(random, device)
+        restore_rng(random, device, alone)
         if device.type == "cuda":
             torch.cuda.empty_cache()
+    return setup.ranks.min(own)
 
 
 class _Probe:
-    """Takes steps of one stage, with a copy of the model and an optimizer that are thrown away."""
+    """Takes steps of one stage, with a copy of the model and an optimizer that are thrown away.
+
+    Each rank does so for itself, as many steps as its device has room for.
+    """
 
     def __init__(self, setup: TrainingSetup, plan: StagePlan) -> None:
         self._setup, self._device = setup, setup.model.device
@@ -114,7 +119,7 @@ class _Probe:
         self._plan = replace(plan, hypers={**plan.hypers, "compile": False})
         model = copy.deepcopy(setup.model).train()
         loss = setup.losses[plan.number]
-        self._stage = make_stage(self._plan, model, setup.training, loss, seed=0)
+        self._stage = make_stage(self._plan, model, setup.training, loss, 0, SerialRanks())
         data = setup.training
         pairs = data.pairs(model.list_cutoff()).n_pairs[data.structures]
         self._sizes = Sizes(data.n_atoms.numpy(), np.asarray(pairs))
@@ -189,7 +194,14 @@ class _Probe:
         """A training step on ``structures``, which nobody will know of."""
         data = self._setup.training.select(structures)
         hypers = {"batch_size": len(structures), "max_atoms_per_batch": None}
-        loader = self._setup.loader({**self._plan.hypers, **hypers}, data, shuffle=False)
+        loader = make_loader(
+            {**self._plan.hypers, **hypers},
+            self._setup.model,
+            data,
+            0,
+            shuffle=False,
+            ranks=SerialRanks(),
+        )
         (batch,) = loader.epoch()
         with telling_lack(
             self._device,

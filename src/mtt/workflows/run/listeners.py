@@ -12,6 +12,7 @@ from typing import Any
 from mtt.errors import ConfigError, Problem, did_you_mean
 from mtt.interface import Listener
 from mtt.options import Options
+from mtt.ranks import Ranks
 from mtt.training.reporting.events import Events
 from mtt.training.reporting.loggers import (
     CsvLogger,
@@ -51,11 +52,17 @@ def check_listeners(options: Options) -> None:
         raise ConfigError.collect(problems)
 
 
-def make_events(options: Options, folder: Path, listeners: Sequence[Listener] = ()) -> Events:
+def make_events(
+    options: Options, folder: Path, listeners: Sequence[Listener], ranks: Ranks
+) -> Events:
     """The listeners of a run in ``folder``: those of the options, then ``listeners``.
+
+    They listen to the first rank; on the others there are none.
 
     :raises TrainingError: Weights & Biases cannot start.
     """
+    if not ranks.is_first:
+        return Events()
     named = {point.name: point for point in entry_points(group=GROUP)}
     values = options.to_dict()
     made: list[Listener] = [
