@@ -21,10 +21,10 @@ if TYPE_CHECKING:  # what type checkers and editors see of the names below
     from mtt.interface import TrainerInterface as TrainerInterface
     from mtt.mlip import MLIPModel as MLIPModel
     from mtt.training import MLIPTrainer as MLIPTrainer
-    from mtt.workflows import evaluate as evaluate
-    from mtt.workflows import export as export
-    from mtt.workflows import load_model as load_model
-    from mtt.workflows import train as train
+    from mtt.workflows.evaluate import evaluate as evaluate
+    from mtt.workflows.export import export as export
+    from mtt.workflows.run.load import load_model as load_model
+    from mtt.workflows.train import train as train
 
 _PUBLIC = {
     "ModelInterface": "mtt.interface",

@@ -150,4 +150,5 @@ class Head(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, n_in] to [n, n_out]."""
-        return self.last(silu(self.hidden(x)))
+        values: Tensor = self.last(silu(self.hidden(x)))
+        return values

@@ -91,7 +91,8 @@ class Exchange(torch.nn.Module):
         :param reverse: [P] int64, the number of each pair seen from its other end.
         """
         both = torch.cat([pairs, pairs.index_select(0, reverse)], dim=1)
-        return messages + pairs + self.network(both)
+        change: Tensor = self.network(both)
+        return messages + pairs + change
 
 
 class Average(torch.nn.Module):

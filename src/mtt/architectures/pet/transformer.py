@@ -60,7 +60,8 @@ class Attention(torch.nn.Module):
         scores = (queries * self.factor) @ keys.transpose(2, 3) + tokens.bias
         mixed = torch.softmax(scores, dim=3) @ values
         rows = mixed.transpose(1, 2).reshape(n_rows * n_slots, x.shape[1])
-        return self.outward(rows.index_select(0, tokens.layout.slots))
+        result: Tensor = self.outward(rows.index_select(0, tokens.layout.slots))
+        return result
 
     def extra_repr(self) -> str:
         return f"n_heads={self.n_heads}, temperature={self.temperature}"
@@ -100,8 +101,11 @@ class FeedForward(torch.nn.Module):
         x = self.inward(x)
         if self.gated:
             x, gate = x.chunk(2, dim=1)
-            return self.outward(x * torch.nn.functional.silu(gate))
-        return self.outward(torch.nn.functional.silu(x))
+            x = x * torch.nn.functional.silu(gate)
+        else:
+            x = torch.nn.functional.silu(x)
+        result: Tensor = self.outward(x)
+        return result
 
     def extra_repr(self) -> str:
         return "SwiGLU" if self.gated else "SiLU"

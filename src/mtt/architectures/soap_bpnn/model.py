@@ -155,7 +155,8 @@ class Head(torch.nn.Module):
         """[n_rows, n_in] to [n_rows, n_out]; rows sorted by species, ``counts`` of each."""
         for layer in self.layers:
             features = torch.nn.functional.silu(layer(features, counts))
-        return self.last(features, counts)
+        values: Tensor = self.last(features, counts)
+        return values
 
 
 def check_hypers(hypers: Dict[str, Any], info: DatasetInfo) -> None:

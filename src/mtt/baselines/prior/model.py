@@ -1,6 +1,6 @@
 """A classical force field below the network: bonds, angles, dihedrals and repulsion."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -245,9 +245,10 @@ class Prior(torch.nn.Module):
     def extra_repr(self) -> str:
         return f"{self.atomic_types}, exclude={self.exclude}, cutoff={self.cutoff:.4g}"
 
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # follows the module's device, never its dtype
         def exact(tensor: Tensor) -> Tensor:
             return tensor.to(fn(tensor).device)
 
-        return super()._apply(exact, recurse)
+        super()._apply(exact, recurse)
+        return self

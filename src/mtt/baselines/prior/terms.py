@@ -111,7 +111,7 @@ class Repulsion(torch.nn.Module):
         """Energies [n] of pairs of types ``first`` [n] and ``second`` [n] at distance ``r`` [n]."""
         sigma = self.sigma(first * self.n_types + second)
         strength = torch.exp((self.log_epsilon[first] + self.log_epsilon[second]) / 2)
-        energy = strength * (sigma / torch.maximum(r, sigma / 100)) ** self.power
+        energy: Tensor = strength * (sigma / torch.maximum(r, sigma / 100)) ** self.power
         outer, inner, square = self.cutoff**2, self.onset**2, r * r
         switch = (outer - square) ** 2 * (outer + 2 * square - 3 * inner) / (outer - inner) ** 3
         switch = torch.where(r < self.onset, torch.ones_like(r), switch)
