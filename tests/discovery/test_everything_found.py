@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mtt.discovery import KINDS, LOGGERS, LOSSES, OPTIMIZERS, SCHEDULES, Plugins
+from mtt.discovery import KINDS, LOGGERS, LOSSES, OPTIMIZERS, READERS, SCHEDULES, Plugins
 from mtt.options import SCHEMA_PATH
 from mtt.training import training_schema
 
@@ -40,6 +40,11 @@ def loggers_option() -> str:
     return " ".join([options["loggers"]["description"], *options])
 
 
+def reader_option() -> str:
+    schema = json.loads(Path(SCHEMA_PATH).read_text(encoding="utf-8"))
+    return schema["$defs"]["reader"]["description"]
+
+
 PLACES = {
     LOGGERS: Place(("training/reporting/test_every_logger.py", "CASES"), loggers_option, "logging"),
     LOSSES: Place(("training/losses/test_loss.py", "FORMULAS"), training_option("loss"), "losses"),
@@ -48,6 +53,7 @@ PLACES = {
         training_option("optimizer"),
         "optimizers",
     ),
+    READERS: Place(("data/files/test_every_reader.py", "CASES"), reader_option, "data"),
     SCHEDULES: Place(
         ("training/test_schedules.py", "FORMULAS"), training_option("scheduler"), "schedules"
     ),
