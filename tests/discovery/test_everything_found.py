@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mtt.discovery import KINDS, LOSSES, OPTIMIZERS, SCHEDULES, Plugins
+from mtt.discovery import KINDS, LOGGERS, LOSSES, OPTIMIZERS, READERS, SCHEDULES, Plugins
+from mtt.options import SCHEMA_PATH
 from mtt.training import training_schema
 
 
@@ -32,13 +34,26 @@ def training_option(name: str) -> Callable[[], str]:
     return lambda: training_schema()["properties"][name]["description"]
 
 
+def loggers_option() -> str:
+    """Those in the list, and those that are options."""
+    options = json.loads(Path(SCHEMA_PATH).read_text(encoding="utf-8"))["properties"]
+    return " ".join([options["loggers"]["description"], *options])
+
+
+def reader_option() -> str:
+    schema = json.loads(Path(SCHEMA_PATH).read_text(encoding="utf-8"))
+    return schema["$defs"]["reader"]["description"]
+
+
 PLACES = {
+    LOGGERS: Place(("training/reporting/test_every_logger.py", "CASES"), loggers_option, "logging"),
     LOSSES: Place(("training/losses/test_loss.py", "FORMULAS"), training_option("loss"), "losses"),
     OPTIMIZERS: Place(
         ("training/test_optimizer_formulas.py", "FORMULAS"),
         training_option("optimizer"),
         "optimizers",
     ),
+    READERS: Place(("data/files/test_every_reader.py", "CASES"), reader_option, "data"),
     SCHEDULES: Place(
         ("training/test_schedules.py", "FORMULAS"), training_option("scheduler"), "schedules"
     ),

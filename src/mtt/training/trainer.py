@@ -30,7 +30,7 @@ from mtt.training.numerics.ranges import check_ranges
 from mtt.training.options.defaults import SECTION, check_hypers, default_hypers
 from mtt.training.prefit import prefit
 from mtt.training.reporting.events import Events
-from mtt.training.reporting.loggers import default_loggers
+from mtt.training.reporting.logger_kind import default_loggers
 from mtt.training.setup import TrainingSetup, check_resumable, one_device
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState

@@ -122,8 +122,8 @@ def test_a_listener_that_raises_at_the_end_does_not_cost_the_model(
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"loggers": ["lines"]}, "loggers: there is no logger 'lines'; did you mean 'line'?"),
-        ({"loggers": ["wandb"]}, "write 'wandb: true' as an option of its own"),
+        ({"loggers": ["lines"]}, "loggers: unknown logger 'lines'; did you mean 'line'?"),
+        ({"loggers": ["wandb"]}, "'wandb' is not chosen here; write 'wandb: true' beside loggers"),
         ({"loggers": ["broken"]}, "the logger 'broken' cannot be loaded"),
         ({"wandb": {"projct": "x"}}, r"wandb.projct: .* did you mean 'project'?"),
         ({"wandb": {"config": {}}}, "wandb.config: this is filled by mtt; leave it out"),
@@ -142,7 +142,7 @@ def test_what_is_not_there_is_refused_before_anything_is_written(
 def test_a_missing_package_is_told_with_its_extra(
     options_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    monkeypatch.setattr("mtt.workflows.run.listeners.find_spec", lambda name: None)
+    monkeypatch.setattr("mtt.training.reporting.logger_kind.find_spec", lambda name: None)
     value = "s3://bucket" if option == "remote" else True
     with pytest.raises(ConfigError, match=rf"{option}: .*pip install 'mtt\[{option}\]'"):
         check_listeners(options_of(**{option: value}))
