@@ -13,6 +13,7 @@ from mtt.options.weights import plain_weight, weight_faults
 from mtt.options.yaml.places import Fault, KeyPath
 
 TYPES = ("mse", "mae", "huber", "huber_forces")
+FORCES_ONLY_TYPES = ("huber_forces",)
 ALIASES = {"masked_mse": "mse", "masked_mae": "mae", "masked_huber": "huber"}
 """metatrain's names of losses that leave missing labels out, as all losses here do."""
 
