@@ -1,6 +1,6 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Union
 
 import torch
 from metatomic.torch import ModelMetadata
@@ -16,6 +16,7 @@ from mtt.mlip.fitting import fit_scales, fit_weights, make_prior, make_zbl, offs
 from mtt.mlip.metatomic_model import Served
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import pairs_within
+from mtt.options.training import BaselineOptions
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -236,21 +237,23 @@ class MLIPModel(Served, Stored):
         """Options of every model on this class, whatever the schema of its folder says."""
         return {"prior": None}
 
-    def fit_baselines(self, dataset: "Dataset", hypers: Mapping[str, Any]) -> None:
+    def fit_baselines(
+        self, dataset: "Dataset", options: Union[BaselineOptions, Mapping[str, Any]]
+    ) -> None:
         """Take the start values of the prior, composition weights and scales from ``dataset``.
 
         Composition weights are fitted by least squares to what ZBL and prior leave over.
 
-        :param hypers: training options: ``atomic_baseline``, ``scale_targets``,
-            ``fixed_scaling_weights``.
+        :param options: ``atomic_baseline``, ``scale_targets`` and ``fixed_scaling_weights``; of a
+            mapping of training options these three.
         """
         if self.prior is not None:
             start_values(self.prior, dataset)
-        given = hypers.get("atomic_baseline") or {}
+        options = BaselineOptions.of(options)
         offsets = self.offsets(dataset)
         offset = {name: target.values for name, target in offsets.items()}
-        weights = fit_weights(dataset, self.dataset_info, given, offset)
-        scales = fit_scales(dataset, self.dataset_info, weights, hypers, offsets)
+        weights = fit_weights(dataset, self.dataset_info, options.atomic_baseline, offset)
+        scales = fit_scales(dataset, self.dataset_info, weights, options, offsets)
         columns = torch.cat([weights[name] for name in self.target_names], dim=1)
         self.composition.values.copy_(columns)
         ordered = [scales[name] for name in self.target_names]

@@ -38,6 +38,18 @@ class BaselineOptions:
         acts="before the first step",
     )
 
+    @property
+    def given_baselines(self) -> Mapping[str, Any]:
+        """``atomic_baseline`` in numbers."""
+        assert isinstance(self.atomic_baseline, Mapping), "a path is replaced before"
+        return self.atomic_baseline
+
+    @property
+    def given_scales(self) -> Mapping[str, Any]:
+        """``fixed_scaling_weights`` in numbers."""
+        assert isinstance(self.fixed_scaling_weights, Mapping), "a path is replaced before"
+        return self.fixed_scaling_weights
+
     @classmethod
     def of(cls, training: BaselineOptions | Mapping[str, Any]) -> BaselineOptions:
         """The three options among others; what is missing, or null, has its default."""

@@ -12,6 +12,9 @@ from mtt.options.training.schema import section_schema
 from mtt.options.training.sections import read_section, write_section
 from mtt.options.yaml.places import Fault, KeyPath
 
+SECTION = "architecture.training.finetune"
+"""Where the options are in ``options.yaml``; for messages."""
+
 
 @dataclass(frozen=True)
 class FullConfig:

@@ -81,13 +81,17 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-@cache
 def definitions(section: type) -> tuple[Definition, ...]:
     """The options of a dataclass, in their order; fields that are not options are left out."""
-    return tuple(_definitions(section))
+    return _definitions(section)
 
 
-def _definitions(section: type) -> Iterator[Definition]:
+@cache
+def _definitions(section: type) -> tuple[Definition, ...]:
+    return tuple(_of_fields(section))
+
+
+def _of_fields(section: type) -> Iterator[Definition]:
     hints = get_type_hints(section)
     for one in dataclasses.fields(section):
         if "option" not in one.metadata:

@@ -10,7 +10,6 @@ from mtt.errors import ConfigError, Problem
 from mtt.options.schema.validate import validate
 from mtt.options.training.finetune import finetune_faults
 from mtt.options.training.loss import loss_faults
-from mtt.options.training.option import definitions
 from mtt.options.training.together import clashes
 from mtt.options.training.whole import TrainingOptions, training_schema
 from mtt.options.yaml.places import Fault, KeyPath, dotted
@@ -35,12 +34,12 @@ def parse(values: Mapping[str, Any], *, path: KeyPath = _PATH) -> TrainingOption
         raise ConfigError.collect(
             [Problem(fault.what, dotted(fault.path), fault.hint) for fault in faults]
         )
-    return _read(values)
+    return TrainingOptions.of(values)
 
 
 def find_faults(values: Mapping[str, Any], path: KeyPath = _PATH) -> list[Fault]:
     """All mistakes in the platform's options among ``values``."""
-    known = {one.key for one in definitions(TrainingOptions)}
+    known = TrainingOptions.keys()
     given = {key: _plain(value) for key, value in values.items() if key in known}
     faults = validate(given, _schema(), path)
     if faults:
@@ -54,11 +53,7 @@ def find_faults(values: Mapping[str, Any], path: KeyPath = _PATH) -> list[Fault]
     for where, loss in losses:
         faults += loss_faults(loss, where)
     faults += finetune_faults(given.get("finetune", {}), (*path, "finetune"))
-    return faults or list(clashes(_read(given), path))
-
-
-def _read(values: Mapping[str, Any]) -> TrainingOptions:
-    return TrainingOptions.of(values)
+    return faults or list(clashes(TrainingOptions.of(given), path))
 
 
 @cache

@@ -45,7 +45,7 @@ def write_section(section: Any, *, whole: bool = False) -> dict[str, Any]:
     :param whole: with the options that have their default; else they are left out.
     """
     plain = {}
-    for one in definitions(section.__class__):
+    for one in definitions(type(section)):
         value = getattr(section, one.name)
         if whole or one.is_required or value != one.default:
             plain[one.key] = write_value(one, value)

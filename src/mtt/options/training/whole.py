@@ -108,6 +108,11 @@ class TrainingOptions(
             return whole
         return replace(whole, stages=tuple(StageOptions.of(one, whole) for one in sections))
 
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The names of all options, as in files."""
+        return [one.key for one in definitions(cls)]
+
     def having(self, **written: Any) -> TrainingOptions:
         """These options with some of them as they are written in a file; other names are left out.
 

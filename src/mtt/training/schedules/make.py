@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from mtt.errors import ConfigError
+from mtt.options.training import NamedChoice, TrainingOptions
 from mtt.training.options.defaults import SECTION
 from mtt.training.options.named_options import (
     Option,
@@ -14,7 +15,6 @@ from mtt.training.options.named_options import (
     check_options,
     is_integer,
     is_number,
-    name_and_options,
 )
 from mtt.training.schedules.base import Schedule, Warmup
 from mtt.training.schedules.curves import (
@@ -164,15 +164,16 @@ SCHEDULES: dict[str, tuple[Callable[[_Request], Schedule], dict[str, Option]]] =
 """Name of a schedule to what makes it, and its options; the first one is the default."""
 
 
-def make_schedule(hypers: Mapping[str, Any], total_steps: int, steps_per_epoch: int) -> Schedule:
+def make_schedule(options: TrainingOptions, total_steps: int, steps_per_epoch: int) -> Schedule:
     """The schedule of a stage.
 
-    :param hypers: with ``scheduler``, ``learning_rate`` (the peak) and ``warmup_fraction``.
+    :param options: of them ``scheduler``, ``learning_rate`` (the peak) and ``warmup_fraction``.
     :param total_steps: optimizer steps of the stage.
     :param steps_per_epoch: optimizer steps of one epoch.
     :raises ConfigError: an unknown schedule or option, or a value that makes no sense.
     """
-    name, given = name_and_options(hypers["scheduler"] or next(iter(SCHEDULES)))
+    chosen = options.scheduler or NamedChoice(next(iter(SCHEDULES)))
+    name, given = chosen.name, chosen.options
     check_name(name, SCHEDULES, "schedule", _WHERE)
     build, known = SCHEDULES[name]
     elsewhere = {"lr": "use learning_rate", "warmup_fraction": "it stands beside scheduler"}
@@ -180,10 +181,10 @@ def make_schedule(hypers: Mapping[str, Any], total_steps: int, steps_per_epoch: 
     if name == "step" and given.get("every") is None:
         hint = "epochs between two falls: {name: step, every: 30}"
         raise ConfigError("'every' is missing", where=_WHERE, hint=hint)
-    options = {key: option.default for key, option in known.items()} | given
-    steps = options.get("warmup_steps")
+    own = {key: option.default for key, option in known.items()} | dict(given)
+    steps = own.get("warmup_steps")
     if steps is None:
-        steps = int(hypers["warmup_fraction"] * total_steps)
-    warmup = Warmup(steps, options.get("warmup_from", 0.0))
-    request = _Request(hypers["learning_rate"], total_steps, steps_per_epoch, warmup, options)
+        steps = int(options.warmup_fraction * total_steps)
+    warmup = Warmup(steps, own.get("warmup_from", 0.0))
+    request = _Request(options.learning_rate, total_steps, steps_per_epoch, warmup, own)
     return build(request)
