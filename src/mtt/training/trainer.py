@@ -30,7 +30,7 @@ from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.numerics.precision import check_precision, tf32
 from mtt.training.numerics.random_state import rng_state
 from mtt.training.numerics.ranges import check_ranges
-from mtt.training.options.defaults import default_hypers
+from mtt.training.options.defaults import check_hypers, default_hypers
 from mtt.training.prefit import prefit
 from mtt.training.reporting.events import Events
 from mtt.training.reporting.loggers import default_loggers
@@ -62,7 +62,7 @@ class MLIPTrainer(TrainerInterface):
         defaults = self.platform_hypers()
         finetune = {**defaults["finetune"], **(hypers.get("finetune") or {})}
         super().__init__({**defaults, **hypers, "finetune": finetune})
-        parse(self.hypers)
+        check_hypers(self.hypers)
         self._state = TrainingState()
         self._fit: Fit | None = None
 

@@ -125,11 +125,13 @@ def test_all_mistakes_are_found_each_with_its_key():
 
 
 def test_mistakes_in_losses_of_the_training_and_of_stages_are_found_together():
-    loss = {"energy": {"reduction": "none", "gradients": {"positions": {"delta": 0, "wieght": 1}}}}
+    loss = {"energy": {"reduction": "none", "gradients": {"positions": {"delta": 0}}}}
+    loss["mtt::gap"] = {"wieght": 1}
     found = problems({"loss": loss, "stages": [{"num_epochs": 1, "loss": {"energy": "mae"}}]})
     assert found == {
         "architecture.training.loss.energy": "unknown reduction 'none'",
         "architecture.training.loss.energy.forces": "delta must be above 0",
+        "architecture.training.loss.mtt::gap": "unknown option 'wieght'",
         "architecture.training.stages[0].loss.energy": "expected a mapping",
     }
 
@@ -138,6 +140,7 @@ def test_mistakes_in_losses_of_the_training_and_of_stages_are_found_together():
     ("finetune", "where", "what"),
     [
         ({"method": "lora"}, "read_from", "nothing to fine-tune"),
+        ({"config": {}, "inherit_heads": {"a": "b"}}, "read_from", "nothing to fine-tune"),
         ({"baseline": "keep"}, "read_from", "nothing to fine-tune"),
         ({"read_from": "a", "method": "freeze"}, "config.freeze", "nothing is named"),
         ({"read_from": "a", "method": "lora", "config": {"rnk": 1}}, "config.rnk", "unknown key"),

@@ -121,19 +121,17 @@ def finetune_faults(section: Mapping[str, Any], path: KeyPath) -> list[Fault]:
 
     :param section: valid by the schema.
     """
-    method = section.get("method", "full")
-    config = (*path, "config")
-    faults = validate(section.get("config") or {}, section_schema(CONFIGS[method]), config)
-    if faults:
-        return faults
-    options = FinetuneOptions.of(section)
-    if options.is_asked_for and not options.read_from:
+    config = section.get("config") or {}
+    schema = section_schema(CONFIGS[section.get("method", "full")])
+    faults = validate(config, schema, (*path, "config"))
+    rest = FinetuneOptions.of({**section, "config": {}})
+    if (config or rest.is_asked_for) and not rest.read_from:
         hint = "give the checkpoint to start from"
-        return [Fault((*path, "read_from"), "there is nothing to fine-tune", hint)]
-    if isinstance(options.config, FreezeConfig) and not options.config.freeze:
+        faults.append(Fault((*path, "read_from"), "there is nothing to fine-tune", hint))
+    elif isinstance(rest.config, FreezeConfig) and not config.get("freeze"):
         hint = "names of parameters or modules, with * for any text"
-        return [Fault((*config, "freeze"), "nothing is named", hint)]
-    return []
+        faults.append(Fault((*path, "config", "freeze"), "nothing is named", hint))
+    return faults
 
 
 FORM = Form(lambda: section_schema(FinetuneOptions), FinetuneOptions.of, FinetuneOptions.plain)

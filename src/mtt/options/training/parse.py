@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,10 +17,10 @@ from mtt.options.yaml.places import Fault, KeyPath, dotted
 SECTION = "architecture.training"
 """Where the options are in ``options.yaml``; for messages."""
 
-_PATH: KeyPath = ("architecture", "training")
+PATH: KeyPath = ("architecture", "training")
 
 
-def parse(values: Mapping[str, Any], *, path: KeyPath = _PATH) -> TrainingOptions:
+def parse(values: Mapping[str, Any], *, path: KeyPath = PATH) -> TrainingOptions:
     """The options that ``values`` gives, the defaults below them; stages over the whole.
 
     Keys that are not options of the platform are left out: an architecture's trainer may have
@@ -29,15 +29,19 @@ def parse(values: Mapping[str, Any], *, path: KeyPath = _PATH) -> TrainingOption
     :param path: where ``values`` is in the options file, for messages.
     :raises ConfigError: all that is wrong, or does not go together.
     """
-    faults = find_faults(values, path)
+    refuse(find_faults(values, path))
+    return TrainingOptions.of(values)
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """:raises ConfigError: one problem for each of ``faults``, if there are any."""
     if faults:
         raise ConfigError.collect(
             [Problem(fault.what, dotted(fault.path), fault.hint) for fault in faults]
         )
-    return TrainingOptions.of(values)
 
 
-def find_faults(values: Mapping[str, Any], path: KeyPath = _PATH) -> list[Fault]:
+def find_faults(values: Mapping[str, Any], path: KeyPath = PATH) -> list[Fault]:
     """All mistakes in the platform's options among ``values``."""
     known = TrainingOptions.keys()
     given = {key: _plain(value) for key, value in values.items() if key in known}
