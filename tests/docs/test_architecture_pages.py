@@ -130,9 +130,7 @@ def test_a_folder_without_prose_has_a_page_of_facts(texts: SimpleNamespace, fold
 
 
 def test_training_defaults_of_a_folder_are_on_its_page(pages: dict[str, str]) -> None:
-    assert (
-        "with these defaults:\n\n```yaml\ntraining:\n  batch_size: 8\n" in (pages["gaussians"])
-    )
+    assert "with these defaults:\n\n```yaml\ntraining:\n  batch_size: 8\n" in (pages["gaussians"])
     assert "All [options of the platform](/training.md) with their defaults." in pages["soap_bpnn"]
 
 

@@ -17,8 +17,8 @@ from mtt.checkpoint import read
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.frames import Frame, FrameLabels
 from mtt.interface import Run
+from mtt.options.training import parse
 from mtt.ranks import SerialRanks
-from mtt.training import default_hypers
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, SummedGradient
 from mtt.training.losses.loss import Loss
@@ -250,7 +250,7 @@ def make_step(make_model, dataset):
     def make(max_norm=None, complete=True, optimizer=torch.optim.SGD, combination="sum", **hypers):
         model = make_model().to(torch.float64)
         sets = [dataset] if complete else []
-        loss = make_loss({**default_hypers(), **hypers}, INFO, model.scales, *sets)
+        loss = make_loss(parse(hypers), INFO, model.scales, *sets)
         if not complete:
             loss = Loss([replace(term, complete=False) for term in loss.terms])
         made = optimizer(model.parameters(), lr=1.0)

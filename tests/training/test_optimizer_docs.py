@@ -8,7 +8,7 @@ import torch
 
 from mtt.discovery import OPTIMIZERS, SCHEDULES
 from mtt.options import read_yaml
-from mtt.training import default_hypers
+from mtt.options.training import parse as parse_options
 from mtt.training.optimizers import make_optimizer, preset
 from mtt.training.optimizers.kind import OptimizerKind
 from mtt.training.schedules import make_schedule
@@ -78,7 +78,7 @@ def test_presets_are_told(parse):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_of_the_pages_can_be_made(recipe, parse):
     training = parse(recipe)["architecture"]["training"]
-    hypers = preset({**default_hypers(), **training})
+    hypers = preset(parse_options(training))
     parts = {name: torch.nn.Linear(3, 3) for name in ("first", "hidden", "heads")}
     made = make_optimizer(torch.nn.ModuleDict(parts), hypers)
     rate = make_schedule(hypers, total_steps=1000, steps_per_epoch=10)
@@ -96,7 +96,7 @@ def test_decay_is_told_as_it_is():
         for decay in (0.1, 0.2):
             model = torch.nn.Linear(2, 2, bias=False).double()
             torch.nn.init.constant_(model.weight, 2.0)
-            hypers = {**default_hypers(), "optimizer": name, "weight_decay": decay}
+            hypers = parse_options({"optimizer": name, "weight_decay": decay})
             made = make_optimizer(model, {**hypers, "learning_rate": 0.01})
             for _ in range(2):  # soap only measures in the first step
                 model.weight.grad = torch.zeros_like(model.weight)

@@ -7,7 +7,7 @@ import torch
 
 from mtt.discovery import OPTIMIZERS
 from mtt.errors import TrainingError
-from mtt.training import default_hypers
+from mtt.options.training import TrainingOptions, parse
 from mtt.training.optimizers import (
     averages,
     make_optimizer,
@@ -39,7 +39,7 @@ def make(model, choice, **hypers):
     name = choice if isinstance(choice, str) else choice["name"]
     decay = {"weight_decay": 0.01 if OPTIMIZERS.load(name, OptimizerKind).decay else None}
     rate = {"learning_rate": RATES.get(name, 1e-2)}
-    chosen = {**default_hypers(), "optimizer": choice, **decay, **rate, **hypers}
+    chosen = parse({"optimizer": choice, **decay, **rate, **hypers})
     return make_optimizer(model, preset(chosen))
 
 
@@ -77,7 +77,7 @@ def started(make_model, make_batch, dataset):
 
     def start(dtype=torch.float64):
         model = make_model()
-        model.fit_baselines(dataset, default_hypers())
+        model.fit_baselines(dataset, TrainingOptions())
         model.to(dtype)
         return model, make_batch(dataset, model)
 
@@ -133,7 +133,7 @@ def test_options_come_from_the_file_and_not_from_the_state(choice, started):
 
 
 def stepped(model, **hypers):
-    made = make_optimizer(model, {**default_hypers(), **hypers})
+    made = make_optimizer(model, parse(hypers))
     model(torch.ones(1, 2)).sum().backward()
     made.step()
     return made.state_dict()
@@ -142,7 +142,7 @@ def stepped(model, **hypers):
 def test_moments_find_their_parameters_in_other_groups():
     model = torch.nn.Linear(2, 1)
     state = stepped(model)
-    fresh = make_optimizer(model, {**default_hypers(), "weight_decay": 0.3, "learning_rate": 0.5})
+    fresh = make_optimizer(model, parse({"weight_decay": 0.3, "learning_rate": 0.5}))
     restore_optimizer(fresh, state)
     assert [group["weight_decay"] for group in fresh.param_groups] == [0.3, 0.0]
     assert fresh.param_groups[0]["decoupled_weight_decay"] is True
@@ -154,7 +154,7 @@ def test_moments_find_their_parameters_in_other_groups():
 def test_moments_of_other_parameters_are_refused(other):
     state = stepped(torch.nn.Linear(2, 1))
     with pytest.raises(TrainingError, match="belongs to other parameters"):
-        restore_optimizer(make_optimizer(other, default_hypers()), state)
+        restore_optimizer(make_optimizer(other, TrainingOptions()), state)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ def test_moments_of_other_parameters_are_refused(other):
 )
 def test_a_state_of_another_optimizer_is_refused(choice, message):
     model = torch.nn.Linear(2, 1)
-    fresh = make_optimizer(model, {**default_hypers(), "optimizer": choice})
+    fresh = make_optimizer(model, parse({"optimizer": choice}))
     with pytest.raises(TrainingError, match=message):
         restore_optimizer(fresh, stepped(model))

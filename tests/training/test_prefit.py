@@ -12,8 +12,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns
+from mtt.options.training import PrefitOptions, parse
 from mtt.ranks import SerialRanks
-from mtt.training import default_hypers
 from mtt.training.losses.from_options import make_loss
 from mtt.training.optimizers import make_optimizer
 from mtt.training.prefit import WHERE, PrefitReport, prefit
@@ -97,12 +97,13 @@ def loader_of(dataset, model, size):
 
 
 def loss_of(model, dataset, **hypers):
-    return make_loss({**default_hypers(), **hypers}, model.dataset_info, model.scales, dataset)
+    return make_loss(parse(hypers), model.dataset_info, model.scales, dataset)
 
 
 def fit(model, dataset, size=CHAINS, patterns=("prior.*",), **options):
     loader = loader_of(dataset, model, size)
-    return prefit(model, loader, loss_of(model, dataset), patterns, ranks=SerialRanks(), **options)
+    asked = PrefitOptions(tuple(patterns), **options)
+    return prefit(model, loader, loss_of(model, dataset), asked, ranks=SerialRanks())
 
 
 def values_of(model):
@@ -265,6 +266,6 @@ def test_a_frozen_prior_is_bitwise_the_same_after_50_steps_with_weight_decay(
 
 def test_a_frozen_prior_is_in_no_group_of_the_optimizer(make_chain_model):
     model = make_chain_model(trainable=False)
-    optimizer = make_optimizer(model, {**default_hypers(), "weight_decay": 0.1})
+    optimizer = make_optimizer(model, parse({"weight_decay": 0.1}))
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert held == {id(p) for p in model.network.parameters()}

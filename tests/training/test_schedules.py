@@ -7,13 +7,13 @@ import torch
 
 from mtt.discovery import SCHEDULES
 from mtt.errors import ConfigError
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.schedules import make_schedule
 
 
 def schedule(scheduler=None, total=100, per_epoch=10, peak=2.0, warmup=0.1):
     hypers = {"scheduler": scheduler, "learning_rate": peak, "warmup_fraction": warmup}
-    return make_schedule({**default_hypers(), **hypers}, total, per_epoch)
+    return make_schedule(parse(hypers), total, per_epoch)
 
 
 def torch_rates(make, total, peak=2.0, every=1):

@@ -22,7 +22,9 @@ from mtt import export, load_model
 from mtt.checkpoint import read
 from mtt.evaluation import predict
 from mtt.interface import Run
+from mtt.options.training import parse
 from mtt.ranks import SerialRanks
+from mtt.training.datasets import TrainingData
 from mtt.training.setup import TrainingSetup
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.train import begin, read_inputs
@@ -229,10 +231,9 @@ def test_scoring_the_best_weights_again_gives_the_recorded_value(
     row = rows[stored["best_epoch"] - 1]
     data = read_inputs(options, Path("m.pt"), None, (), (), True, SerialRanks()).data
     model = load_model(folder / "model.ckpt")
-    parts = TrainingSetup(
-        stored["train_hypers"], Run(seed=1), model, data.training, data.validation
-    )
-    again = parts.validation.run(model, lambda: None)
+    sets = TrainingData(model, data.training, data.validation)
+    parts = TrainingSetup(parse(stored["train_hypers"]), Run(seed=1), model, sets)
+    again = parts.make_validation().run(model, lambda: None)
     assert math.isclose(again["loss"], stored["best_metric"], rel_tol=1e-12)
     assert row["validation loss"] == stored["best_metric"]
     # and by numbers of our own

@@ -1,6 +1,6 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Self, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Self, Sequence
 
 import torch
 from metatensor.torch import Labels, TensorMap
@@ -21,6 +21,7 @@ from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import pairs_within, systems_to_graph, type_index_of
+from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -256,15 +257,16 @@ class MLIPModel(ModelInterface):
         """Radius that the neighbour list must have: the network's, or that of a baseline."""
         return max(float(self.cutoff), self.baseline_cutoff)
 
-    def fit_baselines(self, dataset: "Dataset", hypers: Mapping[str, Any]) -> None:
+    def fit_baselines(self, dataset: "Dataset", options: "BaselinesAsked") -> None:
         """Fit the start of the prior, then composition weights and scales to what it leaves over.
 
-        :param hypers: training options: ``atomic_baseline``, ``scale_targets``,
-            ``fixed_scaling_weights``.
+        :param options: ``atomic_baseline``, ``scale_targets`` and ``fixed_scaling_weights``; of a
+            mapping of training options these three.
         """
         if self.prior is not None:
             start_values(self.prior, dataset)
-        weights, scales = fit_tables(dataset, self.dataset_info, hypers, self.offsets(dataset))
+        options, offsets = BaselineOptions.of(options), self.offsets(dataset)
+        weights, scales = fit_tables(dataset, self.dataset_info, options, offsets)
         self.composition.values.copy_(weights)
         self.scale.values.copy_(scales)
 

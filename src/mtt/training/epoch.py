@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, telling_lack
 from mtt.ranks import Ranks
+from mtt.training.build import smaller_batches
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.limits import smaller_batches
 from mtt.training.losses.loss import Loss
 from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.recovery.faults import Faults, NonFinite, OnNonfinite
@@ -128,7 +128,7 @@ class Epoch:
             return f"step {state.step + 1} in epoch {state.epoch + 1}, {what}"
 
         def remedy() -> Remedy:
-            return smaller_batches(stage.plan.hypers, max(len(one.index) for one in batches))
+            return smaller_batches(stage.plan.options, max(len(one.index) for one in batches))
 
         try:
             with telling_lack(self.model.device, doing, remedy):

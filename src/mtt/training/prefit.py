@@ -20,10 +20,10 @@ from torch.nn import Parameter
 
 from mtt.errors import TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns, matches
+from mtt.options.training import SECTION, PrefitOptions
 from mtt.ranks import Ranks
 from mtt.training.losses.counts import over_ranks
 from mtt.training.losses.loss import Loss
-from mtt.training.options.defaults import SECTION
 
 if TYPE_CHECKING:
     from mtt.data import Loader
@@ -64,14 +64,12 @@ def prefit(
     model: MLIPModel,
     loader: Loader,
     loss: Loss,
-    patterns: Sequence[str],
+    options: PrefitOptions,
     *,
-    max_steps: int = 200,
-    tolerance: float = 1e-6,
     interrupted: Callable[[], None] = lambda: None,
     ranks: Ranks,
 ) -> PrefitReport:
-    """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``patterns`` name.
+    """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``options`` name.
 
     Nothing else changes: other weights, buffers, ``.grad``, modes and the state of random
     numbers are what they were. Dropout and mixed precision are off, gradients are not clipped.
@@ -80,13 +78,12 @@ def prefit(
 
     :param loader: every structure once, in an order that stays: ``shuffle=False``.
     :param loss: with the weights of the first epoch.
-    :param patterns: names of parameters, with ``*`` for any text.
-    :param tolerance: converged where no component of the gradient is larger.
     :param interrupted: called after every batch; what it raises ends the fit, with the old values.
     :param ranks: that share out the batches, and find the same values.
     :raises ConfigError: a pattern of no parameter.
     :raises TrainingError: the loss or its gradient is not finite; the values are the old ones.
     """
+    patterns = options.parameters
     check_patterns(model, patterns, WHERE)
     chosen = {
         name: parameter
@@ -97,8 +94,10 @@ def prefit(
         log.warning("prefit is left out: %s can not be trained", ", ".join(patterns))
         return PrefitReport()
     with _undisturbed(model, list(chosen.values())):
-        report = _Fit(model, loader, loss, chosen, interrupted, ranks).run(max_steps, tolerance)
-    _tell(report, max_steps)
+        report = _Fit(model, loader, loss, chosen, interrupted, ranks).run(
+            options.max_steps, options.tolerance
+        )
+    _tell(report, options.max_steps)
     return report
 
 

@@ -56,7 +56,7 @@ def _export(plan: Plan, folder: RunFolder, model: ModelInterface) -> None:
 def _evaluate(
     plan: Plan, folder: RunFolder, model: ModelInterface, epoch: int, events: Events
 ) -> dict[str, Report]:
-    extended = bool(plan.options.architecture["training"].get("extended_metrics"))
+    extended = plan.training.extended_metrics
     reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device), extended)
     folder.write_json(EVALUATION, evaluated(reports, epoch))
     for part, report in reports.items():

@@ -30,7 +30,7 @@ from mtt.workflows.announce import (
 )
 from mtt.workflows.claim import claimed
 from mtt.workflows.outcome import export_and_evaluate
-from mtt.workflows.plan import Plan
+from mtt.workflows.plan import Plan, training_options
 from mtt.workflows.restart.how_to_resume import after_training, during_training
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import (
@@ -192,10 +192,11 @@ def read_inputs(
     resolved = drop_losses_without_labels(resolved, raw, data.info)
     with raw.locating(("architecture", "training")):
         resolved = with_numbers(resolved, architecture, data.info, folders)
+        training = training_options(architecture, resolved.architecture["training"])
     if going_on is not None:
         check_same_data(going_on, fingerprint(data), data.info, resolved)
     found = (raw, resolved, architecture, data, going_on)
-    return Plan(*found, device, dtype, named, folders, command)
+    return Plan(*found, device, dtype, named, folders, command, training)
 
 
 def begin(plan: Plan) -> Start:
@@ -203,12 +204,10 @@ def begin(plan: Plan) -> Start:
     hypers, info = plan.options.architecture, plan.data.info
     seed_everything(plan.options.seed)
     if plan.restart is not None:
-        return restarted(plan.restart, plan.architecture, hypers, info)
-    if (hypers["training"].get("finetune") or {}).get("read_from"):
+        return restarted(plan.restart, plan.architecture, hypers, plan.training, info)
+    if plan.training.finetune.read_from:
         with plan.raw.locating(("architecture", "training", "finetune")):
-            return fine_tuned(
-                plan.architecture, hypers, plan.data, plan.dtype, plan.folders, plan.device
-            )
+            return fine_tuned(plan)
     with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
 

@@ -92,11 +92,11 @@ def test_forces_that_are_real_take_part_in_the_product(make_model, make_trainer,
 
 def test_an_exact_zero_does_not_hide_the_other_errors(make_model):
     """A target that is learnt to the last digit in one epoch would make it the best for ever."""
-    from mtt.training import default_hypers
+    from mtt.options.training import parse
     from mtt.training.losses.from_options import make_loss
     from mtt.training.scoring.best import BestRule
 
-    hypers = {**default_hypers(), "best_model_metric": "rmse_prod"}
+    hypers = parse({"best_model_metric": "rmse_prod"})
     judged = judge_labels([("", scan(5, 0.5))], make_model())
     rule = BestRule(hypers, INFO, make_loss(hypers, INFO, {"energy": 1.0}), (), judged)
     values = [

@@ -9,40 +9,45 @@ from torch import nn
 
 from mtt.errors import ConfigError
 from mtt.mlip.trainable.lora import add_adapters, linear_layers
-from mtt.mlip.trainable.options import SECTION, with_defaults
 from mtt.mlip.trainable.parameter_names import first_parts, select
+from mtt.options.training.finetune import (
+    SECTION,
+    FinetuneOptions,
+    FreezeConfig,
+    HeadsConfig,
+    LoraConfig,
+)
 
 FROZEN = f"{SECTION}.config.freeze"
 
 
 def choose_trainable(
     model: nn.Module,
-    finetune: Mapping[str, Any],
+    finetune: FinetuneOptions,
     fresh: Sequence[str],
     heads: Mapping[str, Sequence[str]],
 ) -> dict[str, Any] | None:
     """Freeze what the method does not train, and add what it trains instead.
 
-    :param finetune: checked options of ``architecture.training.finetune``.
     :param fresh: parameters that hold random numbers: heads of new targets. The low-rank
         method trains them in full.
     :param heads: target to the names of its modules, see ``MLIPModel.head_modules``.
     :return: what was done, in plain types, for :func:`restore_finetuning`; None where all trains.
     :raises ConfigError: a pattern that matches nothing; nothing would be left to train.
     """
-    method, config = finetune["method"], with_defaults(finetune)
+    method, config = finetune.method, finetune.config
     record: dict[str, Any] = {"method": method, "layers": [], "rank": None, "alpha": None}
     names = [name for name, _ in model.named_parameters()]
     trained = set(names)
-    if method == "heads":
+    if isinstance(config, HeadsConfig):
         trained = set(_heads(model, config, names, heads))
-    elif method == "freeze":
-        trained -= set(select(names, config["freeze"], FROZEN, "parameters"))
-    elif method == "lora":
+    elif isinstance(config, FreezeConfig):
+        trained -= set(select(names, config.freeze, FROZEN, "parameters"))
+    elif isinstance(config, LoraConfig):
         layers = _layers(model, config, fresh)
-        corrections = add_adapters(model, layers, config["rank"], config["alpha"])
+        corrections = add_adapters(model, layers, config.rank, config.alpha)
         added = {id(parameter) for parameter in corrections}
-        record.update(layers=layers, rank=config["rank"], alpha=config["alpha"])
+        record.update(layers=layers, rank=config.rank, alpha=config.alpha)
         trained = {n for n, p in model.named_parameters() if id(p) in added} | set(fresh)
     frozen = [name for name, _ in model.named_parameters() if name not in trained]
     for name in frozen:
@@ -65,11 +70,11 @@ def restore_finetuning(model: nn.Module, record: Mapping[str, Any]) -> None:
 
 def _heads(
     model: nn.Module,
-    config: Mapping[str, Any],
+    config: HeadsConfig,
     names: Sequence[str],
     heads: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    given = [*config["head_modules"], *config["last_layer_modules"]]
+    given = [*config.head_modules, *config.last_layer_modules]
     if given:
         return select(names, given, f"{SECTION}.config", "parameters")
     modules = [module for of_target in heads.values() for module in of_target]
@@ -83,7 +88,7 @@ def _heads(
     return [name for name in names if any(is_within(name, module) for module in modules)]
 
 
-def _layers(model: nn.Module, config: Mapping[str, Any], fresh: Sequence[str]) -> list[str]:
+def _layers(model: nn.Module, config: LoraConfig, fresh: Sequence[str]) -> list[str]:
     layers = [name for name in linear_layers(model) if f"{name}.weight" not in fresh]
     where = f"{SECTION}.config.target_modules"
     if not layers:
@@ -92,7 +97,7 @@ def _layers(model: nn.Module, config: Mapping[str, Any], fresh: Sequence[str]) -
             where=f"{SECTION}.method",
             hint="use method full, heads or freeze",
         )
-    patterns = config["target_modules"]
+    patterns = config.target_modules
     return layers if patterns is None else select(layers, patterns, where, "linear layers")
 
 

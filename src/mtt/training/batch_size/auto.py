@@ -98,7 +98,7 @@ def plan_batch_atoms(setup: TrainingSetup) -> int:
     try:
         kinds: dict[str, StagePlan] = {}
         for plan in setup.plans:
-            kinds.setdefault(str([plan.hypers[name] for name in _SEEN_IN_MEMORY]), plan)
+            kinds.setdefault(str([getattr(plan.options, name) for name in _SEEN_IN_MEMORY]), plan)
         own = min(_Probe(setup, plan).run() for plan in kinds.values())
     finally:
         restore_rng(random, device, alone)
@@ -116,11 +116,12 @@ class _Probe:
     def __init__(self, setup: TrainingSetup, plan: StagePlan) -> None:
         self._setup, self._device = setup, setup.model.device
         # what is compiled takes less memory, but minutes to compile
-        self._plan = replace(plan, hypers={**plan.hypers, "compile": False})
+        self._plan = replace(plan, options=replace(plan.options, compile=False))
         model = copy.deepcopy(setup.model).train()
         loss = setup.losses[plan.number]
-        self._stage = make_stage(self._plan, model, setup.training, loss, 0, SerialRanks())
-        data = setup.training
+        training = setup.data.training
+        self._stage = make_stage(self._plan, model, training, loss, 0, SerialRanks())
+        data = setup.data.training
         pairs = data.pairs(model.list_cutoff()).n_pairs[data.structures]
         self._sizes = Sizes(data.n_atoms.numpy(), np.asarray(pairs))
 
@@ -146,14 +147,14 @@ class _Probe:
 
     def _bounds(self) -> tuple[int, int, str]:
         """The fewest atoms that hold every structure, the most that are wanted, and why these."""
-        atoms, sets = self._sizes.atoms, self._setup.validation_sets
-        least = max(int(one.n_atoms.max()) for one in (self._setup.training, *sets))
+        atoms, sets = self._sizes.atoms, self._setup.data.validation_sets
+        least = max(int(one.n_atoms.max()) for one in (self._setup.data.training, *sets))
         reasons = {
             f"{MOST} average structures a step": MOST * float(atoms.mean()),
             f"{STEPS} steps an epoch": float(atoms.sum()) / STEPS,
         }
         reason = min(reasons, key=lambda name: reasons[name])
-        most = int(reasons[reason]) // self._plan.hypers["gradient_accumulation"]
+        most = int(reasons[reason]) // self._plan.options.gradient_accumulation
         return (least, most, reason) if most > least else (least, least, "the largest structure")
 
     def _grow(self, order: NDArray[np.int64], most: int, budget: float) -> Iterator[Measured]:
@@ -192,16 +193,11 @@ class _Probe:
 
     def _take(self, structures: NDArray[np.int64]) -> None:
         """A training step on ``structures``, which nobody will know of."""
-        data = self._setup.training.select(structures)
-        hypers = {"batch_size": len(structures), "max_atoms_per_batch": None}
-        loader = make_loader(
-            {**self._plan.hypers, **hypers},
-            self._setup.model,
-            data,
-            0,
-            shuffle=False,
-            ranks=SerialRanks(),
-        )
+        data = self._setup.data.training.select(structures)
+        options = self._plan.options
+        options = replace(options, batch_size=len(structures), max_atoms_per_batch=None)
+        model, alone = self._setup.model, SerialRanks()
+        loader = make_loader(options, model, data, 0, shuffle=False, ranks=alone)
         (batch,) = loader.epoch()
         with telling_lack(
             self._device,

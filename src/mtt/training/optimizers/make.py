@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch.optim import LBFGS, Optimizer
 
 from mtt.discovery import OPTIMIZERS
 from mtt.errors import ConfigError, TrainingError
+from mtt.options.training import NamedChoice, TrainingOptions
 from mtt.training.optimizers.groups import (
     FACTORS,
     Trainable,
@@ -20,10 +21,10 @@ from mtt.training.optimizers.groups import (
 )
 from mtt.training.optimizers.kind import ELSEWHERE, WHERE, OptimizerKind
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.named_options import check_options, name_and_options
+from mtt.training.options.named_options import check_options
 
 
-def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
+def make_optimizer(model: nn.Module, options: TrainingOptions) -> Optimizer:
     """The optimizer over all parameters of ``model`` that require a gradient.
 
     Without a name it is Adam, or AdamW where ``weight_decay`` is given. Every group of
@@ -34,15 +35,15 @@ def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
     - ``optimizer``, ``param_names`` and ``shapes``, by which :func:`restore_optimizer` knows
       whose state it has.
 
-    :param hypers: with ``optimizer``, ``learning_rate``, ``learning_rate_factors`` (by pattern
+    :param options: of them ``optimizer``, ``learning_rate``, ``learning_rate_factors`` (by pattern
         of parameters' names; the first that fits counts) and ``weight_decay``.
     :raises ConfigError: an unknown optimizer or option, a value that makes no sense, a pattern
         of no parameter that is trained, or an extra that is not installed.
     :raises TrainingError: the model has nothing to train.
     """
-    decay, factors = hypers["weight_decay"], hypers["learning_rate_factors"]
-    chosen = hypers["optimizer"] or ("adam" if decay is None else "adamw")
-    name, given = name_and_options(chosen)
+    decay, factors = options.weight_decay, options.learning_rate_factors
+    chosen = options.optimizer or NamedChoice("adam" if decay is None else "adamw")
+    name, given = chosen.name, chosen.options
     kind = OPTIMIZERS.load(name, OptimizerKind, WHERE)
     cls = kind.optimizer_class(name)
     check_options(given, kind.options(cls), WHERE, ELSEWHERE)
@@ -56,7 +57,7 @@ def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
         check_factors(model, found, factors)
     groups = make_groups(
         found,
-        rate=hypers["learning_rate"],
+        rate=options.learning_rate,
         decay=(decay or 0.0) if kind.decay else 0.0,
         lr_factors=factors,
         by_matrix=kind.by_matrix,

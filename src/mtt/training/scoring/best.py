@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from mtt.data.info import DatasetInfo
 from mtt.errors import ConfigError, did_you_mean
 from mtt.evaluation.metrics import names
+from mtt.options.training.stopping import StoppingOptions
 from mtt.training.losses.loss import Loss
 from mtt.training.options.defaults import SECTION
 from mtt.training.scoring.judged import Judged
@@ -41,16 +41,16 @@ class BestRule:
 
     def __init__(
         self,
-        hypers: Mapping[str, Any],
+        options: StoppingOptions,
         info: DatasetInfo,
         loss: Loss,
         validation_names: Sequence[str] = (),
         judged: Judged | None = None,
     ) -> None:
-        self._chosen: str = hypers["best_model_metric"]
+        self._chosen = options.best_model_metric
         self._judged = judged or Judged()
         self._nowhere: frozenset[str] = frozenset()
-        extended: bool = hypers["extended_metrics"]
+        extended = options.extended_metrics
         prefixes = ["", *(f"{name} " for name in validation_names)]
         self._products = {
             f"{prefix}{product}": [f"{prefix}{name}" for name in names(info) if name.endswith(kind)]
