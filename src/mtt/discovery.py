@@ -158,13 +158,14 @@ class Plugins:
         return one
 
 
+AVERAGES = Plugins("average", "mtt.training.averaging.named", "mtt.averages", "AVERAGE")
 LOSSES = Plugins("loss", "mtt.training.losses.elementwise", "mtt.losses", "LOSS")
 READERS = Plugins("reader", "mtt.data.files.readers", "mtt.readers", "READER")
 SCHEDULES = Plugins("schedule", "mtt.training.schedules.curves", "mtt.schedules", "SCHEDULE")
 LOGGERS = Plugins("logger", "mtt.training.reporting.loggers", "mtt.loggers", "LOGGER")
 OPTIMIZERS = Plugins("optimizer", "mtt.training.optimizers.named", "mtt.optimizers", "OPTIMIZER")
 
-KINDS = (LOSSES, LOGGERS, OPTIMIZERS, READERS, SCHEDULES)
+KINDS = (AVERAGES, LOSSES, LOGGERS, OPTIMIZERS, READERS, SCHEDULES)
 """Every kind of thing that is found by being there."""
 
 

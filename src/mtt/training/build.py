@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
-from mtt.training.averaging.ema import EMA
-from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
+from mtt.training.averaging.make import make_average
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, Gradient, SummedGradient
 from mtt.training.losses.loss import Loss
@@ -25,9 +24,6 @@ from mtt.training.stopping.early_stopping import make_early_stopping
 if TYPE_CHECKING:
     from mtt.graph import Graph
     from mtt.mlip.compiled import CompiledNetwork
-
-DECAY = 0.999
-"""Of the weights' average, where the options say no more than that there is one."""
 
 
 def make_loader(
@@ -82,12 +78,6 @@ def make_stage(
     config = hypers["gradient_combination"] == "config"
     gradient: Gradient = ConflictFreeGradient(parameters) if config else SummedGradient(parameters)
     _check_together(plan, closure=needs_closure(optimizer), averaging=averages(optimizer))
-    average: Average | None = None
-    if averages(optimizer):
-        average = ScheduleFreeAverage(model, optimizer)
-    elif hypers["ema"] is not False:
-        options = {} if hypers["ema"] is True else hypers["ema"]
-        average = EMA(model, options.get("decay", DECAY))
     return Stage(
         plan=plan,
         model=model,
@@ -103,7 +93,7 @@ def make_stage(
             _compiled(hypers, model, training) if hypers["compile"] else None,
         ),
         schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
-        average=average,
+        average=make_average(model, optimizer, hypers["ema"]),
         early_stopping=make_early_stopping(hypers["early_stopping"], plan.num_epochs),
         batches_per_step=per_step,
         steps_per_epoch=steps_per_epoch,
