@@ -26,7 +26,7 @@ LEVELS = (
     {"mlip", "scanning"},
     {"evaluation", "exporting"},
     {"training"},
-    {"workflows"},
+    {"workflows", "extend"},
     {"testing"},
     {"checking", "scaffold"},
     {"cli"},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mtt.discovery import KINDS, LOGGERS, LOSSES, OPTIMIZERS, READERS, SCHEDULES, Plugins
+from mtt.discovery import AVERAGES, KINDS, LOGGERS, LOSSES, OPTIMIZERS, READERS, SCHEDULES, Plugins
 from mtt.options import SCHEMA_PATH
 from mtt.training import training_schema
 
@@ -46,6 +46,9 @@ def reader_option() -> str:
 
 
 PLACES = {
+    AVERAGES: Place(
+        ("training/averaging/test_every_average.py", "CASES"), training_option("ema"), "averaging"
+    ),
     LOGGERS: Place(("training/reporting/test_every_logger.py", "CASES"), loggers_option, "logging"),
     LOSSES: Place(("training/losses/test_loss.py", "FORMULAS"), training_option("loss"), "losses"),
     OPTIMIZERS: Place(

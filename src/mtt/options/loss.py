@@ -171,6 +171,7 @@ class LossExpander:
             return kind
         kind = by_own_name(kind)
         try:
+            LOSSES.fact(kind, "has_delta", False)
             if is_for_forces_only(kind) and part != "positions":
                 self.faults.append(Fault(path, *forces_only(kind)))
         except ConfigError as error:
@@ -197,4 +198,7 @@ def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[s
 
 
 def _has_delta(kind: str) -> bool:
-    return kind in LOSSES.names() and LOSSES.fact(kind, "has_delta", False)
+    try:
+        return LOSSES.fact(kind, "has_delta", False)
+    except ConfigError:  # already a fault, or a loss that only another trainer knows
+        return False

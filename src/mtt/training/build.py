@@ -13,8 +13,7 @@ from mtt.mlip.networks import PlainNetwork
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import Ranks
-from mtt.training.averaging.ema import EMA
-from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
+from mtt.training.averaging.make import make_average
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, Gradient, SummedGradient
 from mtt.training.losses.loss import Loss
@@ -113,11 +112,6 @@ def make_stage(
     config = options.gradient_combination == "config"
     gradient: Gradient = ConflictFreeGradient(parameters) if config else SummedGradient(parameters)
     _check_together(plan, closure=needs_closure(optimizer), averaging=averages(optimizer))
-    average: Average | None = None
-    if averages(optimizer):
-        average = ScheduleFreeAverage(model, optimizer)
-    elif options.ema is not None:
-        average = EMA(model, options.ema.decay)
     return Stage(
         plan=plan,
         model=model,
@@ -133,7 +127,7 @@ def make_stage(
             ranks=ranks,
         ),
         schedule=make_schedule(options, plan.num_epochs * steps_per_epoch, steps_per_epoch),
-        average=average,
+        average=make_average(model, optimizer, options.ema),
         early_stopping=make_early_stopping(options.early_stopping, plan.num_epochs),
         batches_per_step=per_step,
         steps_per_epoch=steps_per_epoch,

@@ -25,19 +25,29 @@ class EmaOptions:
     )
 
 
-def _read_ema(value: bool | Mapping[str, Any]) -> EmaOptions | None:
+Average = EmaOptions | NamedChoice
+"""The exponential moving average, or another one by name."""
+
+
+def _read_average(value: bool | Mapping[str, Any]) -> Average | None:
     if isinstance(value, bool):
         return EmaOptions() if value else None
-    return read_section(EmaOptions, value)
+    return NamedChoice.of(value) if "name" in value else read_section(EmaOptions, value)
 
 
-def _write_ema(value: EmaOptions | None) -> bool | dict[str, Any]:
+def _write_average(value: Average | None) -> bool | dict[str, Any]:
+    if isinstance(value, NamedChoice):
+        return {"name": value.name, **value.options}
     return value is not None and (write_section(value) or True)
 
 
-_SWITCH = Form(
-    lambda: {"anyOf": [{"type": "boolean"}, section_schema(EmaOptions)]}, _read_ema, _write_ema
-)
+def _average_schema() -> dict[str, Any]:
+    name = {"type": "string", "description": "An average; beside it are its own options."}
+    other = {"type": "object", "required": ["name"], "properties": {"name": name}}
+    return {"anyOf": [{"type": "boolean"}, section_schema(EmaOptions), other]}
+
+
+_AVERAGE = Form(_average_schema, _read_average, _write_average)
 
 
 @dataclass(frozen=True)
@@ -117,13 +127,14 @@ class WeightOptions:
         acts="from here",
         in_stages=True,
     )
-    ema: EmaOptions | None = option(
+    ema: Average | None = option(
         None,
-        "Exponential moving average of the weights, which is validated, kept as best, and "
-        "exported. true is a decay of 0.999.",
+        "Average of the weights, which is validated, kept as best, and exported. true is the "
+        "exponential moving average (ema) with a decay of 0.999. A mapping may have the name of "
+        "another average, and its options. schedule_free comes with the schedule-free optimizers.",
         acts="from here",
         in_stages=True,
-        form=_SWITCH,
+        form=_AVERAGE,
     )
     amp: Literal[None, "bf16", "fp16"] = option(
         None,

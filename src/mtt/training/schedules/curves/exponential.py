@@ -1,5 +1,5 @@
-"""`factor` to the power of the epochs since the warm-up, at least m; falls a little at every step;
-without `factor`, to 1/100 at the end."""
+"""`factor` to the power of the epochs since the warm-up, at least m, updated at every step; without
+`factor`, it falls to 1/100 at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""1 − (1 − m) p; with `steps`, m is reached after so many steps, not at the end."""
+"""1 − (1 − m) p; with `steps`, m is reached after that many steps, not at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`factor` to the power of the times that validation stopped getting better."""
+"""`factor` to the power of the number of plateaus of the validation, see below."""
 
 from __future__ import annotations
 

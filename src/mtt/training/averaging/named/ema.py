@@ -1,15 +1,24 @@
-"""The exponential moving average of a model's weights."""
+"""the exponential moving average (Polyak and Juditsky, SIAM J. Control Optim. 30, 838 (1992))."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mtt.errors import Problem, TrainingError, did_you_mean
+from mtt.training.averaging.kind import AverageKind
+from mtt.training.options.named_options import Option, is_number
+
+if TYPE_CHECKING:
+    from mtt.mlip import MLIPModel
+
+DECAY = Option(0.999, lambda v: is_number(v) and 0 <= v < 1, "a number from 0 to below 1")
+"""Of one optimizer step."""
 
 
 class EMA:
@@ -75,8 +84,12 @@ class EMA:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave.
 
-        :raises TrainingError: the averages are those of another model, with each difference.
+        :raises TrainingError: the averages are those of another model, with each difference, or of
+            another kind.
         """
+        if "weights" not in state:
+            what = "the average of the weights in the checkpoint is of another kind"
+            raise TrainingError(what, hint="restart with the ema option that it had")
         weights: Mapping[str, Tensor] = state["weights"]
         self._check(weights)
         self.n = int(state["n"])
@@ -122,3 +135,11 @@ def _copied(value: Tensor | None, into: Tensor | None) -> Tensor | None:
     if into is None or into.shape != value.shape:
         return value.clone()
     return into.to(value).copy_(value)
+
+
+def make(model: MLIPModel, optimizer: Optimizer, options: Mapping[str, Any]) -> EMA:
+    """Of any optimizer."""
+    return EMA(model, options["decay"])
+
+
+AVERAGE = AverageKind(make, {"decay": DECAY})

@@ -1,36 +1,18 @@
-"""Averaged weights: those that are validated, kept as best, and exported."""
+"""the average that a schedule-free optimizer keeps inside (Defazio et al., NeurIPS 2024)."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim import Optimizer
 
+from mtt.training.averaging.kind import AverageKind
+
 if TYPE_CHECKING:
     from mtt.mlip import MLIPModel
-
-
-class Average(Protocol):
-    """A separate copy of the model with other weights than those in training."""
-
-    @property
-    def model(self) -> Any:
-        """The copy, as of now."""
-
-    def update(self) -> None:
-        """An optimizer step was taken."""
-
-    def finish(self) -> None:
-        """The stage is over: the model in training takes the weights that it ends with."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain types."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from :meth:`state_dict`."""
 
 
 class ScheduleFreeAverage:
@@ -79,3 +61,11 @@ class ScheduleFreeAverage:
 
     def _switch(self, mode: str) -> None:
         getattr(self._optimizer, mode)()
+
+
+def make(model: MLIPModel, optimizer: Optimizer, options: Mapping[str, Any]) -> ScheduleFreeAverage:
+    """Of a schedule-free optimizer."""
+    return ScheduleFreeAverage(model, optimizer)
+
+
+AVERAGE = AverageKind(make, of_optimizer=True)
