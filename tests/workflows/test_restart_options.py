@@ -20,6 +20,7 @@ from mtt.training import training_schema
 from mtt.training.options.on_restart import ACTS
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import Restart, find_restart, with_its_options
+from mtt.workflows.restart.stored_options import changes, with_checkpoint
 from mtt.workflows.run.given import BASELINE, SCALES
 from mtt.workflows.run.record import command_of
 
@@ -72,6 +73,23 @@ def test_every_option_that_changes_is_listed_or_refused_by_name(
             with_its_options(changed, raw, restart)
     else:
         assert with_its_options(changed, raw, restart) == changed
+
+
+def test_retired_options_in_the_checkpoint_of_an_older_version_are_not_changes(
+    resumed: tuple[Options, RawOptions, Restart],
+) -> None:
+    options, _, restart = resumed
+    retired = {"num_workers": 4, "distributed": False, "distributed_port": 39591}
+    stored = {
+        **restart.checkpoint["train_hypers"],
+        **retired,
+        "log_separate_blocks": False,
+    }
+    plain = options.to_dict()
+    old = with_checkpoint(
+        plain, {**restart.checkpoint, "train_hypers": stored}, restart.architecture
+    )
+    assert changes(old, plain) == []
 
 
 def test_all_that_cannot_change_is_refused_at_once_with_both_values_and_what_to_do(

@@ -18,12 +18,13 @@ from mtt.mlip import MLIPModel
 from mtt.mlip.trainable.parameter_names import check_patterns
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
+from mtt.stopping import stop_if_asked
 from mtt.training.build import make_loader, make_losses, make_stage, smaller_batches
 from mtt.training.datasets import TrainingData
 from mtt.training.losses.loss import Loss
 from mtt.training.optimizers import check_optimizer
 from mtt.training.plan import StagePlan, stage_plans
-from mtt.training.prefit import WHERE
+from mtt.training.prefit import WHERE, PrefitReport, prefit
 from mtt.training.reporting.history_columns import Record
 from mtt.training.scoring.best import BestRule
 from mtt.training.scoring.judged import judge_labels
@@ -141,6 +142,17 @@ class TrainingSetup:
             return frozenset()
         found = self.make_validation().of_labels()
         return frozenset(name for name, value in found.items() if math.isnan(value))
+
+    def prefit(self) -> PrefitReport | None:
+        """Fit what the option ``prefit`` names to the training set; None where it names nothing.
+
+        :raises TrainingError: the loss or its gradient is not finite.
+        """
+        if self.options.prefit is None:
+            return None
+        loader = self.loader(self.plans[0].options, self.data.training, shuffle=False)
+        given = (self.model, loader, self.losses[0].at(0), self.options.prefit)
+        return prefit(*given, interrupted=stop_if_asked, ranks=self.ranks)
 
     def loader(self, options: BatchOptions, dataset: Dataset, *, shuffle: bool) -> Loader:
         return make_loader(

@@ -30,7 +30,6 @@ from mtt.training.numerics.precision import check_precision, tf32
 from mtt.training.numerics.random_state import rng_state
 from mtt.training.numerics.ranges import check_ranges
 from mtt.training.options.defaults import check_hypers, default_hypers
-from mtt.training.prefit import prefit
 from mtt.training.reporting.events import Events
 from mtt.training.reporting.logger_kind import default_loggers
 from mtt.training.resume import (
@@ -142,7 +141,8 @@ class MLIPTrainer(TrainerInterface):
                 self._limit_batches(setup)
                 if fresh:
                     torch.manual_seed(self.run.seed + self.run.ranks.rank)
-                    self._prefit(setup)
+                    fitted = setup.prefit()
+                    self._state.origin |= {} if fitted is None else {"prefit": fitted.to_dict()}
                 self._run(self._prepare(setup, Path(checkpoint_dir), events, stop))
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
@@ -181,17 +181,6 @@ class MLIPTrainer(TrainerInterface):
         if self._state.batch_atoms is None:
             self._state.batch_atoms = plan_batch_atoms(setup)
         setup.limit_atoms(self._state.batch_atoms)
-
-    def _prefit(self, setup: TrainingSetup) -> None:
-        options = setup.options.prefit
-        if options is None:
-            return
-        loader = setup.loader(setup.plans[0].options, setup.data.training, shuffle=False)
-        loss = setup.losses[0].at(0)
-        report = prefit(
-            setup.model, loader, loss, options, interrupted=stop_if_asked, ranks=self.run.ranks
-        )
-        self._state.origin["prefit"] = report.to_dict()
 
     def _prepare(self, setup: TrainingSetup, folder: Path, events: Events, stop: StopFlag) -> Fit:
         """Build what the options ask for; its stages take what the checkpoint holds."""

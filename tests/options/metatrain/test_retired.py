@@ -38,7 +38,7 @@ def test_workers_that_are_not_used_are_mentioned_with_their_line(read: Callable[
         ("distributed: true", "distributed: not available yet: training on several devices"),
         ("log_separate_blocks: true", "log_separate_blocks: not available yet: errors of separate"),
         ("num_workers: -1", "num_workers: must be at least 0, got -1"),
-        ("num_workers: many", "num_workers: expected an integer or null, got 'many'"),
+        ("num_workers: many", "num_workers: expected an integer or null, got the text 'many'"),
         ("distributed_port: 0", "distributed_port: must be at least 1, got 0"),
     ],
 )
