@@ -99,14 +99,6 @@ def test_scaled_fp16_gradients_come_back_finite_and_right(graph):
     assert difference(found, exact) < TOLERANCE[torch.float16]
 
 
-def test_mixed_precision_around_a_model_does_not_reach_its_network(graph):
-    model = make({})
-    exact = model.predict_targets(graph)["energy"].values
-    with torch.autocast("cpu", torch.bfloat16):
-        found = model.predict_targets(graph)["energy"].values
-    assert torch.equal(found, exact)
-
-
 def test_export_does_not_know_of_mixed_precision(graph):
     model = make({}).eval()
     exact = model.predict(graph)["energy"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class MLIPModel(ModelInterface):
-    """Everything of the contract but the physics.
+    """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
 
