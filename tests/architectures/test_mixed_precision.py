@@ -1,6 +1,7 @@
 """soap_bpnn with its network in 16 bits: values, forces, and gradients of a loss on forces."""
 
 import copy
+import io
 
 import ase.build
 import pytest
@@ -98,9 +99,12 @@ def test_scaled_fp16_gradients_come_back_finite_and_right(graph):
     assert difference(found, exact) < TOLERANCE[torch.float16]
 
 
-def test_mixed_precision_around_a_model_does_not_reach_its_network(graph):
-    model = make({})
-    exact = model.predict_targets(graph)["energy"].values
-    with torch.autocast("cpu", torch.bfloat16):
-        found = model.predict_targets(graph)["energy"].values
-    assert torch.equal(found, exact)
+def test_export_does_not_know_of_mixed_precision(graph):
+    model = make({}).eval()
+    exact = model.predict(graph)["energy"]
+    model.predict_targets(graph, network=PlainNetwork(model, torch.bfloat16))
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(model), buffer)
+    buffer.seek(0)
+    scripted = torch.jit.load(buffer)
+    torch.testing.assert_close(scripted.predict(graph)["energy"], exact)

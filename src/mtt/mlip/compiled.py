@@ -55,7 +55,7 @@ class CompiledNetwork:
 
     It is made when it is first called, of one graph for graphs of all sizes, but for numbers of
     none or one: those are constants to the compiler. Graphs that have them elsewhere (a single
-    structure, lone pairs) are computed by the model itself. The first results, and the first of
+    structure or pair) are computed by the model itself. The first results, and the first of
     another size, are compared with the model's.
 
     :param model: on its device and in its precision when this is called.

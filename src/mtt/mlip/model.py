@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class MLIPModel(ModelInterface):
-    """Everything of the contract but the physics.
+    """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
 
@@ -50,8 +50,8 @@ class MLIPModel(ModelInterface):
     """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
-    """Names of parameters (``*`` for any text) that weight decay does not act on, besides
-    biases, normalisations and priors."""
+    """Names of parameters (``*`` for any text) that weight decay does not act on; nor does
+    it act on biases, normalisations and priors."""
 
     __target_hypers__: ClassVar[Sequence[str]] = ()
     """Options of the model that are mappings from targets: those of new targets are free."""
@@ -144,10 +144,10 @@ class MLIPModel(ModelInterface):
             values, graph, systems, outputs, selected_atoms, self.per_atom, self.means
         )
 
-    # ------------------------------------------ hooks: what an author may write besides
+    # ------------------------------------------ hooks: what an author may override
 
     def prepare(self, graph: Graph) -> List[Tensor]:
-        """What :meth:`predict_prepared` takes besides the graph: tables of integers, above all.
+        """What :meth:`predict_prepared` takes with the graph: tables of integers, above all.
 
         Override both where ``predict`` reads numbers out of tensors (``int(x)``, ``x.item()``,
         ``x[mask]``, sizes that depend on the data): this is what ``compile`` leaves out.
@@ -171,7 +171,7 @@ class MLIPModel(ModelInterface):
     def head_modules(self) -> Dict[str, List[str]]:
         """For every target the names of modules or parameters that serve it alone.
 
-        The same kinds in the same order for every target. Empty: not told apart.
+        The same kinds in the same order for every target. Empty: unknown.
         """
         return {}
 

@@ -18,8 +18,8 @@ def systems_to_graph(
 ) -> Graph:
     """One graph of all ``systems``; the pair vectors keep their gradient.
 
-    Vectors are formed by the caller in the systems' own precision (float64 at the door of
-    an exported model) and only then cast to ``dtype``.
+    Vectors are formed by the caller in the systems' own precision (float64 in
+    exported models) and only then cast to ``dtype``.
 
     :param type_index: [≥ max Z + 1] int64, atomic number to index of the element.
     """

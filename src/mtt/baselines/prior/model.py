@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class Terms(NamedTuple):
     """All bonds, angles or dihedrals that have parameters, each from both ends.
 
-    Angles stand once; bonds and dihedrals twice, so that each end has half of the energy.
+    Angles are listed once; bonds and dihedrals twice, so that each end has half of the energy.
     """
 
     row: Tensor  # [n] int64, of the parameters

@@ -47,8 +47,10 @@ class Tables:
             self._model.scale.values[self._model.target_names.index(name)] = scale
 
     def fit(self, dataset: Dataset, options: BaselineOptions) -> list[str]:
-        """Fit what the source has not, and take what the options give; told in sentences.
+        """Fit what the source has not, and take what the options give.
 
+
+        :return: what was fitted or taken, in sentences.
         :raises ConfigError: given baselines or scales do not fit the data.
         """
         model, info = self._model, self._model.dataset_info
@@ -121,6 +123,6 @@ class Tables:
 
 
 def columns(model: MLIPModel, name: str) -> slice:
-    """Where the properties of a target stand in the composition table."""
+    """The columns of a target in the composition table."""
     i = model.target_names.index(name)
     return slice(model.ends[i - 1] if i else 0, model.ends[i])

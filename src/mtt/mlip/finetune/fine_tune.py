@@ -79,7 +79,7 @@ def fine_tune(
     fresh = _parameters(model, done.fresh)
     model.finetuning = choose_trainable(model, finetune, fresh, model.head_modules())
     _check_growth(model, source, done, finetune.method)
-    _tell(model, finetune.method)
+    _log_sizes(model, finetune.method)
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
@@ -146,7 +146,7 @@ def wanted_info(known: DatasetInfo, info: DatasetInfo) -> DatasetInfo:
 
 
 def _remember(source: MLIPModel, model: MLIPModel) -> None:
-    """Tell the new model which elements came when."""
+    """Give the new model the lists of elements that were known before."""
     before = [int(z) for z in source.dataset_info.atomic_types]
     history = list(source.element_history or [])
     if before != [int(z) for z in model.dataset_info.atomic_types]:
@@ -193,7 +193,7 @@ def _check_growth(model: MLIPModel, source: MLIPModel, done: Transfer, method: s
     )
 
 
-def _tell(model: MLIPModel, method: str) -> None:
+def _log_sizes(model: MLIPModel, method: str) -> None:
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)
     layers = [] if model.finetuning is None else model.finetuning["layers"]
