@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mtt.options.loss import TYPES
+from mtt.options.loss_forms import TYPES
 from mtt.training import training_schema
 from mtt.training.losses.loss import ELEMENTWISE
 

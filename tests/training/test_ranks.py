@@ -162,7 +162,10 @@ def trained(tmp_path_factory):
         [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    load = lambda training, run, rank: torch.load(folder / training / f"{run}-{rank}.pt")  # noqa: E731
+
+    def load(training, run, rank):
+        return torch.load(folder / training / f"{run}-{rank}.pt", weights_only=True)
+
     return folder, load
 
 

@@ -5,13 +5,13 @@ processes are forked before anything is differentiated: torch can not be forked 
 """
 
 import importlib.util
+import io
 import os
-import pickle
 import signal
 import sys
 import traceback
 from multiprocessing import Pipe
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import torch._dynamo  # the optimizers do: once, before the processes are forked
 
@@ -47,14 +47,17 @@ class ProcessRanks(Ranks):
         self.rank, self.size, self._pipe = rank, 2, pipe
 
     def gather(self, value):
-        mine = pickle.dumps(value)
+        written = io.BytesIO()
+        torch.save(value, written)
+        mine = written.getvalue()
         if self.rank == 0:
             self._pipe.send_bytes(mine)
             theirs = self._pipe.recv_bytes()
         else:
             theirs = self._pipe.recv_bytes()
             self._pipe.send_bytes(mine)
-        values = [pickle.loads(mine), pickle.loads(theirs)]
+        with torch.serialization.safe_globals([PosixPath]):
+            values = [torch.load(io.BytesIO(one), weights_only=True) for one in (mine, theirs)]
         return values if self.rank == 0 else values[::-1]
 
     def sum(self, tensors):

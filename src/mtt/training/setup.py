@@ -27,7 +27,7 @@ from mtt.training.plan import StagePlan, stage_plans
 from mtt.training.prefit import WHERE
 from mtt.training.reporting.history_columns import Record
 from mtt.training.scoring.best import BestRule
-from mtt.training.scoring.judged import judge_labels
+from mtt.training.scoring.label_noise import label_noise
 from mtt.training.scoring.validation import Validation, metric_names, named
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
@@ -61,8 +61,6 @@ class TrainingSetup:
         self._validation_sets = named(val_datasets, info)
         _check_there(kept, self._validation_sets)
         self.training = with_targets_of(merge(kept) if len(kept) > 1 else kept[0], info)
-        for dataset in (self.training, *(each for _, each in self._validation_sets)):
-            dataset.prepare(model.requested_neighbor_lists())
 
     @property
     def validation_sets(self) -> list[Dataset]:
@@ -131,8 +129,8 @@ class TrainingSetup:
 
     @property
     def _rule(self) -> BestRule:
-        judged = judge_labels(self._validation_sets, self.model)
-        rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names, judged)
+        noise = label_noise(self._validation_sets, self.model)
+        rule = BestRule(self.hypers, self.model.dataset_info, self.judged, self._names, noise)
         rule.leave_out(self._nowhere)
         return rule
 

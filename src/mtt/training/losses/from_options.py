@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
-from mtt.options.loss import ALIASES, FORCES_ONLY, USE_HUBER
-from mtt.options.weights import weight_faults
+from mtt.options.loss_forms import ALIASES, FORCES_ONLY, USE_HUBER
+from mtt.options.loss_weights import weight_faults
 from mtt.options.yaml.places import dotted
 from mtt.training.losses.loss import ELEMENTWISE, REDUCTIONS, Loss, Term
 from mtt.training.losses.weight_schedule import WeightSchedule

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mtt.errors import did_you_mean
+from mtt.options.loss_weights import plain_weight, weight_faults
 from mtt.options.metatrain.known_names import loss_notice
 from mtt.options.names import PLURALS
 from mtt.options.schema.validate import validate
 from mtt.options.values import TargetOptions
-from mtt.options.weights import plain_weight, weight_faults
 from mtt.options.yaml.places import Fault, KeyPath
 
 TYPES = ("mse", "mae", "huber", "huber_forces")
