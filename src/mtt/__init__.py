@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the names below
     from mtt.training import MLIPTrainer as MLIPTrainer
     from mtt.workflows.evaluate import evaluate as evaluate
     from mtt.workflows.export import export as export
-    from mtt.workflows.run.load import load_model as load_model
+    from mtt.workflows.run.load_model import load_model as load_model
     from mtt.workflows.train import train as train
 
 _PUBLIC = {

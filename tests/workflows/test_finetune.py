@@ -22,7 +22,7 @@ from mtt.ranks import SerialRanks
 from mtt.testing import predictions, systems
 from mtt.training import TrainingInterrupted
 from mtt.workflows.run.folder import RunFolder
-from mtt.workflows.run.load import load_checkpoint, model_from
+from mtt.workflows.run.load_model import load_checkpoint, model_from
 from mtt.workflows.train import begin, read_inputs
 
 Fit = Callable[..., RunFolder]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtt.errors import ConfigError, did_you_mean
-from mtt.options.loss import LossExpander
+from mtt.options.loss_forms import LossExpander
 from mtt.options.metatrain.deprecated import Modernizer
 from mtt.options.metatrain.known_names import training_notice
 from mtt.options.metatrain.retired import (

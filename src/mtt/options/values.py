@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mtt.options.yaml.interpolate import escape
-from mtt.options.yaml.write import to_yaml
+from mtt.options.yaml.to_yaml import to_yaml
 
 ReadFrom = str | list[str]
 """A file or a pattern, or several; see :func:`mtt.data.files.inputs.input_files`."""

@@ -34,8 +34,6 @@ class TrainingData:
                 hint="the best epoch is chosen by the validation set",
             )
         self.training = with_targets_of(merge(kept) if len(kept) > 1 else kept[0], info)
-        for dataset in self.all:
-            dataset.prepare(model.requested_neighbor_lists())
 
     @property
     def validation_sets(self) -> list[Dataset]:

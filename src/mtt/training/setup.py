@@ -27,7 +27,7 @@ from mtt.training.plan import StagePlan, stage_plans
 from mtt.training.prefit import WHERE, PrefitReport, prefit
 from mtt.training.reporting.history_columns import Record
 from mtt.training.scoring.best import BestRule
-from mtt.training.scoring.judged import judge_labels
+from mtt.training.scoring.label_noise import label_noise
 from mtt.training.scoring.validation import Validation, metric_names
 from mtt.training.stage import Stage
 from mtt.training.state import TrainingState
@@ -108,8 +108,8 @@ class TrainingSetup:
 
     @cached_property
     def _rule(self) -> BestRule:
-        info, judged = self.model.dataset_info, judge_labels(self.data.validation, self.model)
-        rule = BestRule(self.options, info, self.judged, self.data.names, judged)
+        info, noise = self.model.dataset_info, label_noise(self.data.validation, self.model)
+        rule = BestRule(self.options, info, self.judged, self.data.names, noise)
         rule.leave_out(self._nowhere)
         return rule
 

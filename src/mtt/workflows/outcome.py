@@ -15,7 +15,7 @@ from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
 from mtt.workflows.plan import Plan
 from mtt.workflows.run.folder import RunFolder, place
-from mtt.workflows.run.load import model_from, which_weights
+from mtt.workflows.run.load_model import model_from, which_weights
 from mtt.workflows.run_facts import EVALUATION, evaluated
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from mtt.workflows.finetune.equality import compare_at_step_zero
 from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
 from mtt.workflows.plan import Plan
 from mtt.workflows.restart.source import Restart
-from mtt.workflows.run.load import load_checkpoint, model_from
+from mtt.workflows.run.load_model import load_checkpoint, model_from
 from mtt.workflows.run.provenance import file_hash, stored_provenance
 
 log = logging.getLogger(__name__)

@@ -33,7 +33,7 @@ from mtt.baselines.prior.terms import (
     dihedral_codes,
 )
 from mtt.baselines.prior.topology import Molecules
-from mtt.baselines.units import factor
+from mtt.baselines.unit_factor import factor
 from mtt.graph import Graph
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mtt.errors import did_you_mean
+from mtt.options.loss_weights import weight_faults
 from mtt.options.training.option import Form, option
-from mtt.options.weights import weight_faults
 from mtt.options.yaml.places import Fault, KeyPath
 
 REDUCTIONS = ("mean", "sum", "structure_mean")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
-from mtt.options.loss import by_own_name, forces_only
+from mtt.options.loss_forms import by_own_name, forces_only
 from mtt.options.training.loss import LossOptions, LossSection
 from mtt.training.losses.kind import load_loss
 from mtt.training.losses.loss import Loss, Term

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtt.errors import Problem
 from mtt.options.yaml.interpolate import escape
-from mtt.options.yaml.write import to_yaml
+from mtt.options.yaml.to_yaml import to_yaml
 from mtt.training.reporting.logger_kind import LoggerKind, missing_extra, run_name
 from mtt.training.reporting.tags import tags
 

@@ -28,7 +28,7 @@ _DOUBLE = torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelNoise:
     """What the validation labels say of the errors, by quantity (``forces``, ``bulk stress``).
 
     :param noise: quantities of which all labels are zero or rounding noise.
@@ -63,7 +63,7 @@ class _Sizes:
         return math.sqrt(squares / self.count) if self.count else 0.0
 
 
-def judge_labels(sets: Sequence[tuple[str, Dataset]], model: MLIPModel) -> Judged:
+def label_noise(sets: Sequence[tuple[str, Dataset]], model: MLIPModel) -> LabelNoise:
     """What can be judged on the validation ``sets``, on all of them together and on each.
 
     :param sets: by name, as :class:`mtt.training.scoring.validation.Validation` takes them.
@@ -80,7 +80,7 @@ def judge_labels(sets: Sequence[tuple[str, Dataset]], model: MLIPModel) -> Judge
         if name:
             _add(noise, floors, f"{name} ", known, own, model)
     _add(noise, floors, "", known, whole, model)
-    return Judged(frozenset(noise), floors)
+    return LabelNoise(frozenset(noise), floors)
 
 
 def _add(

@@ -9,7 +9,7 @@ import torch
 from mtt import DatasetInfo, TargetInfo
 from mtt.data import Dataset
 from mtt.data.frames import Frame, FrameLabels
-from mtt.training.scoring.judged import judge_labels
+from mtt.training.scoring.label_noise import label_noise
 
 INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy(forces=True)})
 SETTINGS = {"best_model_metric": "mae_prod", "num_epochs": 6, "log_mae": True}
@@ -43,18 +43,18 @@ def fit(trainer, model, training, sets, folder):
 
 @pytest.mark.parametrize(("noise", "left_out"), [(0.0, True), (1e-8, True), (1e-2, False)])
 def test_noise_is_measured_by_the_spread_of_the_energies(make_model, noise, left_out):
-    found = judge_labels([("", scan(5, noise))], make_model())
+    found = label_noise([("", scan(5, noise))], make_model())
     assert ("forces" in found.noise) is left_out
     assert "energy" not in found.noise
 
 
 def test_sets_are_judged_each_and_together(make_model):
     sets = [("still", scan(5)), ("moved", scan(5, 0.5))]
-    assert judge_labels(sets, make_model()).noise == {"still forces"}
+    assert label_noise(sets, make_model()).noise == {"still forces"}
 
 
 def test_a_set_without_labels_is_not_one_of_noise(make_model):
-    assert not judge_labels([("", scan(4, np.nan))], make_model()).noise
+    assert not label_noise([("", scan(4, np.nan))], make_model()).noise
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-9])
@@ -97,8 +97,8 @@ def test_an_exact_zero_does_not_hide_the_other_errors(make_model):
     from mtt.training.scoring.best import BestRule
 
     hypers = parse({"best_model_metric": "rmse_prod"})
-    judged = judge_labels([("", scan(5, 0.5))], make_model())
-    rule = BestRule(hypers, INFO, make_loss(hypers, INFO, {"energy": 1.0}), (), judged)
+    noise = label_noise([("", scan(5, 0.5))], make_model())
+    rule = BestRule(hypers, INFO, make_loss(hypers, INFO, {"energy": 1.0}), (), noise)
     values = [
         rule.value({"energy RMSE": energy, "forces RMSE": 0.0}) for energy in (0.5, 0.25, 0.125)
     ]

@@ -6,11 +6,11 @@ from typing import Any
 
 from mtt.discovery import LOSSES
 from mtt.errors import ConfigError, did_you_mean
+from mtt.options.loss_weights import plain_weight, weight_faults
 from mtt.options.metatrain.known_names import loss_notice
 from mtt.options.names import PLURALS
 from mtt.options.schema.validate import validate
 from mtt.options.values import TargetOptions
-from mtt.options.weights import plain_weight, weight_faults
 from mtt.options.yaml.places import Fault, KeyPath
 
 _SHORT = {"forces": "positions", "stress": "strain", "virial": "strain"}
