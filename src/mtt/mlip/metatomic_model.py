@@ -19,7 +19,8 @@ from mtt.data.labels.units import is_declarable
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.free_units import with_units
-from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
+from mtt.mlip.systems import atom_samples, selection_mask, systems_to_graph
+from mtt.mlip.tensor_map import Layout, of_samples, tensor_map
 from mtt.mlip.trainable.lora import merge_adapters
 
 
@@ -30,6 +31,7 @@ class Served(ModelInterface):
     precision: Tensor
     per_atom: Dict[str, bool]
     means: Dict[str, bool]
+    tensor_layouts: Dict[str, Layout]
 
     def list_cutoff(self) -> float:
         """Radius that the neighbour list must have."""
@@ -82,8 +84,8 @@ class Served(ModelInterface):
                 if graph.centers.shape[0] == 0:
                     # engines differentiate by the positions, whether there are neighbours or not
                     values = values + 0.0 * graph.positions.sum().to(values.dtype)
-                of = (values, samples, selected, per_atom)
-                results[name] = scalar_map(*of, name, len(systems), self.means[name])
+                of = (values, samples, selected, per_atom, len(systems), self.means[name])
+                results[name] = tensor_map(*of_samples(*of), self.tensor_layouts[name])
         return results
 
     def interaction_range(self) -> float:

@@ -1,5 +1,6 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Sequence
 
 import torch
@@ -14,8 +15,9 @@ from mtt.mlip.checkpointing import Stored
 from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
 from mtt.mlip.fitting import fit_scales, fit_weights, make_prior, make_zbl, offset_of
 from mtt.mlip.metatomic_model import Served
-from mtt.mlip.support import check_targets
+from mtt.mlip.support import check_shape, check_targets
 from mtt.mlip.systems import pairs_within
+from mtt.mlip.tensor_map import Layout, layout_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,9 +32,9 @@ class MLIPModel(Served, Stored):
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
 
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
-    - ``predict(graph) -> Dict[str, Tensor [n_atoms, properties]]`` with an entry for every
-      target of ``dataset_info``; values of structures are summed over their atoms, or are
-      their mean where the target is not extensive.
+    - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` with an entry for every
+      target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
+      summed over their atoms, or are their mean where the target is not extensive.
 
     Both return the network's own numbers, in the network's precision. This class multiplies
     them by the scale of the target and adds the baselines (composition, ZBL, a prior) in float64.
@@ -41,7 +43,8 @@ class MLIPModel(Served, Stored):
     """
 
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
-    """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
+    """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; other
+    kinds of :mod:`mtt.data.kinds` likewise."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
     """Names of parameters (``*`` for any text) that weight decay does not act on, besides
@@ -66,8 +69,10 @@ class MLIPModel(Served, Stored):
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
         self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
         self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
-        # all targets side by side: [n_types, Σ properties] and [n_targets]
-        widths = [target.properties for target in targets.values()]
+        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
+        self.tensor_layouts: Dict[str, Layout] = {n: layout_of(n, t) for n, t in targets.items()}
+        # all targets side by side: [n_types, Σ numbers of a sample] and [n_targets]
+        widths = [math.prod(target.shape) for target in targets.values()]
         self.ends: List[int] = torch.tensor(widths).cumsum(0).tolist()
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), sum(widths)))
         self.scale = ExactTable(torch.ones(len(targets)))
@@ -89,7 +94,7 @@ class MLIPModel(Served, Stored):
     # ---------------------------------------------------------------- physics
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target [n_atoms, properties]."""
+        """The network's numbers for every atom, per target [n_atoms, *components, properties]."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
     def predict_in_precision(self, graph: Graph) -> Dict[str, Tensor]:
@@ -112,13 +117,11 @@ class MLIPModel(Served, Stored):
         return self.predict(graph)
 
     def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
-        """Physical values of every atom, per target [n_atoms, properties] float64."""
+        """Physical values of every atom, per target [n_atoms, *components, properties] float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
             values: Dict[str, Tensor] = {}
-            start = 0
-            for name, end in zip(self.target_names, self.ends):  # noqa: B905 - TorchScript
-                values[name] = self.composition.values.new_zeros(0, end - start)
-                start = end
+            for name in self.target_names:
+                values[name] = self.composition.values.new_zeros([0] + self.sample_shapes[name])
             return values
         return self.with_baselines(self.predict_in_precision(self.within_cutoff(graph)), graph)
 
@@ -132,8 +135,10 @@ class MLIPModel(Served, Stored):
             network = raw[name]
             if network.dim() == 1:
                 network = network[:, None]
+            if not torch.jit.is_scripting():
+                check_shape(name, network.shape[1:], self.sample_shapes[name])
             scaled = network.to(torch.float64) * self.scale.values[i]
-            values[name] = scaled + baseline[:, start:end]
+            values[name] = scaled + baseline[:, start:end].reshape(scaled.shape)
             start = end
         if self.zbl is not None:
             repulsion = self.zbl(graph).to(torch.float64)[:, None]
@@ -187,11 +192,11 @@ class MLIPModel(Served, Stored):
         for name, atomic in self.with_baselines(raw, graph).items():
             values = atomic
             if not self.per_atom[name]:
-                zeros = atomic.new_zeros(graph.n_systems, atomic.shape[1])
+                zeros = atomic.new_zeros(graph.n_systems, *atomic.shape[1:])
                 values = zeros.index_add(0, graph.system, atomic)
                 if self.means[name]:
                     sizes = torch.bincount(graph.system, minlength=graph.n_systems)
-                    values = values / sizes.clamp(min=1)[:, None]
+                    values = values / sizes.clamp(min=1).reshape(-1, *[1] * (values.dim() - 1))
             predictions[name] = Target(values)
         for name in wanted:
             values = predictions[name].values

@@ -17,7 +17,7 @@ def target_kind(target: TargetInfo) -> str:
     """How ``__supported_targets__`` names this kind of target."""
     if target.is_energy:
         return "energy"
-    return f"{target.kind} per atom" if target.per_atom else target.kind
+    return target.of_kind.supported_name(target.per_atom)
 
 
 def check_targets(
@@ -41,6 +41,14 @@ def check_targets(
         for name, target in info.targets.items()
         if target.gradients and not target.is_energy
     ]
+    problems += [
+        Problem(
+            f"{name}: values of the kind {target.of_kind.name} cannot be added up over atoms",
+            hint="give them per atom: sample_kind: atom",
+        )
+        for name, target in info.targets.items()
+        if not (target.per_atom or target.of_kind.additive)
+    ]
     if single and len(info.targets) > 1:
         names = ", ".join(info.targets)
         hint = (
@@ -50,6 +58,18 @@ def check_targets(
         problems.append(Problem(f"{architecture} predicts one energy, not {names}", hint=hint))
     if problems:
         raise ArchitectureError.collect(problems)
+
+
+def check_shape(name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
+    """Whether the network's numbers of an atom are components by properties, as the data's are.
+
+    :raises ArchitectureError: they are not.
+    """
+    if list(found) != list(wanted):
+        raise ArchitectureError(
+            f"predict returns {list(found)} numbers of {name!r} for each atom, not {list(wanted)}",
+            hint="the last axis counts properties (num_subtargets), those before it components",
+        )
 
 
 def _kinds_hint(target: TargetInfo, supported: Sequence[str]) -> str:
@@ -111,6 +131,7 @@ def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Prob
             ("quantity", quantity, own.quantity),
             ("extensive", target.extensive or own.extensive, own.extensive),
             ("sample_kind", target.sample_kind, own.sample_kind),
+            ("type", target.kind, own.kind),
             ("num_subtargets", target.properties, own.properties),
         )
         if new != old
