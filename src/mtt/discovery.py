@@ -160,6 +160,8 @@ class Plugins:
 
 LOSSES = Plugins("loss", "mtt.training.losses.elementwise", "mtt.losses", "LOSS")
 
+TARGET_KINDS = Plugins("kind of target", "mtt.data.kinds", "mtt.target_kinds", "KIND")
+
 KINDS = (LOSSES,)
 """Every kind of thing that is found by being there."""
 
