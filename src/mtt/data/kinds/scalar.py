@@ -1,4 +1,4 @@
-"""Scalars: numbers that no rotation or inversion changes, each property by itself."""
+"""A number, which no rotation or inversion changes."""
 
 from __future__ import annotations
 
