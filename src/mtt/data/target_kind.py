@@ -118,7 +118,7 @@ class TargetKind(ABC):
         """The blocks ``[n, *block, properties]`` of ``values`` ``[n, *components, properties]``."""
         if len(self.blocks) == 1:
             return [values]
-        parts = values.split([math.prod(block.shape) for block in self.blocks], dim=1)
+        parts = torch.split(values, [math.prod(block.shape) for block in self.blocks], dim=1)
         return [
             part.reshape(len(part), *block.shape, part.shape[-1])
             for part, block in zip(parts, self.blocks, strict=True)

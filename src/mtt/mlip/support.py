@@ -8,7 +8,7 @@ from dataclasses import replace
 from ase.data import chemical_symbols
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError, Problem
+from mtt.errors import ArchitectureError, DataError, Problem
 
 _TUNE = "fine-tune it to these data: architecture.training.finetune.read_from"
 
@@ -28,6 +28,9 @@ def check_targets(
     :param single: the architecture predicts one target only.
     :raises ArchitectureError: one problem for each target that is not supported.
     """
+    unknown = [problem for item in info.targets.items() for problem in _kind_problems(*item)]
+    if unknown:
+        raise ArchitectureError.collect(unknown)
     problems = [
         Problem(
             f"{architecture} cannot predict target {name!r} ({target_kind(target)})",
@@ -58,6 +61,16 @@ def check_targets(
         problems.append(Problem(f"{architecture} predicts one energy, not {names}", hint=hint))
     if problems:
         raise ArchitectureError.collect(problems)
+
+
+def _kind_problems(name: str, target: TargetInfo) -> list[Problem]:
+    """Of a kind that is not found: a package was there where the model was made, say."""
+    try:
+        _ = target.of_kind
+    except DataError as error:
+        more = "or install the package that adds it"
+        return [one._replace(where=name, hint=f"{one.hint}; {more}") for one in error.problems]
+    return []
 
 
 def check_shape(name: str, found: Sequence[int], wanted: Sequence[int]) -> None:

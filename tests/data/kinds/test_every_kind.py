@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from mtt import Dataset, TargetInfo
+from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.data import kinds
 from mtt.data.batching.augmentation import rotations
 from mtt.data.sample import tensor_map
 from mtt.data.target_kind import TargetKind
 from mtt.discovery import TARGET_KINDS, Offer
+from mtt.errors import ArchitectureError, DataError
 from mtt.evaluation.quantities import is_extended
 from mtt.graph import Target
+from mtt.mlip.support import check_targets
 
 Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -163,10 +165,13 @@ def test_what_is_written_is_read_back(
 
 def test_kinds_that_are_not_there_are_refused_with_those_that_are() -> None:
     info = TargetInfo.from_dict({**TargetInfo().to_dict(), "kind": "vector"})
-    with pytest.raises(Exception, match="unknown kind of target 'vector'; one of multipole, polar"):
+    message = "unknown kind of target 'vector'; one of multipole, polar, scalar"
+    with pytest.raises(DataError, match=message):
         _ = info.shape
+    with pytest.raises(ArchitectureError, match=f"mtt::x: {message}; or install the package"):
+        check_targets("Model", ("energy",), False, DatasetInfo("", (1,), {"mtt::x": info}))
     for text in ('scalar {"rank": 1}', "scalar {", 'multipole {"l": 1}', "scalar []"):
-        with pytest.raises(Exception, match="does not describe a target of kind"):
+        with pytest.raises(DataError, match="does not describe a target of kind"):
             kinds.of(text)
 
 
