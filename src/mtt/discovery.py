@@ -166,7 +166,9 @@ SCHEDULES = Plugins("schedule", "mtt.training.schedules.curves", "mtt.schedules"
 LOGGERS = Plugins("logger", "mtt.training.reporting.loggers", "mtt.loggers", "LOGGER")
 OPTIMIZERS = Plugins("optimizer", "mtt.training.optimizers.named", "mtt.optimizers", "OPTIMIZER")
 
-KINDS = (AVERAGES, LOSSES, LOGGERS, OPTIMIZERS, READERS, SCHEDULES)
+TARGET_KINDS = Plugins("kind of target", "mtt.data.kinds", "mtt.target_kinds", "KIND")
+
+KINDS = (AVERAGES, LOSSES, LOGGERS, OPTIMIZERS, READERS, SCHEDULES, TARGET_KINDS)
 """Every kind of thing that is found by being there."""
 
 

@@ -30,6 +30,6 @@ class Target(NamedTuple):
     symmetric strain: volume times stress, minus the virial, in the unit of the energy.
     """
 
-    values: Tensor  # [n, properties] float64
+    values: Tensor  # [n, *components, properties] float64; energies and scalars: [n, properties]
     forces: Optional[Tensor] = None  # [n_atoms, 3], minus the gradient by positions
     strain: Optional[Tensor] = None  # [n_systems, 3, 3]

@@ -196,7 +196,7 @@ class Errors:
             if ELEMENTS in divisions:
                 tallies.append(by_element(one, types, self._n_types))
             if COMPONENTS in divisions:
-                tallies.append(by_component(one))
+                tallies.append(by_component(one, quantity.components))
             if COSINE in divisions:
                 predicted = part_of("forces", predictions[quantity.target])
                 true = part_of("forces", labels[quantity.target])

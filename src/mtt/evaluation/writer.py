@@ -142,16 +142,18 @@ class Writer:
         per_atom: Columns = {}
         for name, target in targets.items():
             names = self._names[name]
-            if self._targets[name].per_atom:
-                per_atom[names["values"]] = target.values[rows].numpy()
+            info = self._targets[name]
+            if info.per_atom:
+                per_atom[names["values"]] = info.of_kind.written(target.values[rows].numpy())
             else:
-                per_structure[names["values"]] = target.values[i].numpy()
+                one = info.of_kind.written(target.values[i : i + 1].numpy())
+                per_structure[names["values"]] = one[0]
             if target.forces is not None:
                 per_atom[names["forces"]] = target.forces[rows].numpy()
             if target.strain is not None and atoms.pbc.all():
                 strain = target.strain[i].double().numpy()
                 per_structure[names["stress"]] = strain / atoms.cell.volume
-                if self._targets[name].strain_name == "virial":
+                if info.strain_name == "virial":
                     per_structure[names["virial"]] = -strain
         return per_structure, per_atom
 

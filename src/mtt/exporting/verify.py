@@ -177,7 +177,9 @@ def _training_code(
     results = {}
     for name, target in model.predict_targets(graph, all_gradients=True).items():
         magnitude = _magnitude(without_baseline[name].values)
-        results[f"{name}.values"] = Reference(target.values.reshape(-1), magnitude)
+        blocks = model.dataset_info.targets[name].of_kind.split(target.values)
+        flat = torch.cat([block.reshape(-1) for block in blocks])
+        results[f"{name}.values"] = Reference(flat, magnitude)
         if target.forces is not None and target.strain is not None:
             results[f"{name}.forces"] = Reference(target.forces, _magnitude(target.forces))
             results[f"{name}.strain"] = Reference(target.strain, _magnitude(target.strain))

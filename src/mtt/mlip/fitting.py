@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mtt.baselines.composition import Undetermined, fit_composition, warn_of
-from mtt.baselines.given import by_number, is_finite, table_of
+from mtt.baselines.given import WHERE, by_number, is_finite, table_of
 from mtt.baselines.prior import Prior
 from mtt.baselines.prior.culprit import naming_the_structure
 from mtt.baselines.zbl import ZBL
@@ -57,12 +58,13 @@ def fit_weights(
     given: Mapping[str, Any] | str,
     offset: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Composition weights [n_types, properties] of every target.
+    """Composition weights [n_types, numbers of a sample] of every target.
 
     Extensive targets are fitted over structures, per-atom targets over atoms (the mean of
     each element). Of targets with given weights, those of the other elements are fitted to what
     the given ones leave over. A target that is the mean over atoms gets its own mean, the same
-    for every element: no composition is fitted unless ``given`` names it.
+    for every element: no composition is fitted unless ``given`` names it. Of a target with
+    components, those that turn with a structure have the weight zero.
 
     :param given: ``atomic_baseline`` of the options, target to a number, or to numbers by
         element, see :func:`mtt.baselines.given.by_number`.
@@ -73,14 +75,18 @@ def fit_weights(
     weights, undetermined = {}, Undetermined()
     for name, target in info.targets.items():
         numbers = by_number(name, given.get(name, {}), info.atomic_types)
-        table, rows = table_of(name, numbers, info.atomic_types, target.properties)
+        if name in given:
+            _check_invariant(name, target)
+        fixed = target.invariant_columns
+        table, rows = table_of(name, numbers, info.atomic_types, len(fixed))
         others = [i for i in range(len(info.atomic_types)) if i not in rows]
-        if others:
-            values = dataset.target(name).values
+        if others and fixed:
+            values = dataset.target(name).values.flatten(1)[:, fixed]
             if name in offset:
                 values = values - offset[name]
             if target.is_mean and name not in given:
-                weights[name] = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
+                mean = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
+                weights[name] = _all_columns(mean, target)
                 continue
             if target.is_energy and bool(values.isnan().all()):
                 log.warning(UNDETERMINED, name)
@@ -89,9 +95,26 @@ def fit_weights(
                 values = values - counts @ table
             types = [info.atomic_types[i] for i in others]
             table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
-        weights[name] = table
+        weights[name] = _all_columns(table, target)
     warn_of(undetermined)
     return weights
+
+
+def _all_columns(table: Tensor, target: TargetInfo) -> Tensor:
+    """``table``, whose columns are the invariant numbers of a sample, with zeros for the others."""
+    columns = table.new_zeros(len(table), math.prod(target.shape))
+    columns[:, target.invariant_columns] = table
+    return columns
+
+
+def _check_invariant(name: str, target: TargetInfo) -> None:
+    if not target.invariant_columns:
+        raise ConfigError(
+            f"{name} is a {target.of_kind.name}, which turns with the structure: no number of an "
+            "element can be part of it",
+            where=f"{WHERE}.{name}",
+            hint="leave it out",
+        )
 
 
 def fit_scales(
@@ -134,7 +157,8 @@ def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
     given = _by_target("atomic_baseline", options.atomic_baseline, info)
     for name, value in given.items():
         numbers = by_number(name, value, info.atomic_types)
-        table_of(name, numbers, info.atomic_types, info.targets[name].properties)
+        _check_invariant(name, info.targets[name])
+        table_of(name, numbers, info.atomic_types, len(info.targets[name].invariant_columns))
     fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     for name, value in fixed.items():
         _fixed_scale(name, value)
@@ -228,7 +252,8 @@ def _typical(
 ) -> Tensor:
     target, labels = info.targets[name], dataset.target(name)
     counts = counts_of(dataset, target, info.atomic_types)
-    residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
+    values = labels.values.flatten(1)
+    residual = values - counts @ weights - (0.0 if offset is None else offset.values)
     is_sum = not (target.per_atom or target.is_mean)
     residual = residual / dataset.n_atoms[:, None] if is_sum else residual
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):

@@ -19,7 +19,8 @@ from mtt.data.labels.units import is_declarable
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.free_units import with_units
-from mtt.mlip.systems import atom_samples, scalar_map, selection_mask
+from mtt.mlip.systems import atom_samples, selection_mask
+from mtt.mlip.tensor_map import Layout, of_samples, tensor_map
 from mtt.mlip.trainable.lora import merge_adapters
 
 
@@ -46,13 +47,16 @@ def as_outputs(
     selected_atoms: Optional[Labels],
     always_per_atom: Dict[str, bool],
     means: Dict[str, bool],
+    layouts: Dict[str, Layout],
 ) -> Dict[str, TensorMap]:
     """The requested ``outputs``, per structure or, if asked for, per atom; TorchScript.
 
-    :param predicted: per target the physical values of the atoms, [n_atoms, properties].
+    :param predicted: per target the physical values of the atoms, [n_atoms, *components,
+        properties].
     :param graph: of ``systems``; at least one.
     :param always_per_atom: targets that are never summed.
     :param means: targets of structures that are means over atoms, not sums.
+    :param layouts: blocks and labels of every target.
     """
     results: Dict[str, TensorMap] = {}
     samples = atom_samples(systems)
@@ -64,8 +68,8 @@ def as_outputs(
             if graph.centers.shape[0] == 0:
                 # engines differentiate by the positions, whether there are neighbours or not
                 values = values + 0.0 * graph.positions.sum().to(values.dtype)
-            of = (values, samples, selected, per_atom)
-            results[name] = scalar_map(*of, name, len(systems), means[name])
+            of = (values, samples, selected, per_atom, len(systems), means[name])
+            results[name] = tensor_map(*of_samples(*of), layouts[name])
     return results
 
 

@@ -1,5 +1,6 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Self, Sequence
 
 import torch
@@ -20,7 +21,8 @@ from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
 from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
 from mtt.mlip.support import check_targets
-from mtt.mlip.systems import pairs_within, systems_to_graph, type_index_of
+from mtt.mlip.systems import seen_pairs, systems_to_graph, type_index_of
+from mtt.mlip.tensor_map import Layout, layout_of
 from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
 if TYPE_CHECKING:
@@ -35,9 +37,9 @@ class MLIPModel(ModelInterface):
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
 
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
-    - ``predict(graph) -> Dict[str, Tensor [n_atoms, properties]]`` with an entry for every
-      target of ``dataset_info``; values of structures are summed over their atoms, or are
-      their mean where the target is not extensive.
+    - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` with an entry for every
+      target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
+      summed over their atoms, or are their mean where the target is not extensive.
 
     Both return the network's own numbers, in its precision. :meth:`predict_targets` adds the
     physics: scales, baselines (composition, ZBL, a prior) and sums in float64, forces, strain
@@ -47,7 +49,7 @@ class MLIPModel(ModelInterface):
     """
 
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
-    """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
+    """``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; so for all target kinds."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
     """Names of parameters (``*`` for any text) that weight decay does not act on; nor does
@@ -84,8 +86,10 @@ class MLIPModel(ModelInterface):
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
         self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
         self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
-        # all targets side by side: [n_types, Σ properties] and [n_targets]
-        widths = [target.properties for target in targets.values()]
+        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
+        self.tensor_layouts: Dict[str, Layout] = {n: layout_of(n, t) for n, t in targets.items()}
+        # all targets side by side: [n_types, Σ numbers of a sample] and [n_targets]
+        widths = [math.prod(target.shape) for target in targets.values()]
         self.ends: List[int] = torch.tensor(widths).cumsum(0).tolist()
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), sum(widths)))
         self.scale = ExactTable(torch.ones(len(targets)))
@@ -93,13 +97,12 @@ class MLIPModel(ModelInterface):
         self.prior = make_prior(hypers, dataset_info)
         cutoffs = [float(part.cutoff) for part in (self.zbl, self.prior) if part is not None]
         self.baseline_cutoff = max(cutoffs, default=0.0)
-        index = type_index_of(dataset_info.atomic_types)
-        self.register_buffer("type_index", index, persistent=False)
+        self.register_buffer("type_index", type_index_of(dataset_info.atomic_types), False)
         # follows every .to(dtype): its dtype is the network's precision
         self.register_buffer("precision", torch.zeros(0), persistent=False)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target [n_atoms, properties]."""
+        """The network's numbers for every atom, per target [n_atoms, *components, properties]."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
     def predict_targets(
@@ -121,7 +124,7 @@ class MLIPModel(ModelInterface):
         infos = self.dataset_info.targets
         if differentiated(infos, all_gradients):
             graph = graph._replace(vectors=graph.vectors.detach().requires_grad_(True))
-        within = self._within_cutoff(graph)
+        within = seen_pairs(graph, self.list_cutoff(), self.cutoff)
         raw, slopes = (PlainNetwork(self) if network is None else network)(within)
         known = scaled_slopes(slopes, within.vectors, self.target_names, self.scale.values)
         atomic = self._with_baselines(raw, graph)
@@ -140,9 +143,8 @@ class MLIPModel(ModelInterface):
         options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
         graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
         values = self._atomic_values(graph)
-        return as_outputs(
-            values, graph, systems, outputs, selected_atoms, self.per_atom, self.means
-        )
+        kinds = (self.per_atom, self.means, self.tensor_layouts)
+        return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
 
     # ------------------------------------------ hooks: what an author may override
 
@@ -280,21 +282,20 @@ class MLIPModel(ModelInterface):
         return [] if self.prior is None else self.prior.examples()
 
     def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
-        """Physical values of every atom, per target [n_atoms, properties] float64."""
+        """Physical values of every atom, per target [n_atoms, *shape] float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
-            return without_atoms(self.target_names, self.ends, self.composition.values)
-        return self._with_baselines(self.predict(self._within_cutoff(graph)), graph)
+            return without_atoms(self.target_names, self.sample_shapes, self.composition.values)
+        return self._with_baselines(
+            self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff)), graph
+        )
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
         baseline = self.composition(graph.types)
-        values = scaled(raw, self.target_names, self.ends, self.scale.values, baseline)
+        shapes = self.sample_shapes
+        values = scaled(raw, self.target_names, shapes, self.scale.values, baseline)
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:
             values = plus(values, self.energy_names, self.prior(graph))
         return values
-
-    def _within_cutoff(self, graph: Graph) -> Graph:
-        """``graph`` with the pairs that the network may see."""
-        return graph if self.list_cutoff() <= self.cutoff else pairs_within(graph, self.cutoff)

@@ -8,18 +8,24 @@ from torch import Tensor
 from mtt.data.info import TargetInfo
 from mtt.graph import Graph, Target
 from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
+from mtt.mlip.support import check_shape
 
 
 def scaled(
-    raw: Dict[str, Tensor], names: List[str], ends: List[int], scales: Tensor, baseline: Tensor
+    raw: Dict[str, Tensor],
+    names: List[str],
+    shapes: Dict[str, List[int]],
+    scales: Tensor,
+    baseline: Tensor,
 ) -> Dict[str, Tensor]:
-    """Values in physical units, per target [n_atoms, properties] float64; TorchScript.
+    """Values in physical units, per target [n_atoms, *shape] float64; TorchScript.
 
-    :param raw: what the network says, [n_atoms, properties] or [n_atoms].
+    :param raw: what the network says, [n_atoms, *shape], or [n_atoms] of single numbers.
     :param names: targets, in the order of ``scales`` and of the columns of ``baseline``.
-    :param ends: of the columns of each target.
+    :param shapes: of a sample of each target: components, then properties.
     :param scales: [n_targets] float64.
-    :param baseline: [n_atoms, Σ properties] float64, that of the composition.
+    :param baseline: [n_atoms, Σ numbers of a sample] float64, that of the composition.
+    :raises ArchitectureError: the network gives another shape.
     """
     values: Dict[str, Tensor] = {}
     start = 0
@@ -27,8 +33,15 @@ def scaled(
         network = raw[name]
         if network.dim() == 1:
             network = network[:, None]
-        values[name] = network.to(torch.float64) * scales[i] + baseline[:, start : ends[i]]
-        start = ends[i]
+        if not torch.jit.is_scripting():
+            check_shape(name, network.shape[1:], shapes[name])
+        width = 1
+        for size in shapes[name]:
+            width = width * size
+        end = start + width
+        columns = baseline[:, start:end].reshape(network.shape)
+        values[name] = network.to(torch.float64) * scales[i] + columns
+        start = end
     return values
 
 
@@ -50,13 +63,13 @@ def plus(values: Dict[str, Tensor], names: List[str], energies: Tensor) -> Dict[
     return values
 
 
-def without_atoms(names: List[str], ends: List[int], baseline: Tensor) -> Dict[str, Tensor]:
-    """What there is for no atom, per target [0, properties] of the dtype of ``baseline``."""
+def without_atoms(
+    names: List[str], shapes: Dict[str, List[int]], baseline: Tensor
+) -> Dict[str, Tensor]:
+    """What there is for no atom, per target [0, *shape] of the dtype of ``baseline``."""
     values: Dict[str, Tensor] = {}
-    start = 0
-    for name, end in zip(names, ends):  # noqa: B905 - TorchScript
-        values[name] = baseline.new_zeros(0, end - start)
-        start = end
+    for name in names:
+        values[name] = baseline.new_zeros([0] + shapes[name])
     return values
 
 
@@ -75,7 +88,7 @@ def totals(
 ) -> Dict[str, Target]:
     """Values of structures or atoms, and derivatives of energies.
 
-    :param atomic: physical values of the atoms, per target [n_atoms, properties].
+    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties].
     :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
     :param known: per energy the part of the derivative that cannot be had from ``atomic``.
     :param create_graph: keep what a loss needs to differentiate forces once more.
@@ -99,10 +112,10 @@ def totals(
 
 
 def _of_structures(atomic: Tensor, graph: Graph, mean: bool) -> Tensor:
-    """Sums over the atoms of each structure, or their means: [n_systems, properties]."""
-    zeros = atomic.new_zeros(graph.n_systems, atomic.shape[1])
+    """Sums over the atoms of each structure, or their means: [n_systems, *shape]."""
+    zeros = atomic.new_zeros(graph.n_systems, *atomic.shape[1:])
     values = zeros.index_add(0, graph.system, atomic)
     if not mean:
         return values
-    sizes = torch.bincount(graph.system, minlength=graph.n_systems)
-    return values / sizes.clamp(min=1)[:, None]
+    sizes = torch.bincount(graph.system, minlength=graph.n_systems).clamp(min=1)
+    return values / sizes.reshape(-1, *[1] * (values.dim() - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mtt.options.kinds import kind_option
 from mtt.options.yaml.interpolate import escape
 from mtt.options.yaml.to_yaml import to_yaml
 
@@ -58,7 +59,7 @@ class TargetOptions:
     :param key: name of the values in the file; empty where the file has none: an energy that is
         learnt from its derivatives alone.
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
-    :param kind: ``"scalar"``, the kind of tensor.
+    :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.options.kinds`.
     :param extensive: the value of a structure is the sum over its atoms, not the mean.
     """
 
@@ -79,7 +80,7 @@ class TargetOptions:
     def to_dict(self, *, gradients: bool = True) -> dict[str, Any]:
         """As it is written in an options file; ``extra_data`` has no ``gradients``."""
         values = asdict(self)
-        values["type"] = values.pop("kind")
+        values["type"] = kind_option(values.pop("kind"))
         values["key"] = self.key or False
         if not gradients or self.extensive == is_extensive(self.quantity):
             del values["extensive"]

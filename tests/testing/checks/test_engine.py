@@ -8,7 +8,8 @@ from metatomic.torch import ModelOutput, NeighborListOptions, System
 from torch import Tensor
 
 from mtt import Graph
-from mtt.mlip.systems import atom_samples, scalar_map, systems_to_graph
+from mtt.mlip.systems import atom_samples, systems_to_graph
+from mtt.mlip.tensor_map import of_samples, tensor_map
 from mtt.testing import CHECKS, run
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -63,7 +64,8 @@ class Whole:
         samples = atom_samples(systems)
         results: Dict[str, TensorMap] = {}
         for name, atomic in self._atomic_values(graph).items():
-            results[name] = scalar_map(atomic, samples, None, False, name, len(systems))
+            of = of_samples(atomic, samples, None, False, len(systems))
+            results[name] = tensor_map(*of, self.tensor_layouts[name])
         return results
 
 

@@ -5,8 +5,8 @@ With an orthogonal matrix Q for each structure, drawn anew in every epoch,
     rows of vectors v (positions, cell vectors, forces)    v Qᵀ
     tensors σ (derivatives by a strain)                    Q σ Qᵀ
 
-while scalars stay as they are. Pair vectors are differences of positions, so they turn too, and
-neighbour lists need not be found again.
+while scalars stay as they are, and values of other kinds turn as their kind says. Pair vectors are
+differences of positions, so they turn too, and neighbour lists need not be found again.
 
 Q is a pure function of (seed, epoch, number of the structure in the data set): it depends
 neither on the batches nor on their order, and a run that goes on has no random state to restore.

@@ -220,8 +220,11 @@ class Gather:
                 if turns is not None:
                     strain = turn_tensors(strain, turns)
                 strain = strain.to(self.dtype)
-            rows = atoms.rows if info.per_atom else structures
-            targets[name] = Target(values.index_select(0, rows), forces, strain)
+            values = values.index_select(0, atoms.rows if info.per_atom else structures)
+            if turns is not None and not info.of_kind.is_invariant:
+                of_row = turns.index_select(0, atoms.owner) if info.per_atom else turns
+                values = info.of_kind.rotated(values, of_row)
+            targets[name] = Target(values, forces, strain)
         return targets
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from mtt.data import kinds
 from mtt.data.files.raw_frame import RawFrame
 from mtt.data.findings import Findings
 from mtt.data.frames import Float, FrameLabels
 from mtt.data.info import POSITIONS, STRAIN, TargetInfo
 from mtt.data.labels.alone import has_numbers, may_be_without, remedy
 from mtt.data.labels.find_key import WRITE_NAN, Section, look_up, tell_missing
-from mtt.data.labels.keys import scalars, symmetric, vectors
+from mtt.data.labels.keys import symmetric, values_of, vectors
 from mtt.data.labels.other_energies import other_energy_notices
 from mtt.data.labels.periodicity import dropped_stress, why_no_stress
 from mtt.data.labels.vectors import vector_notice
@@ -44,7 +45,7 @@ class Labels:
         """Labels of every structure. A gradient that is a default and that no file has is off."""
         section = f"targets.{name}"
         alone = self._may_be_alone(name, section, options)
-        missing = [np.full((1, options.num_subtargets), np.nan)] * len(self._systems)
+        missing = [np.full((1, *_shape(options)), np.nan)] * len(self._systems)
         values = missing if alone else self.values(section, options)
         forces = self._forces(f"{section}.forces", options.forces)
         if options.virial is not None:
@@ -65,15 +66,16 @@ class Labels:
         return labels, target_info(options, gradients)
 
     def values(self, section: str, options: TargetOptions) -> list[Float]:
-        """``[1, properties]`` or ``[n_atoms, properties]`` of every structure."""
-        per_atom, p = options.sample_kind == "atom", options.num_subtargets
+        """``[1, *shape]`` or ``[n_atoms, *shape]`` of every structure."""
+        per_atom, shape = options.sample_kind == "atom", _shape(options)
+        kind, p = kinds.of(options.kind), options.num_subtargets
         item = Section(
             section,
             options.key,
             per_atom,
             explicit=True,
-            convert=lambda value, n: scalars(value, n if per_atom else 1, p),
-            shape=lambda n: (n if per_atom else 1, p),
+            convert=lambda value, n: values_of(value, n if per_atom else 1, kind, p),
+            shape=lambda n: (n if per_atom else 1, *shape),
             remedy=remedy(options, self._systems),
         )
         found = self._look_up(item, options, [True] * len(self._systems))
@@ -215,6 +217,10 @@ class Labels:
         return look_up(section, frames, required, self._findings, self.notices)
 
 
+def _shape(options: TargetOptions) -> tuple[int, ...]:
+    return kinds.of(options.kind).shape(options.num_subtargets)
+
+
 def _name_the_key(section: str, options: GradientOptions) -> str:
     """What to do where an energy other than ``energy`` has nothing under its default keys."""
     if options.explicit or section.startswith("targets.energy."):
@@ -240,7 +246,7 @@ def target_info(options: TargetOptions, gradients: tuple[str, ...] = ()) -> Targ
         quantity=options.quantity,
         unit=options.unit,
         sample_kind=options.sample_kind,
-        kind=options.kind,
+        kind=kinds.of(options.kind).text,
         properties=options.num_subtargets,
         gradients=gradients,
         strain_name="virial" if options.virial is not None else "stress",

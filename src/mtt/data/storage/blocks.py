@@ -72,9 +72,10 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
     }
     for name, target in info.targets.items():
         labels = [frame.labels.get(name) for frame in frames]
-        width = (target.properties,)
         values = [None if label is None else label.values for label in labels]
-        columns[f"values:{name}"] = _stack(values, n_atoms if target.per_atom else None, width)
+        columns[f"values:{name}"] = _stack(
+            values, n_atoms if target.per_atom else None, target.shape
+        )
         if target.has_forces:
             forces = [None if label is None else label.forces for label in labels]
             columns[f"forces:{name}"] = _stack(forces, n_atoms, (3,))
@@ -84,7 +85,7 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
     for name, extra in info.extra_data.items():
         values = [frame.extra.get(name) for frame in frames]
         per_atom = n_atoms if extra.per_atom else None
-        columns[f"extra:{name}"] = _stack(values, per_atom, (extra.properties,))
+        columns[f"extra:{name}"] = _stack(values, per_atom, extra.shape)
     return Block(n_atoms, columns, [frame.source for frame in frames])
 
 

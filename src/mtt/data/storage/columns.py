@@ -11,7 +11,7 @@ from a file, or :class:`Pieces` of several of them.
 ``pbc``             [n, 3] bool
 ``volumes``         [n] float64                  of ``cells``; 0 without a cell
 ``weights``         [n] float64                  of the structures in the loss
-``values:NAME``     [n or N, p] float64          labels, NaN where missing; ``extra:NAME`` alike
+``values:NAME``     [n or N, *shape] float64     labels, NaN where missing; ``extra:NAME`` alike
 ``forces:NAME``     [N, 3] float64
 ``strain:NAME``     [n, 3, 3] float64
 ==================  ===========================  ==============================================
@@ -70,7 +70,7 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
 
 
 def _values(target: TargetInfo) -> Spec:
-    return Spec("float64", (target.properties,), target.per_atom)
+    return Spec("float64", target.shape, target.per_atom)
 
 
 class Sources:

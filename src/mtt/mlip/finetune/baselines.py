@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from mtt.baselines.composition import fit_composition
@@ -115,14 +116,17 @@ class Tables:
             table[new] = table[self._places].mean(dim=0)
             return
         table[new] = 0.0
-        values = dataset.target(name).values - counts @ table
+        values = dataset.target(name).values.flatten(1) - counts @ table
         if name in offset:
             values = values - offset[name]
         types = [info.atomic_types[i] for i in new]
-        table[new] = fit_composition(counts[:, new], values, types, name)
+        fixed = info.targets[name].invariant_columns
+        if fixed:
+            weights = fit_composition(counts[:, new], values[:, fixed], types, name)
+            table[torch.tensor(new)[:, None], fixed] = weights
 
 
 def columns(model: MLIPModel, name: str) -> slice:
-    """The columns of a target in the composition table."""
+    """Where the numbers of a sample of a target are in the composition table."""
     i = model.target_names.index(name)
     return slice(model.ends[i - 1] if i else 0, model.ends[i])

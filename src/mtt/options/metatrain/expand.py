@@ -15,6 +15,7 @@ from mtt.options.default_gradients import (
     is_energy_name,
     without_claimed,
 )
+from mtt.options.kinds import SCALAR, kind_text
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.values import (
@@ -129,6 +130,7 @@ class Expander:
             target.quantity == "energy"
             and target.sample_kind == "system"
             and target.num_subtargets == 1
+            and target.kind == SCALAR
         )
         sections = {
             key: self._gradient(value.get(key), (*path, key), key, target) for key in GRADIENTS
@@ -155,7 +157,7 @@ class Expander:
         return TargetOptions(**{**vars(target), **sections})
 
     def _check_sum(self, value: dict[str, Any], path: KeyPath, target: TargetOptions) -> None:
-        """``extensive`` where it says something that cannot be."""
+        """``extensive`` and ``type`` where they say something that cannot be."""
         written = value.get("extensive")
         here = (*path, "extensive")
         if written is not None and target.sample_kind == "atom":
@@ -164,6 +166,9 @@ class Expander:
             what = "an energy is the sum of the energies of its atoms"
             hint = "leave it out, or call a mean by a name such as mtt::energy_per_atom"
             self.faults.append(Fault(here, what, hint))
+        if target.kind != SCALAR and target.quantity == "energy":
+            hint = "leave the type out, or give the target another name and no quantity"
+            self.faults.append(Fault((*path, "type"), "an energy is a scalar", hint))
 
     def _values(
         self,
@@ -185,6 +190,7 @@ class Expander:
             key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
+            kind=kind_text(value.get("type")),
             num_subtargets=value.get("num_subtargets") or 1,
             description=value.get("description") or "",
             extensive=is_extensive(quantity) if extensive is None else extensive,

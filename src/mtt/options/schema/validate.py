@@ -16,6 +16,7 @@ import referencing.exceptions
 from jsonschema.validators import extend, validator_for
 from referencing.jsonschema import DRAFT202012
 
+from mtt.discovery import TARGET_KINDS
 from mtt.errors import ArchitectureError, did_you_mean
 from mtt.options.schema.words import expected, shown, spelling_hint
 from mtt.options.yaml.places import Fault, KeyPath
@@ -31,6 +32,11 @@ OPTIONS = "options.schema.json"
 
 UNAVAILABLE = "x-not-available"
 """Schema note: why a key, or each of some values (a mapping), is not available yet."""
+
+FOUND = "x-found"
+"""Schema note: the entry-point group of things whose names are allowed besides those listed."""
+
+_FOUND = {plugins.group: plugins for plugins in (TARGET_KINDS,)}
 
 
 def validate(
@@ -127,6 +133,11 @@ def _type(validator: Any, types: Any, value: Any, schema: Any) -> Errors:
 
 
 def _enum(validator: Any, allowed: Any, value: Any, schema: Any) -> Errors:
+    found = schema.get(FOUND) and _FOUND[schema[FOUND]].names()
+    if found:
+        allowed = list(dict.fromkeys([*allowed, *found]))
+        if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in found:
+            value = next(iter(value))  # with parameters
     if not any(_same(value, item) for item in allowed):
         words = [item for item in allowed if item is not None]
         known = ", ".join(shown(item, short=True) for item in words)

@@ -123,7 +123,8 @@ def _sizes(dataset: Dataset, quantity: Quantity, model: MLIPModel) -> _Sizes:
     counts = counts_of(dataset, info.targets[quantity.target], info.atomic_types)
     table = model.composition.values[:, columns(model, quantity.target)].to("cpu", torch.float64)
     size = n_atoms[:, None] if quantity.part == "per atom" else torch.ones(1, 1)
-    return _measured(labels.values / size, (labels.values - counts @ table) / size)
+    values = labels.values.flatten(1)
+    return _measured(values / size, (values - counts @ table) / size)
 
 
 def _measured(labels: Tensor | None, residual: Tensor | None = None) -> _Sizes:
