@@ -65,7 +65,7 @@ def test_code_that_never_looks_is_stopped_at_once():
             stop_if_asked()
 
 
-def test_a_stop_is_no_error_that_anything_could_take_for_one():
+def test_a_stop_is_not_caught_as_an_error():
     assert not issubclass(Stopped, Exception)
 
 

@@ -93,7 +93,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert list((tmp_path / "own").iterdir()) == []
 
 
-def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
+def test_a_place_that_is_not_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchitectureError, match=r"file: is a file, not a folder"):
         write_architecture("own", tmp_path / "file")

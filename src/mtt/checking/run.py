@@ -56,7 +56,7 @@ def check_target(
     """Check an architecture by the conformance suite; options as a dry run does, and their data.
 
     :param report: called with each outcome of a check as soon as there is one.
-    :param listeners: told what a training of the options tells before it begins.
+    :param listeners: get the events that a training of the options reports before it begins.
     """
     start = time.perf_counter()
     outcomes: Sequence[Outcome] = ()

@@ -85,7 +85,7 @@ def _file(text: str, path: Path) -> Target:
 
 
 def _no_architecture(text: str, path: Path) -> ArchitectureError:
-    """Why a path is no target."""
+    """Why a path is not a target."""
     if not path.is_dir():
         near = [item.name for item in path.parent.glob("*")]
         hint = did_you_mean(path.name, near)

@@ -35,7 +35,7 @@ def wrong_calls(pickle: bytes) -> str:
 
     Follows the opcodes that torch's safe loader knows and calls nothing.
 
-    :raises ValueError: it is no pickle; also IndexError, KeyError, AttributeError, TypeError.
+    :raises ValueError: it is not a pickle; also IndexError, KeyError, AttributeError, TypeError.
     """
     stack: list[Any] = []
     marked: list[list[Any]] = []
@@ -90,7 +90,7 @@ def _pushed(opcode: str, argument: Any, memo: Mapping[int, Any]) -> Any:
 
 
 def _made_by(called: Any, arguments: Any) -> _Bytes | None:
-    """The size of what a call makes of its arguments; None where nobody writes such a call."""
+    """The size of what a call makes of its arguments; None if torch never writes such a call."""
     name = called.name.rpartition(".")[2]
     if name == "encode":  # of bytes, as the second protocol of pickles writes them
         fits = len(arguments) == 2 and isinstance(arguments[0], str) and arguments[1] == "latin1"
@@ -126,7 +126,7 @@ def wrong_content(value: Any, pickle_size: int) -> str:
             inner = list(item)
         elif isinstance(item, torch.Tensor):
             if item.is_meta or item.is_nested:
-                return "holds a tensor without values of its own"
+                return "holds a tensor without values"
             shown += _repeated(item)
         left -= len(inner)
         if left < 0 or depth > MAX_DEPTH:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "--only",
     multiple=True,
     metavar="PATTERN",
-    help="Run the checks with this in their names (* stands for any text).",
+    help="Run the checks whose names contain this (* matches any text).",
 )
 @click.option(
     "--hypers",

@@ -221,7 +221,7 @@ def evaluation(sets: Sequence[EvaluatedSet]) -> None:
 
 
 def architectures(found: Iterable[Found]) -> None:
-    """All architectures: what they are, what may be expected of them, where they stand."""
+    """All architectures: what they are, their states, and their places."""
     for one in found:
         done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
         done(f"{'':<28} {'':<13} {one.folder}")
@@ -276,7 +276,7 @@ _shared: list[Any] = []
 
 
 def rich_console() -> Any:
-    """One rich console for everything, so that log lines stand above the progress."""
+    """One rich console for everything, so that log lines are above the progress."""
     if not _shared:
         from rich.console import Console
 

@@ -109,7 +109,7 @@ def result(one: Result) -> None:
 
 @contextmanager
 def standard_output_is_json() -> Iterator[None]:
-    """All else that is told goes to standard error while the block runs."""
+    """All other output goes to standard error while the block runs."""
     console = render.rich_console()
     before, console.stderr = console.stderr, True
     try:
@@ -226,7 +226,7 @@ def _seconds(value: float) -> str:
 
 
 def _short(folder: Path) -> str:
-    """Relative to the working folder, if it lies below."""
+    """Relative to the working folder, if it is below it."""
     from pathlib import Path
 
     here = Path.cwd()

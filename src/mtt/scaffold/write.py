@@ -24,7 +24,7 @@ FILES = {
 """What is written, and what each file holds."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-# names in the template that stand for those of the new architecture
+# names in the template that are replaced by those of the new architecture
 _PLACEHOLDER, _PLACEHOLDER_CLASS = "my_architecture", "MyArchitecture"
 
 

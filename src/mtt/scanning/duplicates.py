@@ -64,7 +64,7 @@ def _apart(
 
 
 def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[Finding]:
-    """Structures of one set that stand in an earlier one, the training set first of all."""
+    """Structures of one set that occur in an earlier one, first of all the training set."""
     names = structures.names
     for later in range(1, len(names)):
         for earlier in range(later):

@@ -156,7 +156,7 @@ def _cast(source: ModelInterface, dtype: torch.dtype) -> list[str]:
 def restarted(
     restart: Restart, architecture: Architecture, hypers: Mapping[str, Any], info: DatasetInfo
 ) -> Start:
-    """The run of a checkpoint, to go on where it stopped."""
+    """The run of a checkpoint, to resume where it stopped."""
     checkpoint, path = restart.checkpoint, restart.path
     _check_architecture(restart.architecture, architecture, path)
     _check_finetuning(restart, hypers["training"].get("finetune") or {})
@@ -172,7 +172,7 @@ def restarted(
 
 
 def _check_finetuning(restart: Restart, finetune: Mapping[str, Any]) -> None:
-    """A run that was fine-tuned goes on to be, in the same way."""
+    """A fine-tuned run can only be resumed with the same fine-tuning options."""
     known = restart.provenance
     if known.get("start") != "finetune":
         return

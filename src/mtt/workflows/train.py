@@ -137,7 +137,7 @@ def check_only(
     """Everything up to the first step: options, data, model and trainer, all checked.
 
     :param output: None where nothing will be written.
-    :param dry_run: tell what was found: there is no training that would.
+    :param dry_run: report what was found, since no training follows that would.
     """
     plan = prepare(options, output, restart, overrides, architectures, dry_run)
     announce_data(plan, Events(listeners))
@@ -180,19 +180,19 @@ def prepare(
     command = command_of(raw.source, output or named, tuple(overrides), tuple(folders))
     seeded = raw.base.get("seed") is not None
     wanted = Wanted(command, resolved.to_dict(), seeded, architecture)
-    going_on = find_restart(restart, wanted, folders)
+    resumed = find_restart(restart, wanted, folders)
     if output is not None:
-        refuse_to_overwrite(named, raw, resolved, going_on)
-    if going_on is not None:
-        resolved = with_its_options(resolved, raw, going_on, folders)
+        refuse_to_overwrite(named, raw, resolved, resumed)
+    if resumed is not None:
+        resolved = with_its_options(resolved, raw, resumed, folders)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = drop_losses_without_labels(resolved, raw, data.info)
     with raw.locating(("architecture", "training")):
         resolved = with_numbers(resolved, architecture, data.info, folders)
-    if going_on is not None:
-        check_same_data(going_on, fingerprint(data), data.info, resolved)
-    found = (raw, resolved, architecture, data, going_on)
+    if resumed is not None:
+        check_same_data(resumed, fingerprint(data), data.info, resolved)
+    found = (raw, resolved, architecture, data, resumed)
     return Plan(*found, device, dtype, named, folders, command)
 
 
@@ -293,7 +293,7 @@ def evaluate_best(plan: Plan, folder: RunFolder, events: Events) -> dict[str, Re
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators that a trainer of its own may draw from."""
+    """Seed the generators that an architecture's own trainer may draw from."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

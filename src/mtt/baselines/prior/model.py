@@ -40,7 +40,7 @@ from mtt.graph import Graph
 class Terms(NamedTuple):
     """All bonds, angles or dihedrals that have parameters, each from both ends.
 
-    Angles stand once; bonds and dihedrals twice, so that each end has half of the energy.
+    Angles occur once; bonds and dihedrals twice, so that each end has half of the energy.
     """
 
     row: Tensor  # [n] int64, of the parameters

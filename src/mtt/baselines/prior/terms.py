@@ -83,7 +83,7 @@ class Repulsion(torch.nn.Module):
     """ε (σ / r)^p S(r) of two atoms, by the rules of Lorentz and Berthelot.
 
     σ_ij is the mean of σ_i and σ_j, ε_ij the geometric mean of ε_i and ε_j. Of one element,
-    ε σ^p is all that energies tell; σ is therefore given once and for all, and log ε is what is
+    energies determine only ε σ^p; σ is therefore fixed, and log ε is what is
     learnt. S is 1 up to ``onset``, 0 from ``cutoff`` on, and between them
 
         (r_c² - r²)² (r_c² + 2 r² - 3 r_o²) / (r_c² - r_o²)³

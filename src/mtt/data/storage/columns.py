@@ -104,7 +104,7 @@ class Columns:
     :param sources: name of each structure, for messages; empty where ``parts`` know.
     :param folder: the store that the columns are mapped from, or None.
     :param maps: memory maps behind the columns, to be released now and then.
-    :param parts: the columns that these are joined of; empty for columns of their own.
+    :param parts: the columns that these are joined of; empty for columns that are not joined.
     """
 
     offsets: NDArray[np.int64]

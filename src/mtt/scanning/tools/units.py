@@ -65,7 +65,7 @@ def between(unit: str, other: str) -> float:
 
 
 def _known(unit: str, units: tuple[str, ...]) -> str:
-    """``unit`` as it stands in ``units``, whatever its spelling; the first where it is empty."""
+    """``unit`` as spelled in ``units``; the first one if it is empty."""
     if not unit:
         return units[0]
     matches = (one for one in units if same(float(unit_conversion_factor(unit, one)), 1.0))

@@ -163,7 +163,7 @@ def _claim(log: IO[str], folder: Path) -> None:
 
     :raises ConfigError: another one has it open.
     """
-    # a file system may know no locks; then nobody is kept out
+    # a file system may not support locks; then no process is kept out
     with suppress(OSError):
         try:
             lock(log)
@@ -177,7 +177,7 @@ def _claim(log: IO[str], folder: Path) -> None:
 
 
 def root_of(checkpoint: Path) -> Path:
-    """The run folder that ``checkpoint`` would belong to, by where it stands."""
+    """The run folder that ``checkpoint`` would belong to, by its path."""
     folder = checkpoint.resolve().parent
     return folder.parent if folder.name == "checkpoints" else folder
 

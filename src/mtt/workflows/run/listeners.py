@@ -87,7 +87,7 @@ def _logger_problems(names: Sequence[str]) -> list[Problem]:
             all_names = [*_OWN, *sorted(known)]
             hint = did_you_mean(name, all_names) or f"there are {', '.join(all_names)}"
             if name in ("tensorboard", "wandb"):
-                hint = f"write '{name}: true' as an option of its own"
+                hint = f"write '{name}: true' as a separate option"
             problems.append(Problem(f"there is no logger {name!r}", "loggers", hint))
             continue
         try:

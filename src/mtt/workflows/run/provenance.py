@@ -1,4 +1,4 @@
-"""Where weights come from: stored in checkpoints, and for trainers of their own beside them."""
+"""Where weights come from: stored in checkpoints, or beside those of an own trainer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def file_hash(path: str | Path) -> str:
 
 
 def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
-    """Add to a checkpoint what a trainer of its own left out: architecture and provenance.
+    """Add what an architecture's own trainer left out of a checkpoint: architecture and provenance.
 
     :raises CheckpointError: it cannot be read safely.
     """
@@ -64,7 +64,7 @@ def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
 
 
 def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance in a checkpoint, else that of the run folder in which it stands.
+    """The provenance in a checkpoint, otherwise that of its run folder.
 
     :raises CheckpointError: the file of the run folder is damaged.
     """
