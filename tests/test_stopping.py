@@ -21,7 +21,7 @@ def send(number):
 @pytest.mark.parametrize("number", CODES)
 def test_a_signal_sets_the_flag_and_the_old_handlers_come_back(number):
     before, said = signal.getsignal(number), []
-    with watch_signals(tell=said.append) as stop:
+    with watch_signals(report=said.append) as stop:
         stop_if_asked()
         send(number)
         assert stop.signal == number

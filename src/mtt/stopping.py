@@ -47,14 +47,14 @@ class Stopped(BaseException):
 class StopFlag:
     """Raised by the first signal.
 
-    :param tell: called with one sentence by the handler: it may not print into a buffer.
+    :param report: called with one sentence by the handler: it may not print into a buffer.
     """
 
-    def __init__(self, tell: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, report: Callable[[str], None] = lambda text: None) -> None:
         self.signal: signal.Signals | None = None
         self.started = time.monotonic()
         self.how: How = "between"
-        self._tell = tell
+        self._report = report
         self._asked = 0.0
 
     @property
@@ -69,7 +69,7 @@ class StopFlag:
         if self.signal is None:
             self.signal, self._asked = signal.Signals(number), now
             if self.how != "at once":
-                self._tell(f"{self.signal.name}: stopping; once more to stop at once")
+                self._report(f"{self.signal.name}: stopping; once more to stop at once")
                 return
         elif now - self._asked < REPEATED:
             return
@@ -82,7 +82,7 @@ _flag: StopFlag | None = None
 
 @contextmanager
 def watch_signals(
-    how: How = "between", tell: Callable[[str], None] = lambda text: None
+    how: How = "between", report: Callable[[str], None] = lambda text: None
 ) -> Iterator[StopFlag]:
     """Catch SIGTERM, SIGINT and SIGUSR1 in the block; the handlers before it come back after it.
 
@@ -95,7 +95,7 @@ def watch_signals(
     """
     global _flag
     outermost = _flag is None
-    flag = StopFlag(tell) if _flag is None else _flag
+    flag = StopFlag(report) if _flag is None else _flag
     outer, flag.how = flag.how, how
     try:
         if outermost and threading.current_thread() is threading.main_thread():

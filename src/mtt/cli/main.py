@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
 
     debug = "--debug" in arguments
     try:
-        with watch_signals(tell=render.at_once), bars():
+        with watch_signals(report=render.at_once), bars():
             return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
     except Stopped as stop:
         render.plain(str(stop))

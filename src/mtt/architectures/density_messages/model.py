@@ -136,7 +136,7 @@ class DensityMessages(MLIPModel):
         return {name: [f"heads.{i}"] for i, name in enumerate(self.target_names)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
-        """Each element has a vector of its own; all else is shared."""
+        """Each element has its vector; everything else is shared."""
         return with_known_species(self.state_dict()[name], known, places)
 
 

@@ -10,7 +10,7 @@ from mtt.nn import Neighborhoods, lay_out
 
 
 class GeometryLinear(torch.nn.Linear):
-    """A linear layer in full precision also where autocast is on: 16 bits are no positions."""
+    """A linear layer in full precision under autocast too: 16 bits are too few for positions."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not torch.jit.is_scripting():  # noqa: SIM102  TorchScript reads one without `and`
@@ -27,7 +27,7 @@ class GNNLayer(torch.nn.Module):
     message that has come along it.
 
     :param hypers: options of the model.
-    :param n_types: elements; 0 where the messages tell the neighbour's element.
+    :param n_types: elements; 0 if the messages contain the neighbour's element.
     """
 
     def __init__(self, hypers: Dict[str, Any], n_types: int) -> None:

@@ -10,7 +10,7 @@ from mtt.nn import Neighborhoods, lay_out
 
 
 class Tokens(NamedTuple):
-    """Where tokens stand among each other: those of the atoms first, then those of the pairs."""
+    """The order of the tokens: those of the atoms first, then those of the pairs."""
 
     layout: Neighborhoods  # one row per atom: its own token, then those of its pairs
     bias: Tensor  # [n_atoms, 1, 1, width], log of the weight of each token; -inf in empty slots
@@ -110,7 +110,7 @@ class FeedForward(torch.nn.Module):
 class TransformerLayer(torch.nn.Module):
     """Attention, then a feed-forward network for pairs and a wider one for atoms.
 
-    Atoms are wider than pairs: among the tokens each stands with a projection of its features.
+    Atoms are wider than pairs: among the tokens each is a projection of its features.
 
     :param widths: features of pairs, of atoms, and hidden ones of the pairs' network. That of
         the atoms has twice as many hidden features as they have.

@@ -34,7 +34,7 @@ class RemoteCopy:
     folders, the exported model) when the run is closed. What is copied is a snapshot: the file
     as it was at the event. A thread copies them one after the other; of a file that waits, only
     the newest snapshot is kept. A copy that fails is tried again, then reported; the training
-    goes on.
+    continues.
 
     :param url: any URL that fsspec knows; files go to ``url/<path in the run folder>``.
     :param pauses: seconds before each further attempt.
