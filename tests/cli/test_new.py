@@ -64,4 +64,4 @@ def test_nothing_is_written_where_something_is_wrong(refused: Callable[..., str]
 
 def test_a_folder_that_is_there_is_left_alone(mtt: Mtt, refused: Callable[..., str]) -> None:
     assert mtt("new", "own").code == 0
-    assert "own: is there already; choose another name" in refused("new", "own")
+    assert "own: exists already; choose another name" in refused("new", "own")

@@ -56,7 +56,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def metric_of(checkpoint: Mapping[str, Any]) -> str | None:
-    """The name of what the best epoch of a checkpoint is the best in; None: it does not say."""
+    """The name of the metric of the best epoch of a checkpoint; None if it is not stored."""
     training, state = checkpoint.get(keys.TRAIN_HYPERS), checkpoint.get(keys.TRAINER_STATE)
     chosen = training.get("best_model_metric") if isinstance(training, Mapping) else None
     if checkpoint.get(keys.BEST_EPOCH) is None or not isinstance(chosen, str):

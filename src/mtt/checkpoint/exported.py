@@ -1,4 +1,4 @@
-"""What an exported model says of itself, read without loading its program.
+"""The metadata of an exported model, read without loading its program.
 
 Loading TorchScript can execute code from the file. metatomic writes what a model is as JSON beside
 the program, and into it as texts; those are found by reading opcodes, which runs nothing.

@@ -27,7 +27,7 @@ ZIP_ERRORS: tuple[type[Exception], ...] = (
     ValueError,
     OverflowError,
 )
-"""What ``zipfile`` raises of a damaged file."""
+"""Errors that ``zipfile`` raises for a damaged file."""
 
 MAX_PROGRAM = 256 * 2**20
 """Bytes that the compressed members of an exported model may become: its code, in text."""

@@ -1,4 +1,4 @@
-"""The pickle in a torch file, looked at before it is loaded: a small one can become huge.
+"""The pickle in a torch file, inspected before it is loaded: a small one can become huge.
 
 torch's safe loader runs no code of the file, but calls ``bytearray(10**12)`` or encodes an
 encoded text once more where a file says so, and knows values that hold themselves.
@@ -16,7 +16,7 @@ MAX_DEPTH = 200
 """Levels of values in each other; torch's own pickles have ten."""
 
 SLACK = 2**17
-"""Values, and bytes, that may come on top of ten times the size of the pickle."""
+"""Values, and bytes, that are allowed on top of ten times the size of the pickle."""
 
 SHOWN = 2**28
 """Bytes that expanded tensors, which repeat what they store, may show."""
@@ -31,7 +31,7 @@ class _Bytes(NamedTuple):
 
 
 def wrong_calls(pickle: bytes) -> str:
-    """What in ``pickle`` asks for memory without end; empty if nothing does.
+    """The part of ``pickle`` that requests unbounded memory; empty if there is none.
 
     Follows the opcodes that torch's safe loader knows and calls nothing.
 

@@ -1,4 +1,4 @@
-"""Which checkpoints are kept, and which one a restart takes."""
+"""Which checkpoints are kept, and which one a restart uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a checkpoint: whole, verified and in place, or not at all."""
+"""Writing a checkpoint: complete, verified and in place, or not at all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mtt.errors import CheckpointError, Problem
 def write(
     path: str | Path, checkpoint: Mapping[str, Any], *, keep: str | Path | None = None
 ) -> None:
-    """Write ``checkpoint`` to ``path``, in one step for everyone who looks.
+    """Write ``checkpoint`` to ``path``, in one step for every other process.
 
     It goes to a temporary file in the same folder, onto the disk (fsync), is read back and
     compared, and only then takes its name. At every moment ``path`` is a whole checkpoint,

@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
 
 
 def show_completion(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    """Print where the completion is, and leave."""
+    """Print the path of the completion script, and exit."""
     if wanted:
         from mtt.cli import render
 

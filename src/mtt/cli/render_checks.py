@@ -1,4 +1,4 @@
-"""What ``mtt check`` prints: results as they come, what failures mean, a summary; or JSON."""
+"""Output of ``mtt check``: results as they come, the meaning of failures, a summary; or JSON."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Progress:
             self.status.start()
 
     def __call__(self, outcome: Outcome) -> None:
-        """One line, and more where there is something to say."""
+        """One line, and details of a failure."""
         _print(_row(outcome, self.name))
         for renderable in _details(outcome, self.architecture):
             _print(renderable)
@@ -84,7 +84,7 @@ def heading(target: Target) -> None:
 
 
 def result(one: Result) -> None:
-    """What came of one target: counts, or what is wrong with it."""
+    """The result for one target: counts, or its problems."""
     from rich.text import Text
 
     for i, problem in enumerate(one.problems):
@@ -160,7 +160,7 @@ def _check_data(outcome: Outcome, folder: Path) -> dict[str, Any]:
 
 
 def _row(outcome: Outcome, name_width: int) -> RenderableType:
-    """The promise, what came of it, how long it took."""
+    """The promise, the outcome, the time."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""What ``mtt check`` prints of the data of an options file: a table of findings; or JSON."""
+"""Output of ``mtt check`` for the data of an options file: a table of findings; or JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMED = 5  # frames of a place
 
 
 def findings(found: Sequence[Finding]) -> None:
-    """The table, what is in order below it, and how many there are of each kind."""
+    """The table, what is in order below it, and the number of findings of each kind."""
     from rich.text import Text
 
     console = render.rich_console()

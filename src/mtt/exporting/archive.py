@@ -1,4 +1,4 @@
-"""A model to a light archive: what rebuilds it, without any program."""
+"""Export a model to a light archive: what rebuilds it, without any program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model to a file that metatomic's engines run: whole and verified, or not at all."""
+"""Export a model to a file that metatomic's engines run: complete and verified, or absent."""
 
 from __future__ import annotations
 

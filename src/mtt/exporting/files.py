@@ -1,4 +1,4 @@
-"""The file that is written: tried before any work, and whole when it takes its name."""
+"""The exported file: tested before any work, and complete when it gets its name."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _FLOOR = 1e-3
 
 
 class Reference(NamedTuple):
-    """What a quantity should be, and how large it is where its errors come from."""
+    """The expected values of a quantity, and the magnitude that its errors are relative to."""
 
     values: Tensor
     magnitude: float
@@ -208,7 +208,7 @@ def _magnitude(values: Tensor) -> float:
 
 
 def _farthest(found: Tensor, wanted: Tensor) -> str:
-    """The two numbers that differ most, in full: whether digits or more are lost is seen there."""
+    """The two numbers that differ most, with all digits."""
     place = int((found - wanted).abs().argmax())
     numbers = [float(values.flatten()[place]) for values in (found, wanted)]
     return "where it is {:.12g} instead of {:.12g}".format(*numbers)
@@ -228,7 +228,7 @@ def _energies(model: ModelInterface) -> list[str]:
 def differences(
     expected: dict[str, Reference], found: Results, tolerance: float, eps: float
 ) -> list[str]:
-    """What of ``found`` is missing, not finite, or further from ``expected`` than accepted."""
+    """The quantities of ``found`` that are missing, not finite, or off by more than accepted."""
     problems = []
     for name, wanted in expected.items():
         values = found.get(name)

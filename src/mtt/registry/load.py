@@ -1,4 +1,4 @@
-"""Imports an architecture folder, and checks that it exposes what the contract asks for."""
+"""Imports an architecture folder, and checks that it exposes what the contract requires."""
 
 from __future__ import annotations
 
