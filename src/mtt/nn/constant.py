@@ -1,11 +1,11 @@
-"""Constants that take the network's precision without losing their own."""
+"""Constants that are cast to the network's precision and keep their own."""
 
 import torch
 from torch import Tensor
 
 
 class Constant(torch.nn.Module):
-    """A table of numbers that is not learnt and not stored in checkpoints.
+    """A table of numbers that is not learned and not stored in checkpoints.
 
     It follows the dtype and device of the model that owns it, always rounded from float64,
     so that ``model.float().double()`` has the same numbers as ``model.double()``.

@@ -15,7 +15,7 @@ _RARE = 3  # structures that hold an element
 
 
 def check_elements(structures: Structures) -> Iterator[Finding]:
-    """What the compositions of the training set leave open."""
+    """Baselines that the compositions of the training set do not determine."""
     if "training" not in structures.names:
         return
     training = structures.part == structures.names.index("training")

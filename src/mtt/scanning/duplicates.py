@@ -56,7 +56,7 @@ def _other_energy(structures: Structures, name: str, one: Index, other: Index) -
 def _apart(
     structures: Structures, name: str, copies: Index, original: Index
 ) -> tuple[Index, Float]:
-    """Copies with atoms in the same order, and how far their forces are from the original's."""
+    """Copies with atoms in the same order, and deviations of forces from the original's."""
     if not structures.info.targets[name].has_forces:
         return copies[:0], np.empty(0)
     rest = copies[structures.order[copies] == structures.order[original[copies]]]

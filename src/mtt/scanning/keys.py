@@ -99,7 +99,7 @@ def check_keys(
 
 
 def _others(path: str, part: str, keys: Sequence[Key]) -> Iterator[Finding]:
-    """One note of all keys that look like no label."""
+    """One note of all keys that do not look like labels."""
     if keys:
         listed = ", ".join(repr(key.name) for key in keys[:_SHOWN])
         listed += f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""

@@ -1,4 +1,4 @@
-"""Structures that are held out although ones like them, next to them in a file, are trained on."""
+"""Held-out structures whose similar neighbours in the same file are trained on."""
 
 from __future__ import annotations
 

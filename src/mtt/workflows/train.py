@@ -63,7 +63,7 @@ _SCORE_BATCH = 16
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training leaves behind.
+    """The results of a training.
 
     :param model: the exported model; None after a dry run, as the others.
     :param checkpoint: latest and best weights, and all that a restart needs.

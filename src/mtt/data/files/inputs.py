@@ -1,4 +1,4 @@
-"""What ``read_from`` names: a file, a pattern, or a list of both, with ``~`` and ``$VAR``."""
+"""The files of ``read_from``: a file, a pattern, or a list of both, with ``~`` and ``$VAR``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels that are zero: usually what a program writes when it has nothing to say."""
+"""Labels that are zero: many programs write zero for a missing value."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _same_in_blocks(structures: Structures, one: Block, two: Block) -> Mask:
 def _same_reordered(
     numbers: list[Float], points: list[Float], cell: Float, pbc: Mask, near: float
 ) -> bool:
-    """Whether some translation brings every atom upon one of the same element."""
+    """Whether some translation maps every atom onto one of the same element."""
     kinds, counts = np.unique(numbers[0], return_counts=True)
     rarest = kinds[counts.argmin()]
     other = numbers[0][:, None] != numbers[1]

@@ -55,12 +55,12 @@ def explain(factor: float, energy_unit: str, length_unit: str) -> str:
 
 
 def same(factor: float, expected: float, near: float = _NEAR) -> bool:
-    """Whether two positive factors are the same but for noise."""
+    """Whether two positive factors are the same within noise."""
     return bool(factor > 0 and abs(np.log(factor / expected)) < near)
 
 
 def between(unit: str, other: str) -> float:
-    """How many of ``other`` one ``unit`` is; both are energies, or both are lengths."""
+    """The value of one ``unit`` in ``other``; both are energies, or both are lengths."""
     return float(unit_conversion_factor(unit, other))
 
 
