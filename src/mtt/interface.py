@@ -37,7 +37,7 @@ Listener = Callable[[str, Mapping[str, Any], int], None]
 
 @dataclass(frozen=True)
 class Run:
-    """What the platform tells a trainer about the run that it belongs to.
+    """What a trainer knows about the run that it belongs to.
 
     :param seed: seed of everything random in the run.
     :param architecture: name of the architecture, as checkpoints store it.
@@ -89,7 +89,7 @@ class ModelInterface(torch.nn.Module, ABC):
     def platform_hypers(cls) -> Dict[str, Any]:
         """Model options of the platform, below the folder's own; empty but for its own models.
 
-        They are validated as ``mtt:model``, and stand in ``hypers`` where they are set.
+        They are validated as ``mtt:model``, and are in ``hypers`` if they are set.
         """
         return {}
 
@@ -118,7 +118,7 @@ class ModelInterface(torch.nn.Module, ABC):
 
     @abstractmethod
     def restart(self, dataset_info: DatasetInfo) -> ModelInterface:
-        """This model, made ready to go on with ``dataset_info``.
+        """This model, made ready to continue with ``dataset_info``.
 
         Called after loading, for restarts and for fine-tuning.
 
@@ -158,7 +158,7 @@ class TrainerInterface(ABC):
     run: Run = Run()
     """The run that the trainer belongs to; set by the platform before :meth:`train`.
 
-    A trainer tells its listeners what happens, by the categories of the page "Logging".
+    A trainer reports events to its listeners, by the categories of the page "Logging".
     """
 
     def __init__(self, hypers: Dict[str, Any]) -> None:
@@ -213,7 +213,7 @@ class TrainerInterface(ABC):
     def load_checkpoint(
         cls, checkpoint: Dict[str, Any], hypers: Dict[str, Any], context: Context
     ) -> TrainerInterface:
-        """A trainer that goes on where ``checkpoint`` stopped, with ``hypers``."""
+        """A trainer that continues where ``checkpoint`` stopped, with ``hypers``."""
 
     @classmethod
     @abstractmethod

@@ -242,7 +242,7 @@ def test_functions_of_pairs_keep_float32_in_mixed_precision():
         assert torch.equal(low, exact)
 
 
-def test_targets_of_structures_and_of_atoms_have_heads_of_their_own():
+def test_targets_of_structures_and_of_atoms_have_separate_heads():
     targets = {
         "energy": TargetInfo.energy(forces=True),
         "mtt::charge": TargetInfo(unit="e", sample_kind="atom"),

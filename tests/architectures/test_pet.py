@@ -120,7 +120,7 @@ def test_messages_carry_one_cutoff_further_with_each_layer():
     assert make(num_gnn_layers=3).interaction_range() == 12.0
 
 
-def test_no_net_force_and_no_force_on_lone_atoms():
+def test_no_net_force_and_no_force_on_isolated_atoms():
     model = make()
     forces = predict(model, molecule(), ase.Atoms("O")).forces
     assert float(forces[:9].sum(0).abs().max()) < 1e-13
@@ -140,7 +140,7 @@ def test_mixed_precision_agrees_with_float32_within_its_digits(autocast):
     assert float(low.forces[:9].sum(0).abs().max()) < 1e-5 * float(low.forces.abs().sum())
 
 
-def test_targets_of_structures_and_of_atoms_have_readouts_of_their_own():
+def test_targets_of_structures_and_of_atoms_have_separate_readouts():
     targets = {
         "energy": TargetInfo.energy(forces=True),
         "mtt::charge": TargetInfo(unit="e", sample_kind="atom"),

@@ -191,7 +191,7 @@ def test_each_file_is_parsed_once(file, energy_options: Make, monkeypatch, h2) -
     assert opened == [str(path)]
 
 
-def test_labels_may_stand_in_another_file_of_the_same_structures(
+def test_labels_may_be_in_another_file_of_the_same_structures(
     file, energy_options: Make, h2
 ) -> None:
     systems = file(h2(), h2(), name="systems.xyz")
@@ -233,7 +233,7 @@ def test_indices_select_structures_in_their_order(file, energy_options: Make, h2
     assert frames[0].source == f"{path}, frame 4"
 
 
-def test_bad_indices_are_all_told(file, energy_options: Make, h2, refuse) -> None:
+def test_all_bad_indices_are_reported(file, energy_options: Make, h2, refuse) -> None:
     path = file(*[h2(energy=float(i)) for i in range(5)])
     assert refuse(energy_options(path, indices=[1, 7, 1, -1])).splitlines() == [
         "set.xyz: indices [7, -1] (2 in all) are not in 0 … 4; "

@@ -75,7 +75,7 @@ def test_every_architecture_that_is_found_has_a_page(pages: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("name", WITH_SCHEMA)
-def test_a_page_tells_every_option_once(name: str, pages: dict[str, str]) -> None:
+def test_a_page_has_every_option_once(name: str, pages: dict[str, str]) -> None:
     one = FOUND[name].load()
     told = re.findall(r"^\| `([^`]+)` \|", pages[name], re.MULTILINE)
     assert len(set(told)) == len(told)
@@ -125,7 +125,7 @@ def test_a_folder_without_prose_has_a_page_of_facts(texts: SimpleNamespace, fold
     summary = registry.find("dropped", [folder]).summary
     assert summary
     assert page.startswith(f"# dropped\n\n{summary}\n\n| | |\n")
-    assert "| trained by | a trainer of its own |" in page
+    assert "| trained by | its own trainer |" in page
     assert "| predicts | what its code accepts; it does not declare it |" in page
 
 

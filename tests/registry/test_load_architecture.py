@@ -175,7 +175,7 @@ def test_a_module_of_the_folder_that_is_imported_absolutely_is_recognised(folder
 
 
 @pytest.mark.parametrize("module", [".modle", "mtt.modle"])
-def test_a_module_that_nobody_can_install_is_not_to_be_installed(folder, module) -> None:
+def test_no_command_is_suggested_for_a_module_that_cannot_be_installed(folder, module) -> None:
     path = folder(__init__=f"from {module} import Model")
     with pytest.raises(ArchitectureError, match=r"__init__\.py:1: .* no module '.*modle'$"):
         load(path)
@@ -190,7 +190,7 @@ def test_a_module_that_nobody_can_install_is_not_to_be_installed(folder, module)
         ("from mtt import absent", r"model\.py:1: .*ImportError: cannot import name 'absent'"),
     ],
 )
-def test_a_broken_file_is_told_with_its_line_and_cause(folder, model, message) -> None:
+def test_a_broken_file_is_reported_with_its_line_and_cause(folder, model, message) -> None:
     with pytest.raises(ArchitectureError, match=message):
         load(folder(model=model))
 
@@ -205,7 +205,7 @@ def test_a_mended_folder_can_be_loaded_in_the_same_process(folder) -> None:
     assert load(path).trainer.__name__ == "Trainer"
 
 
-def test_a_broken_neighbour_disturbs_nobody(folder) -> None:
+def test_a_broken_neighbour_affects_no_other(folder) -> None:
     folder("broken", __init__="def (:")
     folder("breaks", __init__="raise SystemExit(3)", **{"default-hypers": "{"})
     assert load(folder()).name == "idle"

@@ -66,14 +66,14 @@ def test_a_class_hides_no_other_name(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused(name: str, hint: str, tmp_path: Path) -> None:
-    with pytest.raises(ArchitectureError, match="begins with a small letter") as refused:
+    with pytest.raises(ArchitectureError, match="begins with a lower-case letter") as refused:
         write_architecture(name, tmp_path / "empty")
     assert refused.value.problems[0].hint == hint
     assert not (tmp_path / "empty").exists()
 
 
 def test_a_word_of_python_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArchitectureError, match="'lambda' is a word of the language Python"):
+    with pytest.raises(ArchitectureError, match="'lambda' is a keyword of Python"):
         write_architecture("lambda", tmp_path)
 
 
@@ -88,12 +88,12 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, monkeypatch) -> None:
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    with pytest.raises(ArchitectureError, match="own: is there already; choose another name"):
+    with pytest.raises(ArchitectureError, match="own: exists already; choose another name"):
         write_architecture("own", tmp_path)
     assert list((tmp_path / "own").iterdir()) == []
 
 
-def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
+def test_a_place_that_is_not_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchitectureError, match=r"file: is a file, not a folder"):
         write_architecture("own", tmp_path / "file")

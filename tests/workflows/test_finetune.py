@@ -161,7 +161,7 @@ def assert_same_predictions(live: Any, merged: Any, folder: RunFolder) -> None:
                 torch.testing.assert_close(*numbers, rtol=1e-12, atol=1e-12)
 
 
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(tuning: dict[str, Any], fit: Fit) -> None:
+def test_a_stopped_run_resumes_bit_for_bit(tuning: dict[str, Any], fit: Fit) -> None:
     by(tuning, "lora", rank=1, alpha=2)["architecture"]["training"]["num_epochs"] = 3
     straight = fit(tuning)
 
@@ -185,7 +185,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tuning: dict[str, Any], fit:
         fit(tuning, resumed.checkpoint)
 
 
-def test_a_chain_of_three_tells_where_its_weights_come_from(
+def test_a_chain_of_three_records_the_origin_of_its_weights(
     tuning: dict[str, Any], source: Path, fit: Fit
 ) -> None:
     second = fit(by(tuning, "lora", rank=1)).checkpoint
@@ -206,7 +206,7 @@ def test_a_chain_of_three_tells_where_its_weights_come_from(
     assert before["source"]["provenance"]["seed"] == 1
 
 
-def test_it_goes_on_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) -> None:
+def test_it_resumes_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) -> None:
     folder = fit(tuning)
     tuning["architecture"]["training"]["num_epochs"] = 2
     assert fit(tuning, "auto").path.samefile(folder.path)

@@ -163,4 +163,4 @@ class DatasetInfo:
 
 def _check_type(key: str, value: Any, kind: type) -> None:
     if type(value) is not kind:
-        raise TypeError(f"{key}: {value!r} is no {kind.__name__}")
+        raise TypeError(f"{key}: {value!r} is not of type {kind.__name__}")

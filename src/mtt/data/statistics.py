@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers: told before training."""
+"""Statistics of a data set, reported before training."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Root mean squared (RMSE) and mean absolute errors (MAE) are quotients of sums over all
 labelled components, and the largest error (MaxAE) is the largest of those of the batches. Only
 the sums and maxima are kept, in float64 on the device of the predictions. What is scored, and
-under which names, stands in :mod:`mtt.evaluation.quantities`.
+under which names, is defined in :mod:`mtt.evaluation.quantities`.
 """
 
 from __future__ import annotations

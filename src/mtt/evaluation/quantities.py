@@ -11,7 +11,7 @@ name                  error of                               counted
 ====================  =====================================  ==========================
 
 These are the names of the target called ``energy``. Derivatives of another target carry its
-name (``mtt::E2 forces``); targets that are no energy of a structure are scored as they are.
+name (``mtt::E2 forces``); targets that are not energies of structures are scored as they are.
 Extended, parts of these are scored as well:
 
 ====================  ======================================================================

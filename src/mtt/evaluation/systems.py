@@ -78,7 +78,7 @@ def requested_lists(model: ModelInterface | AtomisticModel) -> list[NeighborList
     if not isinstance(model, ModelInterface):
         inputs = sorted(model.requested_inputs(use_new_names=True))
         if inputs:
-            what = f"the model needs {', '.join(inputs)} besides the structures"
+            what = f"the model needs {', '.join(inputs)} in addition to the structures"
             raise ArchitectureError(what, hint="such models are not available yet")
     lists: list[NeighborListOptions] = model.requested_neighbor_lists()
     return lists

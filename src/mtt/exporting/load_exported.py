@@ -30,5 +30,5 @@ def load_exported(path: str | Path, extensions: str | Path | None = None) -> Ato
     except (RuntimeError, ValueError) as error:
         cause = whole_text(error)
         raise CheckpointError(
-            f"is no exported model that can be loaded: {cause}", where=str(path)
+            f"is not an exported model that can be loaded: {cause}", where=str(path)
         ) from error

@@ -1,4 +1,4 @@
-"""Constants that take the network's precision without losing their own."""
+"""Constants that are cast to the network's precision and keep their own."""
 
 from typing import Callable, Self
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Constant(torch.nn.Module):
-    """A table of numbers that is not learnt and not stored in checkpoints.
+    """A table of numbers that is not learned and not stored in checkpoints.
 
     It follows the dtype and device of the model that owns it, always rounded from float64,
     so that ``model.float().double()`` has the same numbers as ``model.double()``.

@@ -89,7 +89,7 @@ def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
 
 def _bessel_zeros(l: int, limit: float) -> np.ndarray:
     """Positive zeros of j_l up to and including ``limit``, ascending, by bisection."""
-    # zeros are more than π/2 apart and the first one lies beyond l
+    # zeros are more than π/2 apart and the first one is larger than l
     grid = np.arange(max(l, 1), limit + 1.0, 0.1)
     signs = np.sign(_spherical_bessel(l, grid))
     low = grid[:-1][signs[:-1] != signs[1:]]

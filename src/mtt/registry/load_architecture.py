@@ -1,4 +1,4 @@
-"""Imports an architecture folder, and checks that it exposes what the contract asks for."""
+"""Imports an architecture folder, and checks that it exposes what the contract requires."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _import_folder(found: ArchitectureFolder, name: str) -> ModuleType:
 
 
 def _forget(name: str, before: set[str]) -> None:
-    """Remove what a failed import left, so that the next attempt starts anew."""
+    """Remove what a failed import left, so that the next attempt starts from scratch."""
     for loaded in set(sys.modules) - before:
         if loaded == name or loaded.startswith(f"{name}."):
             del sys.modules[loaded]
@@ -110,7 +110,7 @@ def _import_error(error: BaseException, found: ArchitectureFolder, name: str) ->
     if missing.startswith(f"{name}.") or top == "mtt":
         return ArchitectureError(f"{what}: there is no module {missing!r}", where=where)
     if any((found.folder / f"{top}{suffix}").exists() for suffix in ("", ".py")):
-        hint = f"it lies in the same folder: write `from .{top} import ...`"
+        hint = f"it is in the same folder: write `from .{top} import ...`"
         return ArchitectureError(f"{what}: there is no module {missing!r}", where=where, hint=hint)
     distribution = found.origin.removeprefix("package ") if found.module else "mtt"
     hint = install_command(missing, found.name, distribution)
@@ -153,7 +153,7 @@ def _class_problems(module: ModuleType, key: str, base: type[Any], path: str) ->
     if value is None:
         yield Problem(f"{key} is missing", path, f"it must be a subclass of mtt.{base.__name__}")
     elif not fits:
-        # the printing of somebody's half-made object may fail; reprlib's does not
+        # repr of an unfinished object may fail; reprlib's does not
         shown = value if isinstance(value, type) else reprlib.repr(value)
         yield Problem(f"{key} is {shown}, not a subclass of mtt.{base.__name__}", path)
     elif methods := ", ".join(sorted(value.__abstractmethods__)):

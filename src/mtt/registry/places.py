@@ -1,4 +1,4 @@
-"""The places where architecture folders lie. Nothing of them is imported."""
+"""The places of architecture folders. Nothing is imported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BUILT_IN: tuple[tuple[str, str, State], ...] = (
 def search(extra_dirs: Sequence[str | Path]) -> Iterator[Found]:
     """Every architecture folder, place by place; names may come twice.
 
-    :raises ArchitectureError: one of ``extra_dirs``, or of the variable, is no folder.
+    :raises ArchitectureError: one of ``extra_dirs``, or of the variable, is not a folder.
     """
     yield from _built_in()
     for folder, origin in _given(extra_dirs):
@@ -93,7 +93,7 @@ def _installed(point: EntryPoint) -> Found:
     origin = f"package {point.dist.name}" if point.dist is not None else "entry point"
     folder = _locate(point.module)
     if folder is None:
-        problem = f"the entry point of {origin} names {point.module!r}, which is no package"
+        problem = f"the entry point of {origin} names {point.module!r}, which is not a package"
         folder = Path(*point.module.split("."))
     else:
         lacking = missing_files(folder)

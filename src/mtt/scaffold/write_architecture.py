@@ -1,4 +1,4 @@
-"""The folder ``template`` is an architecture itself; a new one is the same with its own name."""
+"""The folder ``template`` is an architecture itself; a new one is a copy with another name."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mtt.errors import ArchitectureError, Problem
 from mtt.registry import Found, discover
 
 FILES = {
-    "__init__.py": "which classes the model and the trainer are; whom to ask",
+    "__init__.py": "the classes of model and trainer; the maintainers",
     "model.py": "the physics: `atomic_energies` is the function to change",
     "trainer.py": "the platform's engine, with all options of training",
     "default-hypers.yaml": "the default of every option",
-    "schema-hypers.json": "what the options may be, and what they mean",
-    "README.md": "what it is, and how to use it",
+    "schema-hypers.json": "the allowed values of the options, and their meaning",
+    "README.md": "description and use",
 }
-"""What is written, and what each file holds."""
+"""The files that are written, and their content."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-# names in the template that stand for those of the new architecture
+# names in the template that are replaced by those of the new architecture
 _PLACEHOLDER, _PLACEHOLDER_CLASS = "my_architecture", "MyArchitecture"
 
 
@@ -32,8 +32,8 @@ def write_architecture(name: str, parent: Path) -> Path:
     """Write the architecture ``name`` into the folder ``parent``, which is made if need be.
 
     :returns: the new folder, ``parent / name``.
-    :raises ArchitectureError: the name cannot be used or is taken, or the folder is there
-        already or cannot be written; all that is wrong.
+    :raises ArchitectureError: the name cannot be used or is taken, or the folder exists
+        already or cannot be written; all problems at once.
     """
     folder = parent / name
     problems = [*_name_problems(name), *_folder_problems(folder)]
@@ -42,7 +42,7 @@ def write_architecture(name: str, parent: Path) -> Path:
     texts = rendered(name)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # whole or not at all: half a folder would look like an architecture
+        # complete or absent: an incomplete folder would look like an architecture
         with temporary_folder(folder) as temporary:
             for file, text in texts.items():
                 (temporary / file).write_text(text, encoding="utf-8")
@@ -83,11 +83,11 @@ def _imported(sources: Iterable[str]) -> set[str]:
 def _name_problems(name: str) -> Iterator[Problem]:
     where = f"mtt new {name}"
     if not _NAME.fullmatch(name):
-        what = "a name begins with a small letter and holds small letters, digits and underscores"
+        what = "a name begins with a lower-case letter; lower-case letters, digits and _ follow"
         yield Problem(what, where, _suggestion(name))
         return
     if keyword.iskeyword(name):
-        yield Problem(f"{name!r} is a word of the language Python", where, "choose another name")
+        yield Problem(f"{name!r} is a keyword of Python", where, "choose another name")
     known: dict[str, Found] = discover()
     if name in known:
         what = f"there is an architecture {name!r} already, in {known[name].folder}"
@@ -103,6 +103,6 @@ def _suggestion(name: str) -> str:
 def _folder_problems(folder: Path) -> Iterator[Problem]:
     if folder.exists() or folder.is_symlink():
         hint = "choose another name, or another folder to write it into"
-        yield Problem("is there already", str(folder), hint)
+        yield Problem("exists already", str(folder), hint)
     if folder.parent.exists() and not folder.parent.is_dir():
         yield Problem("is a file, not a folder to write into", str(folder.parent))

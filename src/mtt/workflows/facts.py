@@ -16,7 +16,7 @@ from mtt.training import MLIPTrainer
 
 @dataclass(frozen=True)
 class Facts:
-    """An architecture, as its folder and its classes tell.
+    """An architecture, as described by its folder and its classes.
 
     :param summary: one line.
     :param prose: its ``README.md``; empty where there is none.
@@ -25,7 +25,7 @@ class Facts:
     :param engine: whether the platform's engine trains it.
     :param unpromised: checks of ``mtt.testing`` that it does not promise to pass, with reasons.
     :param model_rows: options of the model; empty where no schema describes them.
-    :param training_rows: options of a trainer of its own; empty where the platform's trains it.
+    :param training_rows: options of the architecture's own trainer; empty for the platform's.
     """
 
     architecture: Architecture
@@ -40,7 +40,7 @@ class Facts:
 
 
 def gather(found: Found) -> Facts:
-    """Load an architecture and tell what it is.
+    """Load an architecture and describe it.
 
     :raises ArchitectureError: it cannot be loaded.
     """
@@ -68,7 +68,7 @@ def _glance(one: Architecture) -> Iterator[tuple[str, str]]:
     yield "devices", ", ".join(model.__supported_devices__)
     dtypes = [str(dtype).removeprefix("torch.") for dtype in model.__supported_dtypes__]
     yield "precisions", ", ".join(dtypes)
-    own = "a trainer of its own"
+    own = "its own trainer"
     yield "trained by", "the platform's engine" if issubclass(one.trainer, MLIPTrainer) else own
     yield "fine-tuning", _finetuning(model)
     if issubclass(model, MLIPModel) and model.__target_hypers__:
@@ -111,5 +111,5 @@ def _rows(one: Architecture, section: str) -> tuple[Row, ...]:
     part = properties.get(section, {})
     if one.schema is None or part.get("$ref") == TRAINING:
         return ()
-    # what the section refers to stands beside it: $defs
+    # the section refers to $defs beside it
     return tuple(rows(Source({**one.schema, **part}, one.default_hypers[section])))

@@ -149,7 +149,7 @@ def restarted(
     options: TrainingOptions,
     info: DatasetInfo,
 ) -> Start:
-    """The run of a checkpoint, to go on where it stopped."""
+    """The run of a checkpoint, to resume where it stopped."""
     checkpoint, path = restart.checkpoint, restart.path
     _check_architecture(restart.architecture, architecture, path)
     _check_finetuning(restart, options.finetune)
@@ -165,7 +165,7 @@ def restarted(
 
 
 def _check_finetuning(restart: Restart, finetune: FinetuneOptions) -> None:
-    """A run that was fine-tuned goes on to be, in the same way."""
+    """A fine-tuned run can only be resumed with the same fine-tuning options."""
     known = restart.provenance
     if known.get("start") != "finetune":
         return

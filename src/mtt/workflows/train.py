@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training leaves behind.
+    """The results of a training.
 
     :param model: the exported model; None after a dry run, as the others.
     :param checkpoint: latest and best weights, and all that a restart needs.
@@ -136,7 +136,7 @@ def check_only(
     """Everything up to the first step: options, data, model and trainer, all checked.
 
     :param output: None where nothing will be written.
-    :param dry_run: tell what was found: there is no training that would.
+    :param dry_run: report what was found, since no training follows that would.
     :param ranks: that check together; None: this process alone.
     """
     known = SerialRanks() if ranks is None else ranks
@@ -182,20 +182,20 @@ def read_inputs(
     command = command_of(raw.source, output or named, tuple(overrides), tuple(folders))
     seeded = raw.base.get("seed") is not None
     wanted = Wanted(command, resolved.to_dict(), seeded, architecture)
-    going_on = find_restart(restart, wanted, folders)
+    resumed = find_restart(restart, wanted, folders)
     if output is not None:
-        refuse_to_overwrite(named, raw, resolved, going_on)
-    if going_on is not None:
-        resolved = with_its_options(resolved, raw, going_on, folders)
+        refuse_to_overwrite(named, raw, resolved, resumed)
+    if resumed is not None:
+        resolved = with_its_options(resolved, raw, resumed, folders)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = drop_losses_without_labels(resolved, raw, data.info)
     with raw.locating(("architecture", "training")):
         resolved = with_numbers(resolved, architecture, data.info, folders)
         training = training_options(architecture, resolved.architecture["training"])
-    if going_on is not None:
-        check_same_data(going_on, fingerprint(data), data.info, resolved)
-    found = (raw, resolved, architecture, data, going_on)
+    if resumed is not None:
+        check_same_data(resumed, fingerprint(data), data.info, resolved)
+    found = (raw, resolved, architecture, data, resumed)
     return Plan(*found, device, dtype, named, folders, command, training)
 
 
@@ -257,7 +257,7 @@ def run(
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators that a trainer of its own may draw from."""
+    """Seed the generators that an architecture's own trainer may draw from."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

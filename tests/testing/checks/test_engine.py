@@ -74,7 +74,7 @@ def test_a_sum_over_atoms_that_were_not_asked_for(make_subject, tiny) -> None:
     assert list(found) == [SELECTED.name]
 
 
-def test_what_cannot_be_exported_is_told_once(make_subject, tiny) -> None:
+def test_a_model_that_cannot_be_exported_is_reported_once(make_subject, tiny) -> None:
     class Pythonic(tiny):
         def smooth(self, r: Tensor) -> Tensor:
             return {3: (1 - r / self.cutoff) ** 3}[sum([1, 2], start=0)]

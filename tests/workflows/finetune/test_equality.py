@@ -102,7 +102,7 @@ def test_without_a_common_element_there_is_nothing_to_compare(caplog):
 @pytest.mark.parametrize(
     ("kind", "names"), [(Careless, ["CH4", "H2O"]), (Forgetful, ["CH4", "C2H2"])]
 )
-def test_a_difference_that_nobody_can_explain_stops_the_run(kind, names):
+def test_an_unexplained_difference_stops_the_run(kind, names):
     with pytest.raises(TrainingError) as caught:
         compared(kind, molecules(*names))
     text = str(caught.value)

@@ -76,7 +76,7 @@ def test_every_event_comes_once_and_in_order(tiny: dict[str, Any]) -> None:
     assert saved < events.index(("epoch", best))
 
 
-def test_the_test_set_is_told_with_names_and_units(tiny: dict[str, Any]) -> None:
+def test_errors_on_the_test_set_are_reported_with_names_and_units(tiny: dict[str, Any]) -> None:
     told: list[Mapping[str, Any]] = []
     result = train(tiny, listeners=[lambda c, v, e: c == "test" and told.append(v)])  # type: ignore[func-returns-value]
     (values,) = told
@@ -139,7 +139,7 @@ def test_what_is_not_there_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("option", ["tensorboard", "wandb", "remote"])
-def test_a_missing_package_is_told_with_its_extra(
+def test_a_missing_package_is_reported_with_its_extra(
     options_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     monkeypatch.setattr("mtt.training.reporting.logger_kind.find_spec", lambda name: None)
@@ -148,7 +148,7 @@ def test_a_missing_package_is_told_with_its_extra(
         check_listeners(options_of(**{option: value}))
 
 
-def test_a_run_is_copied_whole_below_a_folder_of_its_own(tiny: dict[str, Any], here: Path) -> None:
+def test_a_whole_run_is_copied_below_a_separate_folder(tiny: dict[str, Any], here: Path) -> None:
     result = train({**tiny, "remote": f"file://{here}/there", "tensorboard": True})
     folder = result.directory
     assert folder is not None

@@ -157,7 +157,7 @@ def molecules(
             ends = word.split("-")
             if len(ends) != 2 or not all(e.isdecimal() and int(e) < len(numbers) for e in ends):
                 hint = f"two atoms from 0 to {len(numbers) - 1}: 0-1"
-                problems.append(Problem(f"{word!r} is no bond", f"{where}.bonds", hint))
+                problems.append(Problem(f"{word!r} is not a bond", f"{where}.bonds", hint))
             else:
                 pairs.append(sorted(map(int, ends)))
         indices = [atomic_types.index(z) for z in numbers]

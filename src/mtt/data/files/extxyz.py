@@ -262,7 +262,7 @@ def _bad_word(words: list[tuple[str, ...]], column: _Column, convert: Any) -> _F
 def _atomic_numbers(values: Float) -> Any:
     for atom, value in enumerate(values):
         if not (0 <= value < 1000 and value == int(value)):
-            raise _FrameError(f"{value:g} is no atomic number (atom {atom})", atom + 2)
+            raise _FrameError(f"{value:g} is not an atomic number (atom {atom})", atom + 2)
     return values.astype(np.int64)
 
 

@@ -72,7 +72,7 @@ class Finder:
                 yield self._apart(points, box, pbc, quantities, source(k))
 
     def refusal(self, points: Float, box: Float, pbc: Mask) -> tuple[type[MttError], str] | None:
-        """What is said of a structure whose list cannot be had; else None."""
+        """The problem of a structure whose list cannot be computed; else None."""
         lack = _lack(points, box, pbc, self.cutoff)
         if lack:
             return OutOfMemory, lack

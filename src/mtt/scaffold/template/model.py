@@ -13,20 +13,20 @@ from mtt.nn import SmoothCutoff
 class MyArchitecture(MLIPModel):
     """E_i = network(densities of the neighbours of atom i, and squares of their dipoles)."""
 
-    __checkpoint_version__ = 1  # raise it when old checkpoints no longer load
-    __supported_devices__ = ["cuda", "cpu"]  # the first that the machine has is taken
+    __checkpoint_version__ = 1  # raise it when the format changes
+    __supported_devices__ = ["cuda", "cpu"]  # the first available one is used
     __supported_dtypes__ = [torch.float32, torch.float64]
     __default_metadata__ = ModelMetadata(name="my_architecture")
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)
-        self.cutoff = float(hypers["cutoff"])  # the platform makes neighbour lists of this radius
+        self.cutoff = float(hypers["cutoff"])  # radius of the platform's neighbour lists
         self.n_types, n, width = len(dataset_info.atomic_types), hypers["n_radial"], hypers["width"]
         self.fade = SmoothCutoff(self.cutoff, hypers["cutoff_width"])
         self.spread = self.cutoff / n  # standard deviation of the Gaussians
         # buffers follow the model to its device and precision, and into checkpoints
         self.register_buffer("centres", torch.linspace(0.0, self.cutoff, n))
-        # without biases the network of no neighbours is 0: a single atom has its baseline energy
+        # without biases, an atom without neighbours has exactly its baseline energy
         self.mix = torch.nn.Linear(self.n_types * n, width, bias=False)
         self.element = torch.nn.Linear(self.n_types, 2 * width, bias=False)
         self.hidden = torch.nn.Linear(2 * width, width, bias=False)

@@ -20,7 +20,7 @@ def check_constant(
 ) -> Iterator[Finding]:
     """Values that are the same in many frames, and components of forces that never change.
 
-    :param copies: [n] structures that stand in the data before; these may repeat labels.
+    :param copies: [n] copies of earlier structures; these may repeat labels.
     """
     for name, info in structures.info.targets.items():
         if info.per_atom or info.properties > 1:

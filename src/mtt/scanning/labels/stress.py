@@ -70,7 +70,7 @@ def _judge(name: str, word: str, volumes: Float, found: Steps) -> Answer:
 
 
 def _decide(found: Steps, by_part: Float) -> tuple[Decision | None, list[Decision]]:
-    """The decision that leaves least open, and all that leave nothing open.
+    """The decision with the fewest open components, and all without any.
 
     Short steps are the most precise, long ones are more.
     """

@@ -1,4 +1,4 @@
-"""Steps from one structure to a similar one, and the work that forces and stresses do along them.
+"""Steps from one structure to a similar one, and the work of forces and stresses along them.
 
 Along a small step an energy changes by what its labels say, to second order:
 
@@ -170,7 +170,7 @@ def _nearest(points: Float, k: int) -> Index:
 
 
 class _Path(NamedTuple):
-    """The way from some structures to others, the second ones turned upon the first."""
+    """Displacements from some structures to others, the second ones rotated onto the first."""
 
     one: Block
     two: Block

@@ -161,7 +161,7 @@ class Structures:
 
 
 def _names(columns: Columns, structures: Index) -> list[str]:
-    """What :meth:`Columns.source` says of each of ``structures``, all at once."""
+    """:meth:`Columns.source` of each of ``structures``, all at once."""
     if not columns.parts:
         return [columns.source(i) for i in structures.tolist()]
     ends = np.cumsum([len(part) for part in columns.parts])

@@ -55,17 +55,17 @@ def explain(factor: float, energy_unit: str, length_unit: str) -> str:
 
 
 def same(factor: float, expected: float, near: float = _NEAR) -> bool:
-    """Whether two positive factors are the same but for noise."""
+    """Whether two positive factors are the same within noise."""
     return bool(factor > 0 and abs(np.log(factor / expected)) < near)
 
 
 def between(unit: str, other: str) -> float:
-    """How many of ``other`` one ``unit`` is; both are energies, or both are lengths."""
+    """The value of one ``unit`` in ``other``; both are energies, or both are lengths."""
     return float(unit_conversion_factor(unit, other))
 
 
 def _known(unit: str, units: tuple[str, ...]) -> str:
-    """``unit`` as it stands in ``units``, whatever its spelling; the first where it is empty."""
+    """``unit`` as spelled in ``units``; the first one if it is empty."""
     if not unit:
         return units[0]
     matches = (one for one in units if same(float(unit_conversion_factor(unit, one)), 1.0))

@@ -85,7 +85,7 @@ def check_range(subject: Subject) -> None:
     """No atom feels others beyond the interaction range that the exported file declares."""
     model = subject.graph_model()
     if model is None:
-        raise DoesNotApply("only models built on MLIPModel tell the energies of single atoms")
+        raise DoesNotApply("only models built on MLIPModel have energies of single atoms")
     with _exported(subject) as path:
         reach = load_atomistic_model(str(path)).capabilities().interaction_range
     if not math.isfinite(reach):
@@ -117,7 +117,7 @@ def _exported(subject: Subject) -> Iterator[Path]:
     try:
         content = subject.exported()
     except Exception as error:  # code of an architecture can raise anything
-        raise DoesNotApply("the model cannot be exported, as another check tells") from error
+        raise DoesNotApply("the model cannot be exported, as another check reports") from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.pt")
         path.write_bytes(content)

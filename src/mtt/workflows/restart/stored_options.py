@@ -75,7 +75,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
 
 
 def is_same_experiment(old: Mapping[str, Any], new: Mapping[str, Any], seeded: bool) -> bool:
-    """Whether one run could be the other's continuation: they learn the same from the same data.
+    """Whether one run could continue the other: they train the same model on the same data.
 
     How long they are and what is written down of them may differ. Numbers that a checkpoint has
     are compared when one of the runs is taken.

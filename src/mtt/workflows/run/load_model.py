@@ -51,7 +51,7 @@ def load_checkpoint(
     found = registry.find(checkpoint["architecture_name"], architectures, where=str(path))
     architecture = found.load()
     upgraded = upgrade(checkpoint, architecture, trainer=trainer, where=str(path))
-    # a step of an upgrade may build the checkpoint anew
+    # a step of an upgrade may build a new checkpoint
     return upgraded | ({ARCHIVE: checkpoint[ARCHIVE]} if light else {}), architecture
 
 

@@ -1,4 +1,4 @@
-"""Where weights come from: stored in checkpoints, and for trainers of their own beside them."""
+"""Where weights come from: stored in checkpoints, or beside those of an own trainer."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def completed(path: Path, name: str, known: Mapping[str, Any]) -> dict[str, Any]
 
 
 def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance in a checkpoint, else that of the run folder in which it stands.
+    """The provenance in a checkpoint, otherwise that of its run folder.
 
     :raises CheckpointError: the file of the run folder is damaged.
     """

@@ -16,11 +16,11 @@ from mtt.checkpoint import read
 Options = dict[str, Any]
 Run = Callable[..., Any]
 
-# Counts its calls; in call number UNLUCKY_STEP of the mode that is named, the fault happens.
+# Counts its calls; in call number FAULT_STEP of the mode that is named, the fault happens.
 SPOIL = """
     @torch.jit.unused
     def spoil(self, energies: Tensor) -> Tensor:
-        what, mode, step = os.environ.get("UNLUCKY", "- - 0").split()
+        what, mode, step = os.environ.get("FAULT", "- - 0").split()
         now = "training" if self.training else "other"
         self.calls = getattr(self, "calls", 0) + (mode == now)
         if self.calls != int(step):
@@ -71,19 +71,19 @@ def options(tiny: Options, write: Callable[..., Path]) -> Options:
 
 
 @pytest.fixture
-def unlucky(options: Options, folders: Path, mtt: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """``unlucky("nan training 6", "train", …)``: the one message of a command that must fail."""
+def broken(options: Options, folders: Path, mtt: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """``broken("nan training 6", "train", …)``: the one message of a command that must fail."""
 
-    def unlucky(fault: str, *command: str | Path) -> str:
-        monkeypatch.setenv("UNLUCKY", fault)
+    def broken(fault: str, *command: str | Path) -> str:
+        monkeypatch.setenv("FAULT", fault)
         done = mtt(*command, "--architectures", folders)
-        monkeypatch.delenv("UNLUCKY")
+        monkeypatch.delenv("FAULT")
         assert done.code == 1, done.err
         assert done.err.count("error: ") == 1
         assert "Traceback" not in done.out + done.err
         return str(done.err)
 
-    return unlucky
+    return broken
 
 
 def last(here: Path) -> Any:
@@ -106,10 +106,10 @@ def last(here: Path) -> Any:
     ],
 )
 def test_a_loss_that_is_not_finite_moves_no_weight_and_is_named(
-    unlucky: Run, mtt: Run, folders: Path, here: Path, what: str, target: str
+    broken: Run, mtt: Run, folders: Path, here: Path, what: str, target: str
 ) -> None:
     """Epoch, step, target and structures; and the run goes on from there to the end."""
-    message = unlucky(f"{what} training 6", "train", "options.yaml")
+    message = broken(f"{what} training 6", "train", "options.yaml")
     assert "architecture.training.on_nonfinite: epoch 2, step 6: " in message
     assert f"{target} is not finite (structures: " in message
     assert message.count("ethanol.xyz, frame ") == 4
@@ -127,10 +127,10 @@ SMALLER = "architecture.training.batch_size: no memory is left for "
 
 
 def test_a_step_without_memory_ends_the_run_with_what_was_in_it_and_what_to_lower(
-    unlucky: Run, mtt: Run, folders: Path, here: Path
+    broken: Run, mtt: Run, folders: Path, here: Path
 ) -> None:
     """Everything up to that step is saved; with smaller batches the run goes on."""
-    message = unlucky("memory training 6", "train", "options.yaml")
+    message = broken("memory training 6", "train", "options.yaml")
     assert (
         f"{SMALLER}step 6 in epoch 2, a batch of 4 structures with 36 atoms and 288 pairs"
         in message
@@ -149,7 +149,7 @@ def test_a_process_that_may_have_no_more_memory_leaves_a_valid_checkpoint(
 ) -> None:
     """The limit of the system (ulimit -v), and an allocation that would fit without it."""
     command = [sys.executable, "-m", "mtt", "train", "options.yaml", "--architectures", folders]
-    environment = {"UNLUCKY": "limit training 6", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    environment = {"FAULT": "limit training 6", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -159,27 +159,27 @@ def test_a_process_that_may_have_no_more_memory_leaves_a_valid_checkpoint(
     assert last(here)["trainer_state"]["step"] >= 4
 
 
-def test_a_lack_of_memory_is_told_wherever_it_happens(
-    unlucky: Run, mtt: Run, folders: Path, options: Options, write: Run
+def test_a_lack_of_memory_is_reported_wherever_it_happens(
+    broken: Run, mtt: Run, folders: Path, options: Options, write: Run
 ) -> None:
     """In the validation, in the export's verification, and in evaluations of both kinds."""
-    message = unlucky("memory other 2", "train", "options.yaml")
+    message = broken("memory other 2", "train", "options.yaml")
     assert f"{SMALLER}the validation of a batch of 4 structures with 36 atoms" in message
     assert mtt("train", "options.yaml", "--architectures", folders).code == 0
-    message = unlucky("memory other 1", "export", "model.ckpt", "-o", "other.pt")
+    message = broken("memory other 1", "export", "model.ckpt", "-o", "other.pt")
     assert "other.pt: no memory is left for the verification of 3 structures of up to" in message
     assert not Path("other.pt").exists()
     write(options["training_set"], "eval.yaml")
-    message = unlucky("memory other 1", "eval", "model.ckpt", "eval.yaml", "-b", "5")
+    message = broken("memory other 1", "eval", "model.ckpt", "eval.yaml", "-b", "5")
     assert (
         "no memory is left for the evaluation of a batch of 5 structures with 45 atoms" in message
     )
     assert "evaluate fewer structures at once (-b of `mtt eval`, now 5)" in message
 
 
-def test_a_structure_that_is_too_large_by_itself_is_named(unlucky: Run, here: Path) -> None:
+def test_a_structure_that_is_too_large_by_itself_is_named(broken: Run, here: Path) -> None:
     one = ("-r", "architecture.training.batch_size=1")
-    message = unlucky("memory training 2", "train", "options.yaml", *one)
+    message = broken("memory training 2", "train", "options.yaml", *one)
     assert "a batch of 1 structure with 9 atoms" in message
     assert "this structure alone is too large: leave it out, or take a smaller model" in message
 
