@@ -34,6 +34,8 @@ CHOICES = [
     {"name": "lbfgs", "max_iter": 3, "history_size": 4},
 ]
 
+DECAYING = [name for name, how in OPTIMIZERS.facts("decay", "argument").items() if how]
+
 
 def make(model, choice, **hypers):
     name = choice if isinstance(choice, str) else choice["name"]
@@ -117,8 +119,8 @@ def test_every_optimizer_goes_on_bit_for_bit(choice, dtype, started, make_model,
 
 
 @pytest.mark.parametrize(
-    "choice", [name for name in OPTIMIZERS.names() if name != "lbfgs"]
-)  # no decay
+    "choice", [n for n, d in OPTIMIZERS.facts("decay", "argument").items() if d]
+)
 def test_options_come_from_the_file_and_not_from_the_state(choice, started):
     model, batch = started()
     made = make(model, choice)

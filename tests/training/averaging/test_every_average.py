@@ -50,7 +50,7 @@ def test_every_average_follows_its_recurrence(name):
         weights = place
         expected = recurrence(weights, expected, n)
         assert average.model.weight.item() == pytest.approx(expected, rel=1e-12)
-    # a model of its own: what is trained does not become the average by being looked at
+    # a separate model: what is trained does not become the average by being looked at
     assert average.model is not layer
 
 

@@ -31,7 +31,7 @@ class Average(Protocol):
         """Tensors and plain types."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from :meth:`state_dict`."""
+        """Resume from :meth:`state_dict`."""
 
 
 @dataclass(frozen=True)
