@@ -17,7 +17,7 @@ TEMPLATE = CORE / "scaffold" / "template"  # an architecture too, which new ones
 LEVELS = (
     {"errors", "_version", "disk", "regular"},
     {"discovery"},
-    {"graph", "options", "progress", "stopping"},
+    {"graph", "options", "progress", "ranks", "stopping"},
     {"nn", "data"},
     {"interface"},
     {"registry"},
@@ -26,7 +26,7 @@ LEVELS = (
     {"mlip", "scanning"},
     {"evaluation", "exporting"},
     {"training"},
-    {"workflows"},
+    {"workflows", "extend"},
     {"testing"},
     {"checking", "scaffold"},
     {"cli"},

@@ -36,7 +36,7 @@ class Report(NamedTuple):
     cases: list[Case]
 
     def of(self, tests: Iterable[str]) -> list[Case]:
-        """The cases of some tests; a file alone stands for all of its own."""
+        """The cases of some tests; a file name alone means all tests in it."""
         wanted = set(tests)
         return [
             case
@@ -79,8 +79,8 @@ def outcome(cases: Iterable[Case]) -> str:
     for case in cases:
         counts[case.outcome] = counts.get(case.outcome, 0) + 1
     order = ("failed", "passed", "skipped")
-    told = [f"{counts[name]:,} {name}" for name in order if name in counts]
-    return ", ".join(told) or "not run"
+    parts = [f"{counts[name]:,} {name}" for name in order if name in counts]
+    return ", ".join(parts) or "not run"
 
 
 def figures(cases: Iterable[Case]) -> str:

@@ -24,6 +24,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -107,15 +108,15 @@ class Plugins:
     def facts(self, key: str, default: T) -> dict[str, T]:
         """:meth:`fact` by name, of all whose source says it; nothing is imported.
 
-        :raises ConfigError: an argument is not a literal.
+        What is not a literal, or not of its type, is left out: :meth:`fact` reports it.
         """
-        usable = {name: one for name, one in self.find().items() if not one.problem}
-        calls = {name: _made_by(one) for name, one in usable.items()}
-        return {
-            name: _argument(call, key, default, usable[name])
-            for name, call in calls.items()
-            if call is not None
-        }
+        found = {}
+        for name, one in self.find().items():
+            call = None if one.problem else _made_by(one)
+            if call is not None:
+                with suppress(ConfigError):
+                    found[name] = _argument(call, key, default, one)
+        return found
 
     def check(self, name: str, where: str = "", error: type[MttError] = ConfigError) -> None:
         """Whether ``name`` is one of them; nothing is imported.
@@ -158,11 +159,16 @@ class Plugins:
         return one
 
 
+AVERAGES = Plugins("average", "mtt.training.averaging.named", "mtt.averages", "AVERAGE")
 LOSSES = Plugins("loss", "mtt.training.losses.elementwise", "mtt.losses", "LOSS")
+READERS = Plugins("reader", "mtt.data.files.readers", "mtt.readers", "READER")
+SCHEDULES = Plugins("schedule", "mtt.training.schedules.curves", "mtt.schedules", "SCHEDULE")
+LOGGERS = Plugins("logger", "mtt.training.reporting.loggers", "mtt.loggers", "LOGGER")
+OPTIMIZERS = Plugins("optimizer", "mtt.training.optimizers.named", "mtt.optimizers", "OPTIMIZER")
 
 TARGET_KINDS = Plugins("kind of target", "mtt.data.kinds", "mtt.target_kinds", "KIND")
 
-KINDS = (LOSSES,)
+KINDS = (AVERAGES, LOSSES, LOGGERS, OPTIMIZERS, READERS, SCHEDULES, TARGET_KINDS)
 """Every kind of thing that is found by being there."""
 
 
@@ -279,13 +285,13 @@ def _argument(call: ast.Call, key: str, default: T, one: Offer) -> T:
     try:
         return _of_type(ast.literal_eval(given), default, one)
     except (ValueError, TypeError):
-        what = f"{key} of {one.attribute} must be a literal: it is read, not run"
-        raise ConfigError(what, where=_place(one)) from None
+        what = f"{key} of {one.attribute} must be a literal in {_place(one)}: it is read, not run"
+        raise ConfigError(what) from None
 
 
 def _of_type(value: Any, default: T, one: Offer) -> T:
     """``value``, which has the type of the default."""
     if not isinstance(value, type(default)):
-        what = f"{value!r} in {one.attribute} must be of the type {type(default).__name__}"
-        raise ConfigError(what, where=_place(one))
+        kind = type(default).__name__
+        raise ConfigError(f"{value!r} for {one.attribute} in {_place(one)} must be of type {kind}")
     return value

@@ -8,7 +8,7 @@ from torch import Tensor
 class Graph(NamedTuple):
     """A batch of structures as one disconnected graph of flat tensors (TorchScript-able).
 
-    ``P`` pairs are all ordered pairs closer than the cutoff (each pair stands twice, once
+    ``P`` pairs are all ordered pairs closer than the cutoff (each pair is listed twice, once
     per direction; periodic images of an atom pair with the atom itself), sorted by centre.
     Lengths are in the unit of the data set (``DatasetInfo.length_unit``).
     """

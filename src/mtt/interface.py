@@ -23,6 +23,8 @@ from metatomic.torch import (
     System,
 )
 
+from mtt.ranks import Ranks, SerialRanks
+
 if TYPE_CHECKING:
     from mtt.data import Dataset, DatasetInfo
 
@@ -44,6 +46,8 @@ class Run:
     :param own_loggers: whether the trainer writes the run down by itself (console and files);
         False where ``listeners`` do.
     :param provenance: where the weights come from; stored in checkpoints. Plain types.
+    :param ranks: the processes that train together. What follows from the data of all of them is
+        asked of it, and only its first one writes.
     """
 
     seed: int = 0
@@ -52,6 +56,7 @@ class Run:
     listeners: Sequence[Listener] = ()
     own_loggers: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    ranks: Ranks = field(default_factory=SerialRanks)
 
 
 class ModelInterface(torch.nn.Module, ABC):

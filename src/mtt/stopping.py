@@ -57,6 +57,11 @@ class StopFlag:
         self._asked = 0.0
 
     @property
+    def number(self) -> int:
+        """Of the signal that came; 0 where none did."""
+        return 0 if self.signal is None else int(self.signal)
+
+    @property
     def exit_code(self) -> int:
         """Of the signal that came."""
         assert self.signal is not None, "no signal came"

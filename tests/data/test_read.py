@@ -13,7 +13,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
-import mtt.data.files.reader
+import mtt.data.files.readers.extxyz as reader
 from mtt.data.read import frames_from_atoms, read_frames
 from mtt.errors import DataError
 from mtt.options import DatasetOptions, TargetOptions
@@ -184,10 +184,8 @@ def test_results_of_other_positions_are_not_taken(energy_options: Make) -> None:
 
 def test_each_file_is_parsed_once(file, energy_options: Make, monkeypatch, h2) -> None:
     opened = []
-    genuine = mtt.data.files.reader.read_extxyz
-    monkeypatch.setattr(
-        mtt.data.files.reader, "read_extxyz", lambda path: opened.append(path) or genuine(path)
-    )
+    genuine = reader.read_extxyz
+    monkeypatch.setattr(reader, "read_extxyz", lambda path: opened.append(path) or genuine(path))
     path = file(h2(energy=1.0, forces=np.zeros((2, 3))))
     read_frames(energy_options(path, forces=("forces", True), stress=("stress", False)))
     assert opened == [str(path)]

@@ -107,7 +107,7 @@ def test_what_torchscript_cannot_compile_is_refused(make_model: Make, tmp_path: 
     assert f'Lambda aren\'t supported:\n  File "{file}", line {number}\n' in problem.what
     assert "lambda vectors: len(vectors))[0]\n" in problem.what
     assert "<--- HERE" in problem.what
-    assert "'NotCompilable.atomic_values' is being compiled since" in problem.what
+    assert "'NotCompilable._atomic_values' is being compiled since" in problem.what
 
 
 def line_of(text: str) -> str:

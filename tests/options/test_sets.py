@@ -146,7 +146,7 @@ def test_a_file_of_indices_must_hold_indices(
         ("energy: {forces: {keys: f}}", "forces.keys: unknown key; did you mean 'key'?"),
         ("energy: {forces: 3}", "forces: expected true or false, text, a mapping or null, got 3"),
         ("energy: true", "targets.energy: expected text or a mapping, got true"),
-        ("energy: {reader: asse}", "reader: expected 'ase', got the text 'asse'"),
+        ("energy: {reader: asse}", "reader: unknown reader 'asse'; did you mean 'ase'?"),
     ],
 )
 def test_targets_that_make_no_sense_are_refused(

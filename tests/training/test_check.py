@@ -50,7 +50,7 @@ from mtt.errors import ConfigError
         (
             torch.float64,
             {"stages": [{"num_epochs": 1}, {"num_epochs": 1, "loss": "mes"}]},
-            "loss 'mes' is not available; did you mean 'mse'",
+            "unknown loss 'mes'; did you mean 'mse'",
         ),
         (
             torch.float64,

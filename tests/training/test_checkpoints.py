@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mtt.checkpoint import read
+from mtt.ranks import SerialRanks
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.reporting.events import Events
 
@@ -127,7 +128,7 @@ def test_epochs_are_kept_in_the_order_of_their_numbers_and_nothing_else_is_delet
     contents = {"model_ckpt_version": 1, "architecture_name": "x", "model_state_dict": {}}
     for name in ("epoch_x.ckpt", "epoch_1.ckpt.bak", "notes.txt"):
         (tmp_path / name).write_text("")
-    checkpoints = Checkpoints(tmp_path, lambda: contents, Events(), keep=2)
+    checkpoints = Checkpoints(tmp_path, lambda: contents, Events(), keep=2, ranks=SerialRanks())
     for epoch in (8, 9, 10, 11):
         checkpoints.save_epoch(epoch)
     names = {path.name for path in tmp_path.iterdir()} - {"last.ckpt", "last.previous.ckpt"}

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from mtt.training.reporting.loggers import LineLogger, TableLogger
-from mtt.training.reporting.loggers.shown import number
+from mtt.training.reporting.console.shown import number
+from mtt.training.reporting.loggers.line import LineLogger
+from mtt.training.reporting.loggers.table import TableLogger
 
 UNITS = {
     "epoch": "",

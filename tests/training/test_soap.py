@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtt.training.optimizers.shampoo_soap import SOAP
+from mtt.training.optimizers.named.ours.soap import SOAP
 
 
 def gradients(*shape, steps=25, seed=0):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtt.training.reporting.loggers import TensorBoardLogger
+from mtt.training.reporting.loggers.tensorboard import TensorBoardLogger
 
 UNITS = {"epoch": "", "learning rate": "", "training loss": "", "validation forces RMSE": "eV/Å"}
 LOSS, FORCES = "training/loss", "validation/forces RMSE [eV/Å]"

@@ -18,11 +18,12 @@ from mtt import train
 from mtt.checkpoint import read
 from mtt.errors import ArchitectureError, CheckpointError, ConfigError, MttError
 from mtt.exporting import export_model, load_exported
+from mtt.ranks import SerialRanks
 from mtt.testing import predictions, systems
 from mtt.training import TrainingInterrupted
 from mtt.workflows.run.folder import RunFolder
-from mtt.workflows.run.load import load_checkpoint, model_from
-from mtt.workflows.train import begin, prepare
+from mtt.workflows.run.load_model import load_checkpoint, model_from
+from mtt.workflows.train import begin, read_inputs
 
 Fit = Callable[..., RunFolder]
 Tensors = dict[str, torch.Tensor]
@@ -97,7 +98,11 @@ def test_the_first_predictions_are_those_of_the_source_and_the_encoder_bit_for_b
         ("lora", {}),
         ("freeze", {"freeze": ["first"]}),
     ):
-        start = begin(prepare(by(tuning, method, **config), Path("m.pt"), None, (), (), False))
+        start = begin(
+            read_inputs(
+                by(tuning, method, **config), Path("m.pt"), None, (), (), False, SerialRanks()
+            )
+        )
         found = start.provenance["step_0"]
         assert found["structures"] == 8
         assert set(found["differences"]) == {"energy values", "energy forces", "energy strain"}
@@ -209,11 +214,13 @@ def test_it_goes_on_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) ->
     assert read(folder.checkpoint)["provenance"]["start"] == "finetune"
     section = tuning["architecture"]["training"]["finetune"]
     section["read_from"] = shutil.copy(section["read_from"], "moved.ckpt")  # the same bytes
-    prepare(tuning, Path("model.pt"), folder.checkpoint, (), (), True)
+    read_inputs(tuning, Path("model.pt"), folder.checkpoint, (), (), True, SerialRanks())
     for other in (None, str(folder.checkpoint)):
         section["read_from"] = other
         with pytest.raises(CheckpointError, match=rf"finetune.read_from is {other!r} in the opt"):
-            prepare(tuning, None, folder.checkpoint, (), (), True)  # nothing is written
+            read_inputs(
+                tuning, None, folder.checkpoint, (), (), True, SerialRanks()
+            )  # nothing is written
 
 
 def other_model(options: dict[str, Any]) -> None:

@@ -49,7 +49,8 @@ class Gaussians(MLIPModel):
         invariants = torch.cat([mixed[:, 0], mixed[:, 1:].square().sum(dim=1)], dim=1)
         own = torch.nn.functional.one_hot(graph.types, self.n_types).to(invariants.dtype)
         hidden = self.hidden(invariants * (1.0 + self.element(own)))
-        return self.last(torch.nn.functional.silu(hidden))[:, 0]
+        energies: Tensor = self.last(torch.nn.functional.silu(hidden))
+        return energies[:, 0]
 
     def head_modules(self) -> Dict[str, List[str]]:
         """Optional: the layers that fine-tuning of heads trains."""
@@ -57,7 +58,7 @@ class Gaussians(MLIPModel):
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """Optional: weights [width, n_types * ...] for more elements; the known ones stay."""
-        fresh = self.state_dict()[name].clone()
+        fresh: Tensor = self.state_dict()[name].clone()
         columns = fresh.reshape(len(fresh), self.n_types, -1)  # a view
         columns[:, places] = known.reshape(len(known), len(places), -1).to(fresh.dtype)
         return fresh

@@ -21,6 +21,7 @@ from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
 from mtt.mlip.noise import is_noise, largest, spread
+from mtt.options.training import BaselineOptions
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -35,8 +36,27 @@ UNDETERMINED = (
 )
 
 
+def fit_tables(
+    dataset: Dataset, info: DatasetInfo, options: BaselineOptions, offsets: Mapping[str, Target]
+) -> tuple[Tensor, Tensor]:
+    """Composition weights [n_types, Σ properties] and scales [n_targets], float64.
+
+    :param offsets: other baselines already in the model, per target.
+    :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
+    """
+    offset = {name: target.values for name, target in offsets.items()}
+    weights = fit_weights(dataset, info, options.atomic_baseline, offset)
+    scales = fit_scales(dataset, info, weights, options, offsets)
+    columns = torch.cat([weights[name] for name in info.targets], dim=1)
+    ordered = [scales[name] for name in info.targets]
+    return columns, torch.tensor(ordered, dtype=torch.float64)
+
+
 def fit_weights(
-    dataset: Dataset, info: DatasetInfo, given: Mapping[str, Any], offset: Mapping[str, Tensor]
+    dataset: Dataset,
+    info: DatasetInfo,
+    given: Mapping[str, Any] | str,
+    offset: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Composition weights [n_types, numbers of a sample] of every target.
 
@@ -51,7 +71,7 @@ def fit_weights(
     :param offset: other baselines [n, properties] already in the model, taken off first.
     :raises ConfigError: a given baseline is of no target, or not a number of an element.
     """
-    _check_names("atomic_baseline", given, info)
+    given = _by_target("atomic_baseline", given, info)
     weights, undetermined = {}, Undetermined()
     for name, target in info.targets.items():
         numbers = by_number(name, given.get(name, {}), info.atomic_types)
@@ -101,7 +121,7 @@ def fit_scales(
     dataset: Dataset,
     info: DatasetInfo,
     weights: Mapping[str, Tensor],
-    hypers: Mapping[str, Any],
+    options: BaselineOptions,
     offsets: Mapping[str, Target],
 ) -> dict[str, float]:
     """The size of what the network has to learn, one number per target.
@@ -115,13 +135,12 @@ def fit_scales(
 
     :raises ConfigError: ``fixed_scaling_weights`` names no target of the data.
     """
-    fixed: Mapping[str, Any] = hypers.get("fixed_scaling_weights") or {}
-    _check_names("fixed_scaling_weights", fixed, info)
+    fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     scales = {}
     for name in info.targets:
         if name in fixed:
             scales[name] = _fixed_scale(name, fixed[name])
-        elif hypers.get("scale_targets", True):
+        elif options.scale_targets:
             scales[name] = _root_mean_square(
                 _typical(dataset, name, info, weights[name], offsets.get(name))
             )
@@ -130,19 +149,17 @@ def fit_scales(
     return scales
 
 
-def check_given(hypers: Mapping[str, Any], info: DatasetInfo) -> None:
+def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
     """What the options fix, before anything is fitted.
 
     :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
     """
-    given = hypers.get("atomic_baseline") or {}
-    _check_names("atomic_baseline", given, info)
+    given = _by_target("atomic_baseline", options.atomic_baseline, info)
     for name, value in given.items():
         numbers = by_number(name, value, info.atomic_types)
         _check_invariant(name, info.targets[name])
         table_of(name, numbers, info.atomic_types, len(info.targets[name].invariant_columns))
-    fixed = hypers.get("fixed_scaling_weights") or {}
-    _check_names("fixed_scaling_weights", fixed, info)
+    fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     for name, value in fixed.items():
         _fixed_scale(name, value)
 
@@ -169,6 +186,23 @@ def make_prior(hypers: Mapping[str, Any], info: DatasetInfo) -> Prior | None:
         )
     types = [int(z) for z in info.atomic_types]
     return Prior(hypers["prior"], types, info.length_unit, energies[0].unit)
+
+
+def offsets_of(
+    baselines: Sequence[torch.nn.Module | None],
+    energies: Sequence[str],
+    dataset: Dataset,
+    atomic_types: Sequence[int],
+    cutoff: float,
+) -> dict[str, Target]:
+    """What ``baselines`` give for a data set, for each of ``energies``; empty without any.
+
+    :raises DataError: see :func:`offset_of`.
+    """
+    present = [baseline for baseline in baselines if baseline is not None]
+    if not present:
+        return {}
+    return dict.fromkeys(energies, offset_of(present, dataset, atomic_types, cutoff))
 
 
 def offset_of(
@@ -251,7 +285,8 @@ def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int])
     return (dataset.types[:, None] == numbers[None, :]).to(torch.float64)
 
 
-def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
+def _by_target(option: str, given: Any, info: DatasetInfo) -> Mapping[str, Any]:
+    """``given``, checked to be a mapping of targets of the data."""
     where = f"architecture.training.{option}"
     if not isinstance(given, Mapping):
         raise ConfigError(f"{given!r} is not a mapping of targets", where=where)
@@ -262,6 +297,7 @@ def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
                 where=where,
                 hint=did_you_mean(name, info.targets) or f"targets: {', '.join(info.targets)}",
             )
+    return given
 
 
 def _fixed_scale(name: str, value: Any) -> float:

@@ -93,7 +93,7 @@ def _kinds_hint(target: TargetInfo, supported: Sequence[str]) -> str:
 
 
 def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:
-    """Whether a trained model can go on with other data.
+    """Whether a trained model can be trained further with other data.
 
     :raises ArchitectureError: elements, targets or units that the model does not know.
     """

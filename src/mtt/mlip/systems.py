@@ -1,6 +1,6 @@
-"""Between metatomic's values and ours; everything here is compiled by TorchScript."""
+"""Between metatomic's values and ours; what takes tensors is compiled by TorchScript."""
 
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import torch
 from metatensor.torch import Labels
@@ -18,8 +18,8 @@ def systems_to_graph(
 ) -> Graph:
     """One graph of all ``systems``; the pair vectors keep their gradient.
 
-    Vectors are formed by the caller in the systems' own precision (float64 at the door of
-    an exported model) and only then cast to ``dtype``.
+    Vectors are formed by the caller in the systems' own precision (float64 in
+    exported models) and only then cast to ``dtype``.
 
     :param type_index: [≥ max Z + 1] int64, atomic number to index of the element.
     """
@@ -58,8 +58,20 @@ def systems_to_graph(
     )
 
 
-def pairs_within(graph: Graph, cutoff: float) -> Graph:
-    """``graph`` without the pairs at ``cutoff`` and beyond."""
+def type_index_of(atomic_types: Sequence[int]) -> Tensor:
+    """[max Z + 1] int64, atomic number to its place in ``atomic_types``; -1 for others."""
+    index = torch.full([max(atomic_types) + 1], -1, dtype=torch.long)
+    index[list(atomic_types)] = torch.arange(len(atomic_types))
+    return index
+
+
+def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
+    """``graph`` without the pairs at ``cutoff`` and beyond, which the network must not see.
+
+    :param listed: radius of the neighbour list.
+    """
+    if listed <= cutoff:
+        return graph
     kept = torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff
     return Graph(
         types=graph.types,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Neighborhoods(NamedTuple):
-    """Where each pair stands in a table with one row per atom, padded to the longest row."""
+    """The place of each pair in a table with one row per atom, padded to the longest row."""
 
     slots: Tensor  # [P] int64, row · width + column; no two pairs share a slot
     n_rows: int

@@ -83,7 +83,8 @@ def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
     phase = x[..., None] * nodes
     # the other parity integrates to zero; (-i)^l i^(l odd) is a sign
     wave = np.cos(phase) if l % 2 == 0 else np.sin(phase)
-    return (-1) ** (l // 2) * wave @ weights
+    values: np.ndarray = (-1) ** (l // 2) * wave @ weights
+    return values
 
 
 def _bessel_zeros(l: int, limit: float) -> np.ndarray:
@@ -98,7 +99,7 @@ def _bessel_zeros(l: int, limit: float) -> np.ndarray:
         middle = (low + high) / 2
         inside = np.sign(_spherical_bessel(l, middle)) == left
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    zeros = (low + high) / 2
+    zeros: np.ndarray = (low + high) / 2
     return zeros[zeros < limit * (1 + 1e-10)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtt.options.kinds import kind_option
 from mtt.options.yaml.interpolate import escape
-from mtt.options.yaml.write import to_yaml
+from mtt.options.yaml.to_yaml import to_yaml
 
 ReadFrom = str | list[str]
 """A file or a pattern, or several; see :func:`mtt.data.files.inputs.input_files`."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from mtt.discovery import source_of
 from mtt.errors import ArchitectureError, did_you_mean
 from mtt.registry.architecture import DEFAULTS, INIT, State
 from mtt.registry.found import Found
@@ -104,17 +103,7 @@ def _installed(point: EntryPoint) -> Found:
 
 def _locate(module: str) -> Path | None:
     """Folder of a package, found without importing it or its parents."""
-    top, *rest = module.split(".")
-    try:
-        spec: ModuleSpec | None = importlib.util.find_spec(top)
-        name = top
-        for part in rest:
-            if spec is None:
-                return None
-            name = f"{name}.{part}"
-            spec = PathFinder.find_spec(name, spec.submodule_search_locations)
-    except (ImportError, ValueError):
-        return None
+    spec = source_of(module)
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(next(iter(spec.submodule_search_locations))).resolve()

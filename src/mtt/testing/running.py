@@ -38,11 +38,11 @@ def run(check: Check, subject: Subject) -> Outcome:
     """Run one check. What the model declares not to promise is measured, not failed."""
     start = time.perf_counter()
     reason = subject.exceptions.get(check.name)
-    outcome = _judged(check, subject) if reason is None else _measured(check, subject, reason)
+    outcome = _outcome_of(check, subject) if reason is None else _measured(check, subject, reason)
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
-def _judged(check: Check, subject: Subject) -> Outcome:
+def _outcome_of(check: Check, subject: Subject) -> Outcome:
     try:
         findings = _call(check, subject, to_the_end=False)
     except DoesNotApply as note:

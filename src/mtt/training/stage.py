@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mtt.training.averaging.schedule_free import Average
+from mtt.training.averaging.kind import Average
 from mtt.training.losses.loss import Loss
 from mtt.training.optimizers import restore_optimizer
 from mtt.training.plan import StagePlan

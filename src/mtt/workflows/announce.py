@@ -52,7 +52,7 @@ def show_first_errors(start: Start, events: Events) -> None:
 
 def is_finetuned(plan: Plan) -> bool:
     """Whether a trained model, which knows what its targets are, is where the run begins."""
-    return bool((plan.options.architecture["training"].get("finetune") or {}).get("read_from"))
+    return bool(plan.training.finetune.read_from)
 
 
 def tell_unread(plan: Plan, trainer: TrainerInterface) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.trainable.hooks import Tunable
 from mtt.options.schema.table import Row, Source, rows
 from mtt.options.schema.validate import TRAINING
 from mtt.registry import PAGE, Architecture, Found
@@ -90,10 +89,10 @@ def _targets(model: type[ModelInterface]) -> str:
 
 
 def _finetuning(model: type[ModelInterface]) -> str:
-    if not issubclass(model, Tunable):
+    if not issubclass(model, MLIPModel):
         return "full, by its own code"
-    heads = model.head_modules is not Tunable.head_modules
-    elements = model.extend_elements is not Tunable.extend_elements
+    heads = model.head_modules is not MLIPModel.head_modules
+    elements = model.extend_elements is not MLIPModel.extend_elements
     return "; ".join(
         [
             "full, frozen parts, low-rank corrections of linear layers",

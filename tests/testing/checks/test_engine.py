@@ -63,7 +63,7 @@ class Whole:
         graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
         samples = atom_samples(systems)
         results: Dict[str, TensorMap] = {}
-        for name, atomic in self.atomic_values(graph).items():
+        for name, atomic in self._atomic_values(graph).items():
             of = of_samples(atomic, samples, None, False, len(systems))
             results[name] = tensor_map(*of, self.tensor_layouts[name])
         return results

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtt.errors import TrainingError
-from mtt.training.averaging.ema import EMA
+from mtt.training.averaging.named.ema import EMA
 
 
 class Two(torch.nn.Module):

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from mtt.errors import ConfigError
+from mtt.options.training import parse
 from mtt.training.numerics.precision import AUTOCAST_DTYPES, check_precision, make_scaler, tf32
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
 
 def hypers(amp=None, tf32=False, stages=None):
-    return {"amp": amp, "tf32": tf32, "stages": stages}
+    return parse({"amp": amp, "tf32": tf32, "stages": stages})
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.architectures.soap_bpnn import __model__ as SoapBPNN
 from mtt.errors import TrainingError
 from mtt.mlip.finetune.fine_tune import fine_tune
+from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
 from mtt.workflows.finetune.equality import compare_at_step_zero
 
 HYPERS = {"soap": {"max_angular": 1, "max_radial": 1}, "bpnn": {"num_neurons_per_layer": 3}}
 INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy()})
-TRAINING = {"finetune": {"read_from": "x", "method": "full"}, "scale_targets": True}
+TRAINING = parse({"finetune": {"read_from": "x", "method": "full"}})
 
 
 class Careless(SoapBPNN):
@@ -85,7 +86,7 @@ def test_at_most_eight_structures_are_compared():
 
 
 def test_new_baselines_are_an_explanation(caplog):
-    given = {**TRAINING, "atomic_baseline": {"energy": 5.0}}
+    given = TRAINING.having(atomic_baseline={"energy": 5.0})
     found = compared(SoapBPNN, molecules("CH4"), training=given)
     assert set(found["differences"].values()) == {0.0}
     assert found["explained"] == ["the baseline of energy is that of the options"]

@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
 REPULSION = {"power": 12, "onset": None, "exclude": 3}
 TOPOLOGY = {"factor": 1.25, "molecules": None, "longest_bond": None}
 
-_MOST = 200_000  # rows of a table that nobody means to have
+_MOST = 200_000  # rows; a larger table is a mistake
 _CODES: dict[int, Callable[..., torch.Tensor]] = {2: bond_codes, 3: angle_codes, 4: dihedral_codes}
 
 

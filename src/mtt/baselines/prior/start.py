@@ -25,7 +25,7 @@ from mtt.baselines.prior.model import Prior, Terms
 from mtt.baselines.prior.options import INVERT, SECTION
 from mtt.baselines.prior.terms import Fourier, Harmonic
 from mtt.baselines.prior.topology import Molecules
-from mtt.baselines.units import factor
+from mtt.baselines.unit_factor import factor
 from mtt.data import Batching, Loader
 from mtt.errors import ConfigError, DataError, Problem
 

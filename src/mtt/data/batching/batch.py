@@ -72,6 +72,19 @@ class Cuts(NamedTuple):
     pairs: list[int]
 
 
+class _Table(NamedTuple):
+    """[m] int64 each, one number per structure; one transfer to the device takes them all."""
+
+    structures: Tensor  # rows of the columns
+    n_atoms: Tensor
+    n_pairs: Tensor
+    atom_shift: Tensor  # row of an atom in the columns - row here
+    pair_shift: Tensor  # likewise of a pair
+    number: Tensor  # of the structure within its batch
+    first_in_batch: Tensor  # first atom, counted within its batch
+    first_here: Tensor  # first atom, counted within all batches
+
+
 class _Atoms(NamedTuple):
     rows: Tensor  # [n_atoms] int64, in the columns
     owner: Tensor  # [n_atoms] int64, structure among those that are gathered at once
@@ -122,23 +135,23 @@ class Gather:
         atom_ends = np.concatenate([[0], n_atoms.cumsum()])
         pair_ends = np.concatenate([[0], n_pairs.cumsum()])
         batch_start = np.repeat(ends[:-1], sizes)
-        table = np.stack(
-            [
-                structures,
-                n_atoms,
-                n_pairs,
-                self.first_atom[structures] - atom_ends[:-1],  # row in the columns - row here
-                self.first_pair[structures] - pair_ends[:-1],
-                np.arange(len(structures)) - batch_start,  # number within the batch
-                atom_ends[:-1] - atom_ends[batch_start],  # first atom within the batch
-                atom_ends[:-1],  # first atom here
-            ]
-        )
+        rows_of_table: dict[str, NDArray[np.int64]] = {
+            "structures": structures,
+            "n_atoms": n_atoms,
+            "n_pairs": n_pairs,
+            "atom_shift": self.first_atom[structures] - atom_ends[:-1],
+            "pair_shift": self.first_pair[structures] - pair_ends[:-1],
+            "number": np.arange(len(structures)) - batch_start,
+            "first_in_batch": atom_ends[:-1] - atom_ends[batch_start],
+            "first_here": atom_ends[:-1],
+        }
         total = int(atom_ends[-1]), int(pair_ends[-1])
         device = self.lookup.device
         if turns is not None:
             turns = turns.to(device)
-        graph, atoms = self._graph(torch.from_numpy(table).to(device), *total, turns)
+        stacked = torch.from_numpy(np.stack([*rows_of_table.values()])).to(device)
+        table = _Table(**dict(zip(rows_of_table, stacked, strict=True)))
+        graph, atoms = self._graph(table, *total, turns)
         rows = torch.from_numpy(structures).to(device)
         batch = Batch(
             graph=graph,
@@ -152,24 +165,24 @@ class Gather:
         return batch, Cuts(*(each.tolist() for each in cuts))
 
     def _graph(
-        self, table: Tensor, n_atoms: int, n_pairs: int, turns: Tensor | None
+        self, table: _Table, n_atoms: int, n_pairs: int, turns: Tensor | None
     ) -> tuple[Graph, _Atoms]:
-        structures, atoms, pairs, atom_shift, pair_shift, number, batch_atom, here_atom = table
-        owner = torch.repeat_interleave(atoms, output_size=n_atoms)
-        atom_rows = atom_shift.index_select(0, owner)
-        atom_rows += torch.arange(n_atoms, device=table.device)
+        device = self.lookup.device
+        owner = torch.repeat_interleave(table.n_atoms, output_size=n_atoms)
+        atom_rows = table.atom_shift.index_select(0, owner)
+        atom_rows += torch.arange(n_atoms, device=device)
         positions = self.rows["positions"].index_select(0, atom_rows)
         numbers = self.rows["numbers"].index_select(0, atom_rows)
-        pbc = self.rows["pbc"].index_select(0, structures)
-        cells = self.rows["cells"].index_select(0, structures) * pbc[:, :, None]
+        pbc = self.rows["pbc"].index_select(0, table.structures)
+        cells = self.rows["cells"].index_select(0, table.structures) * pbc[:, :, None]
         if turns is not None:  # and with them the vectors of all pairs
             positions = turn_vectors(positions, turns, owner)
             cells = turn_cells(cells, turns)
 
-        pair_owner = torch.repeat_interleave(pairs, output_size=n_pairs)
-        pair_rows = pair_shift.index_select(0, pair_owner)
-        pair_rows += torch.arange(n_pairs, device=table.device)
-        first = here_atom.index_select(0, pair_owner)
+        pair_owner = torch.repeat_interleave(table.n_pairs, output_size=n_pairs)
+        pair_rows = table.pair_shift.index_select(0, pair_owner)
+        pair_rows += torch.arange(n_pairs, device=device)
+        first = table.first_here.index_select(0, pair_owner)
         centers = self.pairs.centers.index_select(0, pair_rows) + first
         neighbors = self.pairs.neighbors.index_select(0, pair_rows) + first
         vectors = positions.index_select(0, neighbors)
@@ -177,11 +190,11 @@ class Gather:
         if self.pairs.shifts is not None:
             shifts = self.pairs.shifts.index_select(0, pair_rows).to(torch.float64)
             vectors += torch.bmm(shifts[:, None], cells.index_select(0, pair_owner))[:, 0]
-        to_batch = (batch_atom - here_atom).index_select(0, pair_owner)
+        to_batch = (table.first_in_batch - table.first_here).index_select(0, pair_owner)
         graph = Graph(
             types=self.lookup.index_select(0, numbers.long()),
-            system=number.index_select(0, owner),
-            n_systems=len(structures),
+            system=table.number.index_select(0, owner),
+            n_systems=len(table.structures),
             centers=centers + to_batch,
             neighbors=neighbors + to_batch,
             vectors=vectors.to(self.dtype),

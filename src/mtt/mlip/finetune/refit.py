@@ -13,7 +13,7 @@ from mtt.errors import ConfigError
 from mtt.mlip.finetune.baselines import columns
 from mtt.mlip.finetune.transfer import places_of
 from mtt.mlip.model import MLIPModel
-from mtt.mlip.trainable.options import SECTION
+from mtt.options.training.finetune import SECTION
 
 
 class Baselines:

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mtt.discovery import READERS
+from mtt.errors import ConfigError
 from mtt.options.default_gradients import (
     DEFAULT,
     default_gradient,
@@ -35,6 +37,7 @@ _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
     ".mts": "metatensor's .mts files are not available yet",
 }
+_NO_READERS = {"metatensor": ("not available yet: the metatensor reader", "")}
 
 
 class Expander:
@@ -91,7 +94,7 @@ class Expander:
         value = {"read_from": value} if isinstance(value, str | list) else value
         read_from = value["read_from"]
         self._check_store(read_from, (*path, "read_from"))
-        return SystemsOptions(read_from, value.get("reader"), value.get("length_unit") or "")
+        return SystemsOptions(read_from, self._reader(value, path), value.get("length_unit") or "")
 
     def _targets(
         self, values: dict[str, Any], path: KeyPath, systems: SystemsOptions
@@ -183,7 +186,7 @@ class Expander:
         return TargetOptions(
             quantity=quantity,
             read_from=own or systems.read_from,
-            reader=value.get("reader"),
+            reader=self._reader(value, path),
             key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
@@ -217,7 +220,7 @@ class Expander:
         self._check_store(own, (*path, "read_from"))
         return GradientOptions(
             read_from=own or target.read_from,
-            reader=section.get("reader") or target.reader,
+            reader=self._reader(section, path) or target.reader,
             key=section.get("key") or name,
         )
 
@@ -261,6 +264,18 @@ class Expander:
             self.faults.append(Fault(path, f"{file} holds no index"))
         return indices
 
+    def _reader(self, section: dict[str, Any], path: KeyPath) -> str | None:
+        """The name of what reads the file; None where it is left out."""
+        name: str | None = section.get("reader")
+        if name is not None:
+            try:
+                READERS.check(name)
+            except ConfigError as error:
+                ((what, _, hint),) = error.problems
+                what, hint = _NO_READERS.get(name, (what, hint))
+                self.faults.append(Fault((*path, "reader"), what, hint))
+        return name
+
     def _check_store(self, read_from: ReadFrom | None, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""
         if isinstance(read_from, list):
@@ -269,7 +284,9 @@ class Expander:
             return
         if not read_from:
             return
-        what = _STORES.get(Path(read_from).suffix.lower())
+        suffix = Path(read_from).suffix.lower()
+        taken = any(suffix in own for own in READERS.facts("suffixes", ()).values())
+        what = None if taken else _STORES.get(suffix)
         # unlike Path.is_file, no error for a name that is too long for a file
         if what is None and os.path.isfile(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"

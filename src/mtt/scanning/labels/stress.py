@@ -22,7 +22,7 @@ from mtt.scanning.tools.groups import Partition
 from mtt.scanning.tools.regression import FEWEST
 from mtt.scanning.tools.steps import VOIGT, Steps
 from mtt.scanning.tools.structures import Float, Structures
-from mtt.scanning.tools.units import same
+from mtt.scanning.tools.unit_readings import same
 
 CHECK = "stress against energies"
 _STRAINS = (0.01, 0.02, 0.04, 0.07, 0.1)  # steps with components up to these are looked at

@@ -8,7 +8,7 @@ from mtt.scanning.labels.stress_orders import AS_GIVEN, COMPONENTS, Decision, Re
 from mtt.scanning.tools.by_group import FINE, OPEN, Answer
 from mtt.scanning.tools.finding import Severity
 from mtt.scanning.tools.regression import FEWEST, Fit
-from mtt.scanning.tools.units import PRESSURES, same
+from mtt.scanning.tools.unit_readings import PRESSURES, same
 
 KIND = 0.25  # of the logarithm: units of stress are far apart
 _GOOD = 1.3  # slopes within this factor of 1 are right

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mtt.scanning.tools.cells import full_cells
-from mtt.scanning.tools.structures import Block, Float, Index, Mask, Structures
+from mtt.scanning.tools.structures import Block, Float, Index, Mask, Structures, full_cells
 
 _SAME = 1e-3  # Å: positions closer than this are the same
 _GRID = 1e-3  # of fingerprints, which are numbers of order 0.1 … 1

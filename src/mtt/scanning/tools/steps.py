@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtt.scanning.tools.cells import full_cells
 from mtt.scanning.tools.similar import crystal_points
-from mtt.scanning.tools.structures import Block, Float, Index, Structures
+from mtt.scanning.tools.structures import Block, Float, Index, Structures, full_cells
 
 _AHEAD = 3  # structures further on in a file that a step may lead to
 _GROUP = 1000  # structures of one molecule among which nearest ones are sought

@@ -12,9 +12,9 @@ import torch
 
 from mtt.checkpoint import read, upgrade
 from mtt.checkpoint.format import MODEL_VERSION, TRAINER_VERSION
+from mtt.checkpoint.upgrade import folder_steps
 from mtt.interface import Context, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.steps import folder_steps
 from mtt.testing import systems
 from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, compared

@@ -30,7 +30,7 @@ class Schedule:
     """The learning rate of every optimizer step of a stage.
 
     A pure function of the step, so that a restart has nothing to restore; what listens to the
-    validation (:class:`Plateau`) keeps a state.
+    validation (``plateau``) keeps a state.
 
     :param peak: the largest learning rate.
     """

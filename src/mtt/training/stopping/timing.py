@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from mtt.errors import ConfigError
+from mtt.ranks import Ranks
 from mtt.stopping import Stopped
 
 Clock = Callable[[], float]
@@ -91,13 +92,16 @@ class Due:
         self._clock = clock
         self._last = clock()
 
-    def __call__(self, step: int) -> bool:
-        """Whether a checkpoint is due after optimizer step number ``step`` (from 1)."""
+    def __call__(self, step: int, ranks: Ranks) -> bool:
+        """Whether a checkpoint is due after optimizer step number ``step`` (from 1).
+
+        :param ranks: it is due on all of them when it is by the clock of one.
+        """
         by_steps = self._steps is not None and step % self._steps == 0
         if self._seconds is None:
             return by_steps
         now = self._clock()
-        if not by_steps and now - self._last < self._seconds:
+        if not ranks.any(by_steps or now - self._last >= self._seconds):
             return False
         self._last = now
         return True

@@ -53,14 +53,17 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
-    """Add to a checkpoint what a trainer of its own left out: architecture and provenance.
+def completed(path: Path, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The checkpoint at ``path``, with what the trainer of a folder left out, also in the file:
+    architecture and provenance.
 
     :raises CheckpointError: it cannot be read safely.
     """
     checkpoint = read(path, architecture=name)
     if "provenance" not in checkpoint:
-        write(path, {**checkpoint, "provenance": dict(known)})
+        checkpoint = {**checkpoint, "provenance": dict(known)}
+        write(path, checkpoint)
+    return checkpoint
 
 
 def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:

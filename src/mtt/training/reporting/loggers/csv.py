@@ -1,4 +1,4 @@
-"""``train.csv``: names, units, then one row per epoch."""
+"""`train.csv`: names, units, then one row per epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtt.training.reporting.loggers.files import append_line, replace_lines
+from mtt.training.reporting.growing_file import append_line, replace_lines
+from mtt.training.reporting.logger_kind import LoggerKind
 
 
 class CsvLogger:
@@ -40,3 +41,6 @@ def _line(cells: Sequence[Any]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
+
+
+LOGGER = LoggerKind(lambda folder, options: CsvLogger(folder / "train.csv"))
