@@ -49,7 +49,7 @@ class MLIPModel(ModelInterface):
     """
 
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
-    """``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; so for all target kinds."""
+    """``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; so for all kinds."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
     """Names of parameters (``*`` for any text) that weight decay does not act on; nor does
@@ -291,9 +291,8 @@ class MLIPModel(ModelInterface):
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
-        baseline = self.composition(graph.types)
-        shapes = self.sample_shapes
-        values = scaled(raw, self.target_names, shapes, self.scale.values, baseline)
+        of = (self.target_names, self.sample_shapes, self.scale.values)
+        values = scaled(raw, *of, self.composition(graph.types))
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:
