@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from mtt.discovery import AVERAGES, KINDS, LOGGERS, LOSSES, OPTIMIZERS, READERS, SCHEDULES, Plugins
+from mtt.discovery import (
+    AVERAGES,
+    KINDS,
+    LOGGERS,
+    LOSSES,
+    OPTIMIZERS,
+    READERS,
+    SCHEDULES,
+    TARGET_KINDS,
+    Plugins,
+)
 from mtt.options import SCHEMA_PATH
 from mtt.training import training_schema
 
@@ -45,6 +55,11 @@ def reader_option() -> str:
     return schema["$defs"]["reader"]["description"]
 
 
+def type_option() -> str:
+    schema = json.loads(Path(SCHEMA_PATH).read_text(encoding="utf-8"))
+    return schema["$defs"]["type"]["description"]
+
+
 PLACES = {
     AVERAGES: Place(
         ("training/averaging/test_every_average.py", "CASES"), training_option("ema"), "averaging"
@@ -60,6 +75,7 @@ PLACES = {
     SCHEDULES: Place(
         ("training/test_schedules.py", "FORMULAS"), training_option("scheduler"), "schedules"
     ),
+    TARGET_KINDS: Place(("data/kinds/test_every_kind.py", "FORMULAS"), type_option, "data"),
 }
 
 

@@ -14,8 +14,10 @@ import torch
 from mtt import Dataset
 from mtt.data import Batching, Loader, merge, pack, read_dataset
 from mtt.data.batching.augmentation import make_turns
+from mtt.data.statistics import statistics
 from mtt.errors import ConfigError, DataError
 from mtt.options import load_eval_options
+from mtt.scanning.scan import scan
 
 MULTIPOLE = 'multipole {"l": [0, 1]}'
 DIPOLE, MOMENTS = "mtt::dipole", "mtt::moments"
@@ -136,6 +138,18 @@ def test_packed_and_merged_data_keep_kinds(
     plain = {DIPOLE: {**targets[DIPOLE], "type": "scalar", "num_subtargets": 3}}
     with pytest.raises(DataError, match=f"{DIPOLE}: kind is 'polar' in one data set and 'scalar'"):
         merge([dataset, Dataset.from_atoms(molecules, plain)])
+
+
+def test_scans_and_statistics_take_them_as_they_are(dataset: Dataset) -> None:
+    assert not [one for one in scan({"training": [dataset]}) if MOMENTS in one.what]
+    rows = {row.name: row for row in statistics(dataset).rows}
+    dipole = rows[DIPOLE]
+    assert (dipole.labelled, dipole.total, dipole.unit) == (len(dataset), len(dataset), "D")
+    wanted = dataset.target(DIPOLE).values.square().mean().sqrt()
+    assert dipole.rms == pytest.approx(float(wanted))
+    second = dataset.target(MOMENTS).values[..., 1]
+    assert rows[f"{MOMENTS}[1]"].mean == pytest.approx(float(second.mean()))
+    assert rows[f"{MOMENTS}[1]"].labelled == len(second)
 
 
 def test_samples_have_the_blocks_of_their_kind(dataset: Dataset) -> None:
