@@ -269,7 +269,7 @@ def other_unit(options: dict[str, Any]) -> None:
         (misspelt_pattern, ConfigError, r"config.freeze: 'frist.\*' matches none .*'first'\?"),
         (everything, ConfigError, r"config.freeze: nothing is left to train; the model has first"),
         (unknown_layer, ConfigError, r"target_modules: 'heads.0.lost' .* mean 'heads.0.last'"),
-        (misspelt_option, ConfigError, r"config.rnak: unknown option .* mean 'rank'"),
+        (misspelt_option, ConfigError, r"config.rnak: unknown key.* mean 'rank'"),
         (unknown_target, ConfigError, r"inherit_heads.energi: the data have no target 'energi'"),
         (other_unit, ArchitectureError, r"source.ckpt: energy: unit is 'hartree' in the data and"),
     ],
