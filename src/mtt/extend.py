@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtt.data.files.reader_kind import Reader
+    from mtt.data.target_kind import Axis, Block, TargetKind
     from mtt.training.averaging.kind import Average, AverageKind
     from mtt.training.losses.kind import ElementwiseLoss
     from mtt.training.optimizers.kind import OptimizerKind
@@ -23,6 +24,8 @@ __all__ = [
     "WARMUP",
     "Average",
     "AverageKind",
+    "Axis",
+    "Block",
     "ElementwiseLoss",
     "LoggerKind",
     "OptimizerKind",
@@ -31,11 +34,14 @@ __all__ = [
     "Request",
     "Schedule",
     "ScheduleKind",
+    "TargetKind",
 ]
 
 _HOMES = {
     "Average": "mtt.training.averaging.kind",
     "AverageKind": "mtt.training.averaging.kind",
+    "Axis": "mtt.data.target_kind",
+    "Block": "mtt.data.target_kind",
     "ElementwiseLoss": "mtt.training.losses.kind",
     "LoggerKind": "mtt.training.reporting.logger_kind",
     "OptimizerKind": "mtt.training.optimizers.kind",
@@ -44,6 +50,7 @@ _HOMES = {
     "Request": "mtt.training.schedules.kind",
     "Schedule": "mtt.training.schedules.base",
     "ScheduleKind": "mtt.training.schedules.kind",
+    "TargetKind": "mtt.data.target_kind",
     "WARMUP": "mtt.training.schedules.options",
 }
 

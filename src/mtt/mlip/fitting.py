@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtt.baselines.composition import Undetermined, fit_composition, warn_of
-from mtt.baselines.given import WHERE, by_number, is_finite, table_of
+from mtt.baselines.given import by_number, is_finite, table_of
 from mtt.baselines.prior import Prior
 from mtt.baselines.prior.culprit import naming_the_structure
 from mtt.baselines.zbl import ZBL
@@ -20,6 +19,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
+from mtt.mlip.invariant import all_columns, check_invariant
 from mtt.mlip.noise import is_noise, largest, spread
 from mtt.options.training import BaselineOptions
 from mtt.stopping import stop_if_asked
@@ -76,7 +76,7 @@ def fit_weights(
     for name, target in info.targets.items():
         numbers = by_number(name, given.get(name, {}), info.atomic_types)
         if name in given:
-            _check_invariant(name, target)
+            check_invariant(name, target)
         fixed = target.invariant_columns
         table, rows = table_of(name, numbers, info.atomic_types, len(fixed))
         others = [i for i in range(len(info.atomic_types)) if i not in rows]
@@ -86,7 +86,7 @@ def fit_weights(
                 values = values - offset[name]
             if target.is_mean and name not in given:
                 mean = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
-                weights[name] = _all_columns(mean, target)
+                weights[name] = all_columns(mean, target)
                 continue
             if target.is_energy and bool(values.isnan().all()):
                 log.warning(UNDETERMINED, name)
@@ -95,26 +95,9 @@ def fit_weights(
                 values = values - counts @ table
             types = [info.atomic_types[i] for i in others]
             table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
-        weights[name] = _all_columns(table, target)
+        weights[name] = all_columns(table, target)
     warn_of(undetermined)
     return weights
-
-
-def _all_columns(table: Tensor, target: TargetInfo) -> Tensor:
-    """``table``, whose columns are the invariant numbers of a sample, with zeros for the others."""
-    columns = table.new_zeros(len(table), math.prod(target.shape))
-    columns[:, target.invariant_columns] = table
-    return columns
-
-
-def _check_invariant(name: str, target: TargetInfo) -> None:
-    if not target.invariant_columns:
-        raise ConfigError(
-            f"{name} is a {target.of_kind.name}, which turns with the structure: no number of an "
-            "element can be part of it",
-            where=f"{WHERE}.{name}",
-            hint="leave it out",
-        )
 
 
 def fit_scales(
@@ -157,7 +140,7 @@ def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
     given = _by_target("atomic_baseline", options.atomic_baseline, info)
     for name, value in given.items():
         numbers = by_number(name, value, info.atomic_types)
-        _check_invariant(name, info.targets[name])
+        check_invariant(name, info.targets[name])
         table_of(name, numbers, info.atomic_types, len(info.targets[name].invariant_columns))
     fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     for name, value in fixed.items():

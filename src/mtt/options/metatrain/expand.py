@@ -16,6 +16,7 @@ from mtt.options.default_gradients import (
     without_claimed,
 )
 from mtt.options.kinds import SCALAR, kind_text
+from mtt.options.metatrain.contradictions import contradictions
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.values import (
@@ -125,7 +126,7 @@ class Expander:
         value = {"read_from": value} if isinstance(value, str) else value
         quantity = "energy" if is_energy_name(name) else _quantity(value)
         target = self._values(value, path, name, systems, quantity)
-        self._check_sum(value, path, target)
+        self.faults += contradictions(value, path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
@@ -155,20 +156,6 @@ class Expander:
             what = "without a key there must be forces, stress or virial of an energy to learn from"
             self.faults.append(Fault((*path, "key"), what))
         return TargetOptions(**{**vars(target), **sections})
-
-    def _check_sum(self, value: dict[str, Any], path: KeyPath, target: TargetOptions) -> None:
-        """``extensive`` and ``type`` where they say something that cannot be."""
-        written = value.get("extensive")
-        here = (*path, "extensive")
-        if written is not None and target.sample_kind == "atom":
-            self.faults.append(Fault(here, "is for values of structures", "leave it out"))
-        elif written is False and target.quantity == "energy":
-            what = "an energy is the sum of the energies of its atoms"
-            hint = "leave it out, or call a mean by a name such as mtt::energy_per_atom"
-            self.faults.append(Fault(here, what, hint))
-        if target.kind != SCALAR and target.quantity == "energy":
-            hint = "leave the type out, or give the target another name and no quantity"
-            self.faults.append(Fault((*path, "type"), "an energy is a scalar", hint))
 
     def _values(
         self,

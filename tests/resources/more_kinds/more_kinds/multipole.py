@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from mtt.data.target_kind import Axis, Block, TargetKind
+from mtt.extend import Axis, Block, TargetKind
 
 
 @dataclass(frozen=True)
