@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mtt.discovery import LOSSES
 from mtt.errors import did_you_mean
 from mtt.options.loss_weights import weight_faults
 from mtt.options.training.option import Form, option
@@ -33,7 +34,7 @@ class LossOptions:
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> LossOptions:
-        """From the internal form that :class:`mtt.options.loss.LossExpander` makes."""
+        """From the internal form that :class:`mtt.options.loss_forms.LossExpander` makes."""
         gradients = {name: cls.of(one) for name, one in section.get("gradients", {}).items()}
         return cls(**{**section, "gradients": gradients})
 
@@ -41,7 +42,8 @@ class LossOptions:
         """The way back."""
         weight = dict(self.weight) if isinstance(self.weight, Mapping) else self.weight
         values = {"type": self.type, "weight": weight, "reduction": self.reduction}
-        if self.type.startswith("huber") or self.delta != LossOptions.delta:
+        has_delta = LOSSES.facts("has_delta", False).get(self.type, False)
+        if has_delta or self.delta != LossOptions.delta:
             values["delta"] = self.delta
         if gradients:
             inner = {name: one.plain(gradients=False) for name, one in self.gradients.items()}
