@@ -78,7 +78,7 @@ class LossExpander:
         gradients (metatrain's rule). Left out: mse with weight 1.
 
         :param below: a loss in its internal form, that of the whole training below that of a
-            stage: a mapping by target leaves standing what it does not mention.
+            stage: a mapping by target keeps the targets that it does not mention.
         """
         if isinstance(loss, str):
             loss = self._type(loss, path, "values")

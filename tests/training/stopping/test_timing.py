@@ -91,7 +91,7 @@ def test_due_by_minutes_since_the_last(clock):
     assert found == [3, 6, 9]
 
 
-def test_a_checkpoint_by_steps_begins_the_minutes_anew(clock):
+def test_a_checkpoint_by_steps_restarts_the_minutes(clock):
     due, found = Due(5, 0.5, clock), []
     for step in range(1, 11):
         clock.now += 11

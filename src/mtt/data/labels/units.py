@@ -21,7 +21,7 @@ _PER_CUBE = {"angstrom": "Å³", "a": "Å³", "bohr": "a₀³", "nm": "nm³"}
 
 
 def check_units(length_unit: str, targets: Mapping[str, TargetOptions], findings: Findings) -> None:
-    """Add units that metatomic does not know to ``findings``; an empty one is no mistake.
+    """Add units that metatomic does not know to ``findings``; an empty unit is allowed.
 
     Lengths and energies must be convertible to angstrom and eV: engines convert them. Units of
     other quantities are free text.
