@@ -77,7 +77,7 @@ def to_ev_per_angstrom(energy: str, length: str) -> float | None:
     """Forces in ``energy`` by ``length`` times this are in eV/Å; None where a unit is missing."""
     if not energy or not length or not _converts(energy, "eV") or not _converts(length, "angstrom"):
         return None
-    return unit_conversion_factor(energy, "eV") / unit_conversion_factor(length, "angstrom")
+    return to_ev(energy) / float(unit_conversion_factor(length, "angstrom"))
 
 
 def shown(unit: str) -> tuple[str, float]:

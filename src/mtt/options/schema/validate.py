@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -187,7 +187,7 @@ def _known_hint(key: str, known: Mapping[str, Any]) -> str:
     return did_you_mean(key, known) or few
 
 
-_BOUNDS = {
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "minimum": ("at least {}", lambda value, bound: value >= bound),
     "maximum": ("at most {}", lambda value, bound: value <= bound),
     "exclusiveMinimum": ("above {}", lambda value, bound: value > bound),

@@ -84,7 +84,8 @@ class Sizes(NamedTuple):
         known, found = (
             np.concatenate([[0.0], of[order].cumsum()]) for of in (self.atoms, self.pairs)
         )
-        return np.interp(atoms, known, found)
+        pairs: NDArray[np.float64] = np.interp(atoms, known, found)
+        return pairs
 
 
 def plan_batch_atoms(setup: TrainingSetup) -> int:

@@ -25,7 +25,7 @@ def peak_of(work: Callable[[], object], device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         work()
         torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
+        return int(torch.cuda.max_memory_allocated(device) - before)
     with _Living() as living:
         work()
     return living.peak
@@ -59,4 +59,4 @@ class _Living(TorchDispatchMode):
 
 def _place(tensor: Tensor) -> int:
     """The same for all views of one storage."""
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)

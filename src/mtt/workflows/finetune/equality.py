@@ -149,7 +149,7 @@ def _size(model: ModelInterface, name: str, target: TargetInfo, n_atoms: int) ->
     """How large the network's part of a value is: baselines are exact. 0: not known."""
     if not isinstance(model, MLIPModel):
         return 0.0
-    return abs(model.scales[name]) * (1 if target.per_atom else n_atoms)
+    return float(abs(model.scales[name]) * (1 if target.per_atom else n_atoms))
 
 
 def _tolerance(model: ModelInterface) -> float:

@@ -173,7 +173,8 @@ class Stack:
         return tensors
 
     def _split(self, tensor: Tensor) -> tuple[Tensor, ...]:
-        return tensor.split([shape[0] for shape in self.shapes])
+        parts: tuple[Tensor, ...] = tensor.split([shape[0] for shape in self.shapes])
+        return parts
 
     def _prepare(self) -> None:
         # libraries for processors are slow at products with transposed matrices
