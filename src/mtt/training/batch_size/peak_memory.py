@@ -25,8 +25,9 @@ def peak_of(work: Callable[[], object], device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         work()
         torch.cuda.synchronize(device)
-        return int(torch.cuda.max_memory_allocated(device) - before)
-    with _Living() as living:
+        return torch.cuda.max_memory_allocated(device) - before
+    living = _Living()
+    with living:
         work()
     return living.peak
 

@@ -149,10 +149,10 @@ def _size(model: ModelInterface, name: str, target: TargetInfo, n_atoms: int) ->
     """How large the network's part of a value is: baselines are exact. 0: not known."""
     if not isinstance(model, MLIPModel):
         return 0.0
-    return float(abs(model.scales[name]) * (1 if target.per_atom else n_atoms))
+    return abs(model.scales[name]) * (1 if target.per_atom else n_atoms)
 
 
 def _tolerance(model: ModelInterface) -> float:
     """Of rounding: 4e-10 in float64, 7e-5 in float32."""
     dtypes = [p.dtype for p in model.parameters() if p.is_floating_point()]
-    return float(torch.finfo(dtypes[0] if dtypes else torch.float64).eps) ** 0.6
+    return float(torch.finfo(dtypes[0] if dtypes else torch.float64).eps ** 0.6)
