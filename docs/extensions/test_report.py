@@ -51,7 +51,7 @@ def read(path: Path = REPORT) -> Report | None:
         return None
     suite = ElementTree.parse(path).getroot().find("testsuite")
     if suite is None:
-        raise ValueError(f"{path} is no report of pytest")
+        raise ValueError(f"{path} is not a report of pytest")
     cases = [_case(element) for element in suite.iter("testcase")]
     return Report(suite.get("timestamp", "")[:10], float(suite.get("time", "nan")), cases)
 

@@ -162,5 +162,5 @@ def test_nothing_of_torch_is_needed_to_name_and_describe_everything() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_kinds_have_names_of_their_own() -> None:
+def test_names_of_different_kinds_are_independent() -> None:
     assert len({kind.what for kind in KINDS}) == len({kind.group for kind in KINDS}) == len(KINDS)

@@ -103,7 +103,7 @@ def test_huber_forces_has_a_delta(read: Reader) -> None:
     }
 
 
-def test_every_term_has_a_reduction_of_its_own(read: Reader) -> None:
+def test_every_term_has_a_separate_reduction(read: Reader) -> None:
     options = read(options_file("{energy: {reduction: sum, forces: {reduction: structure_mean}}}"))
     assert options.architecture["training"]["loss"]["energy"]["reduction"] == "sum"
     assert forces_of(options)["reduction"] == "structure_mean"
@@ -146,7 +146,7 @@ def test_the_loss_of_a_stage_is_laid_over_that_of_the_training(
     assert resolve(load_options(write(options.to_yaml())), toy) == options
 
 
-def test_mistakes_in_the_loss_of_a_stage_stand_at_their_line(refused: Refused) -> None:
+def test_mistakes_in_the_loss_of_a_stage_are_reported_at_their_line(refused: Refused) -> None:
     text = STAGES.replace("weight: 1000, forces", "weight: {5: 1}, forces") + DATA
     (told,) = refused(text)
     assert told.startswith(
@@ -177,7 +177,7 @@ def test_a_data_set_has_a_weight_or_a_key_of_weights(
     assert one.weight == value
 
 
-def test_validation_sets_have_weights_of_their_own(read: Reader, refused: Refused) -> None:
+def test_validation_sets_have_separate_weights(read: Reader, refused: Refused) -> None:
     data = "{systems: a.xyz, targets: {energy: {}}, weight: %s}"
     text = f"training_set: {data % '2.0'}\nvalidation_set: {data % 'w'}\n"
     options = read(options_file("mse", text))

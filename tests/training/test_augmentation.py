@@ -119,7 +119,7 @@ def test_a_run_stopped_within_an_epoch_sees_the_turns_of_one_that_is_not(
         assert not torch.allclose(weights, straight["model_state_dict"]["network.0.weight"])
 
 
-def test_a_stopped_epoch_begins_anew_when_its_structures_turn_in_another_way(
+def test_a_stopped_epoch_restarts_when_its_structures_turn_in_another_way(
     make_model, make_trainer, train, restart, terminate, tmp_path, caplog
 ):
     with pytest.raises(TrainingInterrupted):

@@ -68,7 +68,7 @@ def test_checkpoints_by_minutes_are_written_when_the_time_has_come(
 
 
 @pytest.mark.parametrize("batch", [3, 6])
-def test_a_killed_run_goes_on_from_a_checkpoint_within_an_epoch_bit_for_bit(
+def test_a_killed_run_resumes_from_a_checkpoint_within_an_epoch_bit_for_bit(
     assert_equal, make_model, make_trainer, train, listen, restart, rows, folder, tmp_path, batch
 ):
     class Kill(BaseException):

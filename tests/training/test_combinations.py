@@ -177,7 +177,7 @@ def test_mixed_precision_of_float64_is_refused(make_model, make_trainer, train):
 
 
 @pytest.mark.parametrize("names", **named(subsets(0, 1, 2)))
-def test_every_pair_goes_on_bit_for_bit_after_a_stop(
+def test_every_pair_resumes_bit_for_bit_after_a_stop(
     assert_equal,
     result,
     make_model,

@@ -33,7 +33,7 @@ class TestWithACompiler:
         # the control: something else was computed, which rounds differently
         assert any(not torch.equal(compiled[key], plain[key]) for key in plain)
 
-    def test_a_stopped_run_goes_on_bit_for_bit(
+    def test_a_stopped_run_resumes_bit_for_bit(
         self, assert_equal, make_model, make_trainer, train, restart, terminate, tmp_path, technique
     ):
         options = {"compile": True, **RUN, **technique}
@@ -71,7 +71,7 @@ def test_what_cannot_be_compiled_is_refused(make_trainer, technique, why):
         make_trainer(compile=True, **technique)
 
 
-def test_a_missing_compiler_is_told(make_model, make_trainer, check):
+def test_a_missing_compiler_is_reported(make_model, make_trainer, check):
     nowhere = torch._inductor.config.patch({"cpp.cxx": ("there-is-no-such-compiler",)})
     with nowhere, pytest.raises(ConfigError, match=r"there is no C\+\+ compiler.*install g\+\+"):
         check(make_trainer(compile=True), make_model())

@@ -171,7 +171,7 @@ def test_more_errors_are_reported_where_they_are_asked_for(outcome):
     assert plain < extended
 
 
-def test_fewer_epochs_are_told_on_the_console(outcome):
+def test_fewer_epochs_are_reported_on_the_console(outcome):
     every, some = (outcome(num_epochs=4, log_interval=each)[3].count("epoch ") for each in (1, 3))
     assert some < every
 

@@ -47,7 +47,7 @@ def normal(value):
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def test_defaults_of_optimizers_are_told(parse):
+def test_defaults_of_optimizers_are_documented(parse):
     told = options_told("optimizers")
     assert set(told) == set(OPTIMIZERS.names())
     for name, kind in KINDS.items():
@@ -56,7 +56,7 @@ def test_defaults_of_optimizers_are_told(parse):
         assert found == {key: normal(option.default) for key, option in known.items()}, name
 
 
-def test_defaults_of_schedules_are_told(parse):
+def test_defaults_of_schedules_are_documented(parse):
     told = options_told("schedules")
     assert set(told) == set(SCHEDULES.names())
     for name in SCHEDULES.names():
@@ -65,7 +65,7 @@ def test_defaults_of_schedules_are_told(parse):
         assert found == {key: normal(option.default) for key, option in known.items()}, name
 
 
-def test_presets_are_told(parse):
+def test_presets_are_documented(parse):
     table = PAGES["optimizers"].partition("| optimizer | sets |")[2].partition("\n###")[0]
     told = {}
     for names, options in re.findall(r"^\| (`.*?) \| (.*) \|$", table, re.MULTILINE):
@@ -85,7 +85,7 @@ def test_every_recipe_of_the_pages_can_be_made(recipe, parse):
     assert 0 < rate(0) <= max(group["lr"] for group in made.param_groups)
 
 
-def test_decay_is_told_as_it_is():
+def test_decay_is_documented_as_it_is():
     """With a gradient of zero, what shrinks moves at once, and L2 only through the gradient."""
     rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([\w, ]+) \|$", PAGES["optimizers"], re.MULTILINE)
     assert {name for name, _ in rows} == set(KINDS)

@@ -100,7 +100,7 @@ def test_every_optimizer_learns(choice, started):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_every_optimizer_goes_on_bit_for_bit(choice, dtype, started, make_model, assert_equal):
+def test_every_optimizer_resumes_bit_for_bit(choice, dtype, started, make_model, assert_equal):
     model, batch = started(dtype)
     made = make(model, choice)
     learn(model, made, batch, 5)

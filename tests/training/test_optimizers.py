@@ -71,7 +71,7 @@ def test_wrong_options_of_an_optimizer_are_named(chosen, message):
     assert caught.value.problems[0].where.startswith("architecture.training.optimizer")
 
 
-def test_all_wrong_options_are_told_at_once():
+def test_all_wrong_options_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
         optimizer(torch.nn.Linear(2, 1), optimizer={"name": "adam", "bets": 1, "eps": "x", "lr": 1})
     assert len(caught.value.problems) == 3

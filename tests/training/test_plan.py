@@ -46,7 +46,7 @@ def test_a_preset_reaches_its_own_stage_alone():
     assert [plan.options.learning_rate for plan in (one, two, three)] == [0.001, 1.0, 0.25]
 
 
-def test_what_makes_no_plan_is_told_all_at_once():
+def test_all_mistakes_in_the_stages_are_reported_at_once():
     stages = [
         {"name": "one", "num_epochs": 1, "from": "best"},
         {"name": "two", "num_epochs": 1},

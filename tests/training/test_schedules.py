@@ -178,7 +178,7 @@ def test_plateau_takes_what_is_not_finite_for_the_last_finite_value():
     assert rate(0) == 1.0
 
 
-def test_plateau_goes_on_from_its_state():
+def test_plateau_resumes_from_its_state():
     straight, first, second = (schedule({**PLATEAU, "cooldown": 1}) for _ in range(3))
     for i, loss in enumerate(LOSSES):
         straight.observe({"loss": loss})
@@ -198,7 +198,7 @@ def test_a_state_of_another_schedule_is_passed_over():
     assert cosine(10) == 2.0
 
 
-def test_plateau_of_another_metric_starts_its_best_anew_at_the_rate_it_had():
+def test_plateau_of_another_metric_resets_its_best_and_keeps_the_rate():
     old = schedule({**PLATEAU, "patience": 0})
     for loss in (1.0, 1.0):
         old.observe({"loss": loss})
@@ -226,7 +226,7 @@ def test_a_metric_that_does_not_exist_is_named():
         ({"name": "plateau", "patience": 1.5}, "patience: expected an integer of at least 0"),
         ({"name": "plateau", "factor": "half"}, "factor: expected a number between 0 and 1"),
         ({"name": "plateau", "mode": "low"}, "mode: expected one of min, max, not 'low'"),
-        ({"name": "cosine", "warmup_fraction": 0.1}, "it stands beside scheduler"),
+        ({"name": "cosine", "warmup_fraction": 0.1}, "set it next to scheduler, not in it"),
         ({"name": "linear", "lr": 0.1}, "use learning_rate"),
         ({"name": "one_cycle", "warmup_steps": 5}, "warmup_steps: unknown option"),
     ],
@@ -236,7 +236,7 @@ def test_wrong_options_of_a_schedule_are_named(scheduler, message):
         schedule(scheduler)
 
 
-def test_all_wrong_options_are_told_at_once():
+def test_all_wrong_options_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
         schedule({"name": "plateau", "patiance": 3, "factor": 2, "min_lr": -1})
     assert len(caught.value.problems) == 3

@@ -254,7 +254,7 @@ def test_a_restart_with_another_optimizer_is_refused(tiny: dict[str, Any], fit: 
         ({"tf32": True}, "tf32", "there is no TF32 on cpu"),
         ({"prefit": {"parameters": ["prior.*"]}}, "parameters", "matches none of the parameters"),
         ({"best_model_metric": "force RMSE"}, "best_model_metric", "unknown metric"),
-        ({"max_time": "1:2:3:4"}, "max_time", "no time to train for"),
+        ({"max_time": "1:2:3:4"}, "max_time", "not a valid training time"),
     ],
 )
 def test_a_dry_run_refuses_what_clashes_with_the_line_of_the_option(

@@ -94,7 +94,7 @@ class TargetKind(ABC):
     def components(self) -> tuple[int, ...]:
         """Shape of one value, without the properties.
 
-        That of the block; those of several blocks lie one after the other along one axis.
+        The shape of the block; several blocks are concatenated along one axis.
         """
         if len(self.blocks) == 1:
             return self.blocks[0].shape

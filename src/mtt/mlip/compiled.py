@@ -149,7 +149,7 @@ class CompiledNetwork:
         return compiled
 
     def _compare(self, weights: list[Tensor], inputs: list[Tensor]) -> None:
-        """Values, slopes, and derivatives of both by the weights, of two calls of their own."""
+        """Compare values, slopes, and derivatives of both by the weights of two calls."""
         assert self._function is not None
         tolerance = TOLERANCE[self._model.dtype]
         for found, expected in zip(

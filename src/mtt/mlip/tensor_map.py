@@ -66,7 +66,7 @@ def of_samples(
 def tensor_map(values: Tensor, samples: Labels, layout: Layout) -> TensorMap:
     """``values`` [n, *components, properties] with the blocks and labels of their kind.
 
-    Components of several blocks lie one after the other along one axis.
+    Components of several blocks are concatenated along one axis.
     """
     key_names, keys, names, labels = layout
     blocks: List[TensorBlock] = []

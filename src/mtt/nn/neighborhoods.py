@@ -15,7 +15,7 @@ class Neighborhoods(NamedTuple):
 
 
 def neighborhoods(centers: Tensor, row_of_atom: Tensor) -> Neighborhoods:
-    """Lay out pairs that are sorted by centre.
+    """Arrange pairs that are sorted by centre in a dense layout.
 
     :param centers: [P] int64, ascending.
     :param row_of_atom: [n_atoms] int64, a permutation: the row that each atom gets.

@@ -78,7 +78,7 @@ class LossExpander:
         gradients (metatrain's rule). Left out: mse with weight 1.
 
         :param below: a loss in its internal form, that of the whole training below that of a
-            stage: a mapping by target leaves standing what it does not mention.
+            stage: a mapping by target keeps the targets that it does not mention.
         """
         if isinstance(loss, str):
             loss = self._type(loss, path, "values")
@@ -146,24 +146,24 @@ class LossExpander:
             return {"type": self._type(entry, path, part)}
         if wrong or not isinstance(entry, dict):
             return {}
-        entry = dict(entry)
-        if "weight" in entry:
-            wrong = weight_faults(entry["weight"], (*path, "weight"))
+        term: dict[str, Any] = dict(entry)
+        if "weight" in term:
+            wrong = weight_faults(term["weight"], (*path, "weight"))
             self.faults += wrong
-            entry["weight"] = 1.0 if wrong else plain_weight(entry["weight"])
-        if "type" in entry:
+            term["weight"] = 1.0 if wrong else plain_weight(term["weight"])
+        if "type" in term:
             n_faults = len(self.faults)
-            entry["type"] = self._type(entry["type"], (*path, "type"), part)
+            term["type"] = self._type(term["type"], (*path, "type"), part)
             if len(self.faults) > n_faults:
                 return {}  # its keys are not known either
         known = {"type", "weight", "reduction", "delta", "gradients", *_SHORT}
-        for key in entry if self.ours else ():
+        for key in term if self.ours else ():
             if key == "sliding_factor":
                 what = "not available yet: sliding weights ('sliding_factor')"
                 self.faults.append(Fault((*path, key), what, "leave it out"))
             elif key not in known:
                 self.faults.append(Fault((*path, key), "unknown key", did_you_mean(key, known)))
-        return entry
+        return term
 
     def _type(self, kind: str, path: KeyPath, part: str) -> str:
         """``kind`` by its own name, checked."""

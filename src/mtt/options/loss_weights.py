@@ -13,7 +13,7 @@ _FORM = "write {0: 1.0, 100: 25.0}: epochs completed, and the weight from there 
 
 
 def weight_faults(weight: Any, path: KeyPath) -> list[Fault]:
-    """Mistakes in the weight of a loss term, which stands at ``path``.
+    """Find mistakes in the weight of the loss term at ``path``.
 
     A schedule has a weight for epoch 0, and may say ``interpolation: linear`` (or ``step``).
     """

@@ -51,7 +51,7 @@ class ArchitectureLike(Protocol):
 
 
 def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
-    """Lay ``raw`` over the defaults and validate the whole.
+    """Merge ``raw`` over the defaults and validate the result.
 
     Precedence: defaults of the platform (``MLIPModel``, ``MLIPTrainer``), the folder's
     ``default-hypers.yaml``, the file, overrides.

@@ -24,7 +24,7 @@ def is_extensive(quantity: str) -> bool:
 
 @dataclass(frozen=True)
 class SystemsOptions:
-    """Where the structures of a data set stand.
+    """Where the structures of a data set are read from.
 
     :param length_unit: unit of positions and cells, or ``""`` where none is given.
     """
@@ -92,7 +92,7 @@ class TargetOptions:
                 values[name] = False
             elif section["explicit"]:
                 values[name] = {k: section[k] for k in ("read_from", "reader", "key")}
-            # a section that stands by default is left out, so that it stays a default
+            # a section that was added by default is left out, so that it stays a default
         return values
 
 
@@ -152,7 +152,7 @@ class Options:
     :param wandb: arguments of ``wandb.init``; None where it is off.
     :param remote: URL that gets a copy of the run's files, or None.
     :param source: the file as the user named it, empty for a dict.
-    :param notices: what to tell the user, deprecated names above all.
+    :param notices: messages for the user, mostly on deprecated names.
     """
 
     device: str | None

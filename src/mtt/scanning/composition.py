@@ -77,5 +77,5 @@ def undetermined(counts: np.ndarray) -> np.ndarray:
 
 
 def _symbols(structures: Structures, which: np.ndarray) -> str:
-    names = [chemical_symbols[z] for z in structures.types[which]]
+    names: list[str] = [chemical_symbols[z] for z in structures.types[which]]
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

@@ -34,7 +34,7 @@ def check_splits(structures: Structures, copies: Mask) -> Iterator[Finding]:
         far = float(np.median(moved(structures, _any_partner(structures, mine))))
         if near < _CLOSE * far:
             what = (
-                f"structures of {name} lie near the next ones of training in their file "
+                f"structures of {name} are close to neighbouring training structures in their file "
                 f"(root mean square per atom; {far:.2g} to any of training)"
             )
             advice = f"errors of {name} speak for this trajectory alone; hold out its end"

@@ -77,12 +77,12 @@ class Fit:
             written.
         :raises TrainingError: no step of an epoch, or no validation at all, was finite.
         """
-        state, told, start = self.state, False, self.state.epoch
+        state, announced, start = self.state, False, self.state.epoch
         for plan in self.plans[max(state.stage, 0) :]:
             stage = self.begin(plan)
-            if not told:
-                self._tell_start(stage)
-                told = True
+            if not announced:
+                self._announce_start(stage)
+                announced = True
             while not stage.is_over(state.epoch - state.stage_start):
                 self.run_epoch(stage)
                 self._save_epoch()
@@ -99,7 +99,7 @@ class Fit:
         self.events("end", state.epoch, **values, metric=self.best_rule.metric)
 
     def begin(self, plan: StagePlan) -> Stage:
-        """Build a stage: anew with its first weights, or where the checkpoint stopped in it."""
+        """Build a stage: with its first weights, or where the checkpoint stopped in it."""
         state = self.state
         if plan.number > state.stage:
             if plan.source == "best":
@@ -159,7 +159,7 @@ class Fit:
         self.choose(stage, metrics, row)
 
     def choose(self, stage: Stage, metrics: dict[str, float], row: dict[str, float]) -> None:
-        """Whether the epoch is the best one, and whether the stage goes on."""
+        """Decide whether the epoch is the best one, and whether the stage continues."""
         state = self.state
         value = self.best_rule.value(metrics)
         # before anything is saved: a checkpoint of this epoch knows what it led to
@@ -209,7 +209,7 @@ class Fit:
             ranks=self.ranks,
         )
 
-    def _tell_start(self, stage: Stage) -> None:
+    def _announce_start(self, stage: Stage) -> None:
         state = self.state
         self.events(
             "run_start",

@@ -97,11 +97,11 @@ def prefit(
         report = _Fit(model, loader, loss, chosen, interrupted, ranks).run(
             options.max_steps, options.tolerance
         )
-    _tell(report, options.max_steps)
+    _report_result(report, options.max_steps)
     return report
 
 
-def _tell(report: PrefitReport, max_steps: int) -> None:
+def _report_result(report: PrefitReport, max_steps: int) -> None:
     first, last = report.losses[0], report.losses[-1]
     values = (report.steps, first, last, report.gradient_norm)
     if report.converged:
@@ -139,7 +139,7 @@ class _Fit:
         self.seen: tuple[Tensor, float, list[Tensor]] | None = None
 
     def run(self, max_steps: int, tolerance: float) -> PrefitReport:
-        """Step until it has converged, cannot go on, or may not."""
+        """Step until convergence, until no step changes the weights, or ``max_steps`` times."""
         optimizer = torch.optim.LBFGS(
             self.parameters,
             max_iter=1,

@@ -122,7 +122,7 @@ class TrainingSetup:
 
     @property
     def record(self) -> Record:
-        """Columns of the history; what may change from epoch to epoch besides."""
+        """Columns of the history, and further numbers that may change from epoch to epoch."""
         options, losses = self.options, self.losses
         progress = ["stage"] if len(self.plans) > 1 else []
         counted = {"skip": ["skipped steps"], "rollback": ["rollbacks"], "stop": []}

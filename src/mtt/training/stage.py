@@ -77,7 +77,7 @@ class Stage:
         return parts
 
     def load_state_dict(self, parts: Mapping[str, Any]) -> None:
-        """Go on from the parts of :meth:`state_dict`; those that are missing begin anew.
+        """Continue from the parts of :meth:`state_dict`; missing parts keep their initial state.
 
         :raises TrainingError: they belong to other parameters.
         """

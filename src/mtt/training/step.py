@@ -51,7 +51,7 @@ class StepResult(NamedTuple):
 class Step:
     """zero_grad, forward, loss terms, combine, unscale, finite guard, clip, update: in this order.
 
-    Ranks take a step together, each with batches of its own or with none: terms are divided by
+    Ranks take a step together, each with its own batches or with none: terms are divided by
     what all of them count, gradients and the loss are summed, so that every rank judges the same
     numbers and moves its weights alike.
 
@@ -94,7 +94,7 @@ class Step:
         counts = counted(loss, batches, self.ranks, self.model.device)
         value, seen = self._differentiate(loss, batches, counts)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        # a scaler cannot do without any gradient: forces of lone atoms depend on no weight
+        # a scaler cannot do without any gradient: forces of isolated atoms depend on no weight
         scaler = self.scaler if gradients else None
         if scaler is not None:
             scaler.unscale_(self.optimizer)

@@ -95,7 +95,7 @@ class MLIPTrainer(TrainerInterface):
 
         :raises MttError: they do not.
         """
-        assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
+        assert isinstance(model, MLIPModel), f"{type(model).__name__} is not an MLIPModel"
         options = self.options
         check_precision(options, one_device(devices), dtype)
         parse_max_time(options.max_time)
@@ -117,12 +117,12 @@ class MLIPTrainer(TrainerInterface):
     ) -> None:
         """Train ``model`` in place; afterwards it holds the latest weights, not the best.
 
-        :raises ConfigError: options that do not fit the data, or the run that goes on.
+        :raises ConfigError: options that do not fit the data, or the run to resume.
         :raises TrainingError: nothing to train or to validate on, nothing finite.
         :raises TrainingInterrupted: a signal or ``max_time``; everything is saved.
         :raises Stopped: a signal, before there was anything to save.
         """
-        assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
+        assert isinstance(model, MLIPModel), f"{type(model).__name__} is not an MLIPModel"
         options, device = self.options, one_device(devices)
         check_precision(options, device, dtype)
         with watch_signals() as stop:
@@ -157,9 +157,9 @@ class MLIPTrainer(TrainerInterface):
     def load_checkpoint(
         cls, checkpoint: dict[str, Any], hypers: dict[str, Any], context: Context
     ) -> MLIPTrainer:
-        """A trainer with ``hypers``, which goes on where ``checkpoint`` stopped.
+        """Make a trainer with ``hypers`` that continues from ``checkpoint``.
 
-        Contexts other than ``restart`` start anew, with a fresh optimizer and schedule.
+        Contexts other than ``restart`` start with a fresh optimizer and schedule.
 
         :raises CheckpointError: the checkpoint holds no training, or one of a newer mtt.
         """
@@ -233,7 +233,7 @@ class MLIPTrainer(TrainerInterface):
         return [*own, *self.run.listeners]
 
     def _checkpoint_if_finite(self, model: MLIPModel) -> dict[str, Any]:
-        """:raises CheckpointError: with these weights nothing could go on; older ones are kept."""
+        """:raises CheckpointError: the weights are not finite; older checkpoints are kept."""
         lost = nonfinite_weights(model)
         if lost:
             raise CheckpointError(lost, hint="the checkpoint before is kept; resume from it")

@@ -228,7 +228,7 @@ def run(
         seed=plan.options.seed,
         architecture=plan.architecture.name,
         directory=folder.path,
-        listeners=(events.tell,),
+        listeners=(events.notify,),
         own_loggers=False,
         provenance=origin,
         ranks=ranks,

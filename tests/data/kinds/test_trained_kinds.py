@@ -216,7 +216,7 @@ def test_a_model_that_returns_other_components_is_refused(subject: Subject) -> N
         subject.predict([ase.Atoms("CO", [[0, 0, 0], [0, 0, 1.1]])])
 
 
-def test_a_number_of_an_element_is_no_part_of_a_vector(
+def test_an_atomic_baseline_of_a_vector_is_refused(
     options: dict[str, Any], folder: Path, fit: Callable[..., Any], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

@@ -186,7 +186,7 @@ def test_heads_that_cannot_be_inherited_are_refused(inherit, unit, message):
 def test_a_head_of_the_source_is_not_replaced():
     source = made()
     data = dataset(molecules(HYDROCARBONS, ENERGIES), energy={"unit": "eV"})
-    with pytest.raises(ConfigError, match="'energy' has a head of its own in the source"):
+    with pytest.raises(ConfigError, match="'energy' already has a head in the source"):
         fine_tune(
             source, source.hypers, data.info, data, options(inherit_heads={"energy": "energy"})
         )

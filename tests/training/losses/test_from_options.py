@@ -60,7 +60,7 @@ def test_one_name_is_the_loss_of_everything():
     assert [term.weight for term in terms] == [1.0] * 4
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     wrong = {
         "energy": {"type": "msa", "gradients": {"positions": {}}},
         "mtt::charges": {"type": "mse"},

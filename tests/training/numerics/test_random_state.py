@@ -16,7 +16,7 @@ def draw():
     return torch.rand(3).tolist(), random.random(), np.random.rand(3).tolist()
 
 
-def test_random_generators_go_on_where_they_were_through_a_file(tmp_path):
+def test_random_generators_continue_from_a_state_that_was_stored_in_a_file(tmp_path):
     np.random.randn()  # leaves a second Gaussian in store
     random.gauss(0, 1)
     contents = {

@@ -46,7 +46,7 @@ def test_merged_meters_are_one_that_saw_all(metered):
 
 
 @pytest.mark.parametrize("extended", [False, True])
-def test_a_stored_meter_goes_on_bit_for_bit(metered, extended):
+def test_a_stored_meter_resumes_bit_for_bit(metered, extended):
     stored = metered([0, 1], [2], extended=extended).state_dict()
     resumed = metered(extended=extended)
     resumed.load_state_dict(stored)

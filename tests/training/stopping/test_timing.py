@@ -48,7 +48,7 @@ def test_max_time_is_seconds_or_clock_or_days(value, seconds):
      "-1:00", "1:2:3:4", "1:00:00:", "two hours"],
 )  # fmt: skip
 def test_another_form_of_max_time_is_refused(value):
-    with pytest.raises(ConfigError, match=r"training\.max_time: .* is no time .*HH:MM:SS"):
+    with pytest.raises(ConfigError, match=r"training\.max_time: .* is not a valid training time.*HH:MM:SS"):
         parse_max_time(value)
 
 
@@ -91,7 +91,7 @@ def test_due_by_minutes_since_the_last(clock):
     assert found == [3, 6, 9]
 
 
-def test_a_checkpoint_by_steps_begins_the_minutes_anew(clock):
+def test_a_checkpoint_by_steps_restarts_the_minutes(clock):
     due, found = Due(5, 0.5, clock), []
     for step in range(1, 11):
         clock.now += 11

@@ -25,7 +25,7 @@ class Batch:
     graph: Graph
     targets: dict[str, Target]  # values float64; forces and strain in network precision
     n_atoms: Tensor  # [n] int64
-    index: Tensor  # [n] int64, where in the data set of the loader the structures stand
+    index: Tensor  # [n] int64, positions of the structures in the loader's data set
     volumes: Tensor  # [n] float64, of the cells as given; 0 without a cell
     weights: Tensor | None = None  # [n] float64, of the structures in the loss; None: all 1
 
@@ -34,7 +34,7 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """The same in pinned memory, from which a GPU copies while the CPU goes on."""
+        """Copy to pinned memory, from which a GPU copies while the CPU continues."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -123,7 +123,7 @@ class Gather:
         """Several batches at once, which costs little more than one; :func:`cut` takes them apart.
 
         Until then ``graph.system``, ``centers`` and ``neighbors`` count from the start of
-        their own batch, all else stands one batch after the other.
+        their own batch; all other columns are concatenated.
 
         :param structures: [m] rows of the columns.
         :param index: [m] what becomes ``Batch.index``.

@@ -56,7 +56,7 @@ class Labels:
         if alone and not forces and not strain:
             self._nothing_to_learn(section, options)
         elif alone:
-            self._tell_alone(name, options, bool(forces), bool(strain))
+            self._report_single(name, options, bool(forces), bool(strain))
         self._look_closer(name, options, values)
         nothing = [None] * len(values)
         labels = [
@@ -106,7 +106,7 @@ class Labels:
         what = f"neither energies nor forces, stress or virial for {section}"
         self._findings.add_problems([Problem(what, file, f"set {section}.key")])
 
-    def _tell_alone(self, name: str, options: TargetOptions, forces: bool, strain: bool) -> None:
+    def _report_single(self, name: str, options: TargetOptions, forces: bool, strain: bool) -> None:
         word = "virial" if options.virial is not None else "stress"
         learnt = " and ".join(["forces"] * forces + [word] * strain)
         frames = self._frames(options, f"targets.{name}")
@@ -172,7 +172,7 @@ class Labels:
         options = self._key_that_is_there(section, options)
         periodic = [frame.is_periodic for frame in self._systems]
         if not any(periodic) and not options.explicit:
-            self._tell_dropped(section, options)
+            self._report_dropped(section, options)
             return None  # molecules have none, and it is a default
         item = _symmetric(section, options)
         found = self._look_up(item, options, periodic)
@@ -199,7 +199,7 @@ class Labels:
                 hint = f"a stress needs a volume: set pbc, or {WRITE_NAN}, or use the virial"
                 self._findings.add(frame, what, hint=hint)
 
-    def _tell_dropped(self, section: str, options: GradientOptions) -> None:
+    def _report_dropped(self, section: str, options: GradientOptions) -> None:
         """Notices of stresses that none of the structures, all molecules, can have."""
         frames = self._frames(options, section)
         if any(options.key in frame.per_structure for frame in frames):

@@ -22,7 +22,7 @@ _SHOWN = 12
 def numbers_in(value: Any) -> Float:
     """``value`` as float64, whatever its shape; text is parsed.
 
-    :raises ValueError: says what stands there instead of numbers.
+    :raises ValueError: the value is not numeric; the message describes what was found.
     """
     try:
         if isinstance(value, str):

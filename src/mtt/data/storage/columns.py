@@ -166,7 +166,8 @@ def spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.i
     """The ranges ``starts[k] : starts[k] + lengths[k]``, one after the other."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    ranges: NDArray[np.int64] = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return ranges
 
 
 def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetInfo) -> Columns:

@@ -118,7 +118,7 @@ def _counterparts(
             problems.append(Problem(f"the data have no target {new!r}", where, hint))
         elif new in known.targets:
             hint = "give the target another name, or leave this out"
-            problems.append(Problem(f"{new!r} has a head of its own in the source", where, hint))
+            problems.append(Problem(f"{new!r} already has a head in the source", where, hint))
         elif old not in known.targets:
             hint = did_you_mean(old, known.targets) or f"it has {', '.join(known.targets)}"
             problems.append(Problem(f"the source has no target {old!r}", where, hint))

@@ -1,4 +1,4 @@
-"""Short forms of data sets to full ones: strings, defaults, gradients that stand by default."""
+"""Expand short forms of data sets: strings, defaults, gradients that are read by default."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Expander:
         return all_named(self.datasets(value, path))
 
     def dataset(self, value: Any, path: KeyPath) -> DatasetOptions:
-        """One data set; a file name alone stands for its structures and energies."""
+        """Expand one data set; a file name alone means its structures and energies."""
         if isinstance(value, str):
             value = {"systems": value, "targets": {"energy": value}}
         systems = self._systems(value["systems"], (*path, "systems"))

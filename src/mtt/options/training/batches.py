@@ -52,10 +52,10 @@ class BatchOptions:
     )
     augmentation: Literal["none", "so3", "o3"] = option(
         "none",
-        "Turn every training structure with its labels by a random rotation of its own, another "
-        "one in each epoch: so3 proper rotations, o3 also with inversion, none leaves all as it "
-        "is. For architectures that are not equivariant by construction; the others learn nothing "
-        "from it. Validation is never turned.",
+        "Rotate every training structure and its labels by a different random rotation in each "
+        "epoch. so3: proper rotations; o3: also with inversion; none: no rotation. For "
+        "architectures that are not equivariant by construction; the others learn nothing from "
+        "it. Validation structures are never rotated.",
         acts="from here",
         in_stages=True,
     )

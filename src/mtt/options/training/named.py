@@ -35,7 +35,7 @@ def choice_of(kind: str) -> Form:
     """
     name = {
         "type": "string",
-        "description": f"One of the names above; beside it stand options of that {kind}.",
+        "description": f"One of the names above; the other keys are options of that {kind}.",
     }
     mapping = {"type": "object", "required": ["name"], "properties": {"name": name}}
     schema = {"anyOf": [{"type": ["string", "null"]}, mapping]}

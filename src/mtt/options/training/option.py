@@ -36,8 +36,8 @@ class Definition:
     :param key: in files; differs from ``name`` where that is a word of Python.
     :param annotation: the type.
     :param default: None may be one; ``MISSING`` where the option must be given.
-    :param description: for the schema and the manual. ``$optimizers`` and the like stand for
-        lists of names, see :func:`mtt.options.training.schema.with_names`.
+    :param description: for the schema and the manual. ``$optimizers`` and the like are replaced
+        by lists of names, see :func:`mtt.options.training.schema.with_names`.
     :param acts: on restart; None for a part of another option, which acts with it.
     :param in_stages: whether a stage may have its own.
     :param limits: keywords of JSON Schema: ``minimum``, ``minItems`` …

@@ -19,7 +19,7 @@ class ReportingOptions:
     )
     log_mae: bool = option(
         False,
-        "Report mean absolute errors too, besides root mean squared ones.",
+        "Report mean absolute errors in addition to root mean squared errors.",
         acts="any time",
     )
     checkpoint_interval: int | None = option(

@@ -16,7 +16,9 @@ class EarlyStoppingOptions:
         description="Epochs without progress after which the training ends.", minimum=1
     )
     min_delta: float = option(
-        0.0, "A fall by less than this is no progress; in the unit of the metric.", minimum=0
+        0.0,
+        "Smallest decrease that counts as an improvement; in the unit of the metric.",
+        minimum=0,
     )
     start: float = option(
         0.0, "Part of the epochs before which nothing is counted.", minimum=0, maximum=1
@@ -48,16 +50,16 @@ class StoppingOptions:
     )
     max_time: str | float | None = option(
         None,
-        "Stop and save after this time: seconds, or MM:SS, HH:MM:SS, D-HH:MM:SS. A restart goes "
-        "on, for as long again.",
+        "Stop and save after this time: seconds, or MM:SS, HH:MM:SS, D-HH:MM:SS. A restart "
+        "continues for up to the same time.",
         acts="any time",
     )
     on_nonfinite: Literal["stop", "skip", "rollback"] = option(
         "stop",
-        "What to do where the loss of a batch or its gradient is not finite; the weights never "
-        "move by it. stop saves and ends the training with a message; skip goes on with the next "
-        "batch, but skips no more than 10 in a row; rollback goes back to the start of the epoch, "
-        "or the last checkpoint within it, and on with half the learning rate, up to 5 times in a "
-        "stage.",
+        "What to do where the loss of a batch or its gradient is not finite; such a batch never "
+        "changes the weights. stop: save and end the training with a message. skip: continue with "
+        "the next batch, at most 10 times in a row. rollback: return to the start of the epoch, "
+        "or to the last checkpoint within it, and continue with half the learning rate, at most 5 "
+        "times in a stage.",
         acts="from here",
     )

@@ -106,8 +106,8 @@ class WeightOptions:
     )
     warmup_fraction: float = option(
         0.01,
-        "Part of all optimizer steps in which the learning rate rises linearly; afterwards it "
-        "follows the scheduler. one_cycle has a rise of its own.",
+        "Fraction of all optimizer steps in which the learning rate rises linearly; afterwards it "
+        "follows the scheduler. Ignored by one_cycle, which includes a rise.",
         acts="from here",
         in_stages=True,
         minimum=0,

@@ -13,7 +13,7 @@ from mtt.options.yaml.dialect import Dumper
 def to_yaml(values: Any) -> str:
     """YAML of plain values, which :func:`mtt.options.read_yaml` reads back unchanged.
 
-    Lists of plain values stand on one line, all else on lines of its own.
+    A list of plain values takes one line; every other entry has a separate line.
     """
     text: str = yaml.dump(
         values, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=math.inf

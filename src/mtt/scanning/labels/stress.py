@@ -138,4 +138,5 @@ def _squares(gram: Float, weights: Float) -> Float:
         ],
         axis=1,
     )
-    return np.einsum("hi,ij,hj->h", factors, gram, factors, optimize=True)
+    squares: Float = np.einsum("hi,ij,hj->h", factors, gram, factors, optimize=True)
+    return squares

@@ -57,12 +57,14 @@ class Reading(NamedTuple):
 
     def work(self, by_part: Float) -> Float:
         """[m, 6] of each component, read like this."""
-        return by_part[:, self.source, range(6)] * np.array(self.signs)
+        work: Float = by_part[:, self.source, range(6)] * np.array(self.signs)
+        return work
 
     def read(self, labels: Float, shear: float) -> Float:
         """[m, 6] the components of the given numbers ``labels``, shear times ``shear``."""
         signs = np.array(self.signs) * np.array([1.0, 1.0, 1.0, shear, shear, shear])
-        return labels[:, self.source] * signs
+        components: Float = labels[:, self.source] * signs
+        return components
 
 
 AS_GIVEN = Reading((0, 1, 2, 3, 4, 5), (1,) * 6)
@@ -230,7 +232,8 @@ def _residual(columns: Float, keep: Float, reading: int) -> Float:
     """[m] of all steps, fitted to those that are kept."""
     inputs = np.concatenate([columns[:, :1], columns[:, 1:37] @ CHOICE[reading]], axis=1)
     weights = np.linalg.lstsq(inputs[keep], columns[keep, -1], rcond=None)[0]
-    return columns[:, -1] - inputs @ weights
+    residual: Float = columns[:, -1] - inputs @ weights
+    return residual
 
 
 def _independent(found: Steps, keep: Float) -> int:

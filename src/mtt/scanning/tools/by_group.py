@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        return self.key[0] == "open"
+        return bool(self.key[0] == "open")
 
 
 _ALONE = 0.1  # of a group, and

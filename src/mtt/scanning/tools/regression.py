@@ -27,7 +27,7 @@ class Fit(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        return self.weight >= np.arctanh(_SURE)
+        return bool(self.weight >= np.arctanh(_SURE))
 
     @property
     def weight(self) -> float:

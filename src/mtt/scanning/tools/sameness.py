@@ -71,7 +71,8 @@ def _fingerprints(structures: Structures) -> Float:
 
 def _fractional(structures: Structures, block: Block) -> Float:
     inverse = np.linalg.inv(full_cells(structures, block.structures))
-    return np.einsum("ai,aij->aj", block.columns["positions"], inverse[block.owner])
+    points: Float = np.einsum("ai,aij->aj", block.columns["positions"], inverse[block.owner])
+    return points
 
 
 def _same(structures: Structures, pairs: Index) -> Mask:

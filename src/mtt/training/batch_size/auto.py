@@ -84,7 +84,8 @@ class Sizes(NamedTuple):
         known, found = (
             np.concatenate([[0.0], of[order].cumsum()]) for of in (self.atoms, self.pairs)
         )
-        return np.interp(atoms, known, found)
+        pairs: NDArray[np.float64] = np.interp(atoms, known, found)
+        return pairs
 
 
 def plan_batch_atoms(setup: TrainingSetup) -> int:
@@ -138,7 +139,7 @@ class _Probe:
         number, peak = self._try(int(fitting.max(initial=least)), least, SHARE * free)
         log.info(
             "batch_atoms: up to %d atoms per batch (%s). A training step takes %s for an atom, %s "
-            "for a pair and %s besides; the largest one took %s of %s that are free",
+            "for a pair and %s in addition; the largest one took %s of %s that are free",
             number,
             reason if number == most else "more would not fit",
             *map(_in_words, (cost.atom, cost.pair, cost.base, peak, free)),
@@ -192,7 +193,7 @@ class _Probe:
         return int(self._sizes.atoms[structures].sum())
 
     def _take(self, structures: NDArray[np.int64]) -> None:
-        """A training step on ``structures``, which nobody will know of."""
+        """Take a training step on ``structures`` without any event or record."""
         data = self._setup.data.training.select(structures)
         options = self._plan.options
         options = replace(options, batch_size=len(structures), max_atoms_per_batch=None)
@@ -211,7 +212,7 @@ class _Probe:
 def fit(measured: Sequence[Measured]) -> Cost:
     """Least squares without negative numbers: no part of a batch gives memory back.
 
-    The answer is raised where a measurement lies above it.
+    The result is raised where a measurement exceeds it.
     """
     sizes = np.array([[1.0, one.atoms, one.pairs] for one in measured])
     peaks = np.array([float(one.peak) for one in measured])

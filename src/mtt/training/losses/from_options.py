@@ -151,7 +151,7 @@ def _problems(sections: list[tuple[str, str, LossOptions]]) -> list[Problem]:
 def _unit_problems(
     sections: list[tuple[str, str, LossOptions]], info: DatasetInfo
 ) -> list[Problem]:
-    """Forces whose size in eV/Å cannot be told."""
+    """Find forces whose unit cannot be converted to eV/Å."""
     problems = []
     for name, part, section in sections:
         unit, kind = info.targets[name].unit, _kind(section)

@@ -15,7 +15,7 @@ from mtt.training.options.defaults import SECTION
 from mtt.training.options.named_options import Option, is_integer, is_number
 
 WHERE = f"{SECTION}.optimizer"
-"""Where the option stands, for messages."""
+"""Name of the option in messages."""
 
 ELSEWHERE = {
     "lr": "use learning_rate",

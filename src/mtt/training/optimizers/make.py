@@ -28,7 +28,7 @@ def make_optimizer(model: nn.Module, options: TrainingOptions) -> Optimizer:
     """The optimizer over all parameters of ``model`` that require a gradient.
 
     Without a name it is Adam, or AdamW where ``weight_decay`` is given. Every group of
-    parameters holds, besides the optimizer's own options:
+    parameters holds, in addition to the optimizer's own options:
 
     - ``lr_factor``: the step sets ``lr`` to this times the learning rate of the schedule;
     - ``l2``: the step adds this times the weights to the gradient before it clips it;

@@ -110,7 +110,7 @@ def _by_name(
 
 
 def _counters(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
-    """What a saved group holds besides options: torch's own count by parameter, not by group."""
+    """Entries of a saved group that are not options; torch counts by parameter, not by group."""
     if not type(optimizer).__module__.startswith("pytorch_optimizer"):
         return {}
     options = {*inspect.signature(type(optimizer)).parameters, *_OWN}

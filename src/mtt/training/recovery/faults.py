@@ -1,4 +1,4 @@
-"""Steps that must not move the weights: what the user is told, and how the training goes on."""
+"""Steps that must not change the weights: the message, and how the training continues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ADVICE = "look at these structures; a lower learning_rate or amp: null often he
 
 
 class NonFinite(TrainingError):
-    """A loss or its gradient is not finite, and the training must not go on."""
+    """A loss or its gradient is not finite, and the training must end."""
 
 
 class Faults:

@@ -11,7 +11,7 @@ from mtt.checkpoint.temporary import replace_text
 def replace_lines(path: Path, lines: Iterable[str]) -> None:
     """Replace the file by ``lines``, in one step.
 
-    :raises OSError: it cannot be written; what stood there is untouched.
+    :raises OSError: it cannot be written; the former content is untouched.
     """
     replace_text(path, "".join(f"{line}\n" for line in lines))
 

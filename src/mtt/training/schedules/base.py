@@ -64,4 +64,4 @@ class Schedule:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from :meth:`state_dict`; that of a schedule of another kind is passed over."""
+        """Continue from :meth:`state_dict`; the state of another kind of schedule is ignored."""

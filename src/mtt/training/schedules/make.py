@@ -22,7 +22,10 @@ def make_schedule(options: TrainingOptions, total_steps: int, steps_per_epoch: i
     chosen = options.scheduler or NamedChoice(DEFAULT)
     name, given = chosen.name, chosen.options
     kind = SCHEDULES.load(name, ScheduleKind, WHERE)
-    elsewhere = {"lr": "use learning_rate", "warmup_fraction": "it stands beside scheduler"}
+    elsewhere = {
+        "lr": "use learning_rate",
+        "warmup_fraction": "set it next to scheduler, not in it",
+    }
     check_options(given, kind.options, WHERE, elsewhere)
     own = {key: option.default for key, option in kind.options.items()} | dict(given)
     steps = own.get("warmup_steps")

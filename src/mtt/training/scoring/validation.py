@@ -37,7 +37,7 @@ class Validation:
     """The validation sets and how they are scored; holds nothing that changes.
 
     :param sets: name and batches of each set, not shuffled; sets without a name (``""``) are
-        part of the whole and have no metrics of their own.
+        part of the whole and have no separate metrics.
     :param loss: as the loss is judged by, whatever the epoch.
     :param info: the targets of the model.
     :param extended: find the extended errors too.
@@ -128,7 +128,7 @@ def metric_names(
     """The keys of :meth:`Validation.run`: those of all structures, then those of each set.
 
     :raises ConfigError: two metrics would share a name: two sets do, or a set and a target are
-        called so that they cannot be told apart.
+        named so that their metrics coincide.
     """
     plain = ["loss", *names(info, extended=extended)]
     known, problems = list(plain), []

@@ -31,7 +31,7 @@ class EarlyStopping:
 
     @property
     def stopped(self) -> bool:
-        """Whether an epoch has been told to be the last one."""
+        """Whether an observed epoch was the last one."""
         return self.count >= self.patience
 
     def observe(self, epoch: int, value: float) -> str:

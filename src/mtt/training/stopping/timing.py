@@ -32,7 +32,7 @@ def parse_max_time(value: str | float | None) -> float | None:
     seconds = _seconds(value) if isinstance(value, str) else float(value)
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigError(
-            f"{value!r} is no time to train for",
+            f"{value!r} is not a valid training time",
             where="architecture.training.max_time",
             hint="give seconds above zero, or 'MM:SS', 'HH:MM:SS' or 'D-HH:MM:SS'",
         )
@@ -40,7 +40,7 @@ def parse_max_time(value: str | float | None) -> float | None:
 
 
 def _seconds(text: str) -> float:
-    """NaN where the text is no time."""
+    """Convert ``text`` to seconds; NaN where it is not a time."""
     found = _FORM.fullmatch(text.strip())
     if found is None:
         return math.nan
@@ -58,8 +58,8 @@ class TrainingInterrupted(Stopped):
 class Deadline:
     """The moment at which ``max_time`` is over.
 
-    :param seconds: that there are; None is no end.
-    :param start: by the clock, when they began; None: now.
+    :param seconds: time limit; None for no limit.
+    :param start: when the time began, by the clock; None for now.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Deadline:
 
 
 class Due:
-    """Tells after each optimizer step whether a checkpoint is due within the epoch.
+    """Decides after each optimizer step whether a checkpoint is due within the epoch.
 
     :param interval_steps: due after every step whose number is a multiple; None is never.
     :param interval_minutes: due when the last one by minutes is longer ago; None is never.

@@ -22,7 +22,7 @@ DECAY = Option(0.999, lambda v: is_number(v) and 0 <= v < 1, "a number from 0 to
 
 
 class EMA:
-    """Averaged weights in a model of their own; the one in training is never touched.
+    """Averaged weights in a separate model; the model in training is never changed.
 
     After optimizer step n = 1, 2, … every parameter, frozen or not, follows
     a ← d a + (1 - d) w with d = min(decay, (1 + n) / (10 + n)), so that the start is soon
@@ -82,7 +82,7 @@ class EMA:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave.
+        """Continue from the result of :meth:`state_dict`.
 
         :raises TrainingError: the averages are those of another model, with each difference, or of
             another kind.
@@ -128,7 +128,7 @@ class EMA:
 
 
 def _copied(value: Tensor | None, into: Tensor | None) -> Tensor | None:
-    """``value`` in the storage of ``into`` where that fits, else in storage of its own."""
+    """Copy ``value`` into the storage of ``into`` where that fits, else into new storage."""
     if value is None:
         return None
     value = value.detach()

@@ -53,11 +53,11 @@ class ScheduleFreeAverage:
             parameter.copy_(averaged)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing of its own: the optimizer's state holds the average."""
+        """Return an empty state: the optimizer's state holds the average."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing of its own."""
+        """Do nothing: the optimizer restores the average."""
 
     def _switch(self, mode: str) -> None:
         getattr(self._optimizer, mode)()

@@ -36,7 +36,7 @@ class Shown:
         """Say what is about to be trained, from a ``run_start``."""
         self.num_epochs, self._interval = values["num_epochs"], values["log_interval"]
         self._first = epoch + 1
-        # "validation bulk loss" is of a validation set with columns of its own
+        # "validation bulk loss" belongs to a validation set with separate columns
         losses = [name for name in values["units"] if name.endswith(" loss")]
         self.parts = [name.removesuffix("loss") for name in losses]
         if epoch >= self.num_epochs:

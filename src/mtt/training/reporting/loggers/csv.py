@@ -33,7 +33,7 @@ class CsvLogger:
             append_line(self._path, _line(self._row(values["metrics"])))
 
     def _row(self, metrics: Mapping[str, float]) -> list[Any]:
-        # empty where this run reports more than the one it goes on from
+        # empty where this run reports more than the run that it resumes
         return [metrics.get(name, "") for name in self._names]
 
 

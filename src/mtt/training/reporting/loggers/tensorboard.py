@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TensorBoardLogger:
-    """Writes to ``folder``; a restarted run goes on with the curves it had.
+    """Writes to ``folder``; a restarted run continues its curves.
 
     A folder without event files gets the epochs before the restart first. In one that has
     some, TensorBoard drops what a killed run wrote after its last checkpoint.

@@ -16,14 +16,14 @@ from mtt.training.reporting.tags import tags
 logger = logging.getLogger(__name__)
 
 ID = "wandb.id"
-"""File of the run folder with the id of the run, by which a restart goes on with it."""
+"""File of the run folder with the id of the wandb run, which a restart continues."""
 
 FILLED = ("config", "dir")
 """Arguments of ``wandb.init`` that are ours."""
 
 
 class WandbLogger:
-    """Logs every epoch; a restarted run goes on with the curves it had.
+    """Logs every epoch; a restarted run continues its curves.
 
     :param folder: the run folder; wandb keeps its files below it.
     :param settings: arguments of ``wandb.init``.

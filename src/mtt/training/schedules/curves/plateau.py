@@ -98,7 +98,7 @@ class Plateau(Schedule):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from :meth:`state_dict`; with another metric the best value starts anew."""
+        """Continue from :meth:`state_dict`; another metric resets the best value."""
         if "falls" not in state:
             return
         self._falls, self._bad, self._resting = state["falls"], state["bad"], state["resting"]

@@ -72,7 +72,7 @@ class CorrectedAMSGrad(Optimizer):
         torch._foreach_addcdiv_(parameters, first, scales, steps)
 
     def _state(self, parameter: Tensor) -> dict[str, Tensor]:
-        state = self.state[parameter]
+        state: dict[str, Tensor] = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())  # on the CPU: counting needs no synchronisation
             for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):

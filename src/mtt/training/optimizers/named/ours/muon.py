@@ -68,7 +68,7 @@ class MuonAdamW(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for part in self._parts:
-            # anew each time: load_state_dict replaces both
+            # at every step: load_state_dict replaces both
             wanted = isinstance(part, Muon)
             part.state = self.state
             part.param_groups = [g for g in self.param_groups if g["matrices"] is wanted]

@@ -29,7 +29,7 @@ class SOAP(Optimizer):
     is turned back. Weights of fewer dimensions have plain Adam. The first step only measures.
 
     It differs from pytorch-optimizer's, which took 1.5 times as long on a processor, in that
-    every matrix of a stack has a basis of its own, and in that the first moment lives in the
+    every matrix of a stack has a separate basis, and in that the first moment lives in the
     basis and turns with it, so that nothing is turned twice. arXiv:2409.11321.
 
     :param params: parameters, or groups of them.
@@ -173,7 +173,8 @@ class Stack:
         return tensors
 
     def _split(self, tensor: Tensor) -> tuple[Tensor, ...]:
-        return tensor.split([shape[0] for shape in self.shapes])
+        parts: tuple[Tensor, ...] = tensor.split([shape[0] for shape in self.shapes])
+        return parts
 
     def _prepare(self) -> None:
         # libraries for processors are slow at products with transposed matrices
