@@ -49,8 +49,8 @@ class TrainingState:
     :param skipped_in_a_row: up to now, in whatever epoch.
     :param rollbacks: of the running stage; each one halves its learning rate.
     :param batch_atoms: what ``batch_atoms: auto`` found; a restart must not find another number.
-    :param refitted: the best with the baselines that were fitted after the last epoch, which is what
-        a checkpoint shows as the best; a restart resumes as if there had been no such fit.
+    :param refitted: the best with the baselines that were fitted after the last epoch: what a
+        checkpoint shows as the best. A restart resumes as if there had been no such fit.
     :param was_refitted: the checkpoint that the state is from showed such a best.
     :param origin: what has become of the weights: pre-fit, stages and rollbacks, for the
         provenance.
