@@ -44,7 +44,8 @@ def test_they_are_labels_minus_predictions_of_every_structure_in_batches_of_any_
 
 def test_a_structure_without_a_label_has_none(make_model, frames, dataset):
     labels = frames[0].labels["energy"]
-    without = frames[0]._replace(labels={"energy": labels._replace(values=labels.values * float("nan"))})
+    missing = labels._replace(values=labels.values * float("nan"))
+    without = frames[0]._replace(labels={"energy": missing})
     data = Dataset.from_frames([without, frames[1]], dataset.info)
     model = make_model().to(torch.float64)
     found = residuals(

@@ -26,7 +26,7 @@ def model(make_model):
 
         def predict(self, graph):
             energies = self.atomic_energies(graph)
-            return {name: energies[:, None] for name in self.target_names}
+            return dict.fromkeys(self.target_names, energies[:, None])
 
     def make(**targets):
         known = targets or {"energy": TargetInfo.energy()}
