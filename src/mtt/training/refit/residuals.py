@@ -41,7 +41,10 @@ def residuals(
     widths = {name: len(targets[name].invariant_columns) for name in names}
     n = len(loader.dataset)
     # a structure is on one rank: the others add zeros, which change no bit
-    found = {name: torch.zeros(n, width, dtype=torch.float64) for name, width in widths.items()}
+    found = {
+        name: torch.zeros(n, width, dtype=torch.float64, device=model.device)
+        for name, width in widths.items()
+    }
     with _values_alone(model):
         for batch in loader.epoch(0):
             with telling_lack(
@@ -50,13 +53,12 @@ def residuals(
                 Remedy,
             ):
                 predicted = model.predict_targets(batch.graph)
-            index = batch.index.cpu()
             for name, rows in found.items():
                 left = batch.targets[name].values.double() - predicted[name].values
-                rows[index] = left.flatten(1)[:, targets[name].invariant_columns].cpu()
+                rows[batch.index] = left.flatten(1)[:, targets[name].invariant_columns]
             interrupted()
     sums = ranks.sum([found[name] for name in names])
-    return dict(zip(names, sums, strict=True))
+    return {name: one.cpu() for name, one in zip(names, sums, strict=True)}
 
 
 @contextmanager
