@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtt.checkpoint import read, write, write_last
+from mtt.checkpoint import peek, read, write, write_last
 from mtt.errors import CheckpointError
 from mtt.ranks import Ranks
 from mtt.training.reporting.events import Events
@@ -50,9 +50,13 @@ class Checkpoints:
         """Write ``best.ckpt``, the moment it is best."""
         self._attempt(self._write_best, epoch)
 
-    def renew_best(self, epoch: int) -> None:
-        """Give ``best.ckpt`` the best weights as they are now; all else of it stays."""
-        if self._ranks.on_first((self._folder / BEST).is_file):
+    def renew_best(self, epoch: int, value: float, refitted: bool) -> None:
+        """Give ``best.ckpt`` the best weights as they are now; all else of it stays.
+
+        :param value: of the best metric.
+        :param refitted: their baselines were fitted after the last epoch.
+        """
+        if self._ranks.on_first(lambda: self._shows_another_best(value, refitted)):
             self._attempt(lambda: self._write(self._renew_best), epoch)
 
     def save_epoch(self, epoch: int) -> None:
@@ -101,6 +105,16 @@ class Checkpoints:
     def _place_best(self, contents: dict[str, Any]) -> Path:
         write(self._folder / BEST, contents)
         return self._folder / BEST
+
+    def _shows_another_best(self, value: float, refitted: bool) -> bool:
+        path = self._folder / BEST
+        try:
+            stored = peek(path) if path.is_file() else {}
+        except (CheckpointError, OSError) as error:
+            logger.error("the baselines in %s stay what they are: %s", BEST, error)
+            return False
+        before = stored.get("trainer_state", {}).get("before_refit")
+        return bool(stored) and (bool(before) != refitted or stored["best_metric"] != value)
 
     def _renew_best(self, contents: dict[str, Any]) -> Path:
         """Replace in ``best.ckpt`` what the fit after the last epoch changes."""

@@ -115,7 +115,9 @@ class Fit:
         if facts:
             state.origin["refit"] = facts
         if state.refitted is not None or state.was_refitted:
-            self.checkpoints.renew_best(state.epoch)
+            refitted = state.refitted is not None
+            best = state.refitted or state.best
+            self.checkpoints.renew_best(state.epoch, best.value, refitted)
 
     def begin(self, plan: StagePlan) -> Stage:
         """Build a stage: anew with its first weights, or where the checkpoint stopped in it."""
