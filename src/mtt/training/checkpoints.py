@@ -110,7 +110,7 @@ class Checkpoints:
         path = self._folder / BEST
         try:
             stored = peek(path) if path.is_file() else {}
-        except (CheckpointError, OSError) as error:
+        except (OSError, CheckpointError) as error:
             logger.error("the baselines in %s stay what they are: %s", BEST, error)
             return False
         before = stored.get("trainer_state", {}).get("before_refit")
