@@ -123,7 +123,7 @@ def test_a_shift_is_shown_in_the_units_of_errors(model, left):
     shift = find_shift(one, "energy", Residual(rows[:2], SHARES[:2]), {})
     line = shift.line(one.dataset_info, "energy")
     assert line.startswith("energy shifted by H +1, C +2 meV/atom: mean error on the training set ")
-    assert "-1.35 to" in line
+    assert "mean error on the training set -1.35 to 0, RMSE " in line
     facts = shift.to_dict(one.dataset_info, "energy")
     assert facts["shift"] == {"H": pytest.approx(0.001), "C": pytest.approx(0.002)}
     assert facts["unit"] == "eV"

@@ -100,7 +100,11 @@ class Shift:
             for z, row in zip(info.atomic_types, self.weights.tolist(), strict=True)
             if any(row)
         ]
-        before, after = (_signed(one.mean_errors, factor) for one in (self.before, self.after))
+        rounding = 1e-9 * self.before.rmse
+        before, after = (
+            _signed([value if abs(value) > rounding else 0.0 for value in one.mean_errors], factor)
+            for one in (self.before, self.after)
+        )
         rmse = f"{factor * self.before.rmse:.4g} to {factor * self.after.rmse:.4g}"
         return (
             f"{name} shifted by {', '.join(shifts)}{per}: mean error on the training set {before} "
@@ -157,4 +161,4 @@ def _one_or_all(values: list[float]) -> float | list[float]:
 
 
 def _signed(values: list[float], factor: float) -> str:
-    return " ".join(f"{factor * value:+.4g}" for value in values)
+    return " ".join(f"{factor * value:+.4g}" if value else "0" for value in values)
