@@ -102,7 +102,7 @@ class MLIPModel(ModelInterface):
         self.register_buffer("precision", torch.zeros(0), persistent=False)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target [n_atoms, *components, properties]."""
+        """The network's numbers for every atom, per target ``[n_atoms, *shape]``."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
     def predict_targets(
@@ -282,7 +282,7 @@ class MLIPModel(ModelInterface):
         return [] if self.prior is None else self.prior.examples()
 
     def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
-        """Physical values of every atom, per target [n_atoms, *shape] float64."""
+        """Physical values of every atom, per target ``[n_atoms, *shape]`` float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
             return without_atoms(self.target_names, self.sample_shapes, self.composition.values)
         return self._with_baselines(
