@@ -67,8 +67,11 @@ def test_the_offset_is_refitted_and_the_first_epoch_begins_without_it(
     assert origin["baseline"] == "auto"
     assert stored["targets"]["energy"]["baseline"] == "refitted"
     before, after = (
-        read(path)["model_state_dict"]["composition.values"]
-        for path in (trained, folder.checkpoint)
+        read(path)[weights]["composition.values"]
+        for path, weights in (
+            (trained, "best_model_state_dict"),
+            (folder.checkpoint, "model_state_dict"),
+        )
     )
     assert stored["targets"]["energy"]["offset"]["H"] == float((after - before)[0, 0])
     log = folder.log.read_text()
