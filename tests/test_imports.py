@@ -23,7 +23,7 @@ LEVELS = (
     {"checkpoint"},
     {"baselines"},
     {"mlip", "scanning"},
-    {"evaluation", "exporting"},
+    {"evaluation", "exporting", "importing"},
     {"training"},
     {"workflows"},
     {"testing"},

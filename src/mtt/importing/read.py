@@ -8,12 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 from mtt import registry
-from mtt.checkpoint.kinds import check_path
+from mtt.checkpoint import verify
+from mtt.checkpoint.kinds import check_path, names_in, refuse_unless_zip
 from mtt.checkpoint.read import foreign_objects, read_content
 from mtt.checkpoint.records import records_of
 from mtt.errors import CheckpointError, MttError
 from mtt.importing.contract import READER, Imported
-from mtt.importing.recognise import refusal
+from mtt.importing.recognise import not_pickled, pickled, refusal
 from mtt.registry import Architecture
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError)
@@ -31,9 +32,16 @@ def read_foreign(
         reads; the message says what it is, as far as it can be seen.
     """
     path = check_path(path)
-    content = None
     known = list(_readers(architectures))
-    names = set(foreign_objects(path)) if known else set()
+    can = [architecture.name for architecture, _ in known]
+    with open(path, "rb") as file:
+        refuse_unless_zip(file, path)
+    members = names_in(path)
+    if what := not_pickled(members):
+        raise refusal(path, what, can)
+    verify(path)
+    names = set(foreign_objects(path))
+    content = None
     for architecture, reader in known:
         if not names <= set(reader.CLASSES):
             continue
@@ -41,7 +49,7 @@ def read_foreign(
         found = _read(reader, architecture, content, path)
         if found is not None:
             return found, architecture
-    raise refusal(path, names, content, [architecture.name for architecture, _ in known])
+    raise refusal(path, pickled(names, content), can)
 
 
 def _readers(folders: Sequence[str | Path]) -> Iterator[tuple[Architecture, ModuleType]]:

@@ -42,6 +42,9 @@ class AdaptiveCutoff(torch.nn.Module):
         self.cutoff = float(hypers["cutoff"])
         self.width = float(hypers["cutoff_width_adaptive"])
         self.number = float(hypers["num_neighbors_adaptive"])
+        self.steps = STEPS  # TorchScript knows no globals
+        self.first = FIRST_PROBE
+        self.smallest = SMALLEST_SLOPE
         self.solver: bool = hypers["adaptive_cutoff_method"] == "solver"
         self.n_probes: int = max(1, math.ceil((self.cutoff - FIRST_PROBE) / (self.width / 4)))
 
@@ -56,13 +59,13 @@ class AdaptiveCutoff(torch.nn.Module):
         low = lengths.new_zeros([layout.n_rows])
         high = torch.full_like(low, self.cutoff)
         root = 0.5 * high
-        for _ in range(STEPS):
+        for _ in range(self.steps):
             number, slope = self.count(lengths, root, centers, layout)
             off = number - self.number
             below = off <= 0
             low = torch.where(below, root, low)
             high = torch.where(below, high, root)
-            newton = root - off / slope.clamp_min(SMALLEST_SLOPE)
+            newton = root - off / slope.clamp_min(self.smallest)
             inside = (newton >= low) & (newton <= high)
             root = torch.where(inside, newton, 0.5 * (low + high))
         _, slope = self.count(lengths, root, centers, layout)
@@ -80,7 +83,7 @@ class AdaptiveCutoff(torch.nn.Module):
             return self.averaged(lengths, layout)
         root, slope = start[0], start[1]
         number, _ = self.count(lengths, root, centers, layout)
-        step = (number - self.number) / slope.clamp_min(SMALLEST_SLOPE)
+        step = (number - self.number) / slope.clamp_min(self.smallest)
         return (root - step).clamp(self.cutoff / 16, self.cutoff)
 
     def count(
@@ -103,7 +106,7 @@ class AdaptiveCutoff(torch.nn.Module):
     def averaged(self, lengths: Tensor, layout: Neighborhoods) -> Tensor:
         """Radii [n_atoms] by the grid."""
         steps = torch.arange(self.n_probes, dtype=lengths.dtype, device=lengths.device)
-        probes = FIRST_PROBE + self.width / 4 * steps
+        probes = self.first + self.width / 4 * steps
         s = (lengths[:, None] - probes) / self.width + 1
         share = torch.sigmoid(2 / torch.tan(math.pi * s.clamp(1e-6, 1 - 1e-6)))
         table = lay_out(share, layout, 0.0).view(layout.n_rows, layout.width, self.n_probes)

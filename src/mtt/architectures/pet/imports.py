@@ -41,7 +41,8 @@ def read(content: Any) -> Optional[Imported]:
         name = content.get("architecture_name")
         left_out.append(f"what {name!r} of metatrain adds to the model (uncertainties, above all)")
         content = content["wrapped_model_checkpoint"]
-    if not isinstance(content, dict) or content.get("architecture_name") != NAME:
+    ours = isinstance(content, dict) and "model_data" not in content
+    if not isinstance(content, dict) or ours or content.get("architecture_name") != NAME:
         return None
     version = content.get("model_ckpt_version")
     if not isinstance(version, int) or version not in VERSIONS:

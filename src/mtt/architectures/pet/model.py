@@ -1,6 +1,6 @@
 """The point-edge transformer: attention among the pairs of an atom, messages between atoms."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 import torch
 from metatomic.torch import ModelMetadata
@@ -54,13 +54,11 @@ class PET(MLIPModel):
         self.cutoff = float(hypers["cutoff"])
         n_types, n_layers = len(dataset_info.atomic_types), hypers["num_gnn_layers"]
         self.log_cutoff = LogCutoff(self.cutoff, hypers["cutoff_width"], hypers["cutoff_function"])
-        self.adaptive: Optional[AdaptiveCutoff] = None
-        if hypers["num_neighbors_adaptive"] is not None:
-            self.adaptive = AdaptiveCutoff(hypers)
-        self.conditioning: Optional[SystemConditioning] = None
-        if hypers["system_conditioning"]:
-            limits = hypers["max_charge"], hypers["max_spin_multiplicity"]
-            self.conditioning = SystemConditioning(hypers["d_node"], *limits)
+        adaptive = hypers["num_neighbors_adaptive"] is not None
+        self.adaptive = AdaptiveCutoff(hypers) if adaptive else None
+        limits = hypers["max_charge"], hypers["max_spin_multiplicity"]
+        conditioned = hypers["system_conditioning"]
+        self.conditioning = SystemConditioning(hypers["d_node"], *limits) if conditioned else None
         # messages are averages and every layer is read out, or they are learnt and the last is
         self.residual = hypers["featurizer_type"] == "residual"
         self.neighbor_species = torch.nn.Embedding(n_types, hypers["d_pet"])
