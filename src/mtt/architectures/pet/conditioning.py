@@ -23,9 +23,7 @@ class SystemConditioning(torch.nn.Module):
         last = torch.nn.Linear(width, width)
         torch.nn.init.zeros_(last.weight)
         torch.nn.init.zeros_(last.bias)
-        self.network = torch.nn.Sequential(
-            torch.nn.Linear(2 * width, width), torch.nn.SiLU(), last
-        )
+        self.network = torch.nn.Sequential(torch.nn.Linear(2 * width, width), torch.nn.SiLU(), last)
 
     def forward(self, charge: Tensor, spin: Tensor) -> Tensor:
         """[n_systems, width].

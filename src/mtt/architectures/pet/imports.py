@@ -39,7 +39,7 @@ def read(content: Any) -> Optional[Imported]:
     left_out = []
     while isinstance(content, dict) and "wrapped_model_checkpoint" in content:
         name = content.get("architecture_name")
-        left_out.append(f"what {name!r} of metatrain adds to the model (uncertainties, above all)")
+        left_out.append(f"what {name!r} of metatrain adds to the model (its uncertainties)")
         content = content["wrapped_model_checkpoint"]
     ours = isinstance(content, dict) and "model_data" not in content
     if not isinstance(content, dict) or ours or content.get("architecture_name") != NAME:
@@ -65,7 +65,7 @@ def read(content: Any) -> Optional[Imported]:
         kind=f"PET, checkpoint version {version}",
         hypers=hypers,
         info=DatasetInfo(described["length_unit"], types, targets),
-        weights=network_weights(network, rows, list(targets), hypers["d_pet"]),
+        weights=network_weights(network, rows, list(targets)),
         composition={name: _composition(state, name, types) for name in targets},
         scales={name: _scale(state, name, list(described["targets"])) for name in targets},
         metadata=_metadata(content.get("metadata")),
@@ -159,5 +159,3 @@ def _metadata(stored: Any) -> Dict[str, Any]:
     values = json.loads(stored["state"][0])
     fields = ("name", "description", "authors", "references", "extra")
     return {key: values[key] for key in fields if values.get(key)}
-
-

@@ -41,18 +41,17 @@ _PARTS = {
     "center_mlp.w_in": "node_network.inward",
     "center_mlp.w_out": "node_network.outward",
 }
+_TABLES = r"neighbor_species\.weight|(layers\.\d+\.)?species\.\d+\.weight"  # ours
 _HEAD = re.compile(r"(node|edge)_(heads|last_layers)\.(.+)\.(\d+)\.([^.]+)\.(weight|bias)")
-_TABLES = ("neighbor_species.weight", ".species.0.weight")
 
 
 def network_weights(
-    state: Dict[str, Any], rows: List[int], targets: List[str], width: int
+    state: Dict[str, Any], rows: List[int], targets: List[str]
 ) -> Dict[str, Tensor]:
     """The network's weights; those of targets that are not in ``targets`` are left out.
 
     :param state: a state dict of any version, after :func:`modern`.
     :param rows: where each element is in their tables of elements.
-    :param width: ``d_pet``.
     :raises CheckpointError: a weight is not known.
     """
     found: Dict[str, Tensor] = {}
@@ -63,11 +62,11 @@ def network_weights(
                 found[_of_head(head, targets)] = value
             continue
         name = _name(key)
-        if name == "neighbor_species.weight" or re.fullmatch(r".*\bspecies\.\d+\.weight", name):
+        if re.fullmatch(_TABLES, name):
             value = value[rows]
         if re.fullmatch(r"layers\.(?!0\.)\d+\.compress\.0\.weight", name):
             # geometry, element, message there; geometry, message, element here
-            geometry, element, message = value.split(width, dim=1)
+            geometry, element, message = value.chunk(3, dim=1)
             value = torch.cat([geometry, message, element], dim=1)
         found[name] = value
     return found
@@ -107,7 +106,6 @@ def modern(state: Dict[str, Any], version: int) -> Dict[str, Any]:
         if not key.removeprefix(PREFIX).startswith(NOT_OF_THE_NETWORK)
     }
     if version >= 8:
-        # one module under two names
         return plain
     found = {}
     for key, value in plain.items():
