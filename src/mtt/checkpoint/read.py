@@ -30,11 +30,11 @@ from mtt.checkpoint.pickles import wrong_calls, wrong_content
 from mtt.checkpoint.records import Record
 from mtt.errors import CheckpointError
 
+_DAMAGED = "take another checkpoint of the run, or an older copy of the file"
+
+
 class ForeignObjects(CheckpointError):
     """A torch file holds objects of classes, which are not loaded: that can run any program."""
-
-
-_DAMAGED = "take another checkpoint of the run, or an older copy of the file"
 
 
 def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]:

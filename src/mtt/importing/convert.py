@@ -66,9 +66,8 @@ def provenance(found: Imported, path: str | Path) -> dict[str, Any]:
 
 def _hypers(found: Imported, architecture: Architecture, path: str | Path) -> dict[str, Any]:
     """All options of the model, as an options file would give them."""
-    defaults = deep_merge(
-        architecture.model.platform_hypers(), architecture.default_hypers["model"]
-    )
+    platform = {k: v for k, v in architecture.model.platform_hypers().items() if v is not None}
+    defaults = deep_merge(platform, architecture.default_hypers["model"])
     hypers: dict[str, Any] = deep_merge(defaults, dict(found.hypers))
     if architecture.schema is not None:
         own = {key: hypers[key] for key in hypers if key in architecture.default_hypers["model"]}
