@@ -19,6 +19,7 @@ from mtt.data.labels.units import is_declarable
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.free_units import with_units
+from mtt.mlip.states import requested_states, with_states
 from mtt.mlip.systems import atom_samples, scalar_map, selection_mask, systems_to_graph
 from mtt.mlip.trainable.lora import merge_adapters
 
@@ -30,6 +31,7 @@ class Served(ModelInterface):
     precision: Tensor
     per_atom: Dict[str, bool]
     means: Dict[str, bool]
+    state_inputs: bool
 
     def list_cutoff(self) -> float:
         """Radius that the neighbour list must have."""
@@ -46,6 +48,10 @@ class Served(ModelInterface):
     def requested_neighbor_lists(self) -> List[NeighborListOptions]:
         options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
         return [options]
+
+    def requested_inputs(self) -> Dict[str, ModelOutput]:
+        """What systems must carry beside the structure: charge and spin of some models."""
+        return requested_states() if self.state_inputs else {}
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
         """Energies are declared per atom: engines then get them per structure, too.
@@ -73,6 +79,8 @@ class Served(ModelInterface):
             return results
         options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
         graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
+        if self.state_inputs:
+            graph = with_states(graph, systems)
         samples = atom_samples(systems)
         selected = selection_mask(samples, selected_atoms)
         for name, atomic in self.atomic_values(graph).items():

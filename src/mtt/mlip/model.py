@@ -79,6 +79,8 @@ class MLIPModel(Served, Stored):
         # follows every .to(dtype), and so always tells the network's precision
         self.register_buffer("precision", torch.zeros(0), persistent=False)
         self.autocast: Optional[torch.dtype] = None
+        # whether predictions depend on graph.charges and graph.spins
+        self.state_inputs = False
         # in place of predict, where derivatives are differentiated again
         self.compiled: Optional[CompiledNetwork] = None
 

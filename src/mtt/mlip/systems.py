@@ -70,6 +70,8 @@ def pairs_within(graph: Graph, cutoff: float) -> Graph:
         vectors=graph.vectors[kept],
         positions=graph.positions,
         cells=graph.cells,
+        charges=graph.charges,
+        spins=graph.spins,
     )
 
 

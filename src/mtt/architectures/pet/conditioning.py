@@ -1,7 +1,12 @@
 """What the charge and the spin of a structure add to the features of its atoms."""
 
+from typing import List
+
 import torch
 from torch import Tensor
+
+from mtt import Graph
+from mtt.errors import ArchitectureError
 
 
 class SystemConditioning(torch.nn.Module):
@@ -24,6 +29,35 @@ class SystemConditioning(torch.nn.Module):
         torch.nn.init.zeros_(last.weight)
         torch.nn.init.zeros_(last.bias)
         self.network = torch.nn.Sequential(torch.nn.Linear(2 * width, width), torch.nn.SiLU(), last)
+
+    def states(self, graph: Graph) -> List[Tensor]:
+        """Charge and spin multiplicity of each structure, [n_systems] int64.
+
+        :raises ArchitectureError: they are not whole numbers within the limits; within
+            TorchScript ValueError.
+        """
+        charges, spins = graph.charges, graph.spins
+        neutral = torch.zeros(graph.n_systems, dtype=torch.float64, device=graph.types.device)
+        charge = neutral if charges is None else charges
+        spin = neutral + 1 if spins is None else spins
+        self.check("charge", charge, -self.max_charge, self.max_charge)
+        self.check("spin_multiplicity", spin, 1, self.max_spin)
+        return [charge.to(torch.long), spin.to(torch.long)]
+
+    def check(self, name: str, values: Tensor, least: int, most: int) -> None:
+        """Refuse what has no vector."""
+        wrong = values[(values != values.round()) | (values < least) | (values > most)]
+        if wrong.shape[0] > 0:
+            what = f"{name} {float(wrong[0])}: the model takes whole numbers from {least} to {most}"
+            if torch.jit.is_scripting():
+                raise ValueError(what)
+            self.refuse(what, name)
+
+    @torch.jit.unused
+    def refuse(self, what: str, name: str) -> None:
+        """As an error of the platform."""
+        limit = "max_charge" if name == "charge" else "max_spin_multiplicity"
+        raise ArchitectureError(what, hint=f"{limit} of a new model can be larger")
 
     def forward(self, charge: Tensor, spin: Tensor) -> Tensor:
         """[n_systems, width].

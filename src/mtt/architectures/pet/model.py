@@ -59,6 +59,7 @@ class PET(MLIPModel):
         limits = hypers["max_charge"], hypers["max_spin_multiplicity"]
         conditioned = hypers["system_conditioning"]
         self.conditioning = SystemConditioning(hypers["d_node"], *limits) if conditioned else None
+        self.state_inputs = conditioned
         # messages are averages and every layer is read out, or they are learnt and the last is
         self.residual = hypers["featurizer_type"] == "residual"
         self.neighbor_species = torch.nn.Embedding(n_types, hypers["d_pet"])
@@ -95,6 +96,7 @@ class PET(MLIPModel):
 
         With cutoffs of each atom's own these are of the pairs that are kept; then come the
         numbers of those, the layout of all pairs, and what :class:`AdaptiveCutoff` prepares.
+        The last two are charge and spin of each structure, where they count.
         """
         n_atoms = graph.types.shape[0]
         atoms = torch.arange(n_atoms, device=graph.types.device)
@@ -114,6 +116,8 @@ class PET(MLIPModel):
         tables = layout_tensors(neighborhoods(centers, atoms))
         tables.append(reverse_pairs(centers, neighbors, vectors, n_atoms))
         tables.extend(more)
+        if self.conditioning is not None:
+            tables.extend(self.conditioning.states(graph))
         return tables
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
@@ -133,7 +137,7 @@ class PET(MLIPModel):
         tokens = arrange(layout, centers, log_weights[:, 0])
         geometry = torch.cat([vectors, lengths], dim=1)
         types = graph.types[neighbors]
-        levels = self.features(graph, geometry, types, tokens, reverse)
+        levels = self.features(graph, geometry, types, tokens, reverse, prepared)
         weights = torch.exp(log_weights)
         results: Dict[str, Tensor] = {}
         for i, readout in enumerate(self.readouts):
@@ -141,7 +145,13 @@ class PET(MLIPModel):
         return results
 
     def features(
-        self, graph: Graph, geometry: Tensor, types: Tensor, tokens: Tokens, reverse: Tensor
+        self,
+        graph: Graph,
+        geometry: Tensor,
+        types: Tensor,
+        tokens: Tokens,
+        reverse: Tensor,
+        prepared: List[Tensor],
     ) -> List[Tuple[Tensor, Tensor]]:
         """What is read out, level by level: of atoms [n_atoms, d_node], of pairs [P, d_pet].
 
@@ -158,8 +168,7 @@ class PET(MLIPModel):
                 nodes = starts[i]
             nodes, pairs = layer(nodes, messages, geometry, types, tokens)
             if self.conditioning is not None:
-                neutral = torch.zeros(graph.n_systems, dtype=torch.long, device=types.device)
-                nodes = nodes + self.conditioning(neutral, neutral + 1)[graph.system]
+                nodes = nodes + self.conditioning(prepared[-2], prepared[-1])[graph.system]
             messages = exchange(messages, pairs, reverse)
             levels.append((nodes, pairs))
         return levels if self.residual else [(nodes, messages)]
