@@ -109,14 +109,13 @@ def load_model(
 
 def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
     """Say which weights of ``checkpoint`` are taken, where there is a choice."""
-    log.info("%s: the %s", path, which_weights(checkpoint))
+    if not is_imported(checkpoint):  # there is one set of them
+        log.info("%s: the %s", path, which_weights(checkpoint))
 
 
 def which_weights(checkpoint: Mapping[str, Any]) -> str:
     """``best weights, of epoch 3 (forces RMSE 0.0213)``: those that are exported."""
     best = checkpoint.get("best_epoch")
-    if is_imported(checkpoint):
-        return f"weights of {origin(checkpoint)}"
     if best is None:
         return "latest weights; it names none as the best"
     metric, found = metric_of(checkpoint), checkpoint.get("best_metric")
