@@ -159,7 +159,11 @@ def refused(change: str, value: Any, content: dict[str, Any]) -> dict[str, Any]:
         ("model_ckpt_version", 17, "version 17 of metatrain's PET; known are 1 to 16; a newer mtt"),
         ("model_ckpt_version", 0, "version 0 of metatrain's PET"),
         ("model_ckpt_version", "16", "version '16' of metatrain's PET"),
-        ("model_data/model_hypers/long_range", {"enable": True}, r"long_range\.enable"),
+        (
+            "model_data/model_hypers/long_range",
+            {"enable": True},
+            r"\(long_range\.enable\), .*energies would be others",
+        ),
         ("model_data/model_hypers/d_head", 6, r"does not fit PET .* of the shape"),
         ("model_data/model_hypers/normalization", "None", "normalization.* expected one of"),
         (
