@@ -1,10 +1,10 @@
-"""Reading a checkpoint: verified by its checksums, and without running what stands in it."""
+"""Reading a checkpoint: verified by its checksums, and without executing anything from it."""
 
 from __future__ import annotations
 
 import contextlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,8 +40,8 @@ class ForeignObjects(CheckpointError):
 def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]:
     """The checkpoint in ``path``, with its tensors on the CPU.
 
-    :param architecture: name to assume for a file that holds none (a trainer of its own may
-        write the model's checkpoint as it is); without it such a file is refused.
+    :param architecture: name to assume for a file that holds none (an architecture's own trainer
+        may write the model's checkpoint as it is); without it such a file is refused.
     :raises CheckpointError: the file is missing, damaged, unsafe, written by a newer ``mtt``,
         or something else than a checkpoint; the message says which.
     """
@@ -162,11 +162,12 @@ def _load(
     try:
         wrong = wrong_calls(pickle)
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        wrong = f"is no pickle ({error})"
+        wrong = f"is not a pickle ({error})"
     if wrong:
-        raise CheckpointError(f"holds what is no checkpoint: it {wrong}", where=str(path))
+        raise CheckpointError(f"is not a valid checkpoint: it {wrong}", where=str(path))
     if not isinstance(file, Path):
         file.seek(0)
+    known: list[Callable[..., Any] | tuple[Callable[..., Any], str]]
     known = [(record, name) for name, record in (records or {}).items()]
     try:
         with torch.serialization.safe_globals(known):
@@ -182,17 +183,17 @@ def _load(
             ) from error
         # its checksums are right: it was written like this
         raise CheckpointError(
-            f"holds what is no checkpoint ({str(error).partition(chr(10))[0]})", where=str(path)
+            f"is not a valid checkpoint ({str(error).partition(chr(10))[0]})", where=str(path)
         ) from error
     wrong = wrong_content(content, len(pickle))
     if wrong:
-        raise CheckpointError(f"holds what is no checkpoint: it {wrong}", where=str(path))
+        raise CheckpointError(f"is not a valid checkpoint: it {wrong}", where=str(path))
     return content
 
 
 def foreign_objects(path: Path) -> list[str]:
     """Names of what the safe loader refuses of a torch file, read without loading anything."""
-    with contextlib.suppress(Exception):  # of malformed content no name can be told
+    with contextlib.suppress(Exception):  # malformed content has no readable name
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     return []
 

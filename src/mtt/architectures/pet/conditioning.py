@@ -66,7 +66,8 @@ class SystemConditioning(torch.nn.Module):
         :param spin: [n_systems] int64, multiplicity, between 1 and max_spin.
         """
         both = [self.charge(charge + self.max_charge), self.spin(spin - 1)]
-        return self.network(torch.cat(both, dim=1))
+        vectors: Tensor = self.network(torch.cat(both, dim=1))
+        return vectors
 
     def extra_repr(self) -> str:
         return f"max_charge={self.max_charge}, max_spin={self.max_spin}"
