@@ -23,7 +23,11 @@ from mtt.options import load_eval_options
 from mtt.testing import graph_of
 
 STATES = ((0, 1), (1, 2), (-2, 3), (2, 1))
-CONDITIONED = {"system_conditioning": True, "max_charge": 2, "max_spin_multiplicity": 3}
+CONDITIONED = {
+    "system_conditioning": True,
+    "max_charge": 2,
+    "max_spin_multiplicity": 3,
+}
 EXTRA = {"charge": {"key": "charge"}, "spin_multiplicity": {"key": "spin_multiplicity"}}
 
 
@@ -73,7 +77,7 @@ def test_an_exported_model_asks_engines_for_them(
     wanted = [given(model, *state) for state in STATES]
     exported = copy.deepcopy(model).export()
     assert sorted(exported.requested_inputs(use_new_names=True)) == ["charge", "spin_multiplicity"]
-    assert not metatrain_format.model().export().requested_inputs(use_new_names=True)
+    assert not metatrain_format.model().requested_inputs()
     scripted = torch.jit.script(exported)
     found = energies(scripted, {**data, "extra_data": EXTRA}, check_consistency=True)
     assert found == pytest.approx(wanted, abs=1e-10)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ TINY = {
     "cutoff": 3.0,
     "num_heads": 2,
     "num_attention_layers": 1,
+    "num_gnn_layers": 1,
 }
 OLD = {
     "normalization": "LayerNorm",
@@ -79,9 +81,13 @@ _CLASSES = {
 }
 
 
+@cache
 def model(*names: str, **changes: Any) -> MLIPModel:
-    """A random model of energies called ``names``, in float64, with baselines and scales."""
-    architecture = registry.find("pet").load()
+    """A random model of energies called ``names``, in float64, with baselines and scales.
+
+    The same ones each time, which tests leave as they are.
+    """
+    architecture = _pet()
     energies = {name: TargetInfo.energy(forces=True) for name in names or ("energy",)}
     hypers = {**architecture.model.platform_hypers(), **architecture.default_hypers["model"]}
     generator = torch.Generator().manual_seed(7)
@@ -94,6 +100,11 @@ def model(*names: str, **changes: Any) -> MLIPModel:
         made.composition.values.copy_(torch.randn(3, len(energies), generator=generator))
         made.scale.values.copy_(1 + torch.arange(len(energies)) / 2)
     return made
+
+
+@cache
+def _pet() -> registry.Architecture:
+    return registry.find("pet").load()
 
 
 def content(source: MLIPModel, version: int = 16) -> dict[str, Any]:
