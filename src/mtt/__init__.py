@@ -16,6 +16,7 @@ _PUBLIC = {
     "Run": "mtt.interface",
     "MLIPModel": "mtt.mlip",
     "MLIPTrainer": "mtt.training",
+    "LeastSquaresTrainer": "mtt.training.least_squares",
     "Graph": "mtt.graph",
     "Target": "mtt.graph",
     "Dataset": "mtt.data",
