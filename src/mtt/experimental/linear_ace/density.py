@@ -17,10 +17,11 @@ from mtt.nn import (
 
 
 class Density(torch.nn.Module):
-    """c_lm,ns = √4π Σ_j∈s f(r_j) R_ln(r_j) Y_lm(r_j) exp(-k_ln² σ² / 2), of neighbours j of element s.
+    """c_lm,ns = Σ_j∈s f(r_j) R_ln(r_j) Y_lm(r_j) exp(-k_ln² σ² / 2), over neighbours of element s.
 
     Functions of wave number k_ln count less the shorter their wave is, as those of neighbours
-    smeared over a Gaussian of width σ do (Bartók, Kondor and Csányi, Phys. Rev. B 87, 184115 (2013)).
+    smeared over a Gaussian of width σ do (Bartók, Kondor and Csányi, Phys. Rev. B 87, 184115
+    (2013)). A constant factor, √(4π cutoff³), makes numbers of order one.
 
     :param cutoff: radius of the surroundings.
     :param width: distance over which the cutoff function falls to zero.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,8 +55,6 @@ class LeastSquaresTrainer(TrainerInterface):
 
     :param hypers: those that are missing are taken from the platform's defaults.
     """
-
-    __closed_form__: ClassVar[bool] = True
 
     def __init__(self, hypers: dict[str, Any]) -> None:
         super().__init__({**self.platform_hypers(), **hypers})
@@ -129,7 +127,9 @@ class LeastSquaresTrainer(TrainerInterface):
             )
             checkpoints = Checkpoints(Path(checkpoint_dir), lambda: self._checkpoint(model), events)
             if solved:
-                logger.info("the model is solved already, with these data and options")
+                logger.info(
+                    "the model is solved already, for these data and options; nothing to do"
+                )
             else:
                 self._solve(model, measure, events)
                 self._state.epoch_key = key

@@ -1,0 +1,1 @@
+"""Labels against a model that was fitted to them: what pairs of similar structures cannot reveal."""
