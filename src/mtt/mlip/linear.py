@@ -26,8 +26,8 @@ class Columns(NamedTuple):
 class LinearMLIPModel(MLIPModel):
     """A model of one energy that is linear in its weights.
 
-    :class:`mtt.LeastSquaresTrainer` solves it. An author writes ``predict`` as for every :class:`mtt.MLIPModel`, and
-    the four methods below.
+    :class:`mtt.LeastSquaresTrainer` solves it. An author writes ``predict`` as for every
+    :class:`mtt.MLIPModel`, and the four methods below.
     """
 
     def look_at(self, graphs: Callable[[], Iterable[Graph]]) -> None:

@@ -69,11 +69,7 @@ def scan(
     found += check_states(structures, original, states, keys)
     found += check_duplicates(structures, original, originals_by_state(states, original))
     found += check_splits(structures, copies)
-    forces = {
-        name: forces_of(structures, name)
-        for name, info in structures.energies.items()
-        if info.has_forces
-    }
+    forces = _forces(structures)
     found += check_zeros(structures, forces)
     found += check_constant(structures, forces, copies)
     found += check_balance(structures, forces)
@@ -88,6 +84,12 @@ def scan(
     found += _along_steps(structures, forces, groups, energies)
     found += check_fit(structures, groups, fit) if fit is not None else []
     return by_severity(_explained(found, molecules))
+
+
+def _forces(structures: Structures) -> dict[str, Forces]:
+    """Of every energy that has some."""
+    energies = structures.energies.items()
+    return {name: forces_of(structures, name) for name, info in energies if info.has_forces}
 
 
 def _along_steps(

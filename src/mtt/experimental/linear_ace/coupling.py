@@ -13,9 +13,9 @@ from torch import Tensor
 def coupling(l1: int, l2: int, l: int) -> Tensor:
     """[2l1 + 1, 2l2 + 1, 2l + 1] float64: ``Σ c[a, b, m] x_a y_b`` turns as degree ``l`` does.
 
-    Clebsch-Gordan coefficients in the real basis of :class:`mtt.nn.SphericalHarmonics`, orthonormal:
-    ``Σ_ab c[a, b, m] c[a, b, n] = δ_mn``. Where l1 + l2 + l is odd, the product changes its sign
-    under inversion unlike a harmonic does (a pseudotensor).
+    Clebsch-Gordan coefficients in the real basis of :class:`mtt.nn.SphericalHarmonics`, which
+    are orthonormal: ``Σ_ab c[a, b, m] c[a, b, n] = δ_mn``. Where l1 + l2 + l is odd, the product
+    changes its sign under inversion unlike a harmonic does (a pseudotensor).
 
     Varshalovich, Moskalev and Khersonskii, Quantum Theory of Angular Momentum (1988), 8.2.1.
     """

@@ -1,1 +1,1 @@
-"""Labels against a model that was fitted to them: what pairs of similar structures cannot reveal."""
+"""Labels against a model that was fitted to them: it reveals what pairs of structures cannot."""

@@ -21,6 +21,7 @@ _SURE = 0.8  # R² of a line, at least
 _OFFSET = 6.0  # times the residuals of all others, from which on a group has another offset,
 _LEAST = 0.01  # if it is at least so many eV per atom
 _FAR = 20.0  # robust standard deviations of a structure that does not fit
+_POOR = 9.0  # times the squares that a fit leaves over elsewhere
 _SHARE = 0.05  # of a group: more of them are another kind of structure
 
 
@@ -86,6 +87,7 @@ def check_forces(
     """Sign and size of forces by group."""
     squares, product, left = _sums(structures, name, fitted)
     known = squares[:, 0] > 0
+    typical = float(np.median(left[known] / structures.n_atoms[known])) if known.any() else 0.0
     for group in groups_of(structures, known, partitions):
         mine = group.structures
         labels, predicted = squares[mine].sum(axis=0)
@@ -98,7 +100,9 @@ def check_forces(
         said = f"{group.said}: " if group.said else ""
         places = structures.places(mine) if said else structures.whole(mine)
         over = f"over {int(mine.sum())} structures, R² = {correlation**2:.2f}"
-        if correlation**2 < _SURE / 2 or slope > 0 and 1 / _GOOD < slope < _GOOD:
+        if left[mine].sum() < _POOR * typical * structures.n_atoms[mine].sum():
+            continue  # small forces, which the fit describes as well as all others
+        if correlation**2 < _SURE / 2 or 1 / _GOOD < slope < _GOOD:
             share = float(np.sqrt(left[mine].sum() / labels))
             what = f"{said}forces of {name} are not those of a fit to all structures, {over}"
             advice = "do they belong to other structures, or are these unlike all others?"
@@ -114,7 +118,7 @@ def check_forces(
 def check_outliers(
     structures: Structures, name: str, fitted: Fitted, partitions: Sequence[Partition]
 ) -> Iterator[Finding]:
-    """Structures that a model of all cannot describe, while it describes the others of their group."""
+    """Structures that the model cannot describe, while it describes the others of their group."""
     energy = structures.energy(name)
     rest = (energy - fitted.energy) / structures.n_atoms
     several = structures.n_atoms > 1

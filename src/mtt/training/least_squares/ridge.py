@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from torch import Tensor
 
 from mtt.errors import TrainingError
 from mtt.training.least_squares.equations import NormalEquations
-
-logger = logging.getLogger(__name__)
 
 Criterion = Literal["evidence", "gcv"]
 
@@ -79,7 +76,19 @@ def solve(
         found = known[exponent]
         return math.inf if found is None else found.score(ridge)
 
-    # exponents count half decades; downhill from the first one that can be solved
+    chosen = known[_lowest(score)]
+    if chosen is None:
+        raise TrainingError(
+            "the equations of the fit cannot be solved for any ridge: labels or features are not "
+            "finite",
+            hint="mtt check looks for what is wrong with the data",
+        )
+    tried = {10.0 ** (k / 2): one.score(ridge) for k, one in sorted(known.items()) if one}
+    return system.solution(chosen, tried)
+
+
+def _lowest(score: Callable[[int], float]) -> int:
+    """The number of half decades where a function with one minimum is lowest."""
     low, high = 2 * _RANGE[0], 2 * _RANGE[1]
     place = 2 * _FIRST
     while math.isinf(score(place)) and place < high:
@@ -91,15 +100,7 @@ def solve(
             if score(best) >= score(place):
                 break
             place = best
-    chosen = known[place]
-    if chosen is None:
-        raise TrainingError(
-            "the equations of the fit cannot be solved for any ridge: labels or features are not "
-            "finite",
-            hint="mtt check looks for what is wrong with the data",
-        )
-    tried = {10.0 ** (k / 2): one.score(ridge) for k, one in sorted(known.items()) if one}
-    return system.solution(chosen, tried)
+    return place
 
 
 @dataclass(frozen=True)
