@@ -27,8 +27,8 @@ from mtt.stopping import stop_if_asked
 
 _ATOMS = 20_000
 """That are fitted, about; a part of the structures represents the others."""
-_ENERGIES = 0.01
-"""Weight of energies beside that of forces: they decide what forces leave open, no more."""
+_ENERGIES = 30.0
+"""Weight of energies beside that of forces, whose error per atom is so much smaller."""
 
 
 def fitter(architectures: Sequence[Path] = ()) -> FitTo:

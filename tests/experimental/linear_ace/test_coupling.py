@@ -36,6 +36,6 @@ def test_a_product_turns_as_a_harmonic_of_its_degree(
 ) -> None:
     table = coupling(l1, l2, l)
     of_turned = torch.einsum("abm,ax,by->xym", table, turned[l1], turned[l2])
-    torch.testing.assert_close(of_turned, table @ turned[l], atol=1e-12, rtol=0)
+    torch.testing.assert_close(of_turned, table @ turned[l].T, atol=1e-12, rtol=0)
     square = torch.einsum("abm,abn->mn", table, table)
     torch.testing.assert_close(square, torch.eye(2 * l + 1).double(), atol=1e-12, rtol=0)

@@ -27,8 +27,8 @@ def small(dataset: Dataset) -> Any:
         return architecture.model(hypers, dataset.info)
 
 
-def batch_of(model: Any, dataset: Dataset, size: int) -> Any:
-    loader = Loader(
+def loader_of(model: Any, dataset: Dataset, size: int) -> Any:
+    return Loader(
         dataset,
         model.dataset_info.atomic_types,
         dtype=torch.float64,
@@ -36,7 +36,6 @@ def batch_of(model: Any, dataset: Dataset, size: int) -> Any:
         shuffle=False,
         cutoff=model.list_cutoff(),
     )
-    return loader
 
 
 @pytest.mark.parametrize("which", ["alloy", "ethanol"])
@@ -46,7 +45,7 @@ def test_columns_times_weights_are_energies_forces_and_strain(
     frames = ase.io.read(request.getfixturevalue(which), ":6")
     dataset = Dataset.from_atoms(frames, {"energy": TARGET})
     model = small(dataset)
-    loader = batch_of(model, dataset, 3)
+    loader = loader_of(model, dataset, 3)
     model.look_at(lambda: (batch.graph for batch in loader.epoch()))
     weights = torch.randn(model.n_weights, dtype=torch.float64)
     model.set_weights(weights)

@@ -55,7 +55,7 @@ def test_a_given_ridge_gives_the_penalised_solution() -> None:
     strength = 0.3 * float(equations.matrix.diagonal()[penalised].mean())
     rows = np.concatenate([(x * roots[:, None]).numpy(), np.sqrt(strength) * np.eye(40)[:-1]])
     wanted = np.linalg.lstsq(rows, np.append((y * roots).numpy(), np.zeros(39)), rcond=None)[0]
-    np.testing.assert_allclose(found.weights.numpy(), wanted, rtol=1e-8)
+    np.testing.assert_allclose(found.weights.numpy(), wanted, rtol=1e-6)
     # the trace of the hat matrix, by eigenvalues
     gram = equations.matrix.numpy()
     inverse = np.linalg.inv(gram + strength * np.diag(penalised.double().numpy()))

@@ -43,11 +43,10 @@ def judge(labels: Float, predicted: Float) -> Judged:
     for shear_alone in (False, True):
         for centred in (False, True):
             middle = (labels.mean(axis=0), predicted.mean(axis=0)) if centred else (0.0, 0.0)
-            one = _judge(labels - middle[0], predicted - middle[1], shear_alone)
-            if one.best >= SURE:
-                return one
-            views.append(one)
-    return views[0]
+            views.append(_judge(labels - middle[0], predicted - middle[1], shear_alone))
+    sure = [one for one in views if one.best >= SURE]
+    # of two views the one that sees a mistake is the better one
+    return next((one for one in sure if not one.is_given), sure[0] if sure else views[0])
 
 
 def _judge(labels: Float, predicted: Float, shear_alone: bool) -> Judged:

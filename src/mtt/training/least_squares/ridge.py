@@ -92,7 +92,7 @@ def _lowest(score: Callable[[int], float]) -> int:
     low, high = 2 * _RANGE[0], 2 * _RANGE[1]
     place = 2 * _FIRST
     while math.isinf(score(place)) and place < high:
-        place += 4
+        place = min(place + 4, high)
     for step in (2, 1):
         while True:
             near = [one for one in (place - step, place + step) if low <= one <= high]
