@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-FACTORS = (30.0, 4.0, 1.5, 1.0)
+FACTORS = (60.0, 8.0, 1.5, 0.8)
 """Of products of one to four densities: a product of few is worth more than its size says."""
 
 
