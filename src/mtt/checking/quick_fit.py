@@ -37,7 +37,7 @@ def fitter(architectures: Sequence[Path] = ()) -> FitTo:
     :param architectures: folders of architectures outside of the package.
     """
 
-    def fit(dataset: Dataset, name: str) -> Fitted:
+    def fit(dataset: Dataset, name: str, forces_alone: bool = False) -> Fitted:
         start = time.perf_counter()
         only = _without_stress(dataset, name)
         architecture, options = quick_fit(only.info, architectures)
@@ -47,14 +47,15 @@ def fitter(architectures: Sequence[Path] = ()) -> FitTo:
         )
         training = deep_merge(
             deep_merge(architecture.trainer.platform_hypers(), defaults["training"]),
-            {**options["training"], "loss": _loss(only, name)},
+            {**options["training"], "loss": _loss(only, name, forces_alone)},
         )
         with building(0, torch.float64):
             model = architecture.model(copy.deepcopy(model_hypers), only.info)
         assert isinstance(model, MLIPModel), "quick_fit is of models of the platform"
         trainer = architecture.trainer(training)
         trainer.run = Run(architecture=architecture.name, own_loggers=False)
-        some = only.select(_representatives(only))
+        most = _ATOMS // 3 if forces_alone else _ATOMS
+        some = only.select(_representatives(only, most))
         with tempfile.TemporaryDirectory() as folder, _quiet():
             devices = [torch.device("cpu")]
             trainer.train(model, torch.float64, devices, [some], [some], folder)
@@ -70,18 +71,18 @@ def _without_stress(dataset: Dataset, name: str) -> Dataset:
     return dataset.keep_targets(replace(dataset.info, targets={name: kept}, extra_data={}))
 
 
-def _loss(dataset: Dataset, name: str) -> dict[str, object]:
+def _loss(dataset: Dataset, name: str, forces_alone: bool) -> dict[str, object]:
     entry: dict[str, object] = {"type": "mse", "weight": 1.0, "gradients": {}}
     if dataset.info.targets[name].has_forces:
         forces = {"type": "mse", "weight": 1.0}
-        entry |= {"weight": _ENERGIES, "gradients": {POSITIONS: forces}}
+        entry |= {"weight": 0.0 if forces_alone else _ENERGIES, "gradients": {POSITIONS: forces}}
     return {name: entry}
 
 
-def _representatives(dataset: Dataset) -> np.ndarray:
+def _representatives(dataset: Dataset, most: int) -> np.ndarray:
     """Every so many-th structure, so that there are not too many atoms."""
     total = int(dataset.n_atoms.sum())
-    return np.arange(0, len(dataset), max(1, -(-total // _ATOMS)))
+    return np.arange(0, len(dataset), max(1, -(-total // most)))
 
 
 def _predictions(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mtt.scanning.fit.energies import check_energies, check_forces, check_outliers
+from mtt.scanning.fit.energies import check_forces, check_offsets, check_outliers, check_slopes
 from mtt.scanning.fit.fitted import Fitted, FitTo
 from mtt.scanning.fit.stress import check_stress
 from mtt.scanning.tools.finding import Finding
@@ -25,7 +25,9 @@ def check_fit(
         yield _summary(structures, name, fitted)
         if info.has_forces:
             yield from check_forces(structures, name, fitted, partitions)
-            yield from check_energies(structures, name, fitted, partitions)
+            yield from check_offsets(structures, name, fitted, partitions)
+            by_forces = fit(structures.dataset, name, forces_alone=True)
+            yield from check_slopes(structures, name, by_forces, partitions)
         yield from check_outliers(structures, name, fitted, partitions)
         if info.has_strain:
             yield from check_stress(structures, name, fitted, partitions)

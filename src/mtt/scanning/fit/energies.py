@@ -25,10 +25,10 @@ _POOR = 9.0  # times the squares that a fit leaves over elsewhere
 _SHARE = 0.05  # of a group: more of them are another kind of structure
 
 
-def check_energies(
+def check_offsets(
     structures: Structures, name: str, fitted: Fitted, partitions: Sequence[Partition]
 ) -> Iterator[Finding]:
-    """Slopes and offsets of energies by group."""
+    """Groups whose energies have another zero than those of the others."""
     energy = structures.energy(name)
     known = np.isfinite(energy) & (structures.n_atoms > 1)
     rest = (energy - fitted.energy) / structures.n_atoms
@@ -40,29 +40,37 @@ def check_energies(
     least = _LEAST * structures.electronvolt(name)
     for group in groups:
         mine = group.structures
-        if mine.sum() < _FEWEST:
-            continue
-        found = _slope(structures, name, fitted, group, energy)
         offset = float(np.median(rest[mine]))
+        if mine.sum() < _FEWEST or not group.said or abs(offset) <= max(_OFFSET * typical, least):
+            continue
+        what = f"{group.said}: {name} has another zero than elsewhere, by a fit to all structures"
+        advice = "another functional, other settings, or another reference of the elements?"
+        unit = f"{structures.info.targets[name].unit} per atom".strip()
+        yield Finding(ENERGIES, "suspicious", what, structures.places(mine), offset, unit, advice)
+
+
+def check_slopes(
+    structures: Structures, name: str, fitted: Fitted, partitions: Sequence[Partition]
+) -> Iterator[Finding]:
+    """Groups whose energies change otherwise than a fit to forces alone says.
+
+    :param fitted: to forces alone.
+    """
+    energy = structures.energy(name)
+    known = np.isfinite(energy) & (structures.n_atoms > 1)
+    for group in groups_of(structures, known, partitions):
+        found = _slope(structures, name, fitted, group, energy)
         if found is not None:
             yield found
-        elif group.said and abs(offset) > max(_OFFSET * typical, least):
-            what = f"{group.said}: {name} has another zero than elsewhere, by what forces say"
-            advice = "another functional, other settings, or another reference of the elements?"
-            unit = f"{structures.info.targets[name].unit} per atom".strip()
-            places = structures.places(mine)
-            yield Finding(ENERGIES, "suspicious", what, places, offset, unit, advice)
 
 
 def _slope(
     structures: Structures, name: str, fitted: Fitted, group: Group, energy: Float
 ) -> Finding | None:
-    """Energies that change otherwise than the fit, which follows forces, says."""
     mine = group.structures
-    label, predicted = ((one / structures.n_atoms)[mine] for one in (energy, fitted.energy))
-    label, predicted = label - label.mean(), predicted - predicted.mean()
+    label, predicted = (_variation(structures, mine, one) for one in (energy, fitted.energy))
     slope, r2 = slope_of(predicted, label)
-    if r2 < _SURE or 1 / _GOOD < slope < _GOOD:
+    if mine.sum() < 2 * _FEWEST or r2 < _SURE or 1 / _GOOD < slope < _GOOD:
         return None
     said = f"{group.said}: " if group.said else ""
     what = (
@@ -70,15 +78,23 @@ def _slope(
         f"{int(mine.sum())} structures, R² = {r2:.2f}"
     )
     info = structures.info
-    units = explain(abs(slope), info.targets[name].unit, info.length_unit)
-    advice = "reverse the sign of the forces, or of the energies" if slope < 0 else ""
-    if not 1 / _GOOD < abs(slope) < _GOOD:
-        more = f"it would fit {units}" if units else "no common units explain it"
-        advice = f"{advice}; {more}" if advice else more
+    is_unit = not 1 / _GOOD < abs(slope) < _GOOD
+    units = explain(abs(slope), info.targets[name].unit, info.length_unit) if is_unit else ""
+    remedies = ["reverse the sign of the forces, or of the energies"] * (slope < 0)
+    if is_unit:
+        remedies.append(f"it would fit {units}" if units else "no common units explain it")
     sure = slope < 0 or units or not 1 / 3 < abs(slope) < 3
     severity: Severity = "wrong" if sure else "suspicious"
     places = structures.places(mine) if said else structures.whole(mine)
-    return Finding(ENERGIES, severity, what, places, slope, "", advice)
+    return Finding(ENERGIES, severity, what, places, slope, "", "; ".join(remedies))
+
+
+def _variation(structures: Structures, mine: Mask, energy: Float) -> Float:
+    """[m] energies per atom without what follows from the composition."""
+    sizes = structures.n_atoms[mine]
+    shares = structures.counts[mine] / sizes[:, None]
+    per_atom = energy[mine] / sizes
+    return np.asarray(per_atom - shares @ np.linalg.lstsq(shares, per_atom, rcond=None)[0])
 
 
 def check_forces(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,8 +31,11 @@ class Fitted:
     seconds: float
 
 
-FitTo = Callable[[Dataset, str], Fitted]
-"""Fits the energy of that name, and its forces where there are some, to a data set."""
+class FitTo(Protocol):
+    """Fits an energy of that name, and its forces where there are some, to a data set."""
+
+    def __call__(self, dataset: Dataset, name: str, forces_alone: bool = False) -> Fitted:
+        """:param forces_alone: leave energies out: what is predicted of them is what forces say."""
 
 
 class Group(NamedTuple):
