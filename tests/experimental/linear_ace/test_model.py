@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import torch
 from mtt import Dataset, registry, train
 from mtt.checkpoint import read
 from mtt.data import Batching, Loader
+from mtt.errors import ConfigError
 from mtt.nn import building
+from mtt.stopping import Stopped
 
 SMALL = {"max_radial": 4, "max_angular": 2, "features": 40, "prior": None}
 TARGET = {"key": "energy", "unit": "eV", "forces": True}
@@ -97,3 +101,37 @@ def test_a_run_leaves_the_files_of_every_training_and_is_over_when_resumed(
     assert "solved already" in caplog.text
     after = read(again.checkpoint)["model_state_dict"]["weights"]
     assert torch.equal(before, after)
+
+
+def test_other_data_are_fitted_again_and_an_interrupt_leaves_nothing(
+    ethanol: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def interrupt(category: str, values: Any, epoch: int) -> None:
+        if category == "progress":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped, match="SIGINT"):
+        train(options(ethanol), listeners=[interrupt])
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".ckpt", ".pt")]
+
+    dataset = Dataset.from_atoms(ase.io.read(ethanol, ":"), {"energy": TARGET})
+    architecture = registry.find("experimental.linear_ace").load()
+    model, trainer = small(dataset), architecture.trainer({"ridge": 1e-6})
+    devices = [torch.device("cpu")]
+    caplog.set_level(logging.INFO)
+    for part, said in ((10, "solved 280 equations"), (20, "fitted again")):
+        data = [dataset.select(range(part))]
+        trainer.train(model, torch.float64, devices, data, data, str(tmp_path))
+        assert said in caplog.text
+    assert trainer.report["equations"] == 560  # 20 energies, 540 components of forces
+    assert trainer.report["ridge"] == 1e-6
+
+
+def test_losses_other_than_squares_are_refused(
+    ethanol: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="minimises squares, not huber"):
+        train(options(ethanol, loss="huber"), dry_run=True)

@@ -72,7 +72,8 @@ class Density(torch.nn.Module):
         harmonics = self.angular(table / r[:, None]).view(layout.n_rows, layout.width, -1)
         radial = self.radial(r) * self.damping() * self.cutoff(r)[:, None]
         by_type = (radial[:, :, None] * one_hot[:, None, :]).view(layout.n_rows, layout.width, -1)
-        ys, fs = harmonics.split(self.m_per_l, dim=2), by_type.split(self.k_per_l, dim=2)
+        ys = torch.split(harmonics, self.m_per_l, dim=2)
+        fs = torch.split(by_type, self.k_per_l, dim=2)
         return [torch.bmm(ys[l].transpose(1, 2), fs[l]) for l in range(len(self.m_per_l))]
 
     @torch.jit.unused
@@ -81,13 +82,13 @@ class Density(torch.nn.Module):
         r = torch.linalg.vector_norm(vectors, dim=1)
         units = (vectors / r[:, None]).T  # [3, P]
         y = self.angular(vectors / r[:, None])
-        solid = self.angular.gradients(y).permute(2, 1, 0).split(self.m_per_l)
+        solid = torch.split(self.angular.gradients(y).permute(2, 1, 0), self.m_per_l)
         f, f_slope = self.cutoff(r)[:, None], self.cutoff.derivative(r)[:, None]
         waves, slopes = self.radial.with_derivative(r)
-        values = (waves * f * self.damping()).T.contiguous().split(self.n_per_l)
+        values = torch.split((waves * f * self.damping()).T.contiguous(), self.n_per_l)
         by_r = ((slopes * f + waves * f_slope) * self.damping()).T.contiguous()
-        slope = by_r.split(self.n_per_l)
-        harmonics = y.T.contiguous().split(self.m_per_l)
+        slope = torch.split(by_r, self.n_per_l)
+        harmonics = torch.split(y.T.contiguous(), self.m_per_l)
         found, gradients = [], []
         for l, own in enumerate(harmonics):
             # the solid harmonic changes along the pair as l Y / r, the harmonic does not

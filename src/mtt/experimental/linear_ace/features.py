@@ -20,6 +20,9 @@ class Coupling(torch.nn.Module):
     :param q1: [r] channel of degree l1 of each vector; ``q2`` likewise.
     """
 
+    q1: Tensor
+    q2: Tensor
+
     def __init__(self, l1: int, l2: int, l: int, q1: List[int], q2: List[int]) -> None:
         super().__init__()
         self.l1, self.l2 = l1, l2
@@ -56,6 +59,10 @@ class Invariants(torch.nn.Module):
 
     :param n_channels: channels of that degree, which are vectors too where the parity is even.
     """
+
+    first: Tensor
+    second: Tensor
+    slots: Tensor
 
     def __init__(self, plan: Contraction, n_channels: int) -> None:
         super().__init__()
@@ -115,14 +122,17 @@ class Invariants(torch.nn.Module):
     def values(self, channels: List[Tensor]) -> Tensor:
         """[n_features, n]."""
         vectors = self.vectors(channels)
-        return (vectors[self.first] * vectors[self.second]).sum(1) * self.norm
+        products: Tensor = vectors[self.first] * vectors[self.second]
+        return products.sum(1) * self.norm
 
     @torch.jit.unused
     def gradients(self, channels: List[Tensor], slopes: List[Tensor], out: Tensor) -> None:
         """Write [n_features, 3, P] into ``out``; channels are those at the centre of each pair."""
         vectors = self.vectors(channels) * self.norm
         found = [slopes[self.l]] if self.with_channels else []
-        found += [one.gradient(channels, slopes) for one in self.couplings]
+        for one in self.couplings:
+            assert isinstance(one, Coupling)
+            found.append(one.gradient(channels, slopes))
         by_pair = torch.cat(found)
         out.zero_()
         for m in range(2 * self.l + 1):
@@ -159,9 +169,11 @@ class Features(torch.nn.Module):
     @torch.jit.unused
     def values(self, channels: List[Tensor]) -> Tensor:
         """[n_features, n]."""
-        return torch.cat(
-            [channels[0][: self.single, 0], *(one.values(channels) for one in self.invariants)]
-        )
+        found = [channels[0][: self.single, 0]]
+        for one in self.invariants:
+            assert isinstance(one, Invariants)
+            found.append(one.values(channels))
+        return torch.cat(found)
 
     @torch.jit.unused
     def gradients(self, channels: List[Tensor], slopes: List[Tensor]) -> Tensor:
@@ -170,5 +182,6 @@ class Features(torch.nn.Module):
         found = slopes[0].new_empty(self.n_features, 3, n_pairs)
         found[: self.single] = slopes[0][: self.single, 0]
         for i, one in enumerate(self.invariants):
+            assert isinstance(one, Invariants)
             one.gradients(channels, slopes, found[self.ends[i] : self.ends[i + 1]])
         return found

@@ -7,6 +7,7 @@ of those of its factors, times a constant of its order. The most important ones 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,6 +25,12 @@ class Coupled(NamedTuple):
     q2: int
     l: int
     odd: int
+
+
+Channel = tuple[int, int]
+Vector = Channel | Coupled
+Found = tuple[float, tuple[Vector, ...]]
+"""A product, after its importance."""
 
 
 @dataclass
@@ -68,7 +75,8 @@ def choose_products(available: Sequence[int], n_features: int, order: int) -> Pr
     channels = sorted(
         ((l, q) for l, n in enumerate(available) for q in range(n)), key=_by_importance
     )
-    least, found, before = 1.0, [], -1
+    found: list[Found] = []
+    least, before = 1.0, -1
     while len(found) < n_features and (least > 1e-4 or len(found) > before):
         least, before = least / 1.5, len(found)
         found = list(_products(channels, len(available) - 1, order, least))
@@ -76,13 +84,8 @@ def choose_products(available: Sequence[int], n_features: int, order: int) -> Pr
     return _arranged([one[1] for one in found[:n_features]], available)
 
 
-Channel = tuple[int, int]
-Vector = Channel | Coupled
-Found = tuple[float, tuple[Vector, ...]]
-
-
 def importance(l: int, q: int) -> float:
-    return 1.0 / ((1 + q) * (1 + l) ** 0.5)
+    return 1.0 / ((1 + q) * math.sqrt(1 + l))
 
 
 def _by_importance(channel: Channel) -> tuple[float, int, int]:

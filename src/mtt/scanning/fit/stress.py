@@ -20,6 +20,7 @@ from mtt.scanning.tools.units import PRESSURES, same
 CHECK = "stress against a fit"
 _FEWEST = 4  # structures of a group that can be judged
 _GOOD = 1.3  # slopes within this factor of 1 are right
+_VAGUE, _CLEAR = 1.75, 0.98  # and within this one, where R² is no better
 _KIND = 0.25  # of the logarithm: units of stress are far apart
 _MORE = "train a model on energies and forces alone, and compare what it predicts"
 
@@ -73,13 +74,16 @@ def _say(word: str, found: Judged, scaled: Judged, n: int) -> _Said:
         return _Said("note", what, found.best, _MORE)
     if not found.is_given:
         return _other_reading(word, found, over)
-    if not 1 / _GOOD < found.slope < _GOOD:
+    vague = found.best < _CLEAR and 1 / _VAGUE < found.slope < _VAGUE
+    if not vague and not 1 / _GOOD < found.slope < _GOOD:
         return _other_size(word, found, over)
-    if found.open:
+    if found.open or not 1 / _GOOD < found.slope < _GOOD:
         what = (
-            f"the {word} agrees with the fit, which gives {found.slope:.2f} times it, {over}; of "
-            f"{listed(found.open)} the fit says too little"
+            f"the {word} agrees with the fit in order and signs; the fit gives {found.slope:.2f} "
+            f"times it, {over}"
         )
+        if found.open:
+            what += f"; of {listed(found.open)} it says too little"
         return _Said("note", what, found.slope)
     what = f"the {word} agrees with the fit, which gives {found.slope:.2f} times it, {over}"
     return _Said("fine", what, found.slope)
@@ -114,8 +118,8 @@ def _other_reading(word: str, found: Judged, over: str) -> _Said:
             found.slope,
             f"write them as {' '.join(COMPONENTS)}, or as a matrix of 3 × 3",
         )
-    ways = [frozenset(b for b in range(6) if one.signs[b] < 0) for one in found.possible]
-    which = " or ".join(dict.fromkeys(listed(one) for one in ways if one))
+    negative = [frozenset(b for b in range(6) if one.signs[b] < 0) for one in found.possible]
+    which = " or ".join(dict.fromkeys(listed(one) for one in negative if one))
     what = (
         f"{which} of the {word} have the wrong sign: the fit agrees with them reversed, {over}; as "
         f"given, R² = {found.given:.2f}"

@@ -48,7 +48,7 @@ class NormalEquations:
         values = torch.cat([one for _, one in self._waiting])
         self._waiting, self._n_waiting = [], 0
         size = -(-len(self.right) // _BLOCKS)
-        parts = rows.split(size, dim=1)
+        parts = torch.split(rows, size, dim=1)
         for i, one in enumerate(parts):
             for j, other in enumerate(parts[: i + 1]):
                 block = self.matrix[i * size : (i + 1) * size, j * size : (j + 1) * size]

@@ -112,9 +112,7 @@ class LeastSquaresTrainer(TrainerInterface):
             key = fingerprint(self.hypers, train_datasets, val_datasets)
             solved = self._state.epoch > 0 and self._state.epoch_key == key
             if self._state.epoch and not solved:
-                logger.info(
-                    "the data or the options have changed: the model is fitted to them anew"
-                )
+                logger.info("the data or the options have changed: the model is fitted again")
                 self._state = TrainingState()
             events(
                 "run_start",
