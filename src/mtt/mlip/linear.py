@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -30,6 +31,11 @@ class LinearMLIPModel(MLIPModel):
     :class:`mtt.MLIPModel`, and the four methods below.
     """
 
+    __jit_unused_properties__: ClassVar[list[str]] = [
+        *MLIPModel.__jit_unused_properties__,
+        "n_weights",
+    ]
+
     def look_at(self, graphs: Callable[[], Iterable[Graph]]) -> None:
         """Take from the training set what features depend on, before any weight is sought.
 
@@ -37,17 +43,17 @@ class LinearMLIPModel(MLIPModel):
         """
 
     @property
+    @abstractmethod
     def n_weights(self) -> int:
         """How many weights there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def columns(self, graph: Graph, *, forces: bool, strain: bool) -> Columns:
         """What the network gives for each weight alone.
 
         :param forces: the forces too; ``strain`` likewise.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def set_weights(self, weights: Tensor) -> None:
         """Take ``weights`` [n_weights] float64, in the order of the columns."""
-        raise NotImplementedError

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mtt import Graph
+from mtt.experimental.linear_ace.mixing import Mixing
 from mtt.mlip import Columns
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class _Part:
         own = self.own[order]
         channels, slopes = [], []
         for l, mix in enumerate(model.mixing):
+            assert isinstance(mix, Mixing)
             # [radial function, element of the neighbour, channel]
             table = mix.values[self.element].view(model.density.n_per_l[l], model.n_types, -1)
             tables = table.permute(1, 2, 0).contiguous()

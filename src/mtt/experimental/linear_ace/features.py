@@ -53,6 +53,9 @@ class Coupling(torch.nn.Module):
             total.addcmul_(by_other[:, b, :, None], other_slope[:, b, None])
         return total
 
+    def extra_repr(self) -> str:
+        return f"{self.l1} x {self.l2}, {self.q1.shape[0]} vectors"
+
 
 class Invariants(torch.nn.Module):
     """Inner products of vectors of one degree and parity.
@@ -60,6 +63,7 @@ class Invariants(torch.nn.Module):
     :param n_channels: channels of that degree, which are vectors too where the parity is even.
     """
 
+    norm: float
     first: Tensor
     second: Tensor
     slots: Tensor
@@ -139,6 +143,10 @@ class Invariants(torch.nn.Module):
             values, own = vectors[:, m, None], by_pair[:, m].contiguous()
             out.addcmul_(own[self.first], values[self.second])
             out.addcmul_(values[self.first], own[self.second])
+
+    def extra_repr(self) -> str:
+        parity = "" if self.with_channels else ", odd"
+        return f"l={self.l}{parity}, {self.n_vectors} vectors, {self.n_features} features"
 
 
 class Features(torch.nn.Module):

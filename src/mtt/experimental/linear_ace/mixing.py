@@ -36,6 +36,10 @@ class Mixing(torch.nn.Module):
             start += count
         return torch.cat(parts).permute(2, 1, 0).contiguous()
 
+    def extra_repr(self) -> str:
+        n_types, k, channels = self.values.shape
+        return f"{k}, {channels}, n_types={n_types}"
+
 
 def principal_channels(density: Density, mixing: Sequence[Mixing], graphs: Iterable[Graph]) -> None:
     """Fit ``mixing`` of every degree to all atoms of ``graphs``.

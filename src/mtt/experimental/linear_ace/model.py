@@ -98,7 +98,8 @@ class LinearACE(LinearMLIPModel):
     @torch.no_grad()
     def look_at(self, graphs: Callable[[], Iterable[Graph]]) -> None:
         """Channels become the principal components of the densities of the training set."""
-        principal_channels(self.density, self.mixing, graphs())
+        mixing = [mix for mix in self.mixing if isinstance(mix, Mixing)]
+        principal_channels(self.density, mixing, graphs())
 
     @torch.no_grad()
     def columns(self, graph: Graph, *, forces: bool, strain: bool) -> Columns:

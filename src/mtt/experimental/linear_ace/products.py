@@ -85,6 +85,7 @@ def choose_products(available: Sequence[int], n_features: int, order: int) -> Pr
 
 
 def importance(l: int, q: int) -> float:
+    """Of the channel number q, from 0, of degree l."""
     return 1.0 / ((1 + q) * math.sqrt(1 + l))
 
 
