@@ -52,9 +52,7 @@ def prepare(name: str, batch_size: int) -> tuple[MLIPModel, list[Graph], str]:
 
 
 def step(model: MLIPModel, graph: Graph, compiled: CompiledNetwork | None) -> None:
-    model.compiled = compiled
-    predicted = model.predict_targets(graph, create_graph=True)["energy"]
-    model.compiled = None
+    predicted = model.predict_targets(graph, create_graph=True, network=compiled)["energy"]
     loss = predicted.values.square().mean() + predicted.forces.square().mean()
     loss.backward(inputs=list(model.parameters()))
     model.zero_grad()

@@ -143,10 +143,11 @@ def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def fit() -> Callable[..., Any]:
     """``fit(options, restart=None)``: the folder; what ``train`` does, up to the export."""
+    from mtt.ranks import SerialRanks
     from mtt.workflows.restart.source import run_folder
     from mtt.workflows.run.listeners import make_events
     from mtt.workflows.run.provenance import provenance
-    from mtt.workflows.train import begin, describe, prepare, run
+    from mtt.workflows.train import begin, describe, read_inputs, run
 
     def fit(
         options: str | Path | Mapping[str, Any],
@@ -155,13 +156,14 @@ def fit() -> Callable[..., Any]:
         architectures: Sequence[Path] = (),
         listeners: Sequence[Any] = (),
     ) -> Any:
-        plan = prepare(options, None, restart, (), architectures, False)  # not exported
+        ranks = SerialRanks()
+        plan = read_inputs(options, None, restart, (), architectures, False, ranks)  # not exported
         start = begin(plan)
         folder = run_folder(plan.restart)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         describe(plan, folder, origin)
-        with closing(make_events(plan.options, folder.path, listeners)) as events:
-            run(plan, start, folder, origin, events)
+        with closing(make_events(plan.options, folder.path, listeners, ranks)) as events:
+            run(plan, start, folder, origin, events, ranks)
         return folder
 
     return fit

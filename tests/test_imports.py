@@ -16,7 +16,8 @@ TEMPLATE = CORE / "scaffold" / "template"  # an architecture too, which new ones
 # From the ground up. A room imports lower levels only, and no neighbour on its own level.
 LEVELS = (
     {"errors", "_version", "disk", "regular"},
-    {"graph", "options", "progress", "stopping"},
+    {"discovery"},
+    {"graph", "options", "progress", "ranks", "stopping"},
     {"nn", "data"},
     {"interface"},
     {"registry"},
@@ -25,7 +26,7 @@ LEVELS = (
     {"mlip", "scanning"},
     {"evaluation", "exporting"},
     {"training"},
-    {"workflows"},
+    {"workflows", "extend"},
     {"testing"},
     {"checking", "scaffold"},
     {"cli"},

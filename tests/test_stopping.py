@@ -21,7 +21,7 @@ def send(number):
 @pytest.mark.parametrize("number", CODES)
 def test_a_signal_sets_the_flag_and_the_old_handlers_come_back(number):
     before, said = signal.getsignal(number), []
-    with watch_signals(tell=said.append) as stop:
+    with watch_signals(report=said.append) as stop:
         stop_if_asked()
         send(number)
         assert stop.signal == number
@@ -65,7 +65,7 @@ def test_code_that_never_looks_is_stopped_at_once():
             stop_if_asked()
 
 
-def test_a_stop_is_no_error_that_anything_could_take_for_one():
+def test_a_stop_is_not_caught_as_an_error():
     assert not issubclass(Stopped, Exception)
 
 

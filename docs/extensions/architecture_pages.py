@@ -1,6 +1,6 @@
 """Writes a page for every architecture that is found, before Sphinx looks for pages.
 
-They lie in ``architectures/`` of the sources, where git ignores them. ``MTT_ARCHITECTURES``, or
+They are written to ``architectures/`` of the sources, which git ignores. ``MTT_ARCHITECTURES``, or
 ``architecture_folders`` of ``conf.py``, adds folders outside of the package.
 """
 

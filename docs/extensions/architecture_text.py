@@ -1,4 +1,4 @@
-"""Pages of architectures, as Markdown: the prose of their folders, and what their code tells."""
+"""Pages of architectures, as Markdown: the prose of their folders, and facts from their code."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ INDEX = "index"
 _ABOUT = """\
 # All architectures
 
-Each of them is trained, exported and evaluated by the same commands; only `architecture.name`
-differs. `mtt architectures` lists them too, also those in folders of your own, and
-`mtt architectures NAME` tells what these pages tell. What may be expected of which state stands in
+All architectures are trained, exported and evaluated by the same commands; only `architecture.name`
+differs. `mtt architectures` lists them too, with those in your own folders, and
+`mtt architectures NAME` shows the content of these pages. The states are defined in
 [Writing an architecture](/writing-an-architecture.md#what-a-state-asks-for).
 """
 
 
 def pages(folders: Sequence[str | Path] = ()) -> dict[str, str]:
-    """Name of the page to its Markdown: one for each architecture that is found, and an index.
+    """Map the name of each page to its Markdown: one page per architecture, and an index.
 
     :param folders: more of them, as for ``--architectures``.
     :raises ArchitectureError: one of them cannot be loaded.
@@ -37,7 +37,7 @@ def pages(folders: Sequence[str | Path] = ()) -> dict[str, str]:
 
 
 def write(folder: Path, contents: dict[str, str]) -> None:
-    """Make ``folder`` hold these pages and no others; what is the same is not touched."""
+    """Make ``folder`` hold these pages and no others; an unchanged page is not written."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.md"):
         if path.stem not in contents:
@@ -70,7 +70,7 @@ def page(facts: Facts) -> str:
 
 
 def _split(facts: Facts) -> tuple[str, list[str]]:
-    """What stands above the first section of ``README.md``, and the sections."""
+    """The text above the first section of ``README.md``, and the sections."""
     if not facts.prose:
         return f"# {escaped(facts.architecture.name)}\n\n{escaped(facts.summary)}", []
     lead, *sections = re.split(r"^(?=## )", facts.prose, flags=re.MULTILINE)
@@ -94,11 +94,11 @@ def _short(address: str) -> str:
 
 def _options(facts: Facts) -> str:
     shared = "[those of every model](/options.md#model-options-of-the-platform)"
-    every = f", beside {shared}" if facts.architecture.model.platform_hypers() else ""
+    every = f", in addition to {shared}" if facts.architecture.model.platform_hypers() else ""
     if facts.model_rows:
         return f"## Options\n\nUnder `architecture.model`{every}:\n\n{table(facts.model_rows)}"
     text = (facts.architecture.folder / DEFAULTS).read_text(encoding="utf-8")
-    about = f"The folder has no schema; these are its defaults, in its own words{every}."
+    about = f"The folder has no schema; these are its defaults{every}."
     return f"## Options\n\n{about}\n\n```yaml\n{text.strip()}\n```"
 
 
@@ -113,7 +113,7 @@ def _training(facts: Facts) -> str:
     if not own:
         return f"## Training\n\nAll {options} with their defaults."
     text = yaml.safe_dump({"training": own}, sort_keys=False).strip()
-    return f"## Training\n\nThe {options}, with defaults of its own:\n\n```yaml\n{text}\n```"
+    return f"## Training\n\nThe {options}, with these defaults:\n\n```yaml\n{text}\n```"
 
 
 def _less(facts: Facts) -> str:
@@ -121,7 +121,7 @@ def _less(facts: Facts) -> str:
 
 
 def _unpromised(facts: Facts) -> Iterator[str]:
-    yield "## What it does not promise\n"
-    yield "All of [conformance](/conformance.md) but this:\n"
+    yield "## Declared exceptions\n"
+    yield "It passes all checks of [conformance](/conformance.md) except these:\n"
     for check, reason in facts.unpromised.items():
         yield f"- {escaped(check)}: {escaped(reason)}"

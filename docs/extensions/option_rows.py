@@ -39,7 +39,7 @@ def table(found: Sequence[Row]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Plain text as Markdown; what stands between backticks stays code."""
+    """Plain text as Markdown; text between backticks stays code."""
     pieces = re.split(r"(`[^`]*`)", text)
     plain = [re.sub(r"([\\*_<>\[\]$~])", r"\\\1", piece) for piece in pieces[::2]]
     return "".join(piece for pair in zip(plain, [*pieces[1::2], ""], strict=True) for piece in pair)

@@ -14,6 +14,7 @@ from docutils.statemachine import StringList
 from option_rows import source, table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from table_class import with_class
 
 from mtt.options.schema.table import rows
 
@@ -39,7 +40,8 @@ class OptionTable(SphinxDirective):
         except KeyError as error:
             raise self.error(str(error.args[0])) from error
         self.env.note_reread()  # the page may be the same while the schema is another
-        return self.parse_text_to_nodes(StringList(table(found).splitlines(), source="schema"))
+        text = with_class(table(found), "options")
+        return self.parse_text_to_nodes(StringList(text.splitlines(), source="schema"))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -15,7 +15,7 @@ SOURCES = Path(__file__).resolve().parent.parent / "src"
 class Promise(NamedTuple):
     """One row.
 
-    :param page: where more is told; empty: nowhere.
+    :param page: the page with details; may be empty.
     :param tests: ``file::name``, the file from the folder of the tests; a file alone is all of it.
     :param not_here: why there is no test.
     """

@@ -24,6 +24,7 @@ from promise_rows import (
 )
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from table_class import with_class
 from test_report import Report, read
 
 
@@ -41,7 +42,7 @@ class Promises(SphinxDirective):
 
 def _sections(report: Report | None) -> str:
     tables = [
-        f"## {section.title}\n\n{section.about}\n\n{table(rows, report)}"
+        f"## {section.title}\n\n{section.about}\n\n{with_class(table(rows, report), 'promises')}"
         for section in sections()
         if (rows := [row for row in section.rows if not row.not_here])
     ]
@@ -56,7 +57,7 @@ def _not_here(report: Report | None) -> str:
 _TEXTS: dict[str, Callable[[Report | None], str]] = {
     "summary": summary,
     "sections": _sections,
-    "pages": lambda report: table_of_pages(of_pages(), report),
+    "pages": lambda report: with_class(table_of_pages(of_pages(), report), "promises"),
     "not-here": _not_here,
 }
 

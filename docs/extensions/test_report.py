@@ -36,7 +36,7 @@ class Report(NamedTuple):
     cases: list[Case]
 
     def of(self, tests: Iterable[str]) -> list[Case]:
-        """The cases of some tests; a file alone stands for all of its own."""
+        """The cases of some tests; a file name alone means all tests in it."""
         wanted = set(tests)
         return [
             case
@@ -51,7 +51,7 @@ def read(path: Path = REPORT) -> Report | None:
         return None
     suite = ElementTree.parse(path).getroot().find("testsuite")
     if suite is None:
-        raise ValueError(f"{path} is no report of pytest")
+        raise ValueError(f"{path} is not a report of pytest")
     cases = [_case(element) for element in suite.iter("testcase")]
     return Report(suite.get("timestamp", "")[:10], float(suite.get("time", "nan")), cases)
 
@@ -79,8 +79,8 @@ def outcome(cases: Iterable[Case]) -> str:
     for case in cases:
         counts[case.outcome] = counts.get(case.outcome, 0) + 1
     order = ("failed", "passed", "skipped")
-    told = [f"{counts[name]:,} {name}" for name in order if name in counts]
-    return ", ".join(told) or "not run"
+    parts = [f"{counts[name]:,} {name}" for name in order if name in counts]
+    return ", ".join(parts) or "not run"
 
 
 def figures(cases: Iterable[Case]) -> str:

@@ -34,4 +34,7 @@ autodoc_typehints_format = "short"
 autodoc_default_options = {"show-inheritance": True}
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["manual.css"]
+html_extra_path = ["_redirects"]  # former names of pages
 html_title = f"mtt {__version__}"

@@ -6,9 +6,25 @@ The public names are loaded on first use (PEP 562), so that ``import mtt`` costs
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtt._version import __version__
+
+if TYPE_CHECKING:  # what type checkers and editors see of the names below
+    from mtt.data import Dataset as Dataset
+    from mtt.data import DatasetInfo as DatasetInfo
+    from mtt.data import TargetInfo as TargetInfo
+    from mtt.graph import Graph as Graph
+    from mtt.graph import Target as Target
+    from mtt.interface import ModelInterface as ModelInterface
+    from mtt.interface import Run as Run
+    from mtt.interface import TrainerInterface as TrainerInterface
+    from mtt.mlip import MLIPModel as MLIPModel
+    from mtt.training import MLIPTrainer as MLIPTrainer
+    from mtt.workflows.evaluate import evaluate as evaluate
+    from mtt.workflows.export import export as export
+    from mtt.workflows.run.load_model import load_model as load_model
+    from mtt.workflows.train import train as train
 
 _PUBLIC = {
     "ModelInterface": "mtt.interface",

@@ -1,4 +1,4 @@
-"""What survives a crash of the machine, and what a killed process leaves behind."""
+"""Files that survive a crash of the machine, and those that a killed process leaves."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 
 class Problem(NamedTuple):
-    """One mistake: what is wrong, where it stands, and how to mend it."""
+    """One mistake: what is wrong, where it is, and how to correct it."""
 
     what: str
     where: str = ""
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
 
 
 class MttError(Exception):
-    """The user's error, told in one message.
+    """An error that the user can correct, reported in one message.
 
     :param what: what is wrong, in one sentence without a full stop.
     :param where: file, line, key or frame (``options.yaml:4 training_set.targets``).
@@ -66,7 +66,7 @@ class CheckpointError(MttError):
 
 
 class TrainingError(MttError):
-    """Training cannot start, or cannot go on."""
+    """Training cannot start or continue."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 class Graph(NamedTuple):
     """A batch of structures as one disconnected graph of flat tensors (TorchScript-able).
 
-    ``P`` pairs are all ordered pairs closer than the cutoff (each pair stands twice, once
+    ``P`` pairs are all ordered pairs closer than the cutoff (each pair is listed twice, once
     per direction; periodic images of an atom pair with the atom itself), sorted by centre.
     Lengths are in the unit of the data set (``DatasetInfo.length_unit``).
     """
@@ -30,6 +30,6 @@ class Target(NamedTuple):
     symmetric strain: volume times stress, minus the virial, in the unit of the energy.
     """
 
-    values: Tensor  # [n, properties] float64
+    values: Tensor  # [n, *components, properties] float64; energies and scalars: [n, properties]
     forces: Optional[Tensor] = None  # [n_atoms, 3], minus the gradient by positions
     strain: Optional[Tensor] = None  # [n_systems, 3, 3]

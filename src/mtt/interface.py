@@ -23,6 +23,8 @@ from metatomic.torch import (
     System,
 )
 
+from mtt.ranks import Ranks, SerialRanks
+
 if TYPE_CHECKING:
     from mtt.data import Dataset, DatasetInfo
 
@@ -35,7 +37,7 @@ Listener = Callable[[str, Mapping[str, Any], int], None]
 
 @dataclass(frozen=True)
 class Run:
-    """What the platform tells a trainer about the run that it belongs to.
+    """What a trainer knows about the run that it belongs to.
 
     :param seed: seed of everything random in the run.
     :param architecture: name of the architecture, as checkpoints store it.
@@ -44,6 +46,8 @@ class Run:
     :param own_loggers: whether the trainer writes the run down by itself (console and files);
         False where ``listeners`` do.
     :param provenance: where the weights come from; stored in checkpoints. Plain types.
+    :param ranks: the processes that train together. What follows from the data of all of them is
+        asked of it, and only its first one writes.
     """
 
     seed: int = 0
@@ -52,6 +56,7 @@ class Run:
     listeners: Sequence[Listener] = ()
     own_loggers: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    ranks: Ranks = field(default_factory=SerialRanks)
 
 
 class ModelInterface(torch.nn.Module, ABC):
@@ -84,7 +89,7 @@ class ModelInterface(torch.nn.Module, ABC):
     def platform_hypers(cls) -> Dict[str, Any]:
         """Model options of the platform, below the folder's own; empty but for its own models.
 
-        They are validated as ``mtt:model``, and stand in ``hypers`` where they are set.
+        They are validated as ``mtt:model``, and are in ``hypers`` if they are set.
         """
         return {}
 
@@ -113,7 +118,7 @@ class ModelInterface(torch.nn.Module, ABC):
 
     @abstractmethod
     def restart(self, dataset_info: DatasetInfo) -> ModelInterface:
-        """This model, made ready to go on with ``dataset_info``.
+        """This model, made ready to continue with ``dataset_info``.
 
         Called after loading, for restarts and for fine-tuning.
 
@@ -153,7 +158,7 @@ class TrainerInterface(ABC):
     run: Run = Run()
     """The run that the trainer belongs to; set by the platform before :meth:`train`.
 
-    A trainer tells its listeners what happens, by the categories of the page "Logging".
+    A trainer reports events to its listeners, by the categories of the page "Logging".
     """
 
     def __init__(self, hypers: Dict[str, Any]) -> None:
@@ -217,7 +222,7 @@ class TrainerInterface(ABC):
     def load_checkpoint(
         cls, checkpoint: Dict[str, Any], hypers: Dict[str, Any], context: Context
     ) -> TrainerInterface:
-        """A trainer that goes on where ``checkpoint`` stopped, with ``hypers``."""
+        """A trainer that continues where ``checkpoint`` stopped, with ``hypers``."""
 
     @classmethod
     @abstractmethod

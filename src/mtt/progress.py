@@ -1,4 +1,4 @@
-"""Work that takes long says how far it is; whether and how that is shown is decided elsewhere.
+"""Long work reports its progress; other modules decide whether and how it is shown.
 
 Loops over structures are wrapped in :func:`watched`, or call a :class:`Work` themselves.
 """
@@ -17,7 +17,7 @@ INTERVAL = 0.1
 
 
 class Watcher(Protocol):
-    """What is called with the state of a piece of work."""
+    """A function that is called with the state of a piece of work."""
 
     def __call__(self, work: str, count: int, share: float | None) -> None:
         """Show that ``count`` pieces of ``work`` are done.
@@ -34,7 +34,7 @@ _watchers: list[Watcher] = []
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Have ``watcher`` called for all work of the block."""
+    """Call ``watcher`` for all work of the block."""
     _watchers.append(watcher)
     try:
         yield

@@ -1,8 +1,8 @@
-"""Signals ask to stop; work that takes long looks whether one came, between two pieces of it.
+"""Signals ask a command to stop; long work checks for one between two pieces.
 
-A handler that did more than raise a flag would interrupt whatever runs: a file half written, a
-lock held. So :func:`watch_signals` only remembers the signal, and loops over data call
-:func:`stop_if_asked` once per piece.
+A handler that did more than raise a flag could interrupt a write, or leave a lock held. So
+:func:`watch_signals` only remembers the signal, and loops over data call :func:`stop_if_asked`
+once per piece.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from typing import Literal
 EXIT_CODES = {
     signal.SIGINT: 130,  # as a shell has it: 128 + the number of the signal
     signal.SIGTERM: 143,
-    # what queues send in good time; one code for all wishes of a queue, and for max_time
+    # what queues send before a limit; one code for all signals of a queue, and for max_time
     signal.SIGUSR1: 143,
 }
-REPEATED = 1.0  # seconds; `timeout` and terminals send one wish to the process and to its group
+REPEATED = 1.0  # seconds; `timeout` and terminals signal the process and its group
 
 How = Literal["between", "later", "at once"]
 
 
 class Stopped(BaseException):
-    """Somebody asked to stop, and it is done.
+    """A signal or a time limit has stopped the command.
 
-    No error: what handles errors of data, loggers or an author's code lets it pass.
+    It is not an ``Exception``, so handlers of errors of data, loggers or an author's code
+    pass it on.
 
     :param what: what was stopped, by what.
     :param exit_code: what the process should return.
-    :param hint: how to go on.
+    :param hint: how to resume.
     """
 
     def __init__(self, what: str, *, exit_code: int, hint: str = "") -> None:
@@ -46,15 +47,20 @@ class Stopped(BaseException):
 class StopFlag:
     """Raised by the first signal.
 
-    :param tell: called with one sentence by the handler: it may not print into a buffer.
+    :param report: called with one sentence by the handler: it may not print into a buffer.
     """
 
-    def __init__(self, tell: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, report: Callable[[str], None] = lambda text: None) -> None:
         self.signal: signal.Signals | None = None
         self.started = time.monotonic()
         self.how: How = "between"
-        self._tell = tell
+        self._report = report
         self._asked = 0.0
+
+    @property
+    def number(self) -> int:
+        """Of the signal that came; 0 where none did."""
+        return 0 if self.signal is None else int(self.signal)
 
     @property
     def exit_code(self) -> int:
@@ -63,12 +69,12 @@ class StopFlag:
         return EXIT_CODES[self.signal]
 
     def set(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler. A second signal stops at once; files are whole at any time."""
+        """The signal handler. A second signal stops at once; files are complete at any time."""
         now = time.monotonic()
         if self.signal is None:
             self.signal, self._asked = signal.Signals(number), now
             if self.how != "at once":
-                self._tell(f"{self.signal.name}: stopping; once more to stop at once")
+                self._report(f"{self.signal.name}: stopping; once more to stop at once")
                 return
         elif now - self._asked < REPEATED:
             return
@@ -81,7 +87,7 @@ _flag: StopFlag | None = None
 
 @contextmanager
 def watch_signals(
-    how: How = "between", tell: Callable[[str], None] = lambda text: None
+    how: How = "between", report: Callable[[str], None] = lambda text: None
 ) -> Iterator[StopFlag]:
     """Catch SIGTERM, SIGINT and SIGUSR1 in the block; the handlers before it come back after it.
 
@@ -89,12 +95,12 @@ def watch_signals(
     Python delivers signals to the main thread only: in others the flag is never raised.
 
     :param how: what a signal does in this block: raise at the next :func:`stop_if_asked`, or
-        ``"later"``, because somebody looks at the flag and has to save first, or ``"at once"``,
-        because nobody looks.
+        ``"later"``, because the block checks the flag and has to save first, or ``"at once"``,
+        because the block does not check it.
     """
     global _flag
     outermost = _flag is None
-    flag = StopFlag(tell) if _flag is None else _flag
+    flag = StopFlag(report) if _flag is None else _flag
     outer, flag.how = flag.how, how
     try:
         if outermost and threading.current_thread() is threading.main_thread():

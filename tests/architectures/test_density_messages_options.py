@@ -114,7 +114,7 @@ def test_a_width_beyond_the_cutoff_is_refused(width):
         make(cutoff_width=width)
 
 
-def test_printing_a_model_tells_its_widths():
+def test_printing_a_model_shows_its_widths():
     text = repr(make())
     for part in (
         "l_max=2, n_radial=5",

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mtt import DatasetInfo, Graph, TargetInfo
+from mtt.mlip.networks import PlainNetwork
 from mtt.registry import find
 from mtt.testing import graph_of
 
@@ -40,8 +41,8 @@ def graph() -> Graph:
 
 def learn(model, graph, autocast):
     """Energies, forces, strain derivatives, and the gradient of a loss on all of them."""
-    model.autocast = autocast
-    energy = model.predict_targets(graph, create_graph=True)["energy"]
+    network = PlainNetwork(model, autocast)
+    energy = model.predict_targets(graph, create_graph=True, network=network)["energy"]
     loss = sum(value.double().square().sum() for value in energy)
     parameters = list(model.parameters())
     gradients = torch.autograd.grad(loss, parameters)
@@ -70,16 +71,17 @@ def test_baselines_keep_float64_in_mixed_precision(graph):
         for parameter in model.parameters():
             parameter.zero_()
     model.composition.values.fill_(-1234.5678901234)
-    model.autocast = torch.bfloat16
-    values = model.predict_targets(graph)["energy"].values[:, 0]
+    network = PlainNetwork(model, torch.bfloat16)
+    values = model.predict_targets(graph, network=network)["energy"].values[:, 0]
     sizes = torch.bincount(graph.system).double()
     torch.testing.assert_close(values, -1234.5678901234 * sizes, rtol=1e-15, atol=0)
 
 
 def test_there_is_no_net_force_in_mixed_precision(graph):
     model = make({})
-    model.autocast = torch.bfloat16
-    forces = model.predict_targets(graph)["energy"].forces
+    forces = model.predict_targets(graph, network=PlainNetwork(model, torch.bfloat16))[
+        "energy"
+    ].forces
     total = torch.zeros(graph.n_systems, 3).index_add(0, graph.system, forces)
     # the geometry has not passed through 16 bits
     assert total.abs().max() < 1e-6 * forces.abs().sum()
@@ -88,8 +90,8 @@ def test_there_is_no_net_force_in_mixed_precision(graph):
 def test_scaled_fp16_gradients_come_back_finite_and_right(graph):
     model = make({})
     _, exact = learn(model, graph, None)
-    model.autocast = torch.float16
-    energy = model.predict_targets(graph, create_graph=True)["energy"]
+    network = PlainNetwork(model, torch.float16)
+    energy = model.predict_targets(graph, create_graph=True, network=network)["energy"]
     loss = sum(value.double().square().sum() for value in energy)
     scale = 2.0**8
     gradients = torch.autograd.grad(loss * scale, list(model.parameters()))
@@ -99,11 +101,10 @@ def test_scaled_fp16_gradients_come_back_finite_and_right(graph):
 
 def test_export_does_not_know_of_mixed_precision(graph):
     model = make({}).eval()
-    model.autocast = torch.bfloat16
+    exact = model.predict(graph)["energy"]
+    model.predict_targets(graph, network=PlainNetwork(model, torch.bfloat16))
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(model), buffer)
     buffer.seek(0)
     scripted = torch.jit.load(buffer)
-    model.autocast = None
-    expected = model.atomic_values(graph)["energy"]
-    torch.testing.assert_close(scripted.atomic_values(graph)["energy"], expected)
+    torch.testing.assert_close(scripted.predict(graph)["energy"], exact)

@@ -7,7 +7,6 @@ import ase.build
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 
 from mtt import DatasetInfo, TargetInfo
 from mtt.registry import find
@@ -78,49 +77,6 @@ def test_forces_and_strain_are_derivatives_of_the_energy(frames, changes):
     analytic = -float((predicted.forces * torch.from_numpy(shift)).sum())
     analytic += float((predicted.strain.sum(0) * torch.from_numpy(strain)).sum())
     assert analytic == pytest.approx(numeric, rel=1e-6, abs=1e-9)
-
-
-@pytest.mark.parametrize("inversion", [1, -1])
-def test_energy_is_invariant_and_forces_turn_with_the_structure(inversion):
-    model = make()
-    rotation = inversion * Rotation.from_rotvec([0.3, -1.2, 0.8]).as_matrix()
-    turned = []
-    for atoms in molecules():
-        copied = atoms.copy()
-        copied.positions = copied.positions @ rotation.T + [1.0, -2.0, 0.5]
-        turned.append(copied)
-    before, after = predict(model, molecules()), predict(model, turned)
-    torch.testing.assert_close(after.values, before.values, rtol=0, atol=1e-10)
-    expected = before.forces @ torch.from_numpy(rotation.T.copy())
-    torch.testing.assert_close(after.forces, expected, rtol=0, atol=1e-10)
-
-
-def test_the_order_of_atoms_does_not_matter():
-    model = make()
-    atoms = molecules()[0]
-    order = np.random.default_rng(1).permutation(len(atoms))
-    before, after = predict(model, [atoms]), predict(model, [atoms[order]])
-    torch.testing.assert_close(after.values, before.values, rtol=0, atol=1e-10)
-    torch.testing.assert_close(after.forces, before.forces[order], rtol=0, atol=1e-10)
-
-
-def test_a_batch_gives_what_its_structures_give_alone():
-    model = make()
-    together = predict(model, molecules())
-    alone = [predict(model, [atoms]) for atoms in molecules()]
-    torch.testing.assert_close(
-        together.values, torch.cat([one.values for one in alone]), rtol=0, atol=1e-10
-    )
-    torch.testing.assert_close(
-        together.forces, torch.cat([one.forces for one in alone]), rtol=0, atol=1e-10
-    )
-
-
-def test_energy_is_extensive():
-    model = make()
-    one = float(predict(model, [solid()]).values)
-    eight = float(predict(model, [solid() * (2, 2, 2)]).values)
-    assert eight == pytest.approx(8 * one, rel=1e-12)
 
 
 @pytest.mark.parametrize("layernorm", [True, False])

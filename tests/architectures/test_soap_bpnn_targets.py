@@ -33,7 +33,7 @@ def molecules():
 
 @pytest.mark.parametrize("hidden", [0, 2])
 @pytest.mark.parametrize("heads", [{}, {"mtt::q": "mlp", "energy": "mlp"}])
-def test_every_target_gets_values_of_its_own_shape(molecules, hidden, heads):
+def test_every_target_gets_values_of_its_shape(molecules, hidden, heads):
     dataset = Dataset.from_atoms(molecules, TARGETS)
     architecture = find("soap_bpnn").load()
     hypers = {**architecture.default_hypers["model"], "soap": SOAP, "heads": heads}

@@ -86,7 +86,7 @@ def test_the_format_does_not_change_without_a_new_version(name, stored, tmp_path
     assert now == before, hint
 
 
-def test_the_structure_tells_a_new_key_and_a_new_type() -> None:
+def test_the_structure_shows_a_new_key_and_a_new_type() -> None:
     before = {"a": {"b": [1, 2]}, "w": torch.zeros(3), "provenance": {"x": 1}}
     assert dict(structure(before)) == dict(structure({**before, "provenance": {"y": "2"}}))
     assert dict(structure(before)) != dict(structure({**before, "a": {"b": [1, "2"]}}))

@@ -68,7 +68,7 @@ def test_a_few_samples_far_from_all_others_do_not_move_the_numbers():
     assert fitted(counts, spoilt, robust=False).kept.all()
 
 
-def test_many_that_are_far_are_no_outliers():
+def test_many_that_are_far_are_not_outliers():
     counts = many()
     spoilt = residuals(counts, noise=0.01)
     spoilt[:15] += 1e4

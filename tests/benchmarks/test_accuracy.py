@@ -42,7 +42,7 @@ def test_only_the_first_budget_is_tried_out(module: Import) -> None:
     assert asked == [budget.TRIAL_EPOCHS, 57, 115]
 
 
-def test_a_child_is_timed_and_its_failure_tells_why(module: Import, tmp_path: Path) -> None:
+def test_a_child_is_timed_and_its_failure_has_a_reason(module: Import, tmp_path: Path) -> None:
     running = module("running")
     code = "print('epoch 1'); print('other'); print('epoch 2')"
     done = running.run([sys.executable, "-c", code], tmp_path, 1, 60.0, r"^epoch \d")
@@ -98,7 +98,7 @@ def test_the_last_tenth_is_validation(data: Any, module: Import) -> None:
     assert list(data.scored) == ["validation"]
 
 
-def test_data_that_are_not_there_are_told(
+def test_missing_data_are_reported(
     module: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systems = module("systems")

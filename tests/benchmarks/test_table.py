@@ -92,7 +92,7 @@ def test_machines_and_budgets_are_not_mixed(results: ModuleType, table: ModuleTy
     assert budgets == ["10", "60"]
 
 
-def test_every_run_stands_with_what_it_takes_to_repeat_it(
+def test_every_run_is_listed_with_what_it_takes_to_repeat_it(
     results: ModuleType, table: ModuleType
 ) -> None:
     text = table.markdown("T", [make(results)], columns(table), "A note.")
@@ -131,7 +131,7 @@ def test_a_kept_table_shows_its_kept_results(kept: Path, tmp_path: Path) -> None
     assert again == kept.read_text(encoding="utf-8")
 
 
-def test_published_numbers_stand_in_the_same_table(results: ModuleType, table: ModuleType) -> None:
+def test_published_numbers_are_in_the_same_table(results: ModuleType, table: ModuleType) -> None:
     reference = table.Reference("MACE (published)", "acac", {"F": 5.1})
     text = table.markdown("T", [make(results)], columns(table), references=[reference])
     assert "| 1 |\n| MACE (published) | acac | – | 5.1 | – | – | – |\n" in text

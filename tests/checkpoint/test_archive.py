@@ -187,7 +187,7 @@ def test_a_newer_format_is_refused_with_its_writer(rewritten: Callable[..., Path
         (lambda d: d.update(format="other"), "no archive of a model"),
         (lambda d: d.pop("checkpoint"), "was altered: KeyError"),
         (lambda d: d["checkpoint"].pop("architecture_name"), "it lacks architecture_name"),
-        (lambda d: d.update(checkpoint=[]), "besides its model"),
+        (lambda d: d.update(checkpoint=[]), "in addition to its model"),
         (lambda d: d["checkpoint"].update(model_ckpt_version="1"), "it lacks model_ckpt_version"),
         (lambda d: d["checkpoint"].update(extra={"$python": "os.system"}), "unknown kind"),
         (lambda d: state(d, "weight").update(shape=[2, 2]), "48 bytes instead of 32"),
@@ -200,7 +200,7 @@ def test_a_newer_format_is_refused_with_its_writer(rewritten: Callable[..., Path
         (lambda d: state(d, "weight").update(member="tensors/9"), "was altered: KeyError"),
         (lambda d: state(d, "weight").update(member="../../secret"), "was altered: KeyError"),
         (lambda d: state(d, "half").update(state(d, "weight")), "was altered: KeyError"),
-        (lambda d: d["checkpoint"]["model_state_dict"].pop("half"), "tensors/1 besides its model"),
+        (lambda d: d["checkpoint"]["model_state_dict"].pop("half"), "tensors/1 in addition to"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(
@@ -216,8 +216,8 @@ def test_a_description_that_does_not_fit_is_refused(
     [
         (b"{", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b'{"a": NaN}', "NaN is no JSON"),
-        (b'{"a": -Infinity}', "-Infinity is no JSON"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not JSON"),
         (b"[" * 200_000, "is not JSON"),
         (b"[]", "no archive of a model"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
@@ -225,7 +225,7 @@ def test_a_description_that_does_not_fit_is_refused(
     ],
     ids=["cut", "no text", "NaN", "infinity", "deep", "list", "long number", "large"],
 )  # fmt: skip
-def test_a_description_that_is_no_json_is_refused(
+def test_a_description_that_is_not_json_is_refused(
     rewritten: Callable[..., Path], text: bytes, message: str
 ) -> None:
     path = rewritten(lambda members: members.update({"model.json": text}))
@@ -259,14 +259,14 @@ def test_members_that_overlap_are_refused(archive: Path, model: dict[str, Any]) 
         read_archive(archive)
 
 
-def test_a_name_that_stands_there_twice_is_refused(archive: Path) -> None:
+def test_a_name_that_occurs_twice_is_refused(archive: Path) -> None:
     with zipfile.ZipFile(archive, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
         file.writestr("tensors/0", bytes(48))
     with pytest.raises(CheckpointError, match="holds 'tensors/0' twice"):
         read_archive(archive)
 
 
-def test_other_files_are_told(file: Path, tmp_path: Path) -> None:
+def test_other_files_are_recognised(file: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"last\.ckpt: is a zip file, but no archive"):
         read_archive(file)
     (tmp_path / "a.txt").write_text("text")
@@ -276,19 +276,19 @@ def test_other_files_are_told(file: Path, tmp_path: Path) -> None:
         read_archive(tmp_path / "b.zip")
 
 
-def test_an_archive_is_no_checkpoint(archive: Path) -> None:
+def test_an_archive_is_not_a_checkpoint(archive: Path) -> None:
     with pytest.raises(CheckpointError, match=r"model\.zip: this is the archive of a model, not"):
         read(archive)
     with pytest.raises(CheckpointError, match=r"model\.zip: this is the archive of a model, not"):
         peek(archive)
 
 
-def test_a_file_that_cannot_be_written_is_told(model: dict[str, Any], tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(model: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be written: No such file or directory"):
         write_archive(tmp_path / "nowhere" / "a.zip", model)
 
 
-def test_an_archive_is_told_like_a_checkpoint(archive: Path) -> None:
+def test_an_archive_is_described_like_a_checkpoint(archive: Path) -> None:
     told = describe(archive)
     assert (told["kind"], told["problem"], told["format_version"]) == ("archive", None, 1)
     assert (told["architecture"], told["model_version"]) == ("two_numbers", 1)

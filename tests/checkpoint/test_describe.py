@@ -51,7 +51,7 @@ def exported(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_checkpoint_is_told_with_what_it_is_and_how_far_it_came(file) -> None:
+def test_a_checkpoint_is_described_with_its_kind_and_progress(file) -> None:
     told = describe(file)
     assert told["kind"] == "checkpoint"
     assert told["problem"] is None
@@ -64,35 +64,35 @@ def test_a_checkpoint_is_told_with_what_it_is_and_how_far_it_came(file) -> None:
     json.dumps(told)
 
 
-def test_values_that_json_does_not_know_are_told_as_text(tmp_path, checkpoint) -> None:
+def test_values_that_json_does_not_know_become_text(tmp_path, checkpoint) -> None:
     odd = {"dtype": torch.float32, 3: (torch.tensor(2.5), torch.ones(2, 3), {1})}
     write(tmp_path / "a.ckpt", checkpoint | {"provenance": odd})
     told = describe(tmp_path / "a.ckpt")["provenance"]
     assert told == {"dtype": "torch.float32", "3": [2.5, "tensor of shape [2, 3]", [1]]}
 
 
-def test_a_checkpoint_of_a_plain_torch_save_is_told(tmp_path) -> None:
+def test_a_checkpoint_of_a_plain_torch_save_is_described(tmp_path) -> None:
     torch.save({"model_ckpt_version": 2}, tmp_path / "a.ckpt")
     told = describe(tmp_path / "a.ckpt")
     assert told["model_version"] == 2
     assert told["architecture"] is told["epoch"] is told["weights"] is None
 
 
-def test_of_a_damaged_checkpoint_the_sound_part_is_told(file, flip, inside) -> None:
+def test_the_sound_part_of_a_damaged_checkpoint_is_described(file, flip, inside) -> None:
     flip(file, inside(file, "/data/1"))
     told = describe(file)
     assert "checksum" in told["problem"]
     assert told["epoch"] == 3
 
 
-def test_of_a_checkpoint_cut_short_only_that_is_told(file) -> None:
+def test_a_truncated_checkpoint_is_described_as_truncated(file) -> None:
     file.write_bytes(file.read_bytes()[:-50])
     told = describe(file)
     assert "cut short" in told["problem"]
     assert told.keys() == {"file", "bytes", "kind", "problem"}
 
 
-def test_an_exported_model_is_told_with_its_capabilities(exported) -> None:
+def test_an_exported_model_is_described_with_its_capabilities(exported) -> None:
     told = describe(exported)
     assert told["kind"] == "exported model"
     assert told["problem"] is None
@@ -111,7 +111,7 @@ def test_an_exported_model_is_told_with_its_capabilities(exported) -> None:
     json.dumps(told)
 
 
-def test_a_damaged_exported_model_is_told_and_not_loaded(exported, flip, inside) -> None:
+def test_a_damaged_exported_model_is_described_and_not_loaded(exported, flip, inside) -> None:
     flip(exported, inside(exported, "/data.pkl"))
     told = describe(exported)
     assert told["kind"] == "exported model"
@@ -119,7 +119,7 @@ def test_a_damaged_exported_model_is_told_and_not_loaded(exported, flip, inside)
     assert "capabilities" not in told
 
 
-def test_a_torchscript_program_that_is_no_model_is_refused(tmp_path) -> None:
+def test_a_torchscript_program_that_is_not_a_model_is_refused(tmp_path) -> None:
     torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match="is a TorchScript program, but not an exported"):
         describe(tmp_path / "model.pt")

@@ -30,7 +30,7 @@ def test_missing_fields_are_empty() -> None:
     assert metadata_to_dict(metadata_from_dict({})) == metadata_to_dict(ModelMetadata())
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     wrong = {
         "nam": "x",
         "description": 3,
@@ -50,7 +50,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
-def test_something_that_is_no_mapping_is_refused() -> None:
+def test_something_that_is_not_a_mapping_is_refused() -> None:
     with pytest.raises(ConfigError, match="not keys and values"):
         metadata_from_dict(["x"])  # type: ignore[arg-type]
 

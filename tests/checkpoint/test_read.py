@@ -81,13 +81,13 @@ def test_every_flipped_bit_is_noticed_or_harmless(file, flip, same) -> None:
     assert noticed > 0.5 * len(content) / 19
 
 
-def test_a_flipped_bit_in_the_weights_is_told(file, flip, inside) -> None:
+def test_a_flipped_bit_in_the_weights_is_reported(file, flip, inside) -> None:
     flip(file, inside(file, "/data/0") + 5)
     with pytest.raises(CheckpointError, match=r"is damaged: .*/data/0.*take another checkpoint"):
         read(file)
 
 
-def test_zeros_in_the_weights_are_told(tmp_path, checkpoint) -> None:
+def test_zeros_in_the_weights_are_reported(tmp_path, checkpoint) -> None:
     path = tmp_path / "a.ckpt"
     torch.save(checkpoint | {"model_state_dict": {"w": torch.randn(40_000)}}, path)
     content = bytearray(path.read_bytes())
@@ -99,27 +99,27 @@ def test_zeros_in_the_weights_are_told(tmp_path, checkpoint) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 100, 0.5, 0.01])
-def test_a_file_that_is_cut_short_is_told(file, cut) -> None:
+def test_a_truncated_file_is_reported(file, cut) -> None:
     content = file.read_bytes()
     file.write_bytes(content[: -cut if cut >= 1 else int(len(content) * cut)])
     with pytest.raises(CheckpointError, match=r"last\.ckpt: is damaged: cut short after [\d,]+ by"):
         read(file)
 
 
-def test_a_missing_file_is_told_with_a_near_name(file) -> None:
+def test_a_missing_file_is_reported_with_a_near_name(file) -> None:
     with pytest.raises(CheckpointError, match=r"lst\.ckpt: no such file; did you mean 'last.ckpt'"):
         read(file.with_name("lst.ckpt"))
     with pytest.raises(CheckpointError, match=r"no such file$"):
         read(file.parent / "absent" / "last.ckpt")
 
 
-def test_a_folder_is_told_with_what_it_holds(file) -> None:
+def test_a_folder_is_reported_with_what_it_holds(file) -> None:
     with pytest.raises(CheckpointError, match=r"is a folder.*it holds last\.ckpt"):
         read(file.parent)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_told(file) -> None:
+def test_a_file_without_permission_is_reported(file) -> None:
     file.chmod(0)
     with pytest.raises(CheckpointError, match="cannot be read: Permission denied"):
         read(file)
@@ -139,7 +139,9 @@ def test_a_file_without_permission_is_told(file) -> None:
         ("a.zip", b"PK\x05\x06" + bytes(18), "an empty zip archive"),
     ],
 )
-def test_what_is_no_checkpoint_is_called_by_its_name(tmp_path, name, content, what) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_called_by_its_name(
+    tmp_path, name, content, what
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     for reader in (read, peek):

@@ -83,13 +83,13 @@ def test_without_any_epoch_inside_the_number_in_the_name_decides(tmp_path, save)
 
 
 @pytest.mark.parametrize("epoch", [float("nan"), "three", True, torch.tensor(7)])
-def test_an_epoch_that_is_no_number_counts_as_none(tmp_path, checkpoint, epoch) -> None:
+def test_an_epoch_that_is_not_a_number_counts_as_none(tmp_path, checkpoint, epoch) -> None:
     write(tmp_path / "a.ckpt", checkpoint | {"epoch": epoch})
     write(tmp_path / "b.ckpt", checkpoint | {"epoch": 0})
     assert newest_valid(tmp_path).path == tmp_path / "b.ckpt"
 
 
-def test_the_newest_valid_one_is_taken_and_damaged_ones_are_told(
+def test_the_newest_valid_one_is_taken_and_damaged_ones_are_reported(
     tmp_path, save, flip, inside
 ) -> None:
     good = save("epoch_2.ckpt", 2)
@@ -107,7 +107,7 @@ def test_the_newest_valid_one_is_taken_and_damaged_ones_are_told(
     assert all("damaged" in p.what or "is empty" in p.what for p in found.damaged)
 
 
-def test_torch_files_that_are_no_checkpoints_are_passed_over(tmp_path, save) -> None:
+def test_torch_files_that_are_not_checkpoints_are_skipped(tmp_path, save) -> None:
     good = save("last.ckpt", 2)
     torch.save({"weights": torch.ones(2)}, tmp_path / "composition_model.ckpt")
     found = newest_valid(tmp_path)
@@ -115,7 +115,7 @@ def test_torch_files_that_are_no_checkpoints_are_passed_over(tmp_path, save) -> 
     assert "not a checkpoint of a model" in found.damaged[0].what
 
 
-def test_temporary_files_are_no_candidates(tmp_path, save) -> None:
+def test_temporary_files_are_not_candidates(tmp_path, save) -> None:
     path = save("last.ckpt", 2)
     shutil.copy(path, tmp_path / ".last.ckpt.00000000.tmp")
     shutil.copy(path, tmp_path / "last.ckpt.damaged")
@@ -148,5 +148,5 @@ def test_the_final_model_of_a_trainer_without_checkpoints_is_found(tmp_path, sav
     assert find_latest_run(tmp_path).path == model
 
 
-def test_without_any_run_there_is_nothing_to_go_on_from(tmp_path) -> None:
+def test_without_any_run_there_is_nothing_to_resume(tmp_path) -> None:
     assert find_latest_run(tmp_path / "outputs") == (None, ())

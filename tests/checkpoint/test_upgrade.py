@@ -76,7 +76,7 @@ def test_a_checkpoint_of_today_stays_as_it_is() -> None:
     assert upgrade(dict(new), architecture()) == new
 
 
-def test_steps_can_stand_in_a_module() -> None:
+def test_steps_can_be_in_a_module() -> None:
     module = types.ModuleType("upgrade")
     module.model_1_to_2 = model_1_to_2  # type: ignore[attr-defined]
     assert upgrade_steps(old(), "model", 2, module)["model_ckpt_version"] == 2
@@ -107,12 +107,12 @@ def test_a_missing_step_is_named() -> None:
         upgrade(old() | {"model_ckpt_version": 0}, architecture())
 
 
-def test_a_version_that_is_no_number_is_refused() -> None:
+def test_a_version_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(CheckpointError, match="model_ckpt_version is 'one', not a number"):
         upgrade(old() | {"model_ckpt_version": "one"}, architecture())
 
 
-def test_an_upgrade_that_fails_is_told_with_its_cause() -> None:
+def test_an_upgrade_that_fails_is_reported_with_its_cause() -> None:
     checkpoint = {"architecture_name": "own", "model_ckpt_version": 1}
     with pytest.raises(CheckpointError, match=r"a: its model version 1 could not .* to 3: 'width'"):
         upgrade(checkpoint, architecture(), where="a")

@@ -59,7 +59,7 @@ def test_a_link_stays_a_link(tmp_path, checkpoint) -> None:
     assert read(tmp_path / "disk" / "real.ckpt")["epoch"] == 3
 
 
-def test_what_stood_there_can_be_kept(file, checkpoint) -> None:
+def test_an_existing_file_can_be_kept(file, checkpoint) -> None:
     write(file, checkpoint | {"epoch": 4}, keep=file.with_name("before.ckpt"))
     assert read(file)["epoch"] == 4
     assert read(file.with_name("before.ckpt"))["epoch"] == 3
@@ -88,7 +88,7 @@ def test_a_value_that_could_not_be_read_back_is_refused_by_its_place(
     assert names(file.parent) == ["last.ckpt"]
 
 
-def test_all_values_that_could_not_be_read_back_are_told_at_once(tmp_path, checkpoint) -> None:
+def test_all_values_that_could_not_be_read_back_are_reported_at_once(tmp_path, checkpoint) -> None:
     bad = checkpoint | {"epoch": np.int64(3), "trainer_state": {(1, Path("a")): 2}}
     with pytest.raises(CheckpointError) as caught:
         write(tmp_path / "a.ckpt", bad)
@@ -127,7 +127,7 @@ def test_a_folder_cannot_be_overwritten(tmp_path, checkpoint) -> None:
 
 
 @pytest.mark.parametrize("n", [1_000_000, 24_700])  # stops in the middle, in the last bytes
-def test_a_full_device_is_told_with_its_bytes(file, checkpoint, n) -> None:
+def test_a_full_device_is_reported_with_its_bytes(file, checkpoint, n) -> None:
     large = checkpoint | {"epoch": 4, "model_state_dict": {"w": torch.zeros(n)}}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # Python ignores its signal

@@ -85,7 +85,7 @@ def test_json_holds_the_same(sharp: Path, mtt: Mtt) -> None:
     assert check["seconds"] > 0
 
 
-def test_the_line_that_raised_is_told(own: Path, mtt: Mtt) -> None:
+def test_the_line_that_raised_is_reported(own: Path, mtt: Mtt) -> None:
     change(own, "self.mix(density)", "self.mixx(density)")
     done = mtt("check", own, "--only", "translation")
     assert done.code == 1
@@ -110,7 +110,7 @@ def test_an_architecture_that_cannot_be_loaded_is_a_failed_target(own: Path, mtt
     assert "1 mistake\n" in done.out
 
 
-def test_the_folder_where_one_stands_is_checked(
+def test_the_current_folder_is_checked(
     own: Path, mtt: Mtt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(own)
@@ -142,7 +142,7 @@ def test_options_are_checked_with_their_data(mtt: Mtt, write: Write, tiny: dict[
     assert list(Path().iterdir()) == [Path("options.yaml")]
 
 
-def test_all_mistakes_of_options_are_told(mtt: Mtt, write: Write, tiny: dict[str, Any]) -> None:
+def test_all_mistakes_of_options_are_reported(mtt: Mtt, write: Write, tiny: dict[str, Any]) -> None:
     tiny["sed"] = 1
     tiny["architecture"]["training"]["batch_sise"] = 1
     write(tiny)
@@ -177,7 +177,7 @@ def test_several_targets_are_all_checked(
 # ------------------------------------------------------------------------- what is refused
 
 
-def test_what_is_neither_is_told_before_anything_runs(
+def test_an_unknown_target_is_reported_before_anything_runs(
     own: Path, refused: Callable[..., str]
 ) -> None:
     Path("notes.txt").write_text("")

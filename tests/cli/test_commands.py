@@ -51,7 +51,7 @@ def test_train_trains_exports_and_evaluates(mtt: Mtt, write: Write, tiny: dict[s
     assert read("own.ckpt")["epoch"] == 1
 
 
-def test_train_goes_on_with_restart_auto(trained: Path, mtt: Mtt, here: Path) -> None:
+def test_train_resumes_with_restart_auto(trained: Path, mtt: Mtt, here: Path) -> None:
     # nothing to do, so that the run folder of the shared model stays as it is
     (here / "options.yaml").write_text((trained / "options.yaml").read_text())
     done = mtt("train", "options.yaml", "--restart", trained / "model.ckpt", "--dry-run")
@@ -59,7 +59,7 @@ def test_train_goes_on_with_restart_auto(trained: Path, mtt: Mtt, here: Path) ->
     assert "model.ckpt, after epoch 2" in done.out
 
 
-def test_a_terminated_command_exits_with_143_and_goes_on(
+def test_a_terminated_command_exits_with_143_and_is_resumed(
     mtt: Mtt, write: Write, tiny: dict[str, Any], here: Path
 ) -> None:
     tiny["architecture"]["training"]["num_epochs"] = 100000
@@ -150,7 +150,7 @@ def test_export_rewrites_the_metadata_of_a_checkpoint(mtt: Mtt, trained: Path) -
     torch.testing.assert_close(new["model_state_dict"], old["model_state_dict"])
 
 
-def test_show_tells_what_a_file_is(mtt: Mtt, trained: Path) -> None:
+def test_show_describes_a_file(mtt: Mtt, trained: Path) -> None:
     done = mtt("show", trained / "model.ckpt")
     assert done.code == 0
     for text in ("kind: checkpoint", "architecture: soap_bpnn", "epoch: 2", "seed: 1"):

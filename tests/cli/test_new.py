@@ -45,7 +45,7 @@ def test_a_new_architecture_trains_exports_and_predicts(
     assert np.abs(forces[0]).max() > 0.0
 
 
-def test_what_was_written_is_told_file_by_file(mtt: Mtt) -> None:
+def test_written_files_are_listed(mtt: Mtt) -> None:
     out = mtt("new", "own").out
     for path in Path("own").iterdir():
         assert f"\n  {path.name} " in out
@@ -64,4 +64,4 @@ def test_nothing_is_written_where_something_is_wrong(refused: Callable[..., str]
 
 def test_a_folder_that_is_there_is_left_alone(mtt: Mtt, refused: Callable[..., str]) -> None:
     assert mtt("new", "own").code == 0
-    assert "own: is there already; choose another name" in refused("new", "own")
+    assert "own: exists already; choose another name" in refused("new", "own")

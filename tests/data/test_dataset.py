@@ -83,7 +83,7 @@ def test_composition_and_elements_are_found_in_more_structures_than_a_chunk(
     assert torch.equal(pieces.pairs(4.0).centers, whole.pairs(4.0).centers)
 
 
-def test_completeness_is_told_for_values_forces_and_strain(make_frames, full_info):
+def test_completeness_is_known_for_values_forces_and_strain(make_frames, full_info):
     frames = make_frames(6)
     labels = frames[4].labels
     forces = labels["energy"].forces.copy()

@@ -101,7 +101,7 @@ def test_a_packed_target_is_what_it_was_packed_as_where_the_options_leave_it_ope
     assert not dataset.info.targets["mtt::two/numbers"].is_mean
 
 
-def test_all_mistakes_are_told_at_once(packed):
+def test_all_mistakes_are_reported_at_once(packed):
     wrong = options(
         packed,
         unit="bohr",

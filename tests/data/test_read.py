@@ -13,7 +13,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
-import mtt.data.files.reader
+import mtt.data.files.readers.extxyz as reader
 from mtt.data.read import frames_from_atoms, read_frames
 from mtt.errors import DataError
 from mtt.options import DatasetOptions, TargetOptions
@@ -184,16 +184,14 @@ def test_results_of_other_positions_are_not_taken(energy_options: Make) -> None:
 
 def test_each_file_is_parsed_once(file, energy_options: Make, monkeypatch, h2) -> None:
     opened = []
-    genuine = mtt.data.files.reader.read_extxyz
-    monkeypatch.setattr(
-        mtt.data.files.reader, "read_extxyz", lambda path: opened.append(path) or genuine(path)
-    )
+    genuine = reader.read_extxyz
+    monkeypatch.setattr(reader, "read_extxyz", lambda path: opened.append(path) or genuine(path))
     path = file(h2(energy=1.0, forces=np.zeros((2, 3))))
     read_frames(energy_options(path, forces=("forces", True), stress=("stress", False)))
     assert opened == [str(path)]
 
 
-def test_labels_may_stand_in_another_file_of_the_same_structures(
+def test_labels_may_be_in_another_file_of_the_same_structures(
     file, energy_options: Make, h2
 ) -> None:
     systems = file(h2(), h2(), name="systems.xyz")
@@ -235,7 +233,7 @@ def test_indices_select_structures_in_their_order(file, energy_options: Make, h2
     assert frames[0].source == f"{path}, frame 4"
 
 
-def test_bad_indices_are_all_told(file, energy_options: Make, h2, refuse) -> None:
+def test_all_bad_indices_are_reported(file, energy_options: Make, h2, refuse) -> None:
     path = file(*[h2(energy=float(i)) for i in range(5)])
     assert refuse(energy_options(path, indices=[1, 7, 1, -1])).splitlines() == [
         "set.xyz: indices [7, -1] (2 in all) are not in 0 … 4; "

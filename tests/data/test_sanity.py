@@ -47,7 +47,7 @@ def test_sound_structures_pass_molecules_in_a_box_crystals_slabs_and_single_atom
     findings.raise_if_any()
 
 
-def test_every_kind_of_mistake_is_told_with_its_frame() -> None:
+def test_every_kind_of_mistake_is_reported_with_its_frame() -> None:
     text = refuse(
         H2,
         ase.Atoms(),

@@ -56,7 +56,7 @@ def test_the_global_generator_is_not_touched() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
-def test_a_part_with_data_of_its_own_draws_nothing() -> None:
+def test_a_part_with_separate_data_draws_nothing() -> None:
     both = split([20], None, 0.25, seed=3)
     assert both.validation == [[]]
     assert both.test == rule([20], 0.0, 0.25, 3)[2] or len(both.test[0]) == 5

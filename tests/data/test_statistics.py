@@ -92,7 +92,7 @@ def test_a_view_counts_its_own_structures_and_no_label_gives_nan(dataset: Datase
     assert math.isnan(stress.std)
 
 
-def test_properties_and_virials_have_rows_of_their_own() -> None:
+def test_properties_and_virials_have_separate_rows() -> None:
     solid = ase.Atoms("Cu", cell=np.eye(3) * 2, pbc=True)
     solid.info |= {"E": -2.0, "v": STRESS, "mu": np.array([1.0, np.nan])}
     energy = TargetOptions("energy", "", None, "E", "eV", virial=gradient("v"))

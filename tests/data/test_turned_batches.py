@@ -110,7 +110,7 @@ def test_turns_do_not_depend_on_batches_order_or_ranks(dataset: Dataset, size: i
                 assert torch.equal(forces, whole.targets["energy"].forces[theirs])
 
 
-def test_an_epoch_goes_on_from_any_batch(dataset: Dataset) -> None:
+def test_an_epoch_continues_from_any_batch(dataset: Dataset) -> None:
     batches = list(load(dataset, "o3", batching=Batching(4)).epoch(3))
     for start in range(len(batches)):
         rest = load(dataset, "o3", batching=Batching(4)).epoch(3, start=start)

@@ -75,7 +75,7 @@ def test_every_architecture_that_is_found_has_a_page(pages: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("name", WITH_SCHEMA)
-def test_a_page_tells_every_option_once(name: str, pages: dict[str, str]) -> None:
+def test_a_page_has_every_option_once(name: str, pages: dict[str, str]) -> None:
     one = FOUND[name].load()
     told = re.findall(r"^\| `([^`]+)` \|", pages[name], re.MULTILINE)
     assert len(set(told)) == len(told)
@@ -125,23 +125,21 @@ def test_a_folder_without_prose_has_a_page_of_facts(texts: SimpleNamespace, fold
     summary = registry.find("dropped", [folder]).summary
     assert summary
     assert page.startswith(f"# dropped\n\n{summary}\n\n| | |\n")
-    assert "| trained by | a trainer of its own |" in page
+    assert "| trained by | its own trainer |" in page
     assert "| predicts | what its code accepts; it does not declare it |" in page
 
 
-def test_training_defaults_of_a_folder_stand_on_its_page(pages: dict[str, str]) -> None:
-    assert (
-        "with defaults of its own:\n\n```yaml\ntraining:\n  batch_size: 8\n" in (pages["gaussians"])
-    )
+def test_training_defaults_of_a_folder_are_on_its_page(pages: dict[str, str]) -> None:
+    assert "with these defaults:\n\n```yaml\ntraining:\n  batch_size: 8\n" in (pages["gaussians"])
     assert "All [options of the platform](/training.md) with their defaults." in pages["soap_bpnn"]
 
 
-def test_what_is_not_promised_stands_on_the_page(pages: dict[str, str]) -> None:
-    told = pages["radial_sum"].partition("## What it does not promise")[2]
+def test_declared_exceptions_are_on_the_page(pages: dict[str, str]) -> None:
+    section = pages["radial_sum"].partition("## Declared exceptions")[2]
     unpromised = FOUND["radial_sum"].load().model.__conformance_exceptions__
     assert unpromised
     for check, reason in unpromised.items():
-        assert f"- {check}: {reason}\n" in told
+        assert f"- {check}: {reason}\n" in section
 
 
 def test_an_architecture_that_cannot_be_loaded_stops_the_build(

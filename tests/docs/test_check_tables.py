@@ -21,7 +21,7 @@ def table(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_page_holds_the_table_and_writes_no_check_by_hand() -> None:
     assert PAGE.count("```{checks}\n```") == 1
-    prose = PAGE[: PAGE.index("## Promising less")]
+    prose = PAGE[: PAGE.index("## Declared exceptions")]
     assert not [name for name in NAMES if name in prose]
 
 
@@ -31,7 +31,7 @@ def test_every_check_is_a_row_with_its_meaning_and_where_to_look(table) -> None:
     assert all(row.count(" | ") == 2 for row in rows)
 
 
-def test_names_of_python_are_no_markup(table) -> None:
+def test_names_of_python_are_not_markup(table) -> None:
     check = Check("x", lambda subject: None, meaning="a | b", look="__init__ of a [n, n] table")
     row = table([check]).splitlines()[2]
     assert row == r"| x | a \| b | \_\_init\_\_ of a \[n, n\] table |"

@@ -71,14 +71,14 @@ def last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def test_every_training_option_stands_in_a_table(tables: SimpleNamespace) -> None:
+def test_every_training_option_is_in_a_table(tables: SimpleNamespace) -> None:
     names = shown(tables, "training")
     assert set(leaves(default_hypers())) <= set(names)
     assert sorted(map(last, dict.fromkeys(names))) == sorted(described(training_schema()))
     assert {"early_stopping.patience", "stages[].num_epochs", "finetune.method"} <= set(names)
 
 
-def test_every_option_of_the_file_stands_in_a_table(tables: SimpleNamespace) -> None:
+def test_every_option_of_the_file_is_in_a_table(tables: SimpleNamespace) -> None:
     names = [
         name
         for at in ("", "$defs/labelled", "$defs/target")
@@ -88,7 +88,7 @@ def test_every_option_of_the_file_stands_in_a_table(tables: SimpleNamespace) -> 
     assert {"architecture.name", "systems.read_from", "forces.key"} <= set(names)
 
 
-def test_every_option_of_every_model_stands_in_a_table(tables: SimpleNamespace) -> None:
+def test_every_option_of_every_model_is_in_a_table(tables: SimpleNamespace) -> None:
     names = shown(tables, "model")
     # their page, and that of the options file
     unique = dict.fromkeys(names)

@@ -41,7 +41,7 @@ def test_no_promise_is_without_a_test_or_a_reason(promises: SimpleNamespace) -> 
     assert not [(row.page, row.promise) for row in promises.of_pages() if not row.tests]
 
 
-def test_no_promise_stands_twice(promises: SimpleNamespace) -> None:
+def test_no_promise_occurs_twice(promises: SimpleNamespace) -> None:
     names = [row.promise for section in promises.sections() for row in section.rows]
     assert len(set(names)) == len(names)
 

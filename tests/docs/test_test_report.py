@@ -71,14 +71,14 @@ def test_results_and_figures_are_those_of_the_report(
     assert "1 failed, 3 passed, 1 skipped" in rows.summary(report)
 
 
-def test_a_file_alone_stands_for_all_its_tests(
+def test_a_file_name_alone_means_all_its_tests(
     rows: SimpleNamespace, reports: SimpleNamespace, xml: Path
 ) -> None:
     found = reports.read(xml).of(["faults/test_some.py"])
     assert reports.outcome(found) == "1 failed, 3 passed, 1 skipped"
 
 
-def test_a_test_that_did_not_run_is_told(
+def test_a_test_that_did_not_run_is_reported(
     rows: SimpleNamespace, reports: SimpleNamespace, xml: Path
 ) -> None:
     row = rows.Promise("p", "m", "", ("faults/test_some.py::test_of_another_day",))

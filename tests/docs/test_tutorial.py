@@ -53,7 +53,7 @@ def test_errors_fall_in_both_trainings(tutorial: SimpleNamespace) -> None:
         assert errors[-1] < 0.6 * errors[0]
 
 
-def test_the_improvement_is_the_one_that_is_told(tutorial: SimpleNamespace) -> None:
+def test_the_improvement_is_the_stated_one(tutorial: SimpleNamespace) -> None:
     found = [errors(text) for text in tutorial.walk.said if "errors on the test set" in text]
     table = re.findall(
         r"^\| (?:distances|moments) \| (\S+) \| (\S+) \|$", tutorial.text, re.MULTILINE

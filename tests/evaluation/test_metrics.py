@@ -156,7 +156,7 @@ def test_names_and_units_follow_the_targets() -> None:
     assert set(names(info, totals=True)) == set(shown)
 
 
-def test_values_are_shown_in_the_unit_that_stands_beside_them() -> None:
+def test_values_are_shown_in_the_unit_beside_them() -> None:
     assert display(INFO, {"energy RMSE": 0.0012, "stress MAE": 2e-5}) == [
         Metric("energy RMSE", pytest.approx(1.2), "meV/atom"),
         Metric("stress MAE", pytest.approx(0.02), "meV/Å³"),

@@ -214,7 +214,7 @@ def test_an_unknown_target_is_found_before_anything_is_predicted(
             predict(given, dataset)
 
 
-def test_features_and_old_names_are_no_targets(model: MLIPModel) -> None:
+def test_features_and_old_names_are_not_targets(model: MLIPModel) -> None:
     assert list(model_info(model.export()).targets) == ["energy"]
 
 

@@ -46,7 +46,7 @@ def test_the_report_is_numpys_whatever_the_batch_size(
         assert report.errors[f"{row.quantity} RMSE"] == pytest.approx(row.rmse / 1e3, rel=1e-14)
 
 
-def test_time_is_told_per_structure_and_per_atom(model: MLIPModel, dataset: Dataset) -> None:
+def test_time_is_reported_per_structure_and_per_atom(model: MLIPModel, dataset: Dataset) -> None:
     timing = evaluate(model, dataset).timing
     assert (timing.n_structures, timing.n_atoms) == (5, 29)
     assert timing.ms_per_atom == pytest.approx(1e3 * timing.seconds / 29)

@@ -110,7 +110,7 @@ def test_several_data_sets_are_numbered() -> None:
     assert output_paths("a/out.xyz", 2) == [Path("a/out_0.xyz"), Path("a/out_1.xyz")]
 
 
-def test_a_failure_leaves_what_stood_there(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_failure_leaves_an_existing_file(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "out.xyz"
     path.write_text("precious")
     with (

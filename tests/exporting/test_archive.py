@@ -42,7 +42,7 @@ def test_a_model_is_written_verified_and_left_as_it_was(
     assert all(torch.equal(value, before[name]) for name, value in again.state_dict().items())
 
 
-def test_the_record_and_new_metadata_stand_in_it(model: MLIPModel, tmp_path: Path) -> None:
+def test_the_record_and_new_metadata_are_in_it(model: MLIPModel, tmp_path: Path) -> None:
     path = export_archive(
         model,
         tmp_path / "model.zip",

@@ -64,12 +64,12 @@ def test_a_structure_without_atoms_has_the_energy_zero(model: MLIPModel, tmp_pat
         assert found["energy.forces"].shape == (sum(map(len, frames)), 3)
 
 
-def test_float32_at_the_door_is_declared(model: MLIPModel, tmp_path: Path) -> None:
+def test_a_float32_interface_is_declared(model: MLIPModel, tmp_path: Path) -> None:
     path = export_model(model, tmp_path / "model.pt", dtype=torch.float32)
     assert load_exported(path).capabilities().dtype == "float32"
 
 
-def test_a_model_with_a_forward_of_its_own_is_verified_by_it(
+def test_a_model_that_defines_forward_is_verified_by_it(
     info: DatasetInfo, dataset: Dataset, root: Path, tmp_path: Path
 ) -> None:
     found = find("radial_sum", extra_dirs=[root / "tests" / "resources" / "architectures"])
@@ -107,7 +107,7 @@ def test_what_torchscript_cannot_compile_is_refused(make_model: Make, tmp_path: 
     assert f'Lambda aren\'t supported:\n  File "{file}", line {number}\n' in problem.what
     assert "lambda vectors: len(vectors))[0]\n" in problem.what
     assert "<--- HERE" in problem.what
-    assert "'NotCompilable.atomic_values' is being compiled since" in problem.what
+    assert "'NotCompilable._atomic_values' is being compiled since" in problem.what
 
 
 def line_of(text: str) -> str:
@@ -190,20 +190,20 @@ def test_other_formats_are_refused(
         export_model(model, tmp_path / name)
 
 
-def test_a_folder_is_no_file(model: MLIPModel, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(model: MLIPModel, tmp_path: Path) -> None:
     (tmp_path / "model.pt").mkdir()
     with pytest.raises(CheckpointError, match="is a folder"):
         export_model(model, tmp_path / "model.pt")
 
 
-def test_a_file_that_is_no_exported_model_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_exported_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"model\.pt: no such file"):
         load_exported(tmp_path / "model.pt")
     (tmp_path / "model.pt").write_text("no model")
     with pytest.raises(CheckpointError, match=r"model\.pt: .*a text file"):
         load_exported(tmp_path / "model.pt")
     torch.save({"weights": torch.zeros(3)}, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match=r"model\.pt: is no exported model"):
+    with pytest.raises(CheckpointError, match=r"model\.pt: is not an exported model"):
         load_exported(tmp_path / "model.pt")
 
 

@@ -28,10 +28,11 @@ import torch._dynamo  # by every optimizer; once, before the forks
 
 from mtt.checkpoint import newest_valid, read
 from mtt.checkpoint.format import progress
+from mtt.ranks import SerialRanks
 from mtt.workflows.restart.source import run_folder
 from mtt.workflows.run.listeners import make_events
 from mtt.workflows.run.provenance import provenance
-from mtt.workflows.train import begin, describe, prepare, run
+from mtt.workflows.train import begin, describe, read_inputs, run
 
 MOMENTS = (
     "before the temporary file is written",
@@ -132,13 +133,15 @@ def without(values: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def train(options: Any, restart: str | None, listener: Any) -> None:
     """What ``mtt train`` does, up to the export."""
-    plan = prepare(options, Path("model.pt"), restart, (), (), False)
+    ranks = SerialRanks()
+    plan = read_inputs(options, Path("model.pt"), restart, (), (), False, ranks)
     start = begin(plan)
     folder = run_folder(plan.restart)
     origin = provenance(start.provenance, plan.options.seed, plan.data)
     describe(plan, folder, origin)
-    with closing(make_events(plan.options, folder.path, [listener] if listener else [])) as events:
-        run(plan, start, folder, origin, events)
+    listeners = [listener] if listener else []
+    with closing(make_events(plan.options, folder.path, listeners, ranks)) as events:
+        run(plan, start, folder, origin, events, ranks)
 
 
 def child(work: Callable[[], None]) -> int:

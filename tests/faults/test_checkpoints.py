@@ -186,7 +186,7 @@ def test_a_training_that_cannot_save_its_end_says_so_and_leaves_nothing_half_mad
     ],
     ids=" ".join,
 )
-def test_what_does_not_fit_on_the_disk_is_told_with_its_path_and_not_there(
+def test_a_file_that_does_not_fit_on_the_disk_is_reported_with_its_path_and_absent(
     tiny: dict[str, Any],
     write: Callable[..., Path],
     refused: Callable[..., str],
@@ -202,7 +202,7 @@ def test_what_does_not_fit_on_the_disk_is_told_with_its_path_and_not_there(
     assert f"{arguments[-1]}: cannot be written" in message
 
 
-def test_a_full_disk_is_no_bug_wherever_it_is_noticed(
+def test_a_full_disk_is_not_a_bug_wherever_it_is_noticed(
     refused: Callable[..., str], trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:

@@ -80,7 +80,7 @@ def test_a_key_that_one_frame_lacks_is_refused_with_the_keys_that_it_has(
     ]
 
 
-def test_labels_that_are_no_numbers_are_told_with_frame_and_atom_and_counted(
+def test_labels_that_are_not_numbers_are_reported_with_frame_and_atom_and_counted(
     spoil: Spoil, refused: Refused, ethanol: Path
 ) -> None:
     spoil(
@@ -118,7 +118,7 @@ def test_labels_that_are_nan_are_missing_and_never_silently(spoil: Spoil, mtt: M
     assert "'energy' is NaN, a missing label, in 2 of 20 structures (frames 3, 4)" in done.out
 
 
-def test_a_mistake_in_every_frame_is_told_once(spoil: Spoil, refused: Refused) -> None:
+def test_a_mistake_in_every_frame_is_reported_once(spoil: Spoil, refused: Refused) -> None:
     spoil({frame: [(":forces:", ":my:forces:")] for frame in range(20)})
     message = refused("train", "options.yaml")
     assert message.count("\n") == 1
@@ -147,14 +147,14 @@ def test_a_mistake_in_every_frame_is_told_once(spoil: Spoil, refused: Refused) -
         (1, "energy", 'Lattice="1 2 3" energy', "bad.xyz:35, frame 3: Lattice is not 9 numbers"),
     ],
 )
-def test_a_frame_that_cannot_be_read_is_told_with_its_line(
+def test_a_frame_that_cannot_be_read_is_reported_with_its_line(
     spoil: Spoil, refused: Refused, line: int, old: str, new: str, message: str
 ) -> None:
     spoil({3: [(old, new)]}, line)
     assert message in refused("train", "options.yaml")
 
 
-def test_a_file_that_is_cut_short_is_told_with_its_line(spoil: Spoil, refused: Refused) -> None:
+def test_a_truncated_file_is_reported_with_its_line(spoil: Spoil, refused: Refused) -> None:
     spoil({})
     whole = Path("bad.xyz").read_text()
     for cut, message in (

@@ -52,7 +52,7 @@ def test_a_second_training_to_one_output_is_refused_before_it_reads_and_another_
     assert sorted(path.name for path in here.iterdir()) == ["options.yaml"]
 
 
-def test_runs_that_begin_in_one_second_have_folders_of_their_own() -> None:
+def test_runs_that_begin_in_one_second_have_separate_folders() -> None:
     folders = [new_folder().path for _ in range(5)]
     assert len(set(folders)) == 5
 
@@ -109,7 +109,7 @@ def test_an_outcome_that_cannot_be_put_where_it_was_asked_for_is_kept_in_the_run
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_file_in_the_place_of_another_is_told_for_what_it_is(
+def test_a_file_of_the_wrong_kind_is_recognised(
     tiny: dict[str, Any],
     write: Callable[..., Path],
     refused: Callable[..., str],

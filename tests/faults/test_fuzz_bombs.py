@@ -217,5 +217,5 @@ def test_a_storage_that_is_longer_than_its_bytes_is_refused(tmp_path: Path) -> N
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in members.items():
             archive.writestr(member, content)
-    with pytest.raises(CheckpointError, match=r"lying.ckpt: holds what is no checkpoint \(record"):
+    with pytest.raises(CheckpointError, match=r"lying.ckpt: is not a valid checkpoint \(record"):
         read(path, architecture="x")

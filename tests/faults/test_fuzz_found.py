@@ -50,16 +50,16 @@ def test_columns_of_one_meaning_have_one_form(columns: str, what: str) -> None:
 @pytest.mark.parametrize("number", ["nan", "1.5", "-1", "1e300"])
 def test_an_atomic_number_is_a_whole_one(number: str) -> None:
     text = _FRAME.replace("species:S:1", "Z:R:1").replace("H 0 0 1", f"{number} 0 0 1")
-    _refused("a.xyz", "is no atomic number", text.replace("H", "1"))
+    _refused("a.xyz", "is not an atomic number", text.replace("H", "1"))
 
 
-def test_a_compressed_file_that_is_damaged_is_told() -> None:
+def test_a_compressed_file_that_is_damaged_is_reported() -> None:
     whole = gzip.compress((_FRAME * 50).encode())
     _refused("a.xyz.gz", "cannot be read", whole[:-20])
     _refused("b.xyz.gz", "cannot be read", whole[:40] + b"\xff" * 8 + whole[48:])
 
 
-def test_a_name_that_no_file_can_have_is_told() -> None:
+def test_a_name_that_no_file_can_have_is_reported() -> None:
     options = load_eval_options(_systems("x" * 5000))
     with pytest.raises(DataError, match=r"x{99}: cannot be read"):
         read_dataset(options[0])
@@ -74,7 +74,7 @@ def test_a_name_that_no_file_can_have_is_told() -> None:
         ("a: ${b[" + "9" * 5000 + "]}\nb: [1]", "names a key that is not given"),
     ],
 )
-def test_odd_yaml_is_told_with_its_file(text: str, what: str) -> None:
+def test_odd_yaml_is_reported_with_its_file(text: str, what: str) -> None:
     Path("options.yaml").write_text(text)
     with pytest.raises(ConfigError, match=rf"options.yaml:\d.*{what}"):
         load_options("options.yaml").architecture_name
@@ -128,7 +128,7 @@ def _described(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         ),
     ],
 )
-def test_a_packed_data_set_that_lies_is_told(
+def test_a_forged_packed_data_set_is_refused(
     packed: Path, damage: Callable[[Path], None], what: str
 ) -> None:
     damage(packed)
@@ -146,7 +146,7 @@ def test_a_zip_file_of_an_unknown_version_is_damaged(tmp_path: Path) -> None:
     assert "cut short" in describe(path)["problem"]
 
 
-def test_a_member_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+def test_a_member_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     write(path, {"model_ckpt_version": 1, "architecture_name": "x"})
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:

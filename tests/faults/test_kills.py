@@ -12,7 +12,7 @@ from typing import Any
 SLOW_WRITER = Path(__file__).resolve().parent / "slow_writer.py"
 
 
-def test_a_kill_at_any_moment_of_a_save_leaves_a_valid_checkpoint_to_go_on_from(
+def test_a_kill_at_any_moment_of_a_save_leaves_a_valid_checkpoint_to_resume_from(
     tiny: dict[str, Any],
     here: Path,
     same_outcome: Callable[[Path, Path], int],

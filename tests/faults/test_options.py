@@ -35,7 +35,7 @@ def test_three_mistakes_make_one_report(refused: Refused) -> None:
     assert refused("train", "options.yaml", "--dry-run") == message
 
 
-def test_a_duplicate_key_is_told_with_both_lines(refused: Refused) -> None:
+def test_a_duplicate_key_is_reported_with_both_lines(refused: Refused) -> None:
     Path("options.yaml").write_text("seed: 1\narchitecture:\n  name: soap_bpnn\nseed: 2\n")
     message = refused("train", "options.yaml")
     assert "options.yaml:4:1 seed: duplicate key, first given on line 1" in message
@@ -93,7 +93,7 @@ def test_numbers_that_are_none_are_refused_with_their_line(
         (None, "options.yaml: no such file; . holds option.yaml"),
     ],
 )
-def test_what_is_no_options_file_is_told_with_its_place_and_runs_nothing(
+def test_a_file_that_is_not_an_options_file_is_reported_with_its_place_and_runs_nothing(
     refused: Refused, text: str | None, message: str
 ) -> None:
     Path("option.yaml").touch()

@@ -89,7 +89,7 @@ def test_an_element_that_does_not_train_is_refused(
 
 
 @pytest.mark.parametrize("part", ["training", "validation"])
-def test_a_frame_above_the_batch_limit_is_refused_wherever_it_stands(
+def test_a_frame_above_the_batch_limit_is_refused_wherever_it_is(
     tiny: Options, write: Write, refused: Refused, frames: list[Any], part: str
 ) -> None:
     large = frames[0] * (1, 1, 1)

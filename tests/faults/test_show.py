@@ -67,7 +67,7 @@ def show(mtt: Callable[..., Any], files: Path, here: Path) -> Callable[[str], di
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_sound_file_is_told_without_a_problem(
+def test_a_sound_file_is_described_without_a_problem(
     show: Callable[..., dict[str, Any]], name: str
 ) -> None:
     told = show(name)
@@ -141,7 +141,7 @@ def no_options(path: Path) -> None:
         ("eval.yaml", misspelt, "YAML file", "holds no options"),
     ],
 )
-def test_a_damaged_file_is_told_with_what_is_wrong(
+def test_a_damaged_file_is_described_with_the_damage(
     show: Callable[..., dict[str, Any]],
     name: str,
     damage: Callable[[Path], None],
@@ -159,7 +159,7 @@ def test_a_damaged_file_is_told_with_what_is_wrong(
         ("a.ckpt", "PK\3\4 and no more", None),
     ],
 )
-def test_what_is_no_file_of_mtt_is_refused_with_what_it_is(
+def test_a_file_of_another_kind_is_refused_with_its_kind(
     refused: Callable[..., str], name: str, content: str, what: str | None, mtt: Callable[..., Any]
 ) -> None:
     Path(name).write_text(content)
@@ -169,7 +169,7 @@ def test_what_is_no_file_of_mtt_is_refused_with_what_it_is(
         assert what in refused("show", name)
 
 
-def test_folders_that_are_no_run_are_refused_with_what_they_hold(
+def test_folders_that_are_not_runs_are_refused_with_what_they_hold(
     refused: Callable[..., str], trained: Path, here: Path
 ) -> None:
     shutil.copy(trained / "model.ckpt", here / "model.ckpt")

@@ -15,9 +15,7 @@ pytestmark = [
 
 def learnt(model, graph, compiled):
     """Values, forces, strain and the gradient of all weights by a loss on them."""
-    model.compiled = compiled
-    found = model.predict_targets(graph, create_graph=True)["energy"]
-    model.compiled = None
+    found = model.predict_targets(graph, create_graph=True, network=compiled)["energy"]
     parts = [found.values, found.forces.double(), found.strain.double()]
     loss = sum((part - 0.1).square().sum() for part in parts)
     gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -65,16 +63,6 @@ def test_baselines_reach_further_than_the_network(info, model_class, ethanol, cr
     assert_same(
         learnt(model, graph, CompiledNetwork(model, lambda: [graph])), learnt(model, graph, None)
     )
-
-
-def test_nothing_is_compiled_where_nothing_is_learnt(model, ethanol, crystal, make_graph):
-    def refuse(graph):
-        raise AssertionError("called")
-
-    model.compiled = refuse
-    graph = make_graph([ethanol, crystal], (1, 6, 8), 3.5)
-    model.predict_targets(graph)
-    model.compiled = None
 
 
 def test_networks_that_read_numbers_are_refused(info, model_class, ethanol, crystal, make_graph):

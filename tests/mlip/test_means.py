@@ -13,6 +13,7 @@ from metatomic.torch import ModelOutput
 from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError
 from mtt.mlip.fitting import fit_scales, fit_weights
+from mtt.options.training import BaselineOptions
 
 GAP = TargetInfo(unit="eV", extensive=False)
 OTHERS = {"scale_targets": True}
@@ -59,7 +60,7 @@ def test_it_has_one_constant_and_no_composition_unless_asked(molecules: list[ase
     dataset = data(molecules)
     weights = fit_weights(dataset, dataset.info, {}, {})
     torch.testing.assert_close(weights["mtt::x"], torch.full((2, 1), 3.5, dtype=torch.float64))
-    scale = fit_scales(dataset, dataset.info, weights, OTHERS, {})["mtt::x"]
+    scale = fit_scales(dataset, dataset.info, weights, BaselineOptions.of(OTHERS), {})["mtt::x"]
     assert scale == pytest.approx(float(np.std(np.arange(6.0))))
     given = fit_weights(dataset, dataset.info, {"mtt::x": {1: 1.0, 6: 2.0}}, {})
     assert given["mtt::x"][:, 0].tolist() == [1.0, 2.0]

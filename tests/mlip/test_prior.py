@@ -210,7 +210,7 @@ def test_a_prior_without_an_energy_is_refused(two_targets, info):
         two_targets({"prior": PRIOR}, charges)
 
 
-def test_the_reach_of_the_prior_is_told_to_engines(make):
+def test_engines_get_the_cutoff_of_the_prior(make):
     long = {"topology": {"from": "data", "longest_bond": 3.0}, "bonds": PRIOR["bonds"]}
     model = make(long)
     assert model.list_cutoff() == 3.5

@@ -5,7 +5,7 @@ import torch
 from mtt.nn import lay_out, neighborhoods
 
 
-def test_every_pair_stands_in_the_row_of_its_centre(surroundings):
+def test_every_pair_is_in_the_row_of_its_centre(surroundings):
     centers, _, vectors = surroundings
     rows = torch.randperm(15, generator=torch.Generator().manual_seed(3))
     layout = neighborhoods(centers, rows)

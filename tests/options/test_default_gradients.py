@@ -55,7 +55,7 @@ def test_two_energies_of_one_file_do_not_share_their_forces() -> None:
     assert keys(rivals, "energy/a") == ["forces_a", "a_forces", "forces/a"]
 
 
-def test_what_stands_by_default_is_not_written_out_and_false_is() -> None:
+def test_default_gradients_are_not_written_out_and_false_is() -> None:
     one = options({"energy/pbe": {"key": False, "forces": {"key": "F"}}})
     written = one.to_dict()["targets"]["energy/pbe"]
     assert written["key"] is False

@@ -76,7 +76,7 @@ def test_options_written_out_read_back_as_the_same_options(
 
 
 @pytest.mark.parametrize("name", OUTCOMES["values"])
-def test_deprecated_names_are_told_with_their_line(name: str, architecture: Any) -> None:
+def test_deprecated_names_are_reported_with_their_line(name: str, architecture: Any) -> None:
     assert list(options_of(name, architecture).notices) == OUTCOMES["notices"].get(name, [])
 
 

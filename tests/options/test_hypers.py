@@ -71,7 +71,7 @@ def test_old_names_that_contradict_are_refused(
     assert message in "\n".join(refused(text))
 
 
-def test_a_trainer_of_its_own_gets_its_options_as_they_are(read: Reader, own_toy: Any) -> None:
+def test_a_custom_trainer_gets_its_options_unchanged(read: Reader, own_toy: Any) -> None:
     text = (
         "architecture:\n  name: own\n  model: {anything: [1, 2]}\n"
         "  training: {steps: 3, batch_atom_bounds: [1, 2], loss: {energy: {type: cosh, beta: 2}}}\n"

@@ -69,6 +69,6 @@ def test_architectures_on_their_own_have_no_prior(own_toy, toy):
         ({"prior": {"trainable": "no!"}}, r"prior.trainable: expected true or false"),
     ],
 )
-def test_mistakes_are_told_by_their_key(toy, model, message):
+def test_mistakes_are_reported_by_their_key(toy, model, message):
     with pytest.raises(ConfigError, match=message):
         options(toy, model)

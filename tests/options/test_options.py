@@ -42,7 +42,7 @@ def test_hypers_are_merged_key_by_key(read: Reader) -> None:
     assert read(text).architecture["model"] == {"cutoff": 5.0, "width": 8, "layers": 2, "bits": 64}
 
 
-def test_the_precision_of_the_model_stands_in_for_an_unset_one(read: Reader) -> None:
+def test_an_unset_precision_is_that_of_the_model(read: Reader) -> None:
     assert read(HEAD + DATA).architecture["model"]["bits"] == 64
     assert read("base_precision: 32\n" + HEAD + DATA).architecture["model"]["bits"] == 32
 
@@ -91,7 +91,7 @@ def test_a_file_without_options_is_refused(write: Writer, text: str, message: st
         load_options(write(text))
 
 
-def test_without_a_name_everything_else_is_told_too(write: Writer) -> None:
+def test_without_a_name_all_other_mistakes_are_reported_too(write: Writer) -> None:
     raw = load_options(write("architecture: {nam: x}\ntraining_set: a.xyz\n"))
     with pytest.raises(ConfigError) as caught:
         _ = raw.architecture_name
@@ -144,7 +144,7 @@ def test_text_with_a_dollar_survives_the_round(read: Reader, write: Writer, toy:
     assert resolve(load_options(write(options.to_yaml())), toy) == options
 
 
-def test_the_schema_lies_where_editors_can_find_it() -> None:
+def test_the_schema_is_where_editors_can_find_it() -> None:
     assert Path(SCHEMA_PATH).is_file()
 
 

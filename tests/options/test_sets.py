@@ -38,7 +38,7 @@ def test_elements_are_numbers_or_symbols(read: Reader, types: str, result: Any) 
         ("[1.0]", "expected an integer or text, got 1.0; write 1"),
     ],
 )
-def test_what_is_no_element_is_refused(refused: Refused, types: str, message: str) -> None:
+def test_an_unknown_element_is_refused(refused: Refused, types: str, message: str) -> None:
     text = f"architecture: {{name: soap_bpnn, atomic_types: {types}}}\n{DATA}"
     assert message in "\n".join(refused(text))
 
@@ -146,7 +146,7 @@ def test_a_file_of_indices_must_hold_indices(
         ("energy: {forces: {keys: f}}", "forces.keys: unknown key; did you mean 'key'?"),
         ("energy: {forces: 3}", "forces: expected true or false, text, a mapping or null, got 3"),
         ("energy: true", "targets.energy: expected text or a mapping, got true"),
-        ("energy: {reader: asse}", "reader: expected 'ase', got the text 'asse'"),
+        ("energy: {reader: asse}", "reader: unknown reader 'asse'; did you mean 'ase'?"),
     ],
 )
 def test_targets_that_make_no_sense_are_refused(
@@ -166,7 +166,7 @@ def test_an_energy_per_atom_has_no_gradients_by_default(read: Reader) -> None:
     assert (target.forces, target.stress, target.virial) == (None, None, None)
 
 
-def test_mistakes_of_evaluation_options_are_told_together(write: Writer) -> None:
+def test_mistakes_of_evaluation_options_are_reported_together(write: Writer) -> None:
     path = write("- systems: a.xyz\n  target: {}\n- targets: {energy: {keyy: 1}}\n")
     with pytest.raises(ConfigError) as caught:
         load_eval_options(path)

@@ -65,15 +65,13 @@ def test_an_installed_package_is_found_by_its_entry_point(folder, install, tmp_p
 @pytest.mark.parametrize(
     ("module", "what"),
     [
-        ("installed_absent", "names 'installed_absent', which is no package"),
-        ("installed_two.absent", "which is no package"),
-        ("installed_two.module", "which is no package"),
+        ("installed_absent", "names 'installed_absent', which is not a package"),
+        ("installed_two.absent", "which is not a package"),
+        ("installed_two.module", "which is not a package"),
         ("installed_two.empty", "lacks default-hypers.yaml"),
     ],
 )
-def test_a_wrong_entry_point_disturbs_nobody_but_its_user(
-    folder, install, tmp_path, module, what
-) -> None:
+def test_a_wrong_entry_point_affects_only_its_user(folder, install, tmp_path, module, what) -> None:
     package = tmp_path / "installed_two"
     (package / "empty").mkdir(parents=True)
     for name in ("__init__.py", "module.py", "empty/__init__.py"):
@@ -119,7 +117,7 @@ def test_one_that_became_stable_is_found_by_its_new_name(folder) -> None:
 
 
 @pytest.mark.parametrize("name", ["utils", "model", "soap_bpnn.model", "", ".", "..", "a/b"])
-def test_a_name_that_is_no_architecture_is_refused(folder, name) -> None:
+def test_a_name_that_is_not_an_architecture_is_refused(folder, name) -> None:
     own = folder("first").parent
     (own / "utils").mkdir()
     (own / "notes.txt").write_text("")
@@ -146,7 +144,7 @@ def test_an_unknown_name_gets_the_known_ones(folder) -> None:
         find("qqqqqqq", [own])
 
 
-def test_a_folder_that_is_almost_an_architecture_is_told(folder) -> None:
+def test_a_folder_that_is_almost_an_architecture_is_reported(folder) -> None:
     path = folder("half", **{"default-hypers": None})
     message = "half is not an architecture: it lacks default-hypers.yaml"
     for given in (path, path.parent):

@@ -38,7 +38,7 @@ def test_an_outer_key_is_accepted(folder, name) -> None:
         (f"name: idle\nname: idle\n{SECTIONS}", ["duplicate key"]),
     ],
 )  # fmt: skip
-def test_all_that_is_wrong_with_the_defaults_is_told(folder, text, messages) -> None:
+def test_all_that_is_wrong_with_the_defaults_is_reported(folder, text, messages) -> None:
     path = folder(**{"default-hypers": text})
     with pytest.raises(ArchitectureError) as caught:
         load(path)
@@ -65,6 +65,6 @@ def test_a_schema_comes_along(folder) -> None:
         ),
     ],
 )
-def test_a_wrong_schema_is_told_with_its_place(folder, text, message) -> None:
+def test_a_wrong_schema_is_reported_with_its_place(folder, text, message) -> None:
     with pytest.raises(ArchitectureError, match=message):
         load(folder(**{"schema-hypers": text}))

@@ -102,7 +102,7 @@ def test_one_structure_with_two_labels_is_wrong(
     assert frames_of(one) == {"training": [4, 10]}
 
 
-def test_similar_structures_and_other_images_of_a_molecule_are_no_copies(
+def test_similar_structures_and_other_images_of_a_molecule_are_not_copies(
     cluster: Frames, found: Found, keep_labels: Keep
 ) -> None:
     moved, mirrored = copy.deepcopy(cluster[0]), copy.deepcopy(cluster[1])

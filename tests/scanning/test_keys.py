@@ -38,7 +38,7 @@ def said(cluster: Frames, tmp_path: Path) -> Callable[..., list[Any]]:
     return said
 
 
-def test_labels_besides_the_ones_that_are_read_are_noted(said: Callable[..., list[Any]]) -> None:
+def test_labels_that_are_not_read_are_noted(said: Callable[..., list[Any]]) -> None:
     dipole, forces, energy, others = sorted(said(), key=lambda one: "other" in one.what)
     named = {one.what.split("'")[1]: one for one in (dipole, forces, energy)}
     assert {one.severity for one in named.values()} == {"note"}

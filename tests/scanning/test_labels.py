@@ -28,7 +28,7 @@ def test_zero_forces_are_found_with_their_frames(
 
 
 @pytest.mark.parametrize("label", ["energy", "forces", "stress"])
-def test_labels_that_are_zero_in_every_frame_are_told(
+def test_labels_that_are_zero_in_every_frame_are_reported(
     crystal: Frames, found: Found, relabel: Relabel, label: str
 ) -> None:
     for atoms in crystal:

@@ -38,7 +38,7 @@ def in_states(frames: Frames, mark: Callable[[ase.Atoms, int], None], apart: flo
         ("total_magmom", (0.0, 2.0)),
     ],
 )
-def test_states_are_no_mistaken_copies(
+def test_states_are_not_mistaken_copies(
     cluster: Frames,
     found_in_files: Found,
     frames_of: FramesOf,
@@ -59,7 +59,7 @@ def test_states_are_no_mistaken_copies(
     assert not any("as the key of a target" in one.advice and key in one.what for one in said)
 
 
-def test_total_magnetic_moments_of_the_atoms_tell_states_apart(
+def test_total_magnetic_moments_of_the_atoms_distinguish_states(
     cluster: Frames, found_in_files: Found
 ) -> None:
     def mark(atoms: ase.Atoms, state: int) -> None:
@@ -69,7 +69,7 @@ def test_total_magnetic_moments_of_the_atoms_tell_states_apart(
     assert "total magnetic moment = 0 and 2" in one.what
 
 
-def test_labels_of_two_methods_are_told_apart_by_their_key(
+def test_labels_of_two_methods_are_distinguished_by_their_key(
     cluster: Frames, found_in_files: Found
 ) -> None:
     frames = in_states(

@@ -52,7 +52,7 @@ def test_the_checks_need_no_pytest() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_declared_exception_is_measured_and_told(make_subject, tiny) -> None:
+def test_a_declared_exception_is_measured_and_reported(make_subject, tiny) -> None:
     class Sharp(tiny):
         __conformance_exceptions__ = {
             "energies and forces are continuous at the cutoff": "made for one lattice",
@@ -82,7 +82,7 @@ def test_an_exception_from_an_unknown_check_is_refused(make_subject, tiny) -> No
         check_exceptions(make_subject(Misspelt), NAMES)
 
 
-def test_what_an_architecture_raises_is_told_with_its_cause(make_subject, tiny) -> None:
+def test_an_error_of_an_architecture_is_reported_with_its_cause(make_subject, tiny) -> None:
     class Raising(tiny):
         def smooth(self, r):
             raise ValueError("the neighbours are too many\nand more")
@@ -130,7 +130,7 @@ def test_only_a_failure_carries_its_meaning(make_subject) -> None:
     assert (sound.meaning, sound.look, sound.measured) == ("", "", "")
 
 
-def test_of_all_structures_the_worst_is_told(make_subject, tiny) -> None:
+def test_the_worst_of_all_structures_is_reported(make_subject, tiny) -> None:
     class Declared(tiny):
         __conformance_exceptions__ = {"energies are zero": "it is young"}
 
@@ -172,8 +172,8 @@ def test_a_comparison_fails_for_nan_and_for_other_shapes() -> None:
     assert str(other) == "x in water: differ by 1.0e+00 eV, the largest is 2.0e+00"
 
 
-def test_a_folder_that_is_no_architecture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArchitectureError, match="is no architecture folder"):
+def test_a_folder_that_is_not_an_architecture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchitectureError, match="is not an architecture folder"):
         Subject(tmp_path)
 
 

@@ -17,7 +17,8 @@ from mtt.checkpoint import read
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.frames import Frame, FrameLabels
 from mtt.interface import Run
-from mtt.training import default_hypers
+from mtt.options.training import parse
+from mtt.ranks import SerialRanks
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, SummedGradient
 from mtt.training.losses.loss import Loss
@@ -249,14 +250,16 @@ def make_step(make_model, dataset):
     def make(max_norm=None, complete=True, optimizer=torch.optim.SGD, combination="sum", **hypers):
         model = make_model().to(torch.float64)
         sets = [dataset] if complete else []
-        loss = make_loss({**default_hypers(), **hypers}, INFO, model.scales, *sets)
+        loss = make_loss(parse(hypers), INFO, model.scales, *sets)
         if not complete:
             loss = Loss([replace(term, complete=False) for term in loss.terms])
         made = optimizer(model.parameters(), lr=1.0)
         for group in made.param_groups:
             group |= {"lr_factor": 1.0, "l2": 0.0}
         kind = {"sum": SummedGradient, "config": ConflictFreeGradient}[combination]
-        return Step(model, made, kind(list(model.parameters())), max_norm), loss
+        return Step(
+            model, made, kind(list(model.parameters())), max_norm, ranks=SerialRanks()
+        ), loss
 
     return make
 

@@ -9,8 +9,10 @@ from scipy.spatial.transform import Rotation
 
 from mtt.checkpoint import read
 from mtt.data import Dataset
+from mtt.interface import Run
 from mtt.options.schema.validate import validate
 from mtt.training import TrainingInterrupted, default_hypers, training_schema
+from mtt.training.datasets import TrainingData
 from mtt.training.setup import TrainingSetup
 
 RESUMED = {"num_epochs": 2, "batch_size": 4, "augmentation": "o3"}
@@ -75,19 +77,23 @@ def test_an_invariant_model_learns_the_same(make_model, make_trainer, train, las
 def test_validation_and_pre_fit_see_what_was_given(
     make_model, make_trainer, dataset, validation, assert_equal
 ):
-    hypers = make_trainer(augmentation="o3").hypers
-    for given in (hypers, {**hypers, "augmentation": "none"}):
-        parts = TrainingSetup(given, 5, make_model().to(torch.float64), [dataset], [validation])
-        loaders = [loader for _, loader in parts.validation.sets]
-        loaders.append(parts.loader(given, parts.training, shuffle=False))
+    model = make_model().to(torch.float64)
+    data = TrainingData(model, [dataset], [validation])
+    for kind in ("o3", "none"):
+        given = make_trainer(augmentation=kind).options
+        parts = TrainingSetup(given, Run(seed=5), model, data)
+        loaders = [loader for _, loader in parts.make_validation().sets]
+        loaders.append(parts.loader(given, data.training, shuffle=False))
         assert {loader.augmentation for loader in loaders} == {"none"}
-        assert parts.make_stage(parts.plans[0]).training.augmentation == given["augmentation"]
+        assert parts.make_stage(parts.plans[0]).training.augmentation == kind
 
 
 def test_every_stage_has_its_own(make_model, make_trainer, dataset, validation):
     stages = [{"num_epochs": 1}, {"num_epochs": 1, "augmentation": "none"}]
-    hypers = make_trainer(stages=stages, augmentation="so3").hypers
-    parts = TrainingSetup(hypers, 5, make_model().to(torch.float64), [dataset], [validation])
+    options = make_trainer(stages=stages, augmentation="so3").options
+    model = make_model().to(torch.float64)
+    data = TrainingData(model, [dataset], [validation])
+    parts = TrainingSetup(options, Run(seed=5), model, data)
     kinds = [parts.make_stage(plan).training.augmentation for plan in parts.plans]
     assert kinds == ["so3", "none"]
     first, second = (parts.make_stage(parts.plans[0]).training.epoch(i) for i in (0, 1))
@@ -113,7 +119,7 @@ def test_a_run_stopped_within_an_epoch_sees_the_turns_of_one_that_is_not(
         assert not torch.allclose(weights, straight["model_state_dict"]["network.0.weight"])
 
 
-def test_a_stopped_epoch_begins_anew_when_its_structures_turn_in_another_way(
+def test_a_stopped_epoch_restarts_when_its_structures_turn_in_another_way(
     make_model, make_trainer, train, restart, terminate, tmp_path, caplog
 ):
     with pytest.raises(TrainingInterrupted):

@@ -23,8 +23,8 @@ from mtt.errors import ConfigError
             {"stages": [{"num_epochs": 1}, {"num_epochs": 1, "amp": "fp16"}]},
             r"stages\[1\].amp: mixed precision works on float32",
         ),
-        (torch.float64, {"max_time": "soon"}, "'soon' is no time to train for"),
-        (torch.float64, {"max_time": 0}, "0 is no time to train for"),
+        (torch.float64, {"max_time": "soon"}, "'soon' is not a valid training time"),
+        (torch.float64, {"max_time": 0}, "0 is not a valid training time"),
         (torch.float64, {"optimizer": "adma"}, "did you mean 'adam'"),
         (torch.float64, {"scheduler": "cosin"}, "did you mean 'cosine'"),
         (torch.float64, {"best_model_metric": "los"}, "best_model_metric: unknown metric 'los'"),
@@ -50,7 +50,7 @@ from mtt.errors import ConfigError
         (
             torch.float64,
             {"stages": [{"num_epochs": 1}, {"num_epochs": 1, "loss": "mes"}]},
-            "loss 'mes' is not available; did you mean 'mse'",
+            "unknown loss 'mes'; did you mean 'mse'",
         ),
         (
             torch.float64,

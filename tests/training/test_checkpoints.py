@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mtt.checkpoint import read
+from mtt.ranks import SerialRanks
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.reporting.events import Events
 
@@ -67,7 +68,7 @@ def test_checkpoints_by_minutes_are_written_when_the_time_has_come(
 
 
 @pytest.mark.parametrize("batch", [3, 6])
-def test_a_killed_run_goes_on_from_a_checkpoint_within_an_epoch_bit_for_bit(
+def test_a_killed_run_resumes_from_a_checkpoint_within_an_epoch_bit_for_bit(
     assert_equal, make_model, make_trainer, train, listen, restart, rows, folder, tmp_path, batch
 ):
     class Kill(BaseException):
@@ -127,7 +128,7 @@ def test_epochs_are_kept_in_the_order_of_their_numbers_and_nothing_else_is_delet
     contents = {"model_ckpt_version": 1, "architecture_name": "x", "model_state_dict": {}}
     for name in ("epoch_x.ckpt", "epoch_1.ckpt.bak", "notes.txt"):
         (tmp_path / name).write_text("")
-    checkpoints = Checkpoints(tmp_path, lambda: contents, Events(), keep=2)
+    checkpoints = Checkpoints(tmp_path, lambda: contents, Events(), keep=2, ranks=SerialRanks())
     for epoch in (8, 9, 10, 11):
         checkpoints.save_epoch(epoch)
     names = {path.name for path in tmp_path.iterdir()} - {"last.ckpt", "last.previous.ckpt"}

@@ -56,7 +56,7 @@ def test_lbfgs_with_ema_averages_once_per_step(make_model, make_trainer, train, 
     assert state["parts"]["average"]["n"] == state["step"] == 3
 
 
-def test_a_stopped_lbfgs_run_goes_on_bit_for_bit(
+def test_a_stopped_lbfgs_run_resumes_bit_for_bit(
     assert_equal, make_model, make_trainer, train, listen, terminate, restart, last, rows, tmp_path
 ):
     """With its curvature pairs."""

@@ -9,7 +9,10 @@ import torch
 
 from mtt.checkpoint import read
 from mtt.errors import ConfigError
+from mtt.interface import Run
+from mtt.options.training import parse
 from mtt.training import TrainingInterrupted
+from mtt.training.datasets import TrainingData
 from mtt.training.numerics.determinism import deterministic
 from mtt.training.setup import TrainingSetup
 
@@ -113,9 +116,10 @@ def test_every_combination_learns_and_its_best_weights_score_what_is_recorded(
     best = check(checkpoint, names, start(result(learning_rate=1e-12)))
     model = make_model().to(device, torch.float32)
     model.load_state_dict(checkpoint["best_model_state_dict"])
-    parts = TrainingSetup(checkpoint["train_hypers"], 0, model, [dataset], [validation])
+    data = TrainingData(model, [dataset], [validation])
+    parts = TrainingSetup(parse(checkpoint["train_hypers"]), Run(), model, data)
     with deterministic(True):
-        found = parts.validation.run(model, lambda: None)
+        found = parts.make_validation().run(model, lambda: None)
     assert found["loss"] == best["validation loss"]
 
 
@@ -173,7 +177,7 @@ def test_mixed_precision_of_float64_is_refused(make_model, make_trainer, train):
 
 
 @pytest.mark.parametrize("names", **named(subsets(0, 1, 2)))
-def test_every_pair_goes_on_bit_for_bit_after_a_stop(
+def test_every_pair_resumes_bit_for_bit_after_a_stop(
     assert_equal,
     result,
     make_model,

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from mtt.training.reporting.loggers import LineLogger, TableLogger
-from mtt.training.reporting.loggers.shown import number
+from mtt.training.reporting.console.shown import number
+from mtt.training.reporting.loggers.line import LineLogger
+from mtt.training.reporting.loggers.table import TableLogger
 
 UNITS = {
     "epoch": "",
@@ -89,7 +90,7 @@ epoch  learning rate        loss  energy RMSE        loss  energy RMSE     secon
     )
 
 
-def test_a_table_says_anew_what_its_columns_are_when_they_change(caplog):
+def test_a_table_repeats_its_header_when_its_columns_change(caplog):
     few = {name: unit for name, unit in UNITS.items() if "mse_bulk" not in name}
     logger = TableLogger()
     with caplog.at_level(logging.INFO, "mtt"):

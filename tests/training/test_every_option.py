@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from mtt.checkpoint import read
-from mtt.errors import MttError
 from mtt.training import TrainingInterrupted, default_hypers
 
 PREVIOUS = "last.previous.ckpt"
@@ -48,10 +47,6 @@ NOT_SEEN_HERE = {
     "compile": "the same to the last digits; tests/training/test_compile.py",
     "tf32": "CUDA alone; tests/training/numerics/test_precision.py",
     "deterministic": "CUDA alone, whose order of sums it fixes",
-    "num_workers": "accepted for existing files; the run says that it is not used",
-    "distributed": "not available: only false is allowed",
-    "distributed_port": "part of distributed",
-    "log_separate_blocks": "not available: only false is allowed",
     "augmentation": "these models are invariant; tests/training/test_augmentation.py",
     "finetune": "the workflow's: tests/workflows/test_finetune.py",
 }
@@ -176,7 +171,7 @@ def test_more_errors_are_reported_where_they_are_asked_for(outcome):
     assert plain < extended
 
 
-def test_fewer_epochs_are_told_on_the_console(outcome):
+def test_fewer_epochs_are_reported_on_the_console(outcome):
     every, some = (outcome(num_epochs=4, log_interval=each)[3].count("epoch ") for each in (1, 3))
     assert some < every
 
@@ -216,11 +211,3 @@ def test_checkpoints_are_written_within_epochs(
 def test_max_time_stops(make_model, make_trainer, train):
     with pytest.raises(TrainingInterrupted, match="max_time"):
         train(make_trainer(**{**BASE, "max_time": 1e-6}), make_model())
-
-
-def test_what_is_not_used_is_said_or_refused(make_trainer, outcome):
-    assert "num_workers is not used" in outcome(num_workers=2)[3]
-    assert "num_workers" not in outcome()[3]
-    for option in ("distributed", "log_separate_blocks"):
-        with pytest.raises(MttError, match="not available"):
-            make_trainer(**{option: True})

@@ -94,7 +94,7 @@ def test_a_run_that_stops_after_every_single_step_passes_through_the_same_states
     assert within <= set(seen)
 
 
-def test_a_run_goes_on_from_every_epoch_and_every_best_one_to_the_same_end(
+def test_a_run_resumes_from_every_epoch_and_every_best_one_to_the_same_end(
     assert_equal, run, tmp_path
 ):
     kept = []

@@ -156,7 +156,7 @@ def test_skip_ends_the_training_where_too_many_in_a_row_are_skipped_restarts_inc
     ],
     ids=["plain", "ema", "accumulation", "soap", "fp16", "saves"],
 )
-def test_rollback_takes_back_everything_and_goes_on_with_half_the_rate(
+def test_rollback_takes_back_everything_and_continues_with_half_the_rate(
     make_model, make_trainer, train, poison, listen, rows, last, assert_equal, hypers, caplog
 ):
     """After it, all is as where it went back to; the only other difference is the rate."""
@@ -275,7 +275,7 @@ def test_weights_that_the_last_step_of_an_epoch_has_spoilt_are_rolled_back(
 # ------------------------------------------------------------------------ validation
 
 
-def test_a_validation_that_is_not_finite_is_told_with_its_structures_and_never_best(
+def test_a_validation_that_is_not_finite_is_reported_with_its_structures_and_never_best(
     make_model, make_trainer, train, last, caplog
 ):
     """One structure of the second epoch's validation; the training goes on and is judged."""

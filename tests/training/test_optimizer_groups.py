@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mtt.errors import ConfigError
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.optimizers import make_optimizer
 
 
@@ -39,7 +39,7 @@ class Network(nn.Module):
 
 def groups(model=None, **hypers):
     model = model or Network()
-    made = make_optimizer(model, {**default_hypers(), **hypers})
+    made = make_optimizer(model, parse(hypers))
     names = {id(p): name for name, p in model.named_parameters()}
     for group in made.param_groups:
         assert [names[id(p)] for p in group["params"]] == group["param_names"]
@@ -94,7 +94,7 @@ def test_frozen_parameters_are_in_no_group():
 
 def test_decay_of_the_spared_is_none_even_while_they_learn():
     model = Network()
-    made = make_optimizer(model, {**default_hypers(), "weight_decay": 0.5})
+    made = make_optimizer(model, parse({"weight_decay": 0.5}))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for p in model.parameters():
         p.grad = torch.zeros_like(p)

@@ -5,8 +5,9 @@ import io
 import pytest
 import torch
 
+from mtt.discovery import OPTIMIZERS
 from mtt.errors import TrainingError
-from mtt.training import default_hypers
+from mtt.options.training import TrainingOptions, parse
 from mtt.training.optimizers import (
     averages,
     make_optimizer,
@@ -14,7 +15,7 @@ from mtt.training.optimizers import (
     preset,
     restore_optimizer,
 )
-from mtt.training.optimizers.kinds import OPTIMIZERS
+from mtt.training.optimizers.kind import OptimizerKind
 
 RATES = {
     "lion": 1e-3,
@@ -26,19 +27,21 @@ RATES = {
     "prodigy": 1.0,
 }
 CHOICES = [
-    *OPTIMIZERS,
+    *OPTIMIZERS.names(),
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
     {"name": "adabelief", "rectify": True, "ams_bound": True},
     {"name": "soap", "shampoo_beta": 0.9, "precondition_frequency": 2},
     {"name": "lbfgs", "max_iter": 3, "history_size": 4},
 ]
 
+DECAYING = [name for name, how in OPTIMIZERS.facts("decay", "argument").items() if how]
+
 
 def make(model, choice, **hypers):
     name = choice if isinstance(choice, str) else choice["name"]
-    decay = {"weight_decay": 0.01 if OPTIMIZERS[name].decay else None}
+    decay = {"weight_decay": 0.01 if OPTIMIZERS.load(name, OptimizerKind).decay else None}
     rate = {"learning_rate": RATES.get(name, 1e-2)}
-    chosen = {**default_hypers(), "optimizer": choice, **decay, **rate, **hypers}
+    chosen = parse({"optimizer": choice, **decay, **rate, **hypers})
     return make_optimizer(model, preset(chosen))
 
 
@@ -76,7 +79,7 @@ def started(make_model, make_batch, dataset):
 
     def start(dtype=torch.float64):
         model = make_model()
-        model.fit_baselines(dataset, default_hypers())
+        model.fit_baselines(dataset, TrainingOptions())
         model.to(dtype)
         return model, make_batch(dataset, model)
 
@@ -97,7 +100,7 @@ def test_every_optimizer_learns(choice, started):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_every_optimizer_goes_on_bit_for_bit(choice, dtype, started, make_model, assert_equal):
+def test_every_optimizer_resumes_bit_for_bit(choice, dtype, started, make_model, assert_equal):
     model, batch = started(dtype)
     made = make(model, choice)
     learn(model, made, batch, 5)
@@ -115,7 +118,9 @@ def test_every_optimizer_goes_on_bit_for_bit(choice, dtype, started, make_model,
     assert_equal(stored["optimizer"], kept)  # the loaded state is not worked on
 
 
-@pytest.mark.parametrize("choice", [name for name in OPTIMIZERS if name != "lbfgs"])  # no decay
+@pytest.mark.parametrize(
+    "choice", [n for n, d in OPTIMIZERS.facts("decay", "argument").items() if d]
+)
 def test_options_come_from_the_file_and_not_from_the_state(choice, started):
     model, batch = started()
     made = make(model, choice)
@@ -130,7 +135,7 @@ def test_options_come_from_the_file_and_not_from_the_state(choice, started):
 
 
 def stepped(model, **hypers):
-    made = make_optimizer(model, {**default_hypers(), **hypers})
+    made = make_optimizer(model, parse(hypers))
     model(torch.ones(1, 2)).sum().backward()
     made.step()
     return made.state_dict()
@@ -139,7 +144,7 @@ def stepped(model, **hypers):
 def test_moments_find_their_parameters_in_other_groups():
     model = torch.nn.Linear(2, 1)
     state = stepped(model)
-    fresh = make_optimizer(model, {**default_hypers(), "weight_decay": 0.3, "learning_rate": 0.5})
+    fresh = make_optimizer(model, parse({"weight_decay": 0.3, "learning_rate": 0.5}))
     restore_optimizer(fresh, state)
     assert [group["weight_decay"] for group in fresh.param_groups] == [0.3, 0.0]
     assert fresh.param_groups[0]["decoupled_weight_decay"] is True
@@ -151,7 +156,7 @@ def test_moments_find_their_parameters_in_other_groups():
 def test_moments_of_other_parameters_are_refused(other):
     state = stepped(torch.nn.Linear(2, 1))
     with pytest.raises(TrainingError, match="belongs to other parameters"):
-        restore_optimizer(make_optimizer(other, default_hypers()), state)
+        restore_optimizer(make_optimizer(other, TrainingOptions()), state)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +169,6 @@ def test_moments_of_other_parameters_are_refused(other):
 )
 def test_a_state_of_another_optimizer_is_refused(choice, message):
     model = torch.nn.Linear(2, 1)
-    fresh = make_optimizer(model, {**default_hypers(), "optimizer": choice})
+    fresh = make_optimizer(model, parse({"optimizer": choice}))
     with pytest.raises(TrainingError, match=message):
         restore_optimizer(fresh, stepped(model))

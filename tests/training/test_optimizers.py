@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from mtt.errors import ConfigError, TrainingError
-from mtt.training import default_hypers
+from mtt.options.training import EmaOptions, TrainingOptions, parse
 from mtt.training.optimizers import averages, make_optimizer, needs_closure, preset
-from mtt.training.optimizers.amsgrad import CorrectedAMSGrad
+from mtt.training.optimizers.named.ours.mlip import CorrectedAMSGrad
 from mtt.training.schedules import make_schedule
 
 
 def optimizer(model, **hypers):
-    return make_optimizer(model, {**default_hypers(), **hypers})
+    return make_optimizer(model, parse(hypers))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_wrong_options_of_an_optimizer_are_named(chosen, message):
     assert caught.value.problems[0].where.startswith("architecture.training.optimizer")
 
 
-def test_all_wrong_options_are_told_at_once():
+def test_all_wrong_options_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
         optimizer(torch.nn.Linear(2, 1), optimizer={"name": "adam", "bets": 1, "eps": "x", "lr": 1})
     assert len(caught.value.problems) == 3
@@ -183,9 +183,10 @@ def test_fifty_steps_follow_the_formulas_and_spare_the_bias(name, expected):
 
 def test_the_default_mlip_recipe_is_reproduced():
     """L2 before the clip, AMSGrad over corrected moments, rates by optimizer steps."""
-    hypers = preset({**default_hypers(), "optimizer": "mlip", "weight_decay": 0.2})
-    hypers["scheduler"].update(warmup_steps=10, warmup_from=0.1, steps=30, min_factor=0.2)
-    rate = make_schedule(hypers, total_steps=1000, steps_per_epoch=5)
+    options = preset(parse({"optimizer": "mlip", "weight_decay": 0.2}))
+    shorter = {"warmup_steps": 10, "warmup_from": 0.1, "steps": 30, "min_factor": 0.2}
+    options = options.having(scheduler={"name": options.scheduler.name, **shorter})
+    rate = make_schedule(options, total_steps=1000, steps_per_epoch=5)
 
     def by_hand(step):
         if step < 10:
@@ -193,7 +194,7 @@ def test_the_default_mlip_recipe_is_reproduced():
         return 0.01 * (1 - 0.8 * min(1, (step - 10) / 30))
 
     model = bowl()
-    found = walk(make_optimizer(model, hypers), model, 50, rate, clip=0.5)
+    found = walk(make_optimizer(model, options), model, 50, rate, clip=0.5)
     wanted = adam_by_hand(50, l2=0.2, shrink=0, maximum="corrected", rate=by_hand, clip=0.5)
     for key in WEIGHTS:
         np.testing.assert_allclose(found[key], wanted[key], rtol=0, atol=1e-12)
@@ -239,28 +240,23 @@ def test_muon_takes_matrices_and_adamw_the_rest():
 
 
 def test_a_preset_sets_what_was_left_at_the_platforms_default():
-    left = preset({**default_hypers(), "optimizer": "mlip"})
-    assert (left["learning_rate"], left["grad_clip_norm"], left["ema"]) == (
-        0.01,
-        500.0,
-        {"decay": 0.99},
-    )
+    left = preset(parse({"optimizer": "mlip"}))
+    assert (left.learning_rate, left.grad_clip_norm, left.ema) == (0.01, 500.0, EmaOptions(0.99))
     rate = make_schedule(left, total_steps=10, steps_per_epoch=1)
     assert {rate(step) for step in (0, 1, 4000, 10**6)} == {0.01}
     chosen = {"learning_rate": 0.3, "grad_clip_norm": 2.0, "ema": True, "scheduler": "cosine"}
-    mine = {**default_hypers(), "optimizer": {"name": "mlip"}, **chosen}
+    mine = parse({"optimizer": {"name": "mlip"}, **chosen})
     assert preset(mine) == mine
 
 
 def test_a_preset_changes_nothing_else():
-    plain = default_hypers()
+    plain = TrainingOptions()
     assert preset(plain) == plain
-    changed = preset({**plain, "optimizer": "lbfgs"})
-    assert {key for key in plain if changed[key] != plain[key]} == {
+    changed = preset(parse({"optimizer": "lbfgs"}))
+    assert {key for key, value in vars(plain).items() if getattr(changed, key) != value} == {
         "optimizer",
         "learning_rate",
         "scheduler",
         "warmup_fraction",
         "grad_clip_norm",
     }
-    assert plain == default_hypers()

@@ -3,18 +3,18 @@
 import pytest
 
 from mtt.errors import ConfigError
-from mtt.training import default_hypers
+from mtt.options.training import EmaOptions, TrainingOptions, parse
 from mtt.training.plan import stage_plans
 
 
 def plans(**hypers):
-    return stage_plans({**default_hypers(), **hypers})
+    return stage_plans(parse(hypers))
 
 
 def test_without_stages_there_is_one_of_all_epochs():
     (plan,) = plans(num_epochs=7, learning_rate=0.5)
     assert (plan.number, plan.source, plan.num_epochs) == (0, "last", 7)
-    assert plan.hypers["learning_rate"] == 0.5
+    assert plan.options.learning_rate == 0.5
 
 
 def test_a_stage_takes_what_it_does_not_say_from_the_training():
@@ -27,11 +27,10 @@ def test_a_stage_takes_what_it_does_not_say_from_the_training():
         ],
     )
     assert (one.name, one.source, one.num_epochs) == ("stage_1", "last", 2)
-    assert (one.hypers["learning_rate"], one.hypers["ema"]) == (0.5, True)
+    assert (one.options.learning_rate, one.options.ema) == (0.5, EmaOptions(0.999))
     assert (two.name, two.source, two.num_epochs, two.number) == ("fine", "best", 3, 1)
-    assert (two.hypers["learning_rate"], two.hypers["ema"]) == (0.1, False)
-    assert two.hypers["batch_size"] == default_hypers()["batch_size"]
-    assert not {"name", "from"} & set(two.hypers)
+    assert (two.options.learning_rate, two.options.ema) == (0.1, None)
+    assert two.options.batch_size == TrainingOptions().batch_size
 
 
 def test_a_preset_reaches_its_own_stage_alone():
@@ -42,12 +41,12 @@ def test_a_preset_reaches_its_own_stage_alone():
             {"num_epochs": 1, "optimizer": "lbfgs", "learning_rate": 0.25},
         ]
     )
-    assert one.hypers["grad_clip_norm"] == 1.0
-    assert two.hypers["grad_clip_norm"] is None
-    assert [plan.hypers["learning_rate"] for plan in (one, two, three)] == [0.001, 1.0, 0.25]
+    assert one.options.grad_clip_norm == 1.0
+    assert two.options.grad_clip_norm is None
+    assert [plan.options.learning_rate for plan in (one, two, three)] == [0.001, 1.0, 0.25]
 
 
-def test_what_makes_no_plan_is_told_all_at_once():
+def test_all_mistakes_in_the_stages_are_reported_at_once():
     stages = [
         {"name": "one", "num_epochs": 1, "from": "best"},
         {"name": "two", "num_epochs": 1},

@@ -12,7 +12,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError, TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns
-from mtt.training import default_hypers
+from mtt.options.training import PrefitOptions, parse
+from mtt.ranks import SerialRanks
 from mtt.training.losses.from_options import make_loss
 from mtt.training.optimizers import make_optimizer
 from mtt.training.prefit import WHERE, PrefitReport, prefit
@@ -96,12 +97,13 @@ def loader_of(dataset, model, size):
 
 
 def loss_of(model, dataset, **hypers):
-    return make_loss({**default_hypers(), **hypers}, model.dataset_info, model.scales, dataset)
+    return make_loss(parse(hypers), model.dataset_info, model.scales, dataset)
 
 
 def fit(model, dataset, size=CHAINS, patterns=("prior.*",), **options):
     loader = loader_of(dataset, model, size)
-    return prefit(model, loader, loss_of(model, dataset), patterns, **options)
+    asked = PrefitOptions(tuple(patterns), **options)
+    return prefit(model, loader, loss_of(model, dataset), asked, ranks=SerialRanks())
 
 
 def values_of(model):
@@ -155,7 +157,6 @@ def test_prefit_pools_terms_whose_labels_are_partly_missing(make_chain_model, ch
 
 def test_prefit_touches_only_the_prior(make_chain_model, chain_data):
     model = make_chain_model(dropout=0.3).train()
-    model.autocast = torch.bfloat16
     network = list(model.network.parameters())
     before = digest(network), digest([b for b in model.buffers() if b.is_floating_point()])
     prior = digest(model.prior.parameters())
@@ -173,7 +174,6 @@ def test_prefit_touches_only_the_prior(make_chain_model, chain_data):
     assert torch.equal(rng[0], torch.get_rng_state())
     assert np.array_equal(rng[1], np.random.get_state()[1])
     assert all(module.training for module in model.modules())
-    assert model.autocast is torch.bfloat16
 
 
 def test_prefit_takes_named_parameters_alone(make_chain_model, chain_data):
@@ -266,6 +266,6 @@ def test_a_frozen_prior_is_bitwise_the_same_after_50_steps_with_weight_decay(
 
 def test_a_frozen_prior_is_in_no_group_of_the_optimizer(make_chain_model):
     model = make_chain_model(trainable=False)
-    optimizer = make_optimizer(model, {**default_hypers(), "weight_decay": 0.1})
+    optimizer = make_optimizer(model, parse({"weight_decay": 0.1}))
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert held == {id(p) for p in model.network.parameters()}

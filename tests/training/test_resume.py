@@ -31,7 +31,7 @@ def kill_in(epoch):
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_a_killed_run_goes_on_bit_for_bit(
+def test_a_killed_run_resumes_bit_for_bit(
     assert_equal, history, make_model, make_trainer, train, restart, tmp_path, stop
 ):
     options = {"num_epochs": 4, "checkpoint_interval": 1}
@@ -57,7 +57,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("batch", [1, 4, 6])
-def test_a_signal_saves_within_the_epoch_and_the_run_goes_on_bit_for_bit(
+def test_a_signal_saves_within_the_epoch_and_the_run_resumes_bit_for_bit(
     assert_equal, make_model, make_trainer, train, restart, tmp_path, number, batch
 ):
     straight = train(make_trainer(num_epochs=3), make_model(dropout=0.2))
@@ -155,7 +155,7 @@ def test_fine_tuning_starts_from_the_best_weights_with_fresh_counters(
     assert read(tmp_path / "fine" / "last.ckpt")["epoch"] == 1
 
 
-def test_a_stopped_epoch_begins_anew_when_its_batches_are_others(
+def test_a_stopped_epoch_restarts_when_its_batches_are_others(
     make_model, make_trainer, train, restart, terminate, tmp_path, caplog
 ):
     with pytest.raises(TrainingInterrupted):

@@ -5,14 +5,15 @@ import math
 import pytest
 import torch
 
+from mtt.discovery import SCHEDULES
 from mtt.errors import ConfigError
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.schedules import make_schedule
 
 
 def schedule(scheduler=None, total=100, per_epoch=10, peak=2.0, warmup=0.1):
     hypers = {"scheduler": scheduler, "learning_rate": peak, "warmup_fraction": warmup}
-    return make_schedule({**default_hypers(), **hypers}, total, per_epoch)
+    return make_schedule(parse(hypers), total, per_epoch)
 
 
 def torch_rates(make, total, peak=2.0, every=1):
@@ -28,25 +29,44 @@ def torch_rates(make, total, peak=2.0, every=1):
     return rates
 
 
-NAMES = [
-    "cosine",
-    "linear",
-    "constant",
-    "exponential",
-    {"name": "step", "every": 3},
-    "warmup_stable_decay",
-    "plateau",
-]
+def one_cycle(step):
+    if step <= 29:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * step / 29)) / 2
+    return 4e-6 + (1 - 4e-6) * (1 + math.cos(math.pi * (step - 29) / 70)) / 2
 
 
-@pytest.mark.parametrize("scheduler", NAMES)
+FORMULAS = {
+    "constant": ({}, lambda step: 1.0),
+    "cosine": ({"min_factor": 0.1}, lambda s: 0.55 + 0.45 * math.cos(math.pi * (s - 10) / 90)),
+    "exponential": ({"factor": 0.5}, lambda step: 0.5 ** ((step - 10) / 10)),
+    "linear": ({"min_factor": 0.1}, lambda step: 1 - 0.01 * (step - 10)),
+    "one_cycle": ({}, one_cycle),
+    "plateau": ({}, lambda step: 1.0),  # as long as it has seen no validation
+    "step": ({"every": 3, "factor": 0.5}, lambda step: 0.5 ** (step // 30)),
+    "warmup_stable_decay": ({"decay_fraction": 0.3}, lambda s: min(1.0, 1 - (s - 70) / 30)),
+}
+"""Options, and the part of the peak by the step: of 100, 10 in an epoch, 10 of the warm-up."""
+
+NAMES = [{"name": name, **options} for name, (options, _) in FORMULAS.items()]
+WARMING = [one for one in NAMES if one["name"] != "one_cycle"]
+
+
+@pytest.mark.parametrize("name", SCHEDULES.names())
+def test_every_schedule_is_its_formula(name):
+    options, formula = FORMULAS[name]
+    rate = schedule({"name": name, **options})
+    found = [rate(step) for step in range(10, 100)]
+    assert found == pytest.approx([2.0 * formula(step) for step in range(10, 100)], abs=1e-12)
+
+
+@pytest.mark.parametrize("scheduler", WARMING)
 def test_every_schedule_begins_with_the_warm_up(scheduler):
     rate = schedule(scheduler)
     assert [rate(step) for step in range(10)] == pytest.approx([0.2 * (i + 1) for i in range(10)])
     assert rate(10) == pytest.approx(2.0, rel=0.01)
 
 
-@pytest.mark.parametrize("scheduler", [*NAMES, "one_cycle"])
+@pytest.mark.parametrize("scheduler", NAMES)
 @pytest.mark.parametrize("warmup", [0.0, 0.001, 1.0])
 def test_every_step_has_a_rate_between_zero_and_the_peak(scheduler, warmup):
     rate = schedule(scheduler, total=7, per_epoch=1, peak=1e-3, warmup=warmup)
@@ -158,7 +178,7 @@ def test_plateau_takes_what_is_not_finite_for_the_last_finite_value():
     assert rate(0) == 1.0
 
 
-def test_plateau_goes_on_from_its_state():
+def test_plateau_resumes_from_its_state():
     straight, first, second = (schedule({**PLATEAU, "cooldown": 1}) for _ in range(3))
     for i, loss in enumerate(LOSSES):
         straight.observe({"loss": loss})
@@ -178,7 +198,7 @@ def test_a_state_of_another_schedule_is_passed_over():
     assert cosine(10) == 2.0
 
 
-def test_plateau_of_another_metric_starts_its_best_anew_at_the_rate_it_had():
+def test_plateau_of_another_metric_resets_its_best_and_keeps_the_rate():
     old = schedule({**PLATEAU, "patience": 0})
     for loss in (1.0, 1.0):
         old.observe({"loss": loss})
@@ -206,7 +226,7 @@ def test_a_metric_that_does_not_exist_is_named():
         ({"name": "plateau", "patience": 1.5}, "patience: expected an integer of at least 0"),
         ({"name": "plateau", "factor": "half"}, "factor: expected a number between 0 and 1"),
         ({"name": "plateau", "mode": "low"}, "mode: expected one of min, max, not 'low'"),
-        ({"name": "cosine", "warmup_fraction": 0.1}, "it stands beside scheduler"),
+        ({"name": "cosine", "warmup_fraction": 0.1}, "set it next to scheduler, not in it"),
         ({"name": "linear", "lr": 0.1}, "use learning_rate"),
         ({"name": "one_cycle", "warmup_steps": 5}, "warmup_steps: unknown option"),
     ],
@@ -216,7 +236,7 @@ def test_wrong_options_of_a_schedule_are_named(scheduler, message):
         schedule(scheduler)
 
 
-def test_all_wrong_options_are_told_at_once():
+def test_all_wrong_options_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
         schedule({"name": "plateau", "patiance": 3, "factor": 2, "min_lr": -1})
     assert len(caught.value.problems) == 3

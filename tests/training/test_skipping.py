@@ -64,7 +64,7 @@ def test_a_validation_that_is_never_finite_is_an_error(make_model, make_trainer,
     assert not (tmp_path / "checkpoints" / "best.ckpt").exists()
 
 
-def test_an_epoch_lost_to_the_search_for_the_loss_scale_is_no_error_even_after_a_stop(
+def test_an_epoch_lost_to_the_search_for_the_loss_scale_does_not_fail_even_after_a_stop(
     make_model, make_trainer, train, restart, terminate, tmp_path
 ):
     weight = {"weight": 1e4}  # too much for the scale that float16 begins with
@@ -89,7 +89,7 @@ def test_an_epoch_lost_to_the_search_for_the_loss_scale_is_no_error_even_after_a
 
 @pytest.mark.parametrize("combination", ["sum", "config"])
 @pytest.mark.parametrize("amp", [None, "fp16"])
-def test_forces_of_lone_atoms_teach_nothing_and_stop_nothing(
+def test_forces_of_isolated_atoms_teach_nothing_and_stop_nothing(
     make_model, make_trainer, train, frames, amp, combination, tmp_path
 ):
     lone = [

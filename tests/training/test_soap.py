@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtt.training.optimizers.shampoo_soap import SOAP
+from mtt.training.optimizers.named.ours.soap import SOAP
 
 
 def gradients(*shape, steps=25, seed=0):
@@ -87,7 +87,7 @@ def test_vectors_have_plain_adam_after_a_first_step_that_only_measures(shape):
     torch.testing.assert_close(found, parameter.detach(), rtol=1e-9, atol=1e-12)
 
 
-def test_dimensions_of_one_are_no_sides():
+def test_dimensions_of_size_one_are_not_preconditioned():
     given = gradients(4, 1, 5)
     squeezed = moved(given[0][:, 0], [g[:, 0] for g in given])
     assert torch.equal(moved(given[0], given)[:, 0], squeezed)

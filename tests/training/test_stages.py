@@ -85,7 +85,7 @@ def test_the_gradient_of_a_stages_first_step_is_that_at_the_declared_weights(
         torch.testing.assert_close(seen["gradient"][name], factor * p.grad, rtol=1e-5, atol=1e-9)
 
 
-def test_a_stage_has_a_fresh_optimizer_and_schedule_and_the_epochs_go_on(
+def test_a_stage_has_a_fresh_optimizer_and_schedule_and_the_epochs_continue(
     make_model, make_trainer, train, listen, last, rows
 ):
     """AdaBelief, then Yogi."""
@@ -255,7 +255,7 @@ def test_early_stopping_ends_its_own_stage_alone(
     assert checkpoint["trainer_state"]["stage_start"] == 3
 
 
-def test_the_provenance_tells_prefit_and_stages(make_model, make_trainer, train, last, restart):
+def test_the_provenance_contains_prefit_and_stages(make_model, make_trainer, train, last, restart):
     options = {
         "prefit": {"parameters": ["network.3.bias"], "max_steps": 4},
         "stages": [{"name": "one", "num_epochs": 1}, {"num_epochs": 1, "from": "best"}],

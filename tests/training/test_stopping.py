@@ -33,7 +33,7 @@ def test_max_time_stops_after_a_batch_with_everything_saved(
 
 
 @pytest.mark.parametrize("max_time", ["00:00:00.000001", 1e-6])
-def test_a_run_that_ran_out_of_time_goes_on_to_the_same_end_bit_for_bit(
+def test_a_run_that_ran_out_of_time_resumes_to_the_same_end_bit_for_bit(
     assert_equal, make_model, make_trainer, train, restart, rows, tmp_path, max_time
 ):
     """As often as it takes; each restart has the time again."""
@@ -202,7 +202,7 @@ def test_a_restart_of_a_run_that_stopped_early_returns_cleanly_without_training(
     assert_equal(after, before)
 
 
-def test_more_patience_lets_a_run_that_stopped_early_go_on(
+def test_more_patience_lets_a_run_that_stopped_early_continue(
     make_model, make_trainer, train, restart, last, tmp_path
 ):
     train(make_trainer(num_epochs=9, early_stopping={"patience": 1}, **FLAT), make_model())
@@ -213,7 +213,7 @@ def test_more_patience_lets_a_run_that_stopped_early_go_on(
     assert last()["epoch"] == 4
 
 
-def test_an_early_stop_in_one_stage_is_no_stop_for_the_others_after_a_restart(
+def test_an_early_stop_in_one_stage_does_not_stop_the_others_after_a_restart(
     make_model, make_trainer, train, listen, terminate, restart, last, rows, tmp_path
 ):
     options = {

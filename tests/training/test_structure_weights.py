@@ -8,7 +8,7 @@ import torch
 
 from mtt.data import Dataset, merge
 from mtt.graph import Target
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.losses.from_options import make_loss
 
 HUBER = {"type": "huber", "delta": 0.3, "weight": 2.0}
@@ -17,7 +17,7 @@ HUBER = {"type": "huber", "delta": 0.3, "weight": 2.0}
 def loss_of(model, reduction):
     positions = {**HUBER, "weight": 7.0, "reduction": reduction}
     given = {"energy": {**HUBER, "reduction": reduction, "gradients": {"positions": positions}}}
-    hypers = {**default_hypers(), "loss": given}
+    hypers = parse({"loss": given})
     return make_loss(hypers, model.dataset_info, model.scales)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtt.training.reporting.loggers import TensorBoardLogger
+from mtt.training.reporting.loggers.tensorboard import TensorBoardLogger
 
 UNITS = {"epoch": "", "learning rate": "", "training loss": "", "validation forces RMSE": "eV/Å"}
 LOSS, FORCES = "training/loss", "validation/forces RMSE [eV/Å]"
@@ -45,7 +45,7 @@ def read():
     return read
 
 
-def test_curves_have_units_and_epochs_and_the_options_stand_beside_them(tmp_path, read):
+def test_curves_have_units_and_epochs_and_the_options_are_stored_with_them(tmp_path, read):
     logger = run(tmp_path, {1: 0.5, 2: 0.25}, close=False)
     logger("test", {"metrics": {"energy RMSE": 3.0}, "units": {"energy RMSE": "meV"}}, 2)
     logger.close()
@@ -58,7 +58,7 @@ def test_curves_have_units_and_epochs_and_the_options_stand_beside_them(tmp_path
     assert b"    remote: null" in texts["options/text_summary"]
 
 
-def test_a_restarted_run_goes_on_with_its_curves_without_an_epoch_twice(tmp_path, read):
+def test_a_restarted_run_continues_its_curves_without_an_epoch_twice(tmp_path, read):
     run(tmp_path, {1: 0.5, 2: 0.25, 3: 9.0})  # killed in epoch 3, whose checkpoint is missing
     run(tmp_path, {3: 0.125, 4: 0.0625}, history=(row(1, 0.5), row(2, 0.25)))
     assert read(tmp_path)[0][LOSS] == [(1, 0.5), (2, 0.25), (3, 0.125), (4, 0.0625)]

@@ -109,7 +109,9 @@ def test_a_model_is_fine_tuned_from_it(tiny: dict[str, Any], fit: Fit) -> None:
     assert tuned["provenance"]["source"]["provenance"]["seed"] == tiny["seed"]
 
 
-def test_a_training_does_not_go_on_from_it(archive: Path, tiny: dict[str, Any], fit: Fit) -> None:
+def test_a_training_cannot_be_resumed_from_it(
+    archive: Path, tiny: dict[str, Any], fit: Fit
+) -> None:
     with pytest.raises(CheckpointError, match=r"model\.zip: .* holds no training .*fine-tune"):
         fit(tiny, archive)
 
@@ -123,7 +125,7 @@ def test_what_an_archive_cannot_do_is_refused(archive: Path, here: Path) -> None
     assert not list(here.glob("*out*"))
 
 
-def test_damage_is_told_by_every_reader(archive: Path, here: Path) -> None:
+def test_damage_is_reported_by_every_reader(archive: Path, here: Path) -> None:
     content = bytearray(archive.read_bytes())
     with zipfile.ZipFile(archive) as file:
         content[file.getinfo("tensors/4").header_offset - 1] ^= 1  # the last byte before it

@@ -82,7 +82,7 @@ def test_it_trains_exports_and_evaluates(options: dict[str, Any], ethanol: Path)
         assert one.output.is_file()
 
 
-def test_it_goes_on_where_it_stopped(options: dict[str, Any], fit: Fit) -> None:
+def test_it_resumes_where_it_stopped(options: dict[str, Any], fit: Fit) -> None:
     straight = weights(fit(epochs(options, 3), **PLUGGED).checkpoint)
     first = fit(epochs(options, 1), **PLUGGED)
     last = first.checkpoints / "last.ckpt"
@@ -96,7 +96,7 @@ def test_it_goes_on_where_it_stopped(options: dict[str, Any], fit: Fit) -> None:
     torch.testing.assert_close(weights(third.checkpoint), straight, rtol=0.0, atol=0.0)
 
 
-def test_it_goes_on_with_the_split_it_had_though_its_trainer_stores_none(
+def test_it_resumes_with_its_split_though_its_trainer_stores_none(
     options: dict[str, Any], fit: Fit
 ) -> None:
     del options["seed"]

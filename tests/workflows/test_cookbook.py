@@ -72,7 +72,7 @@ def before(recipe: Mapping[str, Any], fit: Fit) -> None:
         (folder.path / "checkpoints" / "best.ckpt").rename(finetune["read_from"])
 
 
-def test_every_recipe_is_in_order_as_it_stands(recipe: dict[str, Any], fit: Fit) -> None:
+def test_every_recipe_is_valid_as_it_is(recipe: dict[str, Any], fit: Fit) -> None:
     before(recipe, fit)
     train("options.yaml", output="tuned.pt", dry_run=True)
 

@@ -18,11 +18,12 @@ from mtt import train
 from mtt.checkpoint import read
 from mtt.errors import ArchitectureError, CheckpointError, ConfigError, MttError
 from mtt.exporting import export_model, load_exported
+from mtt.ranks import SerialRanks
 from mtt.testing import predictions, systems
 from mtt.training import TrainingInterrupted
 from mtt.workflows.run.folder import RunFolder
-from mtt.workflows.run.load import load_checkpoint, model_from
-from mtt.workflows.train import begin, prepare
+from mtt.workflows.run.load_model import load_checkpoint, model_from
+from mtt.workflows.train import begin, read_inputs
 
 Fit = Callable[..., RunFolder]
 Tensors = dict[str, torch.Tensor]
@@ -97,7 +98,11 @@ def test_the_first_predictions_are_those_of_the_source_and_the_encoder_bit_for_b
         ("lora", {}),
         ("freeze", {"freeze": ["first"]}),
     ):
-        start = begin(prepare(by(tuning, method, **config), Path("m.pt"), None, (), (), False))
+        start = begin(
+            read_inputs(
+                by(tuning, method, **config), Path("m.pt"), None, (), (), False, SerialRanks()
+            )
+        )
         found = start.provenance["step_0"]
         assert found["structures"] == 8
         assert set(found["differences"]) == {"energy values", "energy forces", "energy strain"}
@@ -156,7 +161,7 @@ def assert_same_predictions(live: Any, merged: Any, folder: RunFolder) -> None:
                 torch.testing.assert_close(*numbers, rtol=1e-12, atol=1e-12)
 
 
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(tuning: dict[str, Any], fit: Fit) -> None:
+def test_a_stopped_run_resumes_bit_for_bit(tuning: dict[str, Any], fit: Fit) -> None:
     by(tuning, "lora", rank=1, alpha=2)["architecture"]["training"]["num_epochs"] = 3
     straight = fit(tuning)
 
@@ -180,7 +185,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tuning: dict[str, Any], fit:
         fit(tuning, resumed.checkpoint)
 
 
-def test_a_chain_of_three_tells_where_its_weights_come_from(
+def test_a_chain_of_three_records_the_origin_of_its_weights(
     tuning: dict[str, Any], source: Path, fit: Fit
 ) -> None:
     second = fit(by(tuning, "lora", rank=1)).checkpoint
@@ -201,7 +206,7 @@ def test_a_chain_of_three_tells_where_its_weights_come_from(
     assert before["source"]["provenance"]["seed"] == 1
 
 
-def test_it_goes_on_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) -> None:
+def test_it_resumes_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) -> None:
     folder = fit(tuning)
     tuning["architecture"]["training"]["num_epochs"] = 2
     assert fit(tuning, "auto").path.samefile(folder.path)
@@ -209,11 +214,13 @@ def test_it_goes_on_from_its_own_checkpoint(tuning: dict[str, Any], fit: Fit) ->
     assert read(folder.checkpoint)["provenance"]["start"] == "finetune"
     section = tuning["architecture"]["training"]["finetune"]
     section["read_from"] = shutil.copy(section["read_from"], "moved.ckpt")  # the same bytes
-    prepare(tuning, Path("model.pt"), folder.checkpoint, (), (), True)
+    read_inputs(tuning, Path("model.pt"), folder.checkpoint, (), (), True, SerialRanks())
     for other in (None, str(folder.checkpoint)):
         section["read_from"] = other
         with pytest.raises(CheckpointError, match=rf"finetune.read_from is {other!r} in the opt"):
-            prepare(tuning, None, folder.checkpoint, (), (), True)  # nothing is written
+            read_inputs(
+                tuning, None, folder.checkpoint, (), (), True, SerialRanks()
+            )  # nothing is written
 
 
 def other_model(options: dict[str, Any]) -> None:
@@ -262,7 +269,7 @@ def other_unit(options: dict[str, Any]) -> None:
         (misspelt_pattern, ConfigError, r"config.freeze: 'frist.\*' matches none .*'first'\?"),
         (everything, ConfigError, r"config.freeze: nothing is left to train; the model has first"),
         (unknown_layer, ConfigError, r"target_modules: 'heads.0.lost' .* mean 'heads.0.last'"),
-        (misspelt_option, ConfigError, r"config.rnak: unknown option .* mean 'rank'"),
+        (misspelt_option, ConfigError, r"config.rnak: unknown key.* mean 'rank'"),
         (unknown_target, ConfigError, r"inherit_heads.energi: the data have no target 'energi'"),
         (other_unit, ArchitectureError, r"source.ckpt: energy: unit is 'hartree' in the data and"),
     ],

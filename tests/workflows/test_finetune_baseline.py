@@ -19,7 +19,7 @@ from mtt.errors import CheckpointError
 from mtt.exporting import export_model, load_exported
 from mtt.testing import predictions, systems
 from mtt.workflows.run.folder import RunFolder
-from mtt.workflows.run.load import load_checkpoint, model_from
+from mtt.workflows.run.load_model import load_checkpoint, model_from
 
 Fit = Callable[..., RunFolder]
 OFFSET = 400.0  # eV per structure of nine atoms

@@ -83,7 +83,7 @@ def test_a_restart_names_new_elements_and_targets(
     assert text.count("architecture.training.finetune.read_from") == 3
 
 
-def test_new_elements_and_a_new_target_are_learnt_exported_and_gone_on_with(
+def test_new_elements_and_a_new_target_are_learned_exported_and_resumed(
     tiny: dict[str, Any], first: RunFolder, fit: Fit
 ) -> None:
     options = rewritten(tuned(tiny, first), sulfur)
@@ -103,7 +103,7 @@ def test_new_elements_and_a_new_target_are_learnt_exported_and_gone_on_with(
     assert (gone_on["epoch"], gone_on["element_history"]) == (2, [[1, 6, 8]])
 
 
-def test_a_run_goes_on_with_a_head_that_it_inherited(
+def test_a_run_resumes_with_a_head_that_it_inherited(
     tiny: dict[str, Any], first: RunFolder, fit: Fit
 ) -> None:
     options = tuned(tiny, first, method="heads", inherit_heads={"energy/high": "energy"})

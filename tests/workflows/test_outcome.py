@@ -22,9 +22,10 @@ from mtt.checkpoint import read
 from mtt.cli.main import cli
 from mtt.errors import MttError
 from mtt.exporting import export_model
+from mtt.ranks import SerialRanks
 from mtt.testing import systems
 from mtt.workflows.run.folder import RunFolder
-from mtt.workflows.train import begin, prepare
+from mtt.workflows.train import begin, read_inputs
 
 Fit = Callable[..., RunFolder]
 WithPrior = Callable[..., dict[str, Any]]
@@ -141,7 +142,7 @@ def test_a_frozen_prior_stays_bit_for_bit_under_weight_decay(
         prefit={"parameters": ["prior.*"], "max_steps": 4},
     )
     options["architecture"]["model"]["prior"]["trainable"] = False
-    start = begin(prepare(options, Path("model.pt"), None, (), (), True))
+    start = begin(read_inputs(options, Path("model.pt"), None, (), (), True, SerialRanks()))
     with caplog.at_level(logging.WARNING, "mtt"):
         stored = read(fit(options).checkpoint)
     assert "prefit is left out: prior.* can not be trained" in caplog.text

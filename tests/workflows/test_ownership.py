@@ -22,9 +22,12 @@ from mtt import export, load_model
 from mtt.checkpoint import read
 from mtt.evaluation import predict
 from mtt.interface import Run
+from mtt.options.training import parse
+from mtt.ranks import SerialRanks
+from mtt.training.datasets import TrainingData
 from mtt.training.setup import TrainingSetup
 from mtt.workflows.run.folder import RunFolder
-from mtt.workflows.train import begin, prepare
+from mtt.workflows.train import begin, read_inputs
 
 Fit = Callable[..., RunFolder]
 History = Callable[[RunFolder], list[dict[str, Any]]]
@@ -49,7 +52,7 @@ def test_the_network_comes_from_the_seed_and_the_prior_from_the_options(
 ) -> None:
     def initial(seed: int) -> Tensors:
         options = {**with_prior(tiny), "seed": seed}
-        start = begin(prepare(options, Path("model.pt"), None, (), (), True))
+        start = begin(read_inputs(options, Path("model.pt"), None, (), (), True, SerialRanks()))
         return {name: value.clone() for name, value in start.model.named_parameters()}
 
     one, again, other = initial(1), initial(1), initial(2)
@@ -85,7 +88,7 @@ def test_model_trainer_and_optimizer_hold_the_same_parameters_through_all_stages
     chain: Chain, fit: Fit
 ) -> None:
     options = copy.deepcopy(chain[0])
-    plan = prepare(options, Path("model.pt"), None, (), (), True)
+    plan = read_inputs(options, Path("model.pt"), None, (), (), True, SerialRanks())
     start = begin(plan)
     mine = {name: id(p) for name, p in start.model.named_parameters()}
     seen: list[set[int]] = []
@@ -118,7 +121,7 @@ def test_after_a_pre_fit_trainer_checkpoint_and_export_agree(
     )
     folder = fit(options)
     checkpoint = read(folder.checkpoint)
-    start = begin(prepare(options, Path("model.pt"), None, (), (), True))
+    start = begin(read_inputs(options, Path("model.pt"), None, (), (), True, SerialRanks()))
     initial = {name: value.detach() for name, value in start.model.named_parameters()}
     latest = checkpoint["model_state_dict"]
     for name, value in initial.items():
@@ -226,10 +229,11 @@ def test_scoring_the_best_weights_again_gives_the_recorded_value(
     options, folder = chain
     rows = history(RunFolder(next((folder / "outputs").glob("*/*"))))
     row = rows[stored["best_epoch"] - 1]
-    data = prepare(options, Path("m.pt"), None, (), (), True).data
+    data = read_inputs(options, Path("m.pt"), None, (), (), True, SerialRanks()).data
     model = load_model(folder / "model.ckpt")
-    parts = TrainingSetup(stored["train_hypers"], 1, model, data.training, data.validation)
-    again = parts.validation.run(model, lambda: None)
+    sets = TrainingData(model, data.training, data.validation)
+    parts = TrainingSetup(parse(stored["train_hypers"]), Run(seed=1), model, sets)
+    again = parts.make_validation().run(model, lambda: None)
     assert math.isclose(again["loss"], stored["best_metric"], rel_tol=1e-12)
     assert row["validation loss"] == stored["best_metric"]
     # and by numbers of our own

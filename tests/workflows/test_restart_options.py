@@ -20,6 +20,7 @@ from mtt.training import training_schema
 from mtt.training.options.on_restart import ACTS
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import Restart, find_restart, with_its_options
+from mtt.workflows.restart.stored_options import changes, with_checkpoint
 from mtt.workflows.run.given import BASELINE, SCALES
 from mtt.workflows.run.record import command_of
 
@@ -72,6 +73,23 @@ def test_every_option_that_changes_is_listed_or_refused_by_name(
             with_its_options(changed, raw, restart)
     else:
         assert with_its_options(changed, raw, restart) == changed
+
+
+def test_retired_options_in_the_checkpoint_of_an_older_version_are_not_changes(
+    resumed: tuple[Options, RawOptions, Restart],
+) -> None:
+    options, _, restart = resumed
+    retired = {"num_workers": 4, "distributed": False, "distributed_port": 39591}
+    stored = {
+        **restart.checkpoint["train_hypers"],
+        **retired,
+        "log_separate_blocks": False,
+    }
+    plain = options.to_dict()
+    old = with_checkpoint(
+        plain, {**restart.checkpoint, "train_hypers": stored}, restart.architecture
+    )
+    assert changes(old, plain) == []
 
 
 def test_all_that_cannot_change_is_refused_at_once_with_both_values_and_what_to_do(
@@ -209,18 +227,19 @@ def test_lost_options_of_a_run_are_announced_and_its_checkpoint_is_compared(
 
 
 def test_stages_that_are_over_keep_their_options(chain: tuple[dict[str, Any], Path]) -> None:
-    from mtt.workflows.train import prepare
+    from mtt.ranks import SerialRanks
+    from mtt.workflows.train import read_inputs
 
     options, folder = chain
     for stage, refusal in ((0, True), (1, False)):
         changed = json.loads(json.dumps(options))
         changed["architecture"]["training"]["stages"][stage]["learning_rate"] = 0.02
-        arguments = (Path("model.pt"), folder / "model.ckpt", (), (), True)
+        arguments = (Path("model.pt"), folder / "model.ckpt", (), (), True, SerialRanks())
         if refusal:
             with pytest.raises(CheckpointError, match=r"stages\[0\].learning_rate .* 1 is over"):
-                prepare(changed, *arguments)
+                read_inputs(changed, *arguments)
         else:
-            plan = prepare(changed, *arguments)
+            plan = read_inputs(changed, *arguments)
             assert plan.restart is not None
             listed = [str(one) for one in plan.restart.differences(plan.options)]
             assert listed == [f"{TRAINING}.stages[1].learning_rate: not there → 0.02"]

@@ -78,7 +78,7 @@ def everything(tiny: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("epoch", "batch"), [(2, 2), (3, 4), (4, 8)])
-def test_all_techniques_together_go_on_bit_for_bit_from_within_an_epoch(
+def test_all_techniques_together_resume_bit_for_bit_from_within_an_epoch(
     everything: dict[str, Any],
     fit: Fit,
     history: History,
@@ -158,7 +158,7 @@ def test_a_run_that_stopped_early_restarts_and_has_nothing_to_do(
     assert [row["epoch"] for row in history(more)] == [1, 2, 3, 4]
 
 
-def test_another_metric_counts_epochs_without_progress_anew(
+def test_another_metric_restarts_the_count_of_epochs_without_progress(
     tiny: dict[str, Any], fit: Fit, history: History
 ) -> None:
     # forces RMSE is far below the loss, and the other way round: the counts must not mix
@@ -254,7 +254,7 @@ def test_a_restart_with_another_optimizer_is_refused(tiny: dict[str, Any], fit: 
         ({"tf32": True}, "tf32", "there is no TF32 on cpu"),
         ({"prefit": {"parameters": ["prior.*"]}}, "parameters", "matches none of the parameters"),
         ({"best_model_metric": "force RMSE"}, "best_model_metric", "unknown metric"),
-        ({"max_time": "1:2:3:4"}, "max_time", "no time to train for"),
+        ({"max_time": "1:2:3:4"}, "max_time", "not a valid training time"),
     ],
 )
 def test_a_dry_run_refuses_what_clashes_with_the_line_of_the_option(
@@ -270,7 +270,7 @@ def test_a_dry_run_refuses_what_clashes_with_the_line_of_the_option(
     assert [path.name for path in here.iterdir()] == ["options.yaml"]
 
 
-def test_a_clash_within_a_stage_is_told_with_its_line(tiny: dict[str, Any]) -> None:
+def test_a_clash_within_a_stage_is_reported_with_its_line(tiny: dict[str, Any]) -> None:
     clash = {"num_epochs": 1, "optimizer": "schedulefree_sgd", "ema": True}
     text = yaml.safe_dump(trained(tiny, stages=[{"num_epochs": 1}, clash]))
     Path("options.yaml").write_text(text)

@@ -90,7 +90,7 @@ def test_a_dry_run_writes_nothing(tiny: dict[str, Any], here: Path) -> None:
     assert list(here.iterdir()) == []
 
 
-def test_overrides_lie_over_a_dict(tiny: dict[str, Any], fit: Fit) -> None:
+def test_overrides_apply_to_a_dict(tiny: dict[str, Any], fit: Fit) -> None:
     before = json.dumps(tiny)
     with pytest.raises(ConfigError, match=r"num_epochs.*-3"):
         train(tiny, overrides=["architecture.training.num_epochs=-3"], dry_run=True)

@@ -15,7 +15,7 @@ from mtt.options import load_options, resolve
 from mtt.registry import find
 from mtt.workflows.evaluate import score
 from mtt.workflows.run.datasets import Data, read_data
-from mtt.workflows.run.load import load_model
+from mtt.workflows.run.load_model import load_model
 
 Fit = Callable[..., Any]
 

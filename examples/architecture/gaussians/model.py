@@ -13,20 +13,20 @@ from mtt.nn import SmoothCutoff
 class Gaussians(MLIPModel):
     """E_i = network(densities of the neighbours of atom i, and squares of their dipoles)."""
 
-    __checkpoint_version__ = 1  # raise it when old checkpoints no longer load
-    __supported_devices__ = ["cuda", "cpu"]  # the first that the machine has is taken
+    __checkpoint_version__ = 1  # raise it when the format changes
+    __supported_devices__ = ["cuda", "cpu"]  # the first available one is used
     __supported_dtypes__ = [torch.float32, torch.float64]
     __default_metadata__ = ModelMetadata(name="gaussians")
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)
-        self.cutoff = float(hypers["cutoff"])  # the platform makes neighbour lists of this radius
+        self.cutoff = float(hypers["cutoff"])  # radius of the platform's neighbour lists
         self.n_types, n, width = len(dataset_info.atomic_types), hypers["n_radial"], hypers["width"]
         self.fade = SmoothCutoff(self.cutoff, hypers["cutoff_width"])
         self.spread = self.cutoff / n  # standard deviation of the Gaussians
         # buffers follow the model to its device and precision, and into checkpoints
         self.register_buffer("centres", torch.linspace(0.0, self.cutoff, n))
-        # without biases the network of no neighbours is 0: a single atom has its baseline energy
+        # without biases, an atom without neighbours has exactly its baseline energy
         self.mix = torch.nn.Linear(self.n_types * n, width, bias=False)
         self.element = torch.nn.Linear(self.n_types, 2 * width, bias=False)
         self.hidden = torch.nn.Linear(2 * width, width, bias=False)
@@ -49,7 +49,8 @@ class Gaussians(MLIPModel):
         invariants = torch.cat([mixed[:, 0], mixed[:, 1:].square().sum(dim=1)], dim=1)
         own = torch.nn.functional.one_hot(graph.types, self.n_types).to(invariants.dtype)
         hidden = self.hidden(invariants * (1.0 + self.element(own)))
-        return self.last(torch.nn.functional.silu(hidden))[:, 0]
+        energies: Tensor = self.last(torch.nn.functional.silu(hidden))
+        return energies[:, 0]
 
     def head_modules(self) -> Dict[str, List[str]]:
         """Optional: the layers that fine-tuning of heads trains."""
@@ -57,7 +58,7 @@ class Gaussians(MLIPModel):
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """Optional: weights [width, n_types * ...] for more elements; the known ones stay."""
-        fresh = self.state_dict()[name].clone()
+        fresh: Tensor = self.state_dict()[name].clone()
         columns = fresh.reshape(len(fresh), self.n_types, -1)  # a view
         columns[:, places] = known.reshape(len(known), len(places), -1).to(fresh.dtype)
         return fresh

@@ -1,5 +1,7 @@
 """Numbers that stay in float64 whatever precision the network takes."""
 
+from typing import Callable, Self
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ class ExactTable(torch.nn.Module):
         super().__init__()
         self.register_buffer("values", values.to(torch.float64))
 
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         exact = self.values
         super()._apply(fn, recurse)
         self.values = exact.to(self.values.device)

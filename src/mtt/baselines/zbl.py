@@ -7,7 +7,7 @@ from ase.data import covalent_radii
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
-from mtt.baselines.units import factor
+from mtt.baselines.unit_factor import factor
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph
 

@@ -1,4 +1,4 @@
-"""What ``mtt check`` does: finds out what a target is, checks it, and tells what came of it."""
+"""What ``mtt check`` does: finds out what a target is, checks it, and reports the result."""
 
 from mtt.checking.run import Result, check_target, place
 from mtt.checking.select import Selection, refuse_for_architectures, refuse_for_options, select

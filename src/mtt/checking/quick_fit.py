@@ -110,7 +110,7 @@ def _predictions(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What the training tells is not about the data."""
+    """What the training reports is not about the data."""
     log = logging.getLogger("mtt")
     before = log.level
     log.setLevel(logging.ERROR)

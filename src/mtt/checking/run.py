@@ -1,4 +1,4 @@
-"""Checks one target; what is wrong with it is a result, not an error."""
+"""Checks one target; problems of the target are a result, not an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Report = Callable[[Outcome], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one target.
+    """The result for one target.
 
     :param outcomes: of the checks of an architecture, in their order.
     :param problems: why it cannot be checked at all; of options all that is wrong.
@@ -42,7 +42,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Nothing failed and nothing is wrong; what is suspicious is for the user to judge."""
+        """Nothing failed and nothing is wrong; suspicious findings are for the user to judge."""
         failed = any(one.status == "failed" for one in self.outcomes)
         wrong = any(one.severity == "wrong" for one in self.findings)
         return not (self.problems or failed or wrong)
@@ -57,7 +57,7 @@ def check_target(
     """Check an architecture by the conformance suite; options as a dry run does, and their data.
 
     :param report: called with each outcome of a check as soon as there is one.
-    :param listeners: told what a training of the options tells before it begins.
+    :param listeners: get the events that a training of the options reports before it begins.
     """
     start = time.perf_counter()
     outcomes: Sequence[Outcome] = ()

@@ -1,4 +1,4 @@
-"""What can be checked: an architecture, by its folder or its name, and an options file."""
+"""Targets of ``mtt check``: an architecture, by its folder or name, or an options file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODELS = (".ckpt", ".pt", ".zip")
 
 @dataclass(frozen=True)
 class Target:
-    """Something to check, as it was found; nothing of it is imported or read yet.
+    """A target as it was found; nothing of it is imported or read yet.
 
     :param text: what the user wrote.
     :param architecture: of an architecture; None of an options file.
@@ -36,7 +36,7 @@ class Target:
 
 
 def find_targets(texts: Sequence[str], architectures: Sequence[Path] = ()) -> list[Target]:
-    """What each of ``texts`` is.
+    """The target of each of ``texts``.
 
     :param architectures: folders of architectures outside of the package, for names.
     :raises ArchitectureError: everything that is neither.
@@ -85,7 +85,7 @@ def _file(text: str, path: Path) -> Target:
 
 
 def _no_architecture(text: str, path: Path) -> ArchitectureError:
-    """Why a path is no target."""
+    """Why a path is not a target."""
     if not path.is_dir():
         near = [item.name for item in path.parent.glob("*")]
         hint = did_you_mean(path.name, near)

@@ -12,7 +12,7 @@ from mtt.checkpoint.retain import (
     runs_in,
     write_last,
 )
-from mtt.checkpoint.upgrade import upgrade, upgrade_steps
+from mtt.checkpoint.upgrade import upgrade, upgrade_by_folder, upgrade_steps
 from mtt.checkpoint.write import write
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "read_archive",
     "runs_in",
     "upgrade",
+    "upgrade_by_folder",
     "upgrade_steps",
     "verify",
     "write",

@@ -1,7 +1,7 @@
 """The light archive: the weights of a model and what rebuilds it, as JSON and plain bytes.
 
 A zip file of uncompressed members. ``model.json`` holds format, version and the checkpoint in
-the form of :mod:`mtt.checkpoint.plain`; each tensor is a member of its own, values in C order,
+the form of :mod:`mtt.checkpoint.plain`; each tensor is a separate member, values in C order,
 little-endian, so that any program with a zip and a JSON reader can read it. The same content
 gives the same bytes. zip keeps a CRC-32 of every member, which safetensors would not; nested
 values need JSON beside the tensors in any case.
@@ -88,7 +88,7 @@ def write_archive(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
 def read_archive(path: str | Path) -> dict[str, Any]:
     """The checkpoint in the archive ``path``, with its tensors on the CPU.
 
-    Besides what was written it holds ``mtt_version`` of the writer and ``archive_version``.
+    In addition to what was written it holds ``mtt_version`` of the writer and ``archive_version``.
     Every checksum is verified. Nothing in the file decides how much memory is taken but its
     own size: members are not compressed, do not overlap, and are as long as dtype and shape
     say.
@@ -195,7 +195,7 @@ def _content(
     except _MALFORMED as error:
         raise _wrong(f"was altered: {type(error).__name__}: {error}", path) from error
     if members:
-        raise _wrong(f"was altered: it holds {', '.join(members)} besides its model", path)
+        raise _wrong(f"was altered: it holds {', '.join(members)} in addition to its model", path)
     keys = {ARCHITECTURE: str, MODEL_VERSION: int}
     for key, kind in keys.items():
         if not isinstance(content, dict) or type(content.get(key)) is not kind:
@@ -205,7 +205,7 @@ def _content(
 
 
 def _not_json(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _wrong(what: str, path: Path) -> CheckpointError:

@@ -23,11 +23,11 @@ from mtt.errors import CheckpointError
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What stands in ``path``, a checkpoint, an archive or an exported model, as JSON has it.
+    """The content of ``path``, a checkpoint, an archive or an exported model, as JSON values.
 
     Always there are ``file``, ``bytes``, ``kind`` (``"checkpoint"``, ``"archive"``,
     ``"exported model"``, or ``"unknown"`` of one cut short) and ``problem``, None for a sound
-    file. Of a damaged one, what can still be trusted is told. No program is loaded: of an
+    file. For a damaged one, what can still be trusted is reported. No program is loaded: of an
     exported model, the texts are read that metatomic wrote into it.
 
     :raises CheckpointError: the file is missing, or none of the three.
@@ -56,7 +56,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def metric_of(checkpoint: Mapping[str, Any]) -> str | None:
-    """The name of what the best epoch of a checkpoint is the best in; None: it does not say."""
+    """The name of the metric of the best epoch of a checkpoint; None if it is not stored."""
     training, state = checkpoint.get(keys.TRAIN_HYPERS), checkpoint.get(keys.TRAINER_STATE)
     chosen = training.get("best_model_metric") if isinstance(training, Mapping) else None
     if checkpoint.get(keys.BEST_EPOCH) is None or not isinstance(chosen, str):
@@ -76,7 +76,7 @@ def _kind(names: list[str]) -> str:
 def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
     info = _mapping(content.get(keys.DATASET_INFO))
     epoch, step = keys.progress(content)
-    told = {
+    described = {
         "architecture": content.get(keys.ARCHITECTURE),
         "mtt_version": content.get(keys.MTT_VERSION),
         "format_version": content.get(keys.FORMAT, content.get(keys.ARCHIVE)),
@@ -96,7 +96,7 @@ def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": _mapping(content.get(keys.METADATA)),
         "provenance": _mapping(content.get(keys.PROVENANCE)),
     }
-    return {key: _plain(value) for key, value in told.items()}
+    return {key: _plain(value) for key, value in described.items()}
 
 
 def _what_is_left(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What an exported model says of itself, read without loading its program.
+"""The metadata of an exported model, read without loading its program.
 
-Loading TorchScript can run what stands in it. metatomic writes what a model is as JSON beside
+Loading TorchScript can execute code from the file. metatomic writes what a model is as JSON beside
 the program, and into it as texts; those are found by reading opcodes, which runs nothing.
 """
 
@@ -38,18 +38,18 @@ def describe_exported(path: Path) -> dict[str, Any]:
                     where=str(path),
                 )
             metadata = json.loads(archive.read(members["extra/model-metadata"]))
-            told: dict[str, Any] = {
+            read: dict[str, Any] = {
                 "metadata": {key: metadata.get(key) for key in _METADATA},
                 "export": _export_record(archive, members),
             }
             stored = list(_stored(archive.read(members["data.pkl"])))
         capabilities = _capabilities(stored)
     except _MALFORMED as error:
-        what = f"was altered: it is no exported model ({type(error).__name__}: {error})"
+        what = f"was altered: it is not an exported model ({type(error).__name__}: {error})"
         raise CheckpointError(what, where=str(path)) from error
     if capabilities is None:
-        told["problem"] = "holds no capabilities where metatomic writes them"
-    return {**told, "capabilities": capabilities}
+        read["problem"] = "holds no capabilities where metatomic writes them"
+    return {**read, "capabilities": capabilities}
 
 
 def _export_record(archive: zipfile.ZipFile, members: dict[str, str]) -> dict[str, Any]:

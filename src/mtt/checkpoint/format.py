@@ -1,7 +1,7 @@
-"""The format of a checkpoint: its keys, and the values that may stand in it.
+"""The format of a checkpoint: its keys, and the values that it may hold.
 
 Needed are ``model_ckpt_version`` and ``architecture_name``; the platform's own trainer writes
-all of the keys below. What they hold is told in ``docs/src/checkpoints.md``.
+all of the keys below. ``docs/src/checkpoints.md`` describes their content.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a file is that was given as a checkpoint, told from its first bytes."""
+"""What a file is that was given as a checkpoint, recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ZIP_ERRORS: tuple[type[Exception], ...] = (
     ValueError,
     OverflowError,
 )
-"""What ``zipfile`` raises of a damaged file."""
+"""Errors that ``zipfile`` raises for a damaged file."""
 
 MAX_PROGRAM = 256 * 2**20
 """Bytes that the compressed members of an exported model may become: its code, in text."""
@@ -77,7 +77,7 @@ def check_path(path: str | Path) -> Path:
 def refuse_unless_zip(file: IO[bytes], path: Path) -> None:
     """Checkpoints and exported models are zip archives; say what anything else is.
 
-    :raises CheckpointError: ``file`` is no zip archive.
+    :raises CheckpointError: ``file`` is not a zip archive.
     """
     file.seek(0)
     head = file.read(4096)
@@ -114,7 +114,7 @@ def wrong_members(archive: zipfile.ZipFile, size: int, *, program: bool = False)
 
 
 def names_in(path: str | Path) -> list[str]:
-    """Members of a zip file; none of what is no zip file or damaged, which reading tells."""
+    """Members of a zip file; none if it is damaged or not a zip file, which reading reports."""
     try:
         if not os.path.isfile(path):  # a pipe would be waited for
             return []

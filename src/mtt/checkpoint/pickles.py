@@ -1,4 +1,4 @@
-"""The pickle in a torch file, looked at before it is loaded: a small one can become huge.
+"""The pickle in a torch file, inspected before it is loaded: a small one can become huge.
 
 torch's safe loader runs no code of the file, but calls ``bytearray(10**12)`` or encodes an
 encoded text once more where a file says so, and knows values that hold themselves.
@@ -16,7 +16,7 @@ MAX_DEPTH = 200
 """Levels of values in each other; torch's own pickles have ten."""
 
 SLACK = 2**17
-"""Values, and bytes, that may come on top of ten times the size of the pickle."""
+"""Values, and bytes, that are allowed on top of ten times the size of the pickle."""
 
 SHOWN = 2**28
 """Bytes that expanded tensors, which repeat what they store, may show."""
@@ -31,11 +31,11 @@ class _Bytes(NamedTuple):
 
 
 def wrong_calls(pickle: bytes) -> str:
-    """What in ``pickle`` asks for memory without end; empty if nothing does.
+    """The part of ``pickle`` that requests unbounded memory; empty if there is none.
 
     Follows the opcodes that torch's safe loader knows and calls nothing.
 
-    :raises ValueError: it is no pickle; also IndexError, KeyError, AttributeError, TypeError.
+    :raises ValueError: it is not a pickle; also IndexError, KeyError, AttributeError, TypeError.
     """
     stack: list[Any] = []
     marked: list[list[Any]] = []
@@ -90,7 +90,7 @@ def _pushed(opcode: str, argument: Any, memo: Mapping[int, Any]) -> Any:
 
 
 def _made_by(called: Any, arguments: Any) -> _Bytes | None:
-    """The size of what a call makes of its arguments; None where nobody writes such a call."""
+    """The size of what a call makes of its arguments; None if torch never writes such a call."""
     name = called.name.rpartition(".")[2]
     if name == "encode":  # of bytes, as the second protocol of pickles writes them
         fits = len(arguments) == 2 and isinstance(arguments[0], str) and arguments[1] == "latin1"
@@ -126,7 +126,7 @@ def wrong_content(value: Any, pickle_size: int) -> str:
             inner = list(item)
         elif isinstance(item, torch.Tensor):
             if item.is_meta or item.is_nested:
-                return "holds a tensor without values of its own"
+                return "holds a tensor without values"
             shown += _repeated(item)
         left -= len(inner)
         if left < 0 or depth > MAX_DEPTH:

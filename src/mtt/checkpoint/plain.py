@@ -1,6 +1,6 @@
 """The content of a checkpoint as JSON and a list of tensors, and back, without any loss.
 
-JSON knows null, true, numbers, texts, lists and objects with texts as keys; those stand for
+JSON knows null, true, numbers, texts, lists and objects with texts as keys; those represent
 themselves. Every other value is an object of one entry whose name begins with ``$``::
 
     {"$tensor": {"dtype": "float64", "shape": [3, 2], "member": "tensors/0"}}

@@ -1,4 +1,4 @@
-"""Reading a checkpoint: verified by its checksums, and without running what stands in it."""
+"""Reading a checkpoint: verified by its checksums, and without executing anything from it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _DAMAGED = "take another checkpoint of the run, or an older copy of the file"
 def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]:
     """The checkpoint in ``path``, with its tensors on the CPU.
 
-    :param architecture: name to assume for a file that holds none (a trainer of its own may
-        write the model's checkpoint as it is); without it such a file is refused.
+    :param architecture: name to assume for a file that holds none (an architecture's own trainer
+        may write the model's checkpoint as it is); without it such a file is refused.
     :raises CheckpointError: the file is missing, damaged, unsafe, written by a newer ``mtt``,
         or something else than a checkpoint; the message says which.
     """
@@ -141,9 +141,9 @@ def _load(file: IO[bytes] | Path, pickle: bytes, path: Path) -> Any:
     try:
         wrong = wrong_calls(pickle)
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        wrong = f"is no pickle ({error})"
+        wrong = f"is not a pickle ({error})"
     if wrong:
-        raise CheckpointError(f"holds what is no checkpoint: it {wrong}", where=str(path))
+        raise CheckpointError(f"is not a valid checkpoint: it {wrong}", where=str(path))
     if not isinstance(file, Path):
         file.seek(0)
     try:
@@ -159,17 +159,17 @@ def _load(file: IO[bytes] | Path, pickle: bytes, path: Path) -> Any:
             ) from error
         # its checksums are right: it was written like this
         raise CheckpointError(
-            f"holds what is no checkpoint ({str(error).partition(chr(10))[0]})", where=str(path)
+            f"is not a valid checkpoint ({str(error).partition(chr(10))[0]})", where=str(path)
         ) from error
     wrong = wrong_content(content, len(pickle))
     if wrong:
-        raise CheckpointError(f"holds what is no checkpoint: it {wrong}", where=str(path))
+        raise CheckpointError(f"is not a valid checkpoint: it {wrong}", where=str(path))
     return content
 
 
 def _foreign_objects(path: Path) -> list[str]:
     """Names of what the safe loader refused, read without loading anything."""
-    with contextlib.suppress(Exception):  # of malformed content no name can be told
+    with contextlib.suppress(Exception):  # malformed content has no readable name
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     return []
 

@@ -1,4 +1,4 @@
-"""Which checkpoints are kept, and which one a restart takes."""
+"""Which checkpoints are kept, and which one a restart uses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def newest_valid(folder: str | Path) -> Newest:
     """The ``.ckpt`` of ``folder`` that came furthest, by the epoch and step stored inside.
 
     The time of a file says nothing: it changes when a run is copied. Files that are not
-    valid checkpoints are passed over and told. Of equals, ``last.ckpt`` is taken.
+    valid checkpoints are skipped and reported. Of equals, ``last.ckpt`` is taken.
     """
     return _newest(Path(folder).glob("*.ckpt"))
 

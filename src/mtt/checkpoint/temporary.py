@@ -52,7 +52,7 @@ def remove_abandoned(folder: Path, suffix: str = ".tmp") -> None:
 def replace_text(path: Path, text: str) -> None:
     """Replace the small file by ``text``, in one step.
 
-    :raises OSError: it cannot be written; what stood there is untouched.
+    :raises OSError: it cannot be written; an existing file is untouched.
     """
     # always the same name: the next one writes over what a killed process left
     temporary = path.with_name(f".{path.name}.tmp")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,6 +82,22 @@ def upgrade_steps(
             )
         checkpoint = {**step(checkpoint), key: version + 1}
     return checkpoint
+
+
+def upgrade_by_folder(
+    checkpoint: dict[str, Any], kind: Kind, owner: type[ModelInterface | TrainerInterface]
+) -> dict[str, Any]:
+    """:func:`upgrade_steps` up to the version of ``owner``, by the steps of its folder."""
+    version = owner.__checkpoint_version__
+    return upgrade_steps(checkpoint, kind, version, folder_steps(owner))
+
+
+def folder_steps(owner: type) -> Mapping[str, Any]:
+    """Functions of ``upgrade.py`` beside the module of ``owner``, if there is such a file."""
+    package = owner.__module__.rpartition(".")[0]
+    if not package or find_spec(f"{package}.upgrade") is None:
+        return {}
+    return vars(import_module(f"{package}.upgrade"))
 
 
 def _upgrade_part(

@@ -1,4 +1,4 @@
-"""Writing a checkpoint: whole, verified and in place, or not at all."""
+"""Writing a checkpoint: complete, verified and in place, or not at all."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from mtt.errors import CheckpointError, Problem
 def write(
     path: str | Path, checkpoint: Mapping[str, Any], *, keep: str | Path | None = None
 ) -> None:
-    """Write ``checkpoint`` to ``path``, in one step for everyone who looks.
+    """Write ``checkpoint`` to ``path``, in one step for every other process.
 
     It goes to a temporary file in the same folder, onto the disk (fsync), is read back and
     compared, and only then takes its name. At every moment ``path`` is a whole checkpoint,
     the old one or the new one. ``format_version`` and ``mtt_version`` are added.
 
     :param checkpoint: tensors and plain types only, with ``"model_ckpt_version"``.
-    :param keep: what stood at ``path`` moves here, just before.
-    :raises CheckpointError: it cannot be written; what stood at ``path`` is untouched.
+    :param keep: an existing file at ``path`` is moved here just before.
+    :raises CheckpointError: it cannot be written; an existing file at ``path`` is untouched.
     """
     # a link stays a link: the file it points to is replaced
     path = Path(os.path.realpath(path))
@@ -91,7 +91,7 @@ def _save(content: dict[str, Any], file: IO[bytes], path: Path) -> None:
 
 
 def _read_back(content: dict[str, Any], file: IO[bytes], temporary: Path, path: Path) -> None:
-    """What cannot be read is no checkpoint; the time to know is now."""
+    """A file that cannot be read is not a checkpoint, and this is the time to find out."""
     try:
         verify_archive(file, temporary)
         again = torch.load(temporary, weights_only=True, map_location="cpu", mmap=True)
@@ -109,7 +109,7 @@ def _read_back(content: dict[str, Any], file: IO[bytes], temporary: Path, path: 
 
 
 def _os_error(error: BaseException | None) -> OSError | None:
-    """The operating system's refusal, which torch buries under an error of its own."""
+    """The operating system's refusal, which torch hides behind another error."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error

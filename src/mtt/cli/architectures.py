@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @arguments.architectures
 def command(name: str | None, architectures: tuple[Path, ...]) -> None:
-    """List the architectures that are found, or tell all of NAME: what it can, its options."""
+    """List all architectures, or describe NAME: its abilities and options."""
     from mtt import registry
 
     if name is None:

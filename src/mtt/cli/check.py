@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     "--only",
     multiple=True,
     metavar="PATTERN",
-    help="Run the checks with this in their names (* stands for any text).",
+    help="Run the checks whose names contain this (* matches any text).",
 )
 @click.option(
     "--hypers",
     multiple=True,
     metavar="FILE|KEY=VALUE",
-    help="Options of the model, laid over the defaults; small models are checked faster.",
+    help="Options of the model that override the defaults; small models are checked faster.",
 )
 @arguments.overrides
 @click.option(
@@ -73,7 +73,7 @@ def command(
 
 
 def _shown(target: Target, selection: Selection) -> Result:
-    """Check one target, and show what comes of it as it comes."""
+    """Check one target, and show the results as they come."""
     from mtt import checking
 
     render_checks.heading(target)

@@ -11,7 +11,7 @@ from mtt.cli import render
 
 @click.group("data")
 def command() -> None:
-    """Look at data files, and pack large ones."""
+    """Describe data files, and pack large ones."""
 
 
 _key = click.option(

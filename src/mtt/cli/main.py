@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
 
 
 def show_completion(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    """Print where the completion is, and leave."""
+    """Print the path of the completion script, and exit."""
     if wanted:
         from mtt.cli import render
 
@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
 
     debug = "--debug" in arguments
     try:
-        with watch_signals(tell=render.at_once), bars():
+        with watch_signals(report=render.at_once), bars():
             return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
     except Stopped as stop:
         render.plain(str(stop))

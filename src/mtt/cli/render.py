@@ -1,4 +1,4 @@
-"""All that the command line prints. On a terminal with colours and progress, else plain."""
+"""Everything that the command line prints: with colours and progress on a terminal, else plain."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plain(text: str) -> None:
 
 
 def begin(what: str, *, logged: bool = False) -> None:
-    """A first line, before anything is imported that takes seconds.
+    """A first line, before imports that take seconds.
 
     :param logged: on standard output, as all that is logged; else on standard error, and only
         where that is a terminal.
@@ -70,7 +70,7 @@ def at_once(text: str) -> None:
 
 
 def done(message: str) -> None:
-    """What a command has to say, on standard output."""
+    """The result of a command, on standard output."""
     click.echo(message)
 
 
@@ -109,7 +109,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def number(value: float) -> str:
-    """Four significant digits, never in a form that hides a small number."""
+    """Four significant digits, so that small numbers stay visible."""
     return f"{value:.4g}"
 
 
@@ -171,7 +171,7 @@ class _Display:
 
 
 def statistics(name: str, values: Statistics) -> None:
-    """What a data set holds: one row per kind of label."""
+    """Statistics of a data set: one row per kind of label."""
     least, mean, most = values.atoms_per_structure
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"
@@ -207,7 +207,7 @@ def errors(name: str, report: Report) -> None:
 
 
 def evaluation(sets: Sequence[EvaluatedSet]) -> None:
-    """What ``mtt eval`` found, and where it wrote it."""
+    """The errors that ``mtt eval`` found, and the file that it wrote."""
     for one in sets:
         if one.report.rows:
             errors(one.name, one.report)
@@ -221,7 +221,7 @@ def evaluation(sets: Sequence[EvaluatedSet]) -> None:
 
 
 def architectures(found: Iterable[Found]) -> None:
-    """All architectures: what they are, what may be expected of them, where they stand."""
+    """All architectures: what they are, their states, and their places."""
     for one in found:
         done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
         done(f"{'':<28} {'':<13} {one.folder}")
@@ -246,7 +246,7 @@ def _cell(value: Any) -> str:
 
 
 class _Console(logging.Handler):
-    """Log records as plain lines; warnings say that they are one."""
+    """Log records as plain lines; warnings are marked."""
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
@@ -276,7 +276,7 @@ _shared: list[Any] = []
 
 
 def rich_console() -> Any:
-    """One rich console for everything, so that log lines stand above the progress."""
+    """One rich console for everything, so that log lines are above the progress."""
     if not _shared:
         from rich.console import Console
 

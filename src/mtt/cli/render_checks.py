@@ -1,4 +1,4 @@
-"""What ``mtt check`` prints: results as they come, what failures mean, a summary; or JSON."""
+"""Output of ``mtt check``: results as they come, the meaning of failures, a summary; or JSON."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Progress:
             self.status.start()
 
     def __call__(self, outcome: Outcome) -> None:
-        """One line, and more where there is something to say."""
+        """One line, and details of a failure."""
         _print(_row(outcome, self.name))
         for renderable in _details(outcome, self.architecture):
             _print(renderable)
@@ -84,7 +84,7 @@ def heading(target: Target) -> None:
 
 
 def result(one: Result) -> None:
-    """What came of one target: counts, or what is wrong with it."""
+    """The result for one target: counts, or its problems."""
     from rich.text import Text
 
     for i, problem in enumerate(one.problems):
@@ -109,7 +109,7 @@ def result(one: Result) -> None:
 
 @contextmanager
 def standard_output_is_json() -> Iterator[None]:
-    """All else that is told goes to standard error while the block runs."""
+    """All other output goes to standard error while the block runs."""
     console = render.rich_console()
     before, console.stderr = console.stderr, True
     try:
@@ -160,7 +160,7 @@ def _check_data(outcome: Outcome, folder: Path) -> dict[str, Any]:
 
 
 def _row(outcome: Outcome, name_width: int) -> RenderableType:
-    """The promise, what came of it, how long it took."""
+    """The promise, the outcome, the time."""
     from rich.table import Table
     from rich.text import Text
 
@@ -226,7 +226,7 @@ def _seconds(value: float) -> str:
 
 
 def _short(folder: Path) -> str:
-    """Relative to the working folder, if it lies below."""
+    """Relative to the working folder, if it is below it."""
     from pathlib import Path
 
     here = Path.cwd()

@@ -11,7 +11,7 @@ _COLUMNS = ("run", "options", "architecture", "state", "epoch", "best")
 
 
 def runs(found: Mapping[str, Any]) -> None:
-    """One line for each run, the oldest first; below it what is wrong with it.
+    """One line for each run, the oldest first, followed by its problems.
 
     :param found: what :func:`mtt.workflows.show.show` says of a folder of runs.
     """

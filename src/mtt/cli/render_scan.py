@@ -1,4 +1,4 @@
-"""What ``mtt check`` prints of the data of an options file: a table of findings; or JSON."""
+"""Output of ``mtt check`` for the data of an options file: a table of findings; or JSON."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _NAMED = 5  # frames of a place
 
 
 def findings(found: Sequence[Finding]) -> None:
-    """The table, what is in order below it, and how many there are of each kind."""
+    """The table, what is in order below it, and the number of findings of each kind."""
     from rich.text import Text
 
     console = render.rich_console()
-    told = [one for one in found if one.severity != "fine"]
+    shown = [one for one in found if one.severity != "fine"]
     fine = [one for one in found if one.severity == "fine"]
-    if told:
-        console.print(_table(told, min(int(console.width), _WIDEST)), highlight=False)
+    if shown:
+        console.print(_table(shown, min(int(console.width), _WIDEST)), highlight=False)
     for one in fine:
         files = ", ".join(dict.fromkeys(_short(place.file) for place in one.places))
         line = Text.assemble(("fine", STYLES["fine"]), f"  {one.what}", (f" ({files})", "dim"))
         console.print(line, highlight=False)
-    console.print(Text.assemble("\nthe data: ", *_counts(told)), highlight=False)
+    console.print(Text.assemble("\nthe data: ", *_counts(shown)), highlight=False)
 
 
 def data(one: Finding) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def data(one: Finding) -> dict[str, Any]:
     }
 
 
-def _table(told: Sequence[Finding], width: int) -> Table:
+def _table(shown: Sequence[Finding], width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -64,7 +64,7 @@ def _table(told: Sequence[Finding], width: int) -> Table:
     table.add_column("", width=10)
     table.add_column("what was found, and what to do", ratio=5, overflow="fold")
     table.add_column("where", ratio=3, overflow="fold")
-    for i, one in enumerate(told):
+    for i, one in enumerate(shown):
         what = Text.assemble(one.what, (_number(one), "bold"))
         if one.advice:
             what.append(f"\n→ {one.advice}", "dim")
@@ -72,9 +72,9 @@ def _table(told: Sequence[Finding], width: int) -> Table:
             Text(one.severity, STYLES[one.severity]),
             what,
             Text("\n".join(map(_place, one.places))),
-            end_section=i == len(told) - 1,
+            end_section=i == len(shown) - 1,
         )
-        if i < len(told) - 1:
+        if i < len(shown) - 1:
             table.add_row()
     return table
 
@@ -98,20 +98,20 @@ def _place(place: Place) -> str:
 
 
 def _short(file: str) -> str:
-    """Relative to the working folder, if it lies below."""
+    """Relative to the working folder, if it is below it."""
     from pathlib import Path
 
     here, path = Path.cwd(), Path(file)
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _counts(told: Sequence[Finding]) -> Iterator[str | Text]:
+def _counts(shown: Sequence[Finding]) -> Iterator[str | Text]:
     from rich.text import Text
 
-    if not told:
+    if not shown:
         yield Text("nothing was found", STYLES["fine"])
     for i, (severity, style) in enumerate(STYLES.items()):
-        n = sum(one.severity == severity for one in told)
+        n = sum(one.severity == severity for one in shown)
         if n:
             words = severity if severity in ("wrong", "suspicious") or n == 1 else f"{severity}s"
-            yield Text(f"{', ' if i and told[0].severity != severity else ''}{n} {words}", style)
+            yield Text(f"{', ' if i and shown[0].severity != severity else ''}{n} {words}", style)

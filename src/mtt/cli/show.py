@@ -14,7 +14,7 @@ from mtt.cli import arguments, render, render_runs
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @arguments.architectures
 def command(file: Path, as_json: bool, architectures: tuple[Path, ...]) -> None:
-    """Say what FILE is: architecture, targets, epochs, errors, where it comes from.
+    """Describe FILE: architecture, targets, epochs, errors, origin.
 
     FILE is a checkpoint, an archive, an exported model, a packed data set, the folder of a run,
     a folder of runs (outputs), or an options file. Of a damaged one, what can still be read is

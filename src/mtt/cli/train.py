@@ -40,7 +40,7 @@ def command(
     debug: bool,
     architectures: tuple[Path, ...],
 ) -> None:
-    """Train a model as OPTIONS (a YAML file) says, export it, and evaluate it.
+    """Train a model by the YAML file OPTIONS, export it, and evaluate it.
 
     A restart takes every option from OPTIONS and -r, and lists those that differ from the run's. It
     does not remember -r, -o or --architectures: a run that is stopped prints the whole command that

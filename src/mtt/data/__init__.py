@@ -1,6 +1,6 @@
 """Files to data sets to batches.
 
-The public names are loaded on first use (PEP 562): whoever only wants to know what a data
+The public names are loaded on first use (PEP 562): code that only needs to know what a data
 set holds (``DatasetInfo``) does not wait for torch.
 """
 

@@ -41,7 +41,7 @@ def merge(datasets: Sequence[Dataset]) -> Dataset:
 
 
 def with_targets_of(dataset: Dataset, info: DatasetInfo) -> Dataset:
-    """A view with the targets and gradients of ``info`` besides its own, their labels NaN."""
+    """A view with the targets and gradients of ``info`` and its own; new labels are NaN."""
     targets = dict(dataset.info.targets)
     for name, target in info.targets.items():
         own = targets.get(name, target)

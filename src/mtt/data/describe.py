@@ -13,7 +13,7 @@ _PAIRS = "neighbors-"
 
 
 def describe_packed(folder: Path) -> dict[str, Any]:
-    """What stands in the packed data set ``folder``, as JSON has it.
+    """The content of the packed data set ``folder``, as JSON values.
 
     Always there are ``file``, ``bytes``, ``kind`` (``"packed data set"``) and ``problem``, None
     where the data and all neighbour lists can be used.
@@ -43,6 +43,6 @@ def _lists(columns: Columns, folder: Path) -> dict[str, int]:
         try:
             pairs = neighbor_lists(columns, float(cutoff))
         except ValueError as error:
-            raise DataError("is no folder of neighbour lists", where=str(path)) from error
+            raise DataError("is not a folder of neighbour lists", where=str(path)) from error
         counts[cutoff] = int(pairs.offsets[-1])
     return counts

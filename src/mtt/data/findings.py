@@ -1,4 +1,4 @@
-"""Mistakes found in many frames, told in few lines: counted, the first ones named."""
+"""Mistakes found in many frames, reported in few lines: counted, the first ones named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LISTED = 20  # mistakes listed per error
 class Findings:
     """Collects mistakes of one data set, by kind.
 
-    ``add`` takes one frame at a time; ``raise_if_any`` tells everything in one error.
+    ``add`` takes one frame at a time; ``raise_if_any`` reports everything in one error.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Findings:
         self._first.setdefault(kind, Problem(what + detail, frame.file, hint))
 
     def add_problems(self, problems: Sequence[Problem]) -> None:
-        """Mistakes that are not about single frames, each told once."""
+        """Mistakes that are not about single frames, each reported once."""
         self.problems += [problem for problem in problems if problem not in self.problems]
 
     def __bool__(self) -> bool:
@@ -75,13 +75,13 @@ def name_frames(frames: Sequence[int]) -> str:
 
 
 def listed(problems: Sequence[Problem]) -> list[Problem]:
-    """The first problems, and the number of those left out; the same one is told once."""
+    """The first problems, and the number of those left out; repeated ones are reported once."""
     alike: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         alike.setdefault((problem.what, problem.hint), []).append(problem)
-    told = []
+    reported = []
     for first, *others in alike.values():
         more = f" (and in {len(others)} more places)" if others else ""
-        told.append(first._replace(what=first.what + more))
-    rest = len(told) - _LISTED
-    return [*told[:_LISTED], *([Problem(f"and {rest} more like these")] if rest > 0 else [])]
+        reported.append(first._replace(what=first.what + more))
+    rest = len(reported) - _LISTED
+    return [*reported[:_LISTED], *([Problem(f"and {rest} more like these")] if rest > 0 else [])]

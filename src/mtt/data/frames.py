@@ -20,7 +20,7 @@ class FrameLabels(NamedTuple):
     gradient in the whole data set.
     """
 
-    values: Float  # [1, properties], or [n_atoms, properties] for a per-atom target
+    values: Float  # [1, *shape], or [n_atoms, *shape] for a per-atom target
     forces: Float | None = None  # [n_atoms, 3], minus the gradient by positions
     strain: Float | None = None  # [3, 3] volume times stress, minus the virial
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from mtt.data import kinds
+
+if TYPE_CHECKING:
+    from mtt.data.target_kind import TargetKind
 
 POSITIONS = "positions"
 STRAIN = "strain"
@@ -18,8 +23,8 @@ class TargetInfo:
         numbers are.
     :param unit: unit of the values (``"eV"``), or ``""`` where the user gave none.
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
-    :param kind: ``"scalar"``, the kind of tensor.
-    :param properties: number of values per sample.
+    :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.data.kinds`.
+    :param properties: number of values (scalars, vectors, ...) per sample.
     :param gradients: derivatives with labels: of ``"positions"`` (forces), ``"strain"`` (stress).
     :param strain_name: how the user names the strain derivative, ``"stress"`` or ``"virial"``.
     :param description: free text that travels to the exported model.
@@ -42,6 +47,28 @@ class TargetInfo:
         """The common case: an energy per structure, with its derivatives."""
         gradients = ((POSITIONS,) if forces else ()) + ((STRAIN,) if stress else ())
         return cls(quantity="energy", unit=unit, gradients=gradients)
+
+    @property
+    def of_kind(self) -> TargetKind:
+        """What :attr:`kind` names.
+
+        :raises DataError: no such kind is found.
+        """
+        return kinds.of(self.kind)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(*components, properties)``, the shape of one sample: ``(1,)`` of an energy."""
+        return self.of_kind.shape(self.properties)
+
+    @property
+    def invariant_columns(self) -> list[int]:
+        """Which numbers of a sample, flattened, do not turn with the structure: all of a scalar.
+
+        Those that elements may explain, by a composition.
+        """
+        p = self.properties
+        return [place * p + i for place in self.of_kind.invariants for i in range(p)]
 
     @property
     def has_forces(self) -> bool:
@@ -136,4 +163,4 @@ class DatasetInfo:
 
 def _check_type(key: str, value: Any, kind: type) -> None:
     if type(value) is not kind:
-        raise TypeError(f"{key}: {value!r} is no {kind.__name__}")
+        raise TypeError(f"{key}: {value!r} is not of type {kind.__name__}")

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 GIB = 2**30
 
-# what torch, CUDA's libraries and the C++ runtime say; only some have a type of their own
+# what torch, CUDA's libraries and the C++ runtime say; only some have their own type
 _SIGNS = (
     *("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory"),
     *("CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED", "bad_alloc"),

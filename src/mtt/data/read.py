@@ -27,7 +27,7 @@ from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 def read_frames(options: DatasetOptions) -> FrameSet:
     """The structures and labels of one data set, checked.
 
-    Labels may stand in other files than the structures; those must hold the same structures in
+    Labels may be in other files than the structures; those must hold the same structures in
     the same order. ``indices`` count frames of the files.
 
     :raises DataError: collects all mistakes, with file, frames, key and the keys that exist.

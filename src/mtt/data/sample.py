@@ -14,15 +14,14 @@ from torch import Tensor
 from mtt.data.info import TargetInfo
 from mtt.data.storage.columns import Columns
 from mtt.data.storage.pairs import Pairs
+from mtt.data.target_kind import Axis
 from mtt.graph import Target
 
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
 _XYZ, _XYZ_1, _XYZ_2 = (
     Labels(name, torch.arange(3).reshape(3, 1)) for name in ("xyz", "xyz_1", "xyz_2")
 )
-_DISTANCE, _ONE_BLOCK, _ONE_SAMPLE = (
-    Labels(name, torch.tensor([[0]])) for name in ("distance", "_", "sample")
-)
+_DISTANCE, _ONE_SAMPLE = (Labels(name, torch.tensor([[0]])) for name in ("distance", "sample"))
 
 
 class Sample(Mapping[str, TensorMap]):
@@ -96,7 +95,8 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
 def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> TensorMap:
     """The labels of one structure.
 
-    Values have samples ``system`` (and ``atom``); gradients are those of the energy:
+    Values have samples ``system`` (and ``atom``) and the blocks of their kind; gradients are those
+    of the energy:
     ``positions`` is minus the forces, ``strain`` as in :class:`mtt.graph.Target`.
 
     :param structure: number of the structure in its data set, the label ``system``.
@@ -108,7 +108,13 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
     else:
         samples = Labels("system", torch.tensor([[structure]]))
     properties = Labels(_property(name, info), torch.arange(info.properties).reshape(-1, 1))
-    block = TensorBlock(labels.values, samples, [], properties)
+    kind = info.of_kind
+    parts = zip(kind.split(labels.values), kind.blocks, strict=True)
+    blocks = [
+        TensorBlock(part, samples, [_axis(axis) for axis in own.axes], properties)
+        for part, own in parts
+    ]
+    block = blocks[0]
     if labels.forces is not None:
         n_atoms = len(labels.forces)
         atoms = torch.tensor([0, structure, 0]).repeat(n_atoms, 1)
@@ -132,7 +138,12 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
                 properties,
             ),
         )
-    return TensorMap(_ONE_BLOCK, [block])
+    keys = torch.tensor([own.key for own in kind.blocks])
+    return TensorMap(Labels(list(kind.key_names), keys), blocks)
+
+
+def _axis(axis: Axis) -> Labels:
+    return Labels(axis.name, torch.tensor(axis.labels).reshape(-1, 1))
 
 
 def _property(name: str, info: TargetInfo) -> str:

@@ -17,7 +17,7 @@ from mtt.data.geometry.extents import beyond, complete_cells, measure
 CLOSEST = 1e-3  # closer atoms are the same atom twice, whatever the length unit
 _FLATTEST = 1e-6  # volume over product of the vectors' lengths
 _CHUNK = 100_000  # atoms looked at together
-_DIRECTION = np.array([0.5390, 0.6180, 0.5723])  # no lattice plane stands across it
+_DIRECTION = np.array([0.5390, 0.6180, 0.5723])  # not normal to any lattice plane
 
 
 class Coincidence(NamedTuple):
@@ -104,7 +104,7 @@ def coincident_atoms(frames: Sequence[RawFrame]) -> Iterator[Coincidence]:
     """The closest pair of each frame that has one closer than :data:`CLOSEST`.
 
     Periodic images count. Structures must have atoms, finite positions and sane cells. Works
-    on many structures at once: atoms are sorted along one direction, so that candidates stand
+    on many structures at once: atoms are sorted along one direction, so that candidates are
     next to one another.
     """
     start = 0

@@ -19,7 +19,7 @@ import numpy as np
 from mtt.errors import DataError, Problem
 
 Part = float | Sequence[int] | None
-"""A fraction, indices of structures, or None for a part that has data of its own."""
+"""A fraction, indices of structures, or None for a part with separate data."""
 
 _SHOWN = 6  # sizes of data sets in a message
 

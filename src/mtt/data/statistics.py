@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers: told before training."""
+"""Statistics of a data set, reported before training."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _rows(dataset: Labelled, name: str, info: TargetInfo) -> list[Row]:
     target, length = dataset.target(name), dataset.info.length_unit
     values = target.values
     rows = [
-        _row(name if info.properties == 1 else f"{name}[{p}]", info.unit, values[:, p : p + 1])
+        _row(name if info.properties == 1 else f"{name}[{p}]", info.unit, values[..., p : p + 1])
         for p in range(info.properties)
     ]
     if info.is_energy and info.properties == 1:

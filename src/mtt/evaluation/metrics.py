@@ -3,11 +3,12 @@
 Root mean squared (RMSE) and mean absolute errors (MAE) are quotients of sums over all
 labelled components, and the largest error (MaxAE) is the largest of those of the batches. Only
 the sums and maxima are kept, in float64 on the device of the predictions. What is scored, and
-under which names, stands in :mod:`mtt.evaluation.quantities`.
+under which names, is defined in :mod:`mtt.evaluation.quantities`.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ from mtt.evaluation.sums import (
     whole,
 )
 from mtt.graph import Target
+from mtt.ranks import Ranks
 
 
 class Metric(NamedTuple):
@@ -57,15 +59,11 @@ class Errors:
     sums: Tensor
     """[n_quantities, 3] float64: sum of squares, sum of absolute values, count.
 
-    Of a cosine the second one is the sum of the cosines. The errors over several processes
-    are those of the sum of their ``sums`` (``torch.distributed.all_reduce(errors.sums)``).
+    Of a cosine the second one is the sum of the cosines.
     """
 
     maxima: Tensor
-    """[n_quantities] float64, largest absolute error; empty unless ``extended``.
-
-    Those of several processes are merged by ``all_reduce(errors.maxima, op=ReduceOp.MAX)``.
-    """
+    """[n_quantities] float64, largest absolute error; empty unless ``extended``."""
 
     def __init__(
         self, dataset_info: DatasetInfo, *, totals: bool = False, extended: bool = False
@@ -127,8 +125,24 @@ class Errors:
     def merge(self, other: Errors) -> None:
         """Add all that ``other``, of the same quantities, has seen."""
         assert self.names == other.names, "errors of different quantities"
-        self.sums = self.sums + other.sums.to(self.sums.device)
-        self.maxima = torch.maximum(self.maxima, other.maxima.to(self.maxima.device))
+        self.add(other.sums, other.maxima)
+
+    def add(self, sums: Tensor, maxima: Tensor) -> None:
+        """Add ``sums`` and ``maxima`` of the same quantities."""
+        assert sums.shape == self.sums.shape, "errors of different quantities"
+        self.sums = self.sums + sums.to(self.sums.device)
+        self.maxima = torch.maximum(self.maxima, maxima.to(self.maxima.device))
+
+    def clear(self) -> None:
+        """Forget all that was seen."""
+        self.sums, self.maxima = torch.zeros_like(self.sums), torch.zeros_like(self.maxima)
+
+    def over(self, ranks: Ranks, device: torch.device) -> Errors:
+        """The errors of all that ``ranks`` have seen, each of them on its ``device``."""
+        pooled = copy.copy(self)
+        (pooled.sums,) = ranks.sum([self.sums.to(device)])
+        pooled.maxima = ranks.largest(self.maxima.to(device))
+        return pooled
 
     @property
     def names(self) -> list[str]:
@@ -182,7 +196,7 @@ class Errors:
             if ELEMENTS in divisions:
                 tallies.append(by_element(one, types, self._n_types))
             if COMPONENTS in divisions:
-                tallies.append(by_component(one))
+                tallies.append(by_component(one, quantity.components))
             if COSINE in divisions:
                 predicted = part_of("forces", predictions[quantity.target])
                 true = part_of("forces", labels[quantity.target])

@@ -16,7 +16,7 @@ from mtt.mlip.free_units import stored_unit
 if TYPE_CHECKING:
     from mtt.data import Dataset
 
-# what metatomic's models offer besides predictions, and old spellings of new names
+# what metatomic's models offer in addition to predictions, and old spellings of new names
 _AUXILIARY = {"feature", "energy_uncertainty", "energy_ensemble"}
 _AUXILIARY_PREFIXES = ("mtt::aux::", "mtt::feature")
 _OLD_NAMES = {
@@ -36,7 +36,7 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
     An exported file does not name physical quantities: its outputs ``energy`` and
     ``energy/<variant>`` are energies, by metatomic's standard, and are those of structures: one
     that is offered per atom is summed for who asks for structures. Features and uncertainties
-    are no targets.
+    are not targets.
     """
     if isinstance(model, ModelInterface):
         return model.dataset_info

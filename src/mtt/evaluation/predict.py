@@ -164,7 +164,7 @@ def _remedy(structures: int) -> Remedy:
 
 
 def _now(device: torch.device) -> float:
-    """Seconds, once the device has done all that it was told."""
+    """Seconds, once the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -11,12 +11,12 @@ name                  error of                               counted
 ====================  =====================================  ==========================
 
 These are the names of the target called ``energy``. Derivatives of another target carry its
-name (``mtt::E2 forces``); targets that are no energy of a structure are scored as they are.
+name (``mtt::E2 forces``); targets that are not energies of structures are scored as they are.
 Extended, parts of these are scored as well:
 
 ====================  ======================================================================
 ``forces C``          atoms of one element; of per-atom targets likewise
-``forces x``          one Cartesian component
+``forces x``          one Cartesian component; parts of other kinds of targets likewise
 ``stress xy``         the components xy and yx (``xx`` alone on the diagonal)
 ``forces cosine``     cosine of the angle between predicted and reference force of each atom
 ====================  ======================================================================
@@ -24,16 +24,24 @@ Extended, parts of these are scored as well:
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from ase.data import chemical_symbols
 
-from mtt.data.info import DatasetInfo
+from mtt.data.info import DatasetInfo, TargetInfo
 
 WHOLE, ELEMENTS, COMPONENTS, COSINE = "whole", "elements", "components", "cosine"
 
-AXES = ("x", "y", "z")
-VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
+Parts = tuple[tuple[str, tuple[int, ...]], ...]
+"""Name, and places among the numbers of a sample, of those that are counted together."""
+
+VECTOR: Parts = (("x", (0,)), ("y", (1,)), ("z", (2,)))
+TENSOR: Parts = (
+    *(("xx", (0,)), ("yy", (4,)), ("zz", (8,))),
+    *(("yz", (5, 7)), ("xz", (2, 6)), ("xy", (1, 3))),
+)
+_PART = re.compile(r"[xyz]+|[A-Za-z]=-?\d+")  # see mtt.data.target_kind.TargetKind.parts
 
 
 class Quantity(NamedTuple):
@@ -42,6 +50,7 @@ class Quantity(NamedTuple):
     :param part: ``"values"``, ``"per atom"``, ``"forces"``, ``"stress"`` or ``"virial"``.
     :param unit: of the errors, before display conversion.
     :param division: which part of a whole quantity this is, or ``WHOLE``.
+    :param components: of the whole quantity, those that are counted by themselves too.
     """
 
     name: str
@@ -49,6 +58,7 @@ class Quantity(NamedTuple):
     part: str
     unit: str
     division: str = WHOLE
+    components: Parts = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -74,7 +84,7 @@ def is_extended(metric: str) -> bool:
     Names of targets have no blanks, and none is called like an element or an axis.
     """
     *_, part, kind = ("", *metric.split())
-    return kind in ("MaxAE", COSINE) or part in {*AXES, *VOIGT, *chemical_symbols}
+    return kind in ("MaxAE", COSINE) or part in chemical_symbols or bool(_PART.fullmatch(part))
 
 
 def quantities(info: DatasetInfo, *, totals: bool, extended: bool) -> list[Quantity]:
@@ -91,8 +101,7 @@ def parts_of(quantity: Quantity, info: DatasetInfo) -> list[Quantity]:
     if quantity.part == "forces" or info.targets[quantity.target].per_atom:
         symbols = [chemical_symbols[z] for z in info.atomic_types]
         parts += [_part(quantity, symbol, ELEMENTS) for symbol in symbols]
-    axes = {"forces": AXES, "stress": VOIGT, "virial": VOIGT}.get(quantity.part, ())
-    parts += [_part(quantity, axis, COMPONENTS) for axis in axes]
+    parts += [_part(quantity, name, COMPONENTS) for name, _ in quantity.components]
     if quantity.part == "forces":
         parts.append(_part(quantity, "cosine", COSINE)._replace(unit=""))
     return parts
@@ -110,17 +119,29 @@ def _whole(info: DatasetInfo, totals: bool) -> list[Quantity]:
         if target.is_energy:
             found.append(Quantity(name, name, "per atom", _per(target.unit, "atom")))
         else:
-            found.append(Quantity(name, name, "values", target.unit))
+            parts = _parts_of_values(target)
+            found.append(Quantity(name, name, "values", target.unit, components=parts))
         if target.is_energy and totals:
             found.append(Quantity(f"{name} total", name, "values", target.unit))
         if target.has_forces:
-            found.append(Quantity(f"{prefix}forces", name, "forces", _per(target.unit, length)))
+            unit = _per(target.unit, length)
+            found.append(Quantity(f"{prefix}forces", name, "forces", unit, components=VECTOR))
         if target.has_strain and target.strain_name == "virial":
-            found.append(Quantity(f"{prefix}virial", name, "virial", _per(target.unit, "atom")))
+            unit = _per(target.unit, "atom")
+            found.append(Quantity(f"{prefix}virial", name, "virial", unit, components=TENSOR))
         elif target.has_strain:
             unit = _per(target.unit, f"{length}³" if length else "")
-            found.append(Quantity(f"{prefix}stress", name, "stress", unit))
+            found.append(Quantity(f"{prefix}stress", name, "stress", unit, components=TENSOR))
     return found
+
+
+def _parts_of_values(target: TargetInfo) -> Parts:
+    """Those of the kind, all properties together."""
+    p = target.properties
+    return tuple(
+        (name, tuple(place * p + i for place in places for i in range(p)))
+        for name, places in target.of_kind.parts
+    )
 
 
 _LENGTHS = {"angstrom": "Å", "ang": "Å", "a": "Å"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtt.evaluation.quantities import AXES, VOIGT
+from mtt.evaluation.quantities import Parts
 from mtt.graph import Target
 
 
@@ -78,23 +79,20 @@ def by_element(found: Residual, types: Tensor, n_types: int) -> Tally:
     return Tally(sums, maxima)
 
 
-def by_component(found: Residual) -> Tally:
-    """One row for x, y and z of vectors, or for xx, yy, zz, yz, xz and xy of 3×3 tensors.
+def by_component(found: Residual, parts: Parts) -> Tally:
+    """One row for each of ``parts``: x, y and z of vectors, say.
 
-    The two components off the diagonal count both, so that the rows share out all components.
+    The xy of a 3×3 tensor counts the two components off the diagonal, so that the rows share out
+    all components.
     """
     error, counted = found.error.flatten(1), found.counted.flatten(1)
     sums = torch.stack(
         [error.square().sum(0), error.abs().sum(0), counted.sum(0, dtype=torch.float64)], dim=1
     )
     maxima = error.abs().amax(dim=0) if len(error) else error.new_zeros(error.shape[1])
-    if len(sums) == len(AXES):
-        return Tally(sums, maxima)
-    sums, maxima = sums.view(3, 3, 3), maxima.view(3, 3)
-    pairs = [(AXES.index(one), AXES.index(other)) for one, other in map(tuple, VOIGT)]
     return Tally(
-        torch.stack([sums[i, j] if i == j else sums[i, j] + sums[j, i] for i, j in pairs]),
-        torch.stack([torch.maximum(maxima[i, j], maxima[j, i]) for i, j in pairs]),
+        torch.stack([reduce(torch.add, [sums[i] for i in places]) for _, places in parts]),
+        torch.stack([reduce(torch.maximum, [maxima[i] for i in places]) for _, places in parts]),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from metatensor.torch import TensorBlock, TensorMap
+from metatensor.torch import Labels, TensorBlock, TensorMap
 from metatomic.torch import (
     AtomisticModel,
     ModelEvaluationOptions,
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from mtt.data.info import TargetInfo
 from mtt.data.labels.units import is_declarable
+from mtt.data.target_kind import TargetKind
 from mtt.errors import ArchitectureError
 from mtt.graph import Target
 from mtt.interface import ModelInterface
@@ -77,7 +78,7 @@ def requested_lists(model: ModelInterface | AtomisticModel) -> list[NeighborList
     if not isinstance(model, ModelInterface):
         inputs = sorted(model.requested_inputs(use_new_names=True))
         if inputs:
-            what = f"the model needs {', '.join(inputs)} besides the structures"
+            what = f"the model needs {', '.join(inputs)} in addition to the structures"
             raise ArchitectureError(what, hint="such models are not available yet")
     lists: list[NeighborListOptions] = model.requested_neighbor_lists()
     return lists
@@ -89,7 +90,8 @@ def predict_systems(
     """Physical totals of ``targets``, with forces and strain where they are energies.
 
     :param systems: with neighbour lists, in the model's precision and on its device.
-    :raises ArchitectureError: an output has not one row for each structure or atom.
+    :raises ArchitectureError: an output has not one row for each structure or atom, or not the
+        components of its kind.
     """
     unit = torch.eye(3, dtype=systems[0].positions.dtype, device=systems[0].positions.device)
     strain = unit.repeat(len(systems), 1, 1).requires_grad_(True)
@@ -99,7 +101,7 @@ def predict_systems(
     found = call(strained)
     predictions = {}
     for name, target in targets.items():
-        values = _rows(name, found[name], n_atoms, target.per_atom)
+        values = _values(name, found[name], n_atoms, target)
         forces, strain_gradient = None, None
         # a constant has no derivative to speak of, and several energies have no single one
         if target.is_energy and values.shape[1] == 1 and values.requires_grad:
@@ -128,15 +130,43 @@ def _strained(system: System, positions: Tensor, strain: Tensor) -> System:
     return result
 
 
-def _rows(name: str, tensor: TensorMap, n_atoms: Sequence[int], per_atom: bool) -> Tensor:
-    """Values [n, properties], one row for each structure or atom, in their order.
+def _values(name: str, tensor: TensorMap, n_atoms: Sequence[int], target: TargetInfo) -> Tensor:
+    """Values [n, *components, properties] of the target's kind.
+
+    :raises ArchitectureError: not one row for each structure or atom, or other components.
+    """
+    kind = target.of_kind
+    if len(kind.blocks) == 1:  # keys may be other ones, elements say
+        parts = [tensor.blocks()]
+    else:
+        parts = [tensor.blocks(_key(kind, block.key).to(tensor.device)) for block in kind.blocks]
+    if not all(parts):
+        keys = ", ".join(kind.key_names)
+        raise ArchitectureError(f"the model gave {name!r} without all blocks ({keys}) of its kind")
+    rows = [_rows(name, blocks, n_atoms, target.per_atom) for blocks in parts]
+    try:
+        return kind.joined(rows)
+    except RuntimeError as error:
+        shapes = ", ".join(str(list(row.shape[1:])) for row in rows)
+        what = f"the model gave {shapes} numbers for a sample of {name!r}, a {kind.name}"
+        raise ArchitectureError(what) from error
+
+
+def _key(kind: TargetKind, key: Sequence[int]) -> Labels:
+    return Labels(list(kind.key_names), torch.tensor([list(key)]))
+
+
+def _rows(
+    name: str, blocks: Sequence[TensorBlock], n_atoms: Sequence[int], per_atom: bool
+) -> Tensor:
+    """[n, numbers of a sample], one row for each structure or atom, in their order.
 
     Blocks may each hold some of the samples (one block per element, say).
     """
     counts = torch.tensor(n_atoms)
     first = counts.cumsum(0) - counts
     places, values = [], []
-    for block in tensor.blocks():
+    for block in blocks:
         place = block.samples.column("system").long()
         if per_atom:
             place = first.to(place.device)[place] + block.samples.column("atom").long()

@@ -33,7 +33,7 @@ from mtt.graph import Target
 
 SUFFIXES = (".xyz", ".extxyz")
 
-# names that the format, or ASE, gives a meaning of its own
+# names that the format, or ASE, gives another meaning
 _RESERVED = ("Lattice", "Properties", "pbc", "species", "pos", "positions", "numbers", "Z", "uid")
 
 Columns = dict[str, NDArray[np.float64]]
@@ -60,7 +60,7 @@ def output_paths(path: str | Path, n: int) -> list[Path]:
 class Writer:
     """Writes predictions as they come; a context manager.
 
-    The file takes its name at the end: what stood there stays until all is well.
+    The file is renamed at the end; an existing file stays until then.
     On a full disk a ``ConfigError`` says so.
 
     :param path: the file; its folder must exist.
@@ -109,7 +109,7 @@ class Writer:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Errors of the operating system are told of :attr:`path`."""
+        """Errors of the operating system are reported with :attr:`path`."""
         try:
             yield
         except OSError as error:
@@ -142,22 +142,24 @@ class Writer:
         per_atom: Columns = {}
         for name, target in targets.items():
             names = self._names[name]
-            if self._targets[name].per_atom:
-                per_atom[names["values"]] = target.values[rows].numpy()
+            info = self._targets[name]
+            if info.per_atom:
+                per_atom[names["values"]] = info.of_kind.written(target.values[rows].numpy())
             else:
-                per_structure[names["values"]] = target.values[i].numpy()
+                one = info.of_kind.written(target.values[i : i + 1].numpy())
+                per_structure[names["values"]] = one[0]
             if target.forces is not None:
                 per_atom[names["forces"]] = target.forces[rows].numpy()
             if target.strain is not None and atoms.pbc.all():
                 strain = target.strain[i].double().numpy()
                 per_structure[names["stress"]] = strain / atoms.cell.volume
-                if self._targets[name].strain_name == "virial":
+                if info.strain_name == "virial":
                     per_structure[names["virial"]] = -strain
         return per_structure, per_atom
 
 
 def _file_names(targets: Mapping[str, TargetInfo]) -> dict[str, dict[str, str]]:
-    """Target to part to the name in the file; no name stands twice."""
+    """Target to part to the name in the file; no name occurs twice."""
     used = set(_RESERVED)
     names: dict[str, dict[str, str]] = {}
     for target in targets:

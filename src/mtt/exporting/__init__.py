@@ -3,7 +3,7 @@
 from mtt.exporting.archive import export_archive
 from mtt.exporting.export import export_model
 from mtt.exporting.files import check_path
-from mtt.exporting.load import load_exported
+from mtt.exporting.load_exported import load_exported
 from mtt.exporting.metadata import read_metadata, rewrite_metadata
 from mtt.exporting.verify import TOLERANCES, verify
 

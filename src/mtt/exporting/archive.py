@@ -1,4 +1,4 @@
-"""A model to a light archive: what rebuilds it, without any program."""
+"""Export a model to a light archive: what rebuilds it, without any program."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def export_archive(
 ) -> Path:
     """Write ``model`` to ``path`` as a light archive (:mod:`mtt.checkpoint.archive`).
 
-    Whole, verified and on the disk before it takes its name, as an exported model is. What was
-    written is read back, compared bit for bit, and built anew by the model's class; its
-    predictions must be those of ``model``. This process does for that: an archive holds values
-    and no program, so that there is no code but the class's own, here and anywhere.
+    The file is renamed to ``path`` when it is complete, verified and on the disk, like an exported
+    model. It is read back, compared bit for bit, and rebuilt by the model's class; its
+    predictions must be those of ``model``. No fresh process is needed: an archive holds values
+    and no program, so that the code is always that of the class.
 
     :param metadata: added to the model's own: texts replaced, lists extended.
     :param architecture: the name by which the model is found again.

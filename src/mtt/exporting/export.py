@@ -1,4 +1,4 @@
-"""A model to a file that metatomic's engines run: whole and verified, or not at all."""
+"""Export a model to a file that metatomic's engines run: complete and verified, or absent."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def export_model(
 
     The file is first written under another name in the same folder, loaded back in a fresh
     process that knows metatomic only, and compared with ``model``: values, forces, stress
-    (:func:`mtt.exporting.verify`). Only then does it take its name; what stood there before
+    (:func:`mtt.exporting.verify`). Only then is it renamed; an existing file
     stays until then. ``model`` itself is not changed.
 
     :param metadata: added to the model's own: texts replaced, lists extended.
-    :param dtype: precision at the door, float32 or float64; None for the model's choice.
+    :param dtype: precision of the interface, float32 or float64; None for the model's choice.
     :param verify_on: the data set that trial structures come from; None for random ones.
     :return: ``path``.
     :raises CheckpointError: ``path`` cannot be written, or weights are not finite.
@@ -94,7 +94,9 @@ def _exported(
     merged = model.metadata if metadata is None else merge_metadata(model.metadata, metadata)
     options = {} if dtype is None else {"dtype": dtype}
     if options and "dtype" not in inspect.signature(model.export).parameters:
-        raise ArchitectureError(f"{name} exports in a precision of its own; leave dtype out")
+        raise ArchitectureError(
+            f"{name} chooses the precision of its export itself; leave dtype out"
+        )
     try:
         exported: AtomisticModel = model.export(merged, **options)
     except (MttError, MemoryError):
@@ -111,7 +113,7 @@ def _save(exported: AtomisticModel, path: Path, owner: type) -> None:
     check_space(path, n_bytes(exported.state_dict()) + _CODE)
     try:
         with warnings.catch_warnings():
-            # data without a unit of length are told when they are read
+            # data without a unit of length are reported when they are read
             warnings.filterwarnings("ignore", message="No length unit was provided")
             exported.save(str(path))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The file that is written: tried before any work, and whole when it takes its name."""
+"""The exported file: tested before any work, and complete when it gets its name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def check_path(path: str | Path, suffix: str = ".pt") -> None:
 def temporary(path: Path) -> Iterator[Path]:
     """A new file beside ``path``, with the user's usual permissions; gone at the end.
 
-    :raises CheckpointError: there can be none. Those of the block about it are told of ``path``.
+    :raises CheckpointError: it cannot be written. Problems of the block with the temporary file
+        are reported for ``path``.
     """
     try:
         file, held = open_temporary(path, "xb", path.suffix)
@@ -54,8 +55,8 @@ def temporary(path: Path) -> Iterator[Path]:
             yield file
     except CheckpointError as error:
         known = {str(file): str(path)}
-        told = [one._replace(where=known.get(one.where, one.where)) for one in error.problems]
-        raise CheckpointError.collect(told) from error
+        problems = [one._replace(where=known.get(one.where, one.where)) for one in error.problems]
+        raise CheckpointError.collect(problems) from error
     finally:
         file.unlink(missing_ok=True)
 

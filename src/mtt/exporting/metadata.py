@@ -23,7 +23,7 @@ def read_metadata(path: str | Path) -> ModelMetadata:
     Keys: ``name``, ``description``, ``authors`` (list), ``references`` (lists under
     ``model``, ``architecture``, ``implementation``), ``extra`` (texts).
 
-    :raises ConfigError: the file is no YAML, or a key or value is wrong.
+    :raises ConfigError: the file is not YAML, or a key or value is wrong.
     """
     return metadata_from_dict(read_yaml(path) or {}, where=str(path))
 
@@ -33,7 +33,7 @@ def rewrite_metadata(source: str | Path, path: str | Path, metadata: ModelMetada
 
     Texts are replaced, lists and mappings extended. ``path`` may be ``source`` itself.
 
-    :raises CheckpointError: ``source`` is no checkpoint, or ``path`` cannot be written.
+    :raises CheckpointError: ``source`` is not a checkpoint, or ``path`` cannot be written.
     """
     target = Path(path)
     if target.suffix != ".ckpt":

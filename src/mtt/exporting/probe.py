@@ -117,7 +117,8 @@ def main(model_file: str, structures_file: str, results_file: str) -> None:
     options = ModelEvaluationOptions(length_unit=capabilities.length_unit, outputs=outputs)
 
     def call(systems: list[System], _: dict[str, ModelOutput]) -> dict[str, TensorMap]:
-        return model(systems, options, check_consistency=True)
+        results: dict[str, TensorMap] = model(systems, options, check_consistency=True)
+        return results
 
     results = evaluate(
         call,

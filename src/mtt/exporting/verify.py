@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Largest accepted difference, relative to the largest magnitude of the same quantity over all
-trial structures, by the lower of the two precisions: the network's and the one at the door.
+trial structures, by the lower of the two precisions: those of the network and of the interface.
 Half precisions take :data:`HALF_TOLERANCE`. The magnitude of an ``MLIPModel``'s energies is
 that without the composition baseline, which would hide any error of a float32 network."""
 
@@ -46,7 +46,7 @@ _FLOOR = 1e-3
 
 
 class Reference(NamedTuple):
-    """What a quantity should be, and how large it is where its errors come from."""
+    """The expected values of a quantity, and the magnitude that its errors are relative to."""
 
     values: Tensor
     magnitude: float
@@ -74,7 +74,8 @@ def verify(
     """
     inputs = sorted(exported.requested_inputs(use_new_names=True))
     if inputs:
-        what = f"the model needs {', '.join(inputs)} besides the structure, and cannot be verified"
+        needed = ", ".join(inputs)
+        what = f"the model needs {needed} in addition to the structure, and cannot be verified"
         raise ArchitectureError(what, hint="exporting such models is not available yet")
     lists = exported.requested_neighbor_lists()
     cutoff = max((options.cutoff for options in lists), default=4.0)
@@ -105,7 +106,7 @@ def predict(
 ) -> dict[str, Reference]:
     """What ``model`` itself predicts: every output, and the derivatives of every energy.
 
-    :param door: dtype of the structures that a model with a ``forward`` of its own gets.
+    :param door: dtype of the structures that a model that defines ``forward`` itself gets.
     """
     if isinstance(model, MLIPModel):
         return _training_code(model, structures, lists)
@@ -128,7 +129,7 @@ def run_probe(
             "energies": list(energies),
         }
         torch.save(content, request)
-        # -P: the folder of the script, this one, is no place to import from
+        # -P: nothing is to be imported from the folder of the script, this one
         command = [sys.executable, "-P", probe.__file__, str(path), str(request), str(results)]
         code, errors = _run(command)
         if says_lack(errors) or code == -signal.SIGKILL:
@@ -177,7 +178,9 @@ def _training_code(
     results = {}
     for name, target in model.predict_targets(graph, all_gradients=True).items():
         magnitude = _magnitude(without_baseline[name].values)
-        results[f"{name}.values"] = Reference(target.values.reshape(-1), magnitude)
+        blocks = model.dataset_info.targets[name].of_kind.split(target.values)
+        flat = torch.cat([block.reshape(-1) for block in blocks])
+        results[f"{name}.values"] = Reference(flat, magnitude)
         if target.forces is not None and target.strain is not None:
             results[f"{name}.forces"] = Reference(target.forces, _magnitude(target.forces))
             results[f"{name}.strain"] = Reference(target.strain, _magnitude(target.strain))
@@ -207,7 +210,7 @@ def _magnitude(values: Tensor) -> float:
 
 
 def _farthest(found: Tensor, wanted: Tensor) -> str:
-    """The two numbers that differ most, in full: whether digits or more are lost is seen there."""
+    """The two numbers that differ most, with all digits."""
     place = int((found - wanted).abs().argmax())
     numbers = [float(values.flatten()[place]) for values in (found, wanted)]
     return "where it is {:.12g} instead of {:.12g}".format(*numbers)
@@ -227,7 +230,7 @@ def _energies(model: ModelInterface) -> list[str]:
 def differences(
     expected: dict[str, Reference], found: Results, tolerance: float, eps: float
 ) -> list[str]:
-    """What of ``found`` is missing, not finite, or further from ``expected`` than accepted."""
+    """The quantities of ``found`` that are missing, not finite, or off by more than accepted."""
     problems = []
     for name, wanted in expected.items():
         values = found.get(name)
@@ -236,7 +239,7 @@ def differences(
         elif not bool(torch.isfinite(values).all()):
             problems.append(f"{name} is not finite for some trial structure")
         else:
-            # what a total loses when it passes the door counts besides
+            # the rounding of a total to the precision of the interface is accepted in addition
             accepted = tolerance * max(wanted.magnitude, _FLOOR)
             accepted += 8 * eps * _magnitude(wanted.values)
             difference = _magnitude(values - wanted.values)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from metatomic.torch import ModelMetadata
 
-from mtt.checkpoint import metadata_from_dict, metadata_to_dict, upgrade_steps
+from mtt.checkpoint import metadata_from_dict, metadata_to_dict
 from mtt.data.info import DatasetInfo
 from mtt.errors import CheckpointError
-from mtt.interface import Context
-from mtt.mlip.steps import folder_steps
+from mtt.interface import Context, ModelInterface
 from mtt.mlip.support import as_known, check_restart, check_targets
 from mtt.mlip.trainable.freeze import restore_finetuning
-from mtt.mlip.trainable.hooks import Tunable
 from mtt.mlip.trainable.lora import merge_adapters
+
+Weights = Mapping[str, torch.Tensor]
 
 _NEEDED = (
     "metadata",
@@ -28,36 +30,64 @@ _NEEDED = (
 )
 
 
-class Stored(Tunable):
-    """The part of the contract that is about checkpoints."""
+@dataclass(frozen=True)
+class StoredModel:
+    """All that makes a model, but its code.
 
-    __supported_targets__: ClassVar[Sequence[str]]
+    :param latest: its weights and buffers, by name.
+    :param best: those of the best epoch, where there is one.
+    :param finetuning: see ``MLIPModel.finetuning``.
+    :param element_history: see ``MLIPModel.element_history``.
+    """
 
-    precision: torch.Tensor
+    metadata: ModelMetadata
+    info: DatasetInfo
+    hypers: dict[str, Any]
+    dtype: torch.dtype
+    latest: Weights
+    best: Weights | None = None
+    finetuning: dict[str, Any] | None = None
+    element_history: list[list[int]] | None = None
 
-    def restart(self, dataset_info: DatasetInfo) -> Self:
-        """This model, for other data of the same targets and elements.
+    @classmethod
+    def of(
+        cls,
+        model: ModelInterface,
+        dtype: torch.dtype,
+        finetuning: dict[str, Any] | None,
+        element_history: list[list[int]] | None,
+    ) -> StoredModel:
+        """``model`` as it is now; shares its tensors."""
+        info, hypers, weights = model.dataset_info, model.hypers, model.state_dict()
+        return cls(model.metadata, info, hypers, dtype, weights, None, finetuning, element_history)
 
-        :raises ArchitectureError: elements, targets or units that the model does not know.
-        """
-        check_restart(self.dataset_info, dataset_info)
-        check_targets(type(self).__name__, self.__supported_targets__, False, dataset_info)
-        # the data decide which derivatives have labels; the model stays what it is
-        known = self.dataset_info.targets
-        wanted = {name: as_known(known[name], new) for name, new in dataset_info.targets.items()}
-        self.dataset_info = self.dataset_info.with_targets({**known, **wanted})
-        return self
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Mapping[str, Any]) -> StoredModel:
+        """:raises CheckpointError: something is missing."""
+        missing = [key for key in _NEEDED if key not in checkpoint]
+        if missing:
+            raise CheckpointError(f"the checkpoint lacks {', '.join(missing)}")
+        return cls(
+            metadata=metadata_from_dict(checkpoint["metadata"]),
+            info=DatasetInfo.from_dict(checkpoint["dataset_info"]),
+            hypers=checkpoint["model_hypers"],
+            dtype=getattr(torch, checkpoint["model_dtype"]),
+            latest=checkpoint["model_state_dict"],
+            best=checkpoint["best_model_state_dict"],
+            finetuning=checkpoint.get("finetuning"),
+            element_history=checkpoint.get("element_history"),
+        )
 
-    def get_checkpoint(self) -> dict[str, Any]:
-        """The model in tensors and plain types; see ``mtt.checkpoint`` for the keys."""
+    def to_checkpoint(self, version: int) -> dict[str, Any]:
+        """A snapshot, which shares nothing with the model; see ``mtt.checkpoint`` for the keys."""
         checkpoint = {
-            "model_ckpt_version": self.__checkpoint_version__,
+            "model_ckpt_version": version,
             "metadata": metadata_to_dict(self.metadata),
-            "dataset_info": self.dataset_info.to_dict(),
+            "dataset_info": self.info.to_dict(),
             "model_hypers": copy.deepcopy(self.hypers),
-            "model_dtype": str(self.precision.dtype).removeprefix("torch."),
-            "model_state_dict": {k: v.detach().clone() for k, v in self.state_dict().items()},
-            "best_model_state_dict": None,
+            "model_dtype": str(self.dtype).removeprefix("torch."),
+            "model_state_dict": _copied(self.latest),
+            "best_model_state_dict": None if self.best is None else _copied(self.best),
         }
         # only where there is something to say: other checkpoints stay what they were
         if self.finetuning is not None:
@@ -66,39 +96,45 @@ class Stored(Tunable):
             checkpoint["element_history"] = copy.deepcopy(self.element_history)
         return checkpoint
 
-    @classmethod
-    def load_checkpoint(cls, checkpoint: dict[str, Any], context: Context) -> Self:
-        """The model in ``checkpoint``: latest weights to restart, the best ones otherwise.
+    def fill(self, model: torch.nn.Module, context: Context) -> dict[str, Any] | None:
+        """Give ``model``, as it was built, its precision and weights: to restart the latest ones.
 
-        To restart it has the low-rank corrections and the frozen weights of a fine-tuning;
-        otherwise the corrections are merged into plain weights.
+        Otherwise they are the best, and the low-rank corrections of a fine-tuning are merged into
+        plain weights; to restart they stay apart, and frozen weights stay frozen.
 
-        :raises CheckpointError: something is missing, or the weights are those of another model.
+        :return: what is left of the fine-tuning in the model.
+        :raises CheckpointError: the weights are those of another model.
         """
-        missing = [key for key in _NEEDED if key not in checkpoint]
-        if missing:
-            raise CheckpointError(f"the checkpoint lacks {', '.join(missing)}")
-        model = cls(checkpoint["model_hypers"], DatasetInfo.from_dict(checkpoint["dataset_info"]))
-        model.metadata = metadata_from_dict(checkpoint["metadata"])
-        if checkpoint.get("element_history") is not None:
-            model.remember_elements(checkpoint["element_history"])
-        if checkpoint.get("finetuning") is not None:
-            restore_finetuning(model, checkpoint["finetuning"])
-        model.to(getattr(torch, checkpoint["model_dtype"]))
-        latest, best = checkpoint["model_state_dict"], checkpoint["best_model_state_dict"]
-        _load_weights(model, latest if context == "restart" or best is None else best)
-        if context != "restart" and model.finetuning is not None:
-            merge_adapters(model)
-            model.finetuning = None
-        return model
-
-    @classmethod
-    def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
-        """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_steps(checkpoint, "model", cls.__checkpoint_version__, folder_steps(cls))
+        restarts = context == "restart"
+        if self.finetuning is not None:
+            restore_finetuning(model, self.finetuning)
+        model.to(self.dtype)
+        _load(model, self.latest if restarts or self.best is None else self.best)
+        if restarts or self.finetuning is None:
+            return None if self.finetuning is None else dict(self.finetuning)
+        merge_adapters(model)
+        return None
 
 
-def _load_weights(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+def restarted_info(
+    architecture: str, supported: Sequence[str], known: DatasetInfo, wanted: DatasetInfo
+) -> DatasetInfo:
+    """What a model of ``known`` is made for once it is trained with data of ``wanted``.
+
+    :raises ArchitectureError: elements, targets or units that the model does not know.
+    """
+    check_restart(known, wanted)
+    check_targets(architecture, supported, False, wanted)
+    # the data decide which derivatives have labels; the model stays what it is
+    targets = {n: as_known(known.targets[n], target) for n, target in wanted.targets.items()}
+    return known.with_targets({**known.targets, **targets})
+
+
+def _copied(weights: Weights) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}
+
+
+def _load(model: torch.nn.Module, weights: Weights) -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:  # torch names all that is missing, unknown or of another shape

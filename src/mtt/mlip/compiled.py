@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.graph import Graph
+from mtt.mlip.networks import NetworkValues
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +50,12 @@ class Compilable(Protocol):
         """The network's values, per target [n_atoms, properties] or [n_atoms]."""
 
 
-class NetworkValues(NamedTuple):
-    """What the network says of a graph, before scales and baselines."""
-
-    values: dict[str, Tensor]  # per target, [n_atoms, properties]
-    slopes: dict[str, Tensor]  # per energy, derivative of its sum by the vectors, [P, 3]
-
-
 class CompiledNetwork:
     """``model.predict`` and its derivative by the vectors, differentiable by the weights.
 
     It is made when it is first called, of one graph for graphs of all sizes, but for numbers of
     none or one: those are constants to the compiler. Graphs that have them elsewhere (a single
-    structure, lone pairs) are computed by the model itself. The first results, and the first of
+    structure or pair) are computed by the model itself. The first results, and the first of
     another size, are compared with the model's.
 
     :param model: on its device and in its precision when this is called.
@@ -155,7 +149,7 @@ class CompiledNetwork:
         return compiled
 
     def _compare(self, weights: list[Tensor], inputs: list[Tensor]) -> None:
-        """Values, slopes, and derivatives of both by the weights, of two calls of their own."""
+        """Compare values, slopes, and derivatives of both by the weights of two calls."""
         assert self._function is not None
         tolerance = TOLERANCE[self._model.dtype]
         for found, expected in zip(

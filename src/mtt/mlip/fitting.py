@@ -19,7 +19,9 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
+from mtt.mlip.invariant import all_columns, check_invariant
 from mtt.mlip.noise import is_noise, largest, spread
+from mtt.options.training import BaselineOptions
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -34,33 +36,57 @@ UNDETERMINED = (
 )
 
 
+def fit_tables(
+    dataset: Dataset, info: DatasetInfo, options: BaselineOptions, offsets: Mapping[str, Target]
+) -> tuple[Tensor, Tensor]:
+    """Composition weights [n_types, Σ properties] and scales [n_targets], float64.
+
+    :param offsets: other baselines already in the model, per target.
+    :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
+    """
+    offset = {name: target.values for name, target in offsets.items()}
+    weights = fit_weights(dataset, info, options.atomic_baseline, offset)
+    scales = fit_scales(dataset, info, weights, options, offsets)
+    columns = torch.cat([weights[name] for name in info.targets], dim=1)
+    ordered = [scales[name] for name in info.targets]
+    return columns, torch.tensor(ordered, dtype=torch.float64)
+
+
 def fit_weights(
-    dataset: Dataset, info: DatasetInfo, given: Mapping[str, Any], offset: Mapping[str, Tensor]
+    dataset: Dataset,
+    info: DatasetInfo,
+    given: Mapping[str, Any] | str,
+    offset: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Composition weights [n_types, properties] of every target.
+    """Composition weights [n_types, numbers of a sample] of every target.
 
     Extensive targets are fitted over structures, per-atom targets over atoms (the mean of
     each element). Of targets with given weights, those of the other elements are fitted to what
     the given ones leave over. A target that is the mean over atoms gets its own mean, the same
-    for every element: no composition is fitted unless ``given`` names it.
+    for every element: no composition is fitted unless ``given`` names it. Of a target with
+    components, those that turn with a structure have the weight zero.
 
     :param given: ``atomic_baseline`` of the options, target to a number, or to numbers by
         element, see :func:`mtt.baselines.given.by_number`.
     :param offset: other baselines [n, properties] already in the model, taken off first.
     :raises ConfigError: a given baseline is of no target, or not a number of an element.
     """
-    _check_names("atomic_baseline", given, info)
+    given = _by_target("atomic_baseline", given, info)
     weights, undetermined = {}, Undetermined()
     for name, target in info.targets.items():
         numbers = by_number(name, given.get(name, {}), info.atomic_types)
-        table, rows = table_of(name, numbers, info.atomic_types, target.properties)
+        if name in given:
+            check_invariant(name, target)
+        fixed = target.invariant_columns
+        table, rows = table_of(name, numbers, info.atomic_types, len(fixed))
         others = [i for i in range(len(info.atomic_types)) if i not in rows]
-        if others:
-            values = dataset.target(name).values
+        if others and fixed:
+            values = dataset.target(name).values.flatten(1)[:, fixed]
             if name in offset:
                 values = values - offset[name]
             if target.is_mean and name not in given:
-                weights[name] = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
+                mean = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
+                weights[name] = all_columns(mean, target)
                 continue
             if target.is_energy and bool(values.isnan().all()):
                 log.warning(UNDETERMINED, name)
@@ -69,7 +95,7 @@ def fit_weights(
                 values = values - counts @ table
             types = [info.atomic_types[i] for i in others]
             table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
-        weights[name] = table
+        weights[name] = all_columns(table, target)
     warn_of(undetermined)
     return weights
 
@@ -78,7 +104,7 @@ def fit_scales(
     dataset: Dataset,
     info: DatasetInfo,
     weights: Mapping[str, Tensor],
-    hypers: Mapping[str, Any],
+    options: BaselineOptions,
     offsets: Mapping[str, Target],
 ) -> dict[str, float]:
     """The size of what the network has to learn, one number per target.
@@ -92,13 +118,12 @@ def fit_scales(
 
     :raises ConfigError: ``fixed_scaling_weights`` names no target of the data.
     """
-    fixed: Mapping[str, Any] = hypers.get("fixed_scaling_weights") or {}
-    _check_names("fixed_scaling_weights", fixed, info)
+    fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     scales = {}
     for name in info.targets:
         if name in fixed:
             scales[name] = _fixed_scale(name, fixed[name])
-        elif hypers.get("scale_targets", True):
+        elif options.scale_targets:
             scales[name] = _root_mean_square(
                 _typical(dataset, name, info, weights[name], offsets.get(name))
             )
@@ -107,18 +132,17 @@ def fit_scales(
     return scales
 
 
-def check_given(hypers: Mapping[str, Any], info: DatasetInfo) -> None:
+def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
     """What the options fix, before anything is fitted.
 
     :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
     """
-    given = hypers.get("atomic_baseline") or {}
-    _check_names("atomic_baseline", given, info)
+    given = _by_target("atomic_baseline", options.atomic_baseline, info)
     for name, value in given.items():
         numbers = by_number(name, value, info.atomic_types)
-        table_of(name, numbers, info.atomic_types, info.targets[name].properties)
-    fixed = hypers.get("fixed_scaling_weights") or {}
-    _check_names("fixed_scaling_weights", fixed, info)
+        check_invariant(name, info.targets[name])
+        table_of(name, numbers, info.atomic_types, len(info.targets[name].invariant_columns))
+    fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     for name, value in fixed.items():
         _fixed_scale(name, value)
 
@@ -145,6 +169,23 @@ def make_prior(hypers: Mapping[str, Any], info: DatasetInfo) -> Prior | None:
         )
     types = [int(z) for z in info.atomic_types]
     return Prior(hypers["prior"], types, info.length_unit, energies[0].unit)
+
+
+def offsets_of(
+    baselines: Sequence[torch.nn.Module | None],
+    energies: Sequence[str],
+    dataset: Dataset,
+    atomic_types: Sequence[int],
+    cutoff: float,
+) -> dict[str, Target]:
+    """What ``baselines`` give for a data set, for each of ``energies``; empty without any.
+
+    :raises DataError: see :func:`offset_of`.
+    """
+    present = [baseline for baseline in baselines if baseline is not None]
+    if not present:
+        return {}
+    return dict.fromkeys(energies, offset_of(present, dataset, atomic_types, cutoff))
 
 
 def offset_of(
@@ -194,7 +235,8 @@ def _typical(
 ) -> Tensor:
     target, labels = info.targets[name], dataset.target(name)
     counts = counts_of(dataset, target, info.atomic_types)
-    residual = labels.values - counts @ weights - (0.0 if offset is None else offset.values)
+    values = labels.values.flatten(1)
+    residual = values - counts @ weights - (0.0 if offset is None else offset.values)
     is_sum = not (target.per_atom or target.is_mean)
     residual = residual / dataset.n_atoms[:, None] if is_sum else residual
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
@@ -226,7 +268,8 @@ def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int])
     return (dataset.types[:, None] == numbers[None, :]).to(torch.float64)
 
 
-def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
+def _by_target(option: str, given: Any, info: DatasetInfo) -> Mapping[str, Any]:
+    """``given``, checked to be a mapping of targets of the data."""
     where = f"architecture.training.{option}"
     if not isinstance(given, Mapping):
         raise ConfigError(f"{given!r} is not a mapping of targets", where=where)
@@ -237,6 +280,7 @@ def _check_names(option: str, given: Any, info: DatasetInfo) -> None:
                 where=where,
                 hint=did_you_mean(name, info.targets) or f"targets: {', '.join(info.targets)}",
             )
+    return given
 
 
 def _fixed_scale(name: str, value: Any) -> float:

@@ -1,56 +1,76 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Mapping, Optional, Sequence
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Self, Sequence
 
 import torch
-from metatomic.torch import ModelMetadata
+from metatensor.torch import Labels, TensorMap
+from metatomic.torch import AtomisticModel, ModelMetadata, ModelOutput, NeighborListOptions, System
 from torch import Tensor
 
 from mtt.baselines.exact import ExactTable
-from mtt.baselines.prior import Molecules, start_values
+from mtt.baselines.prior import start_values
+from mtt.checkpoint import upgrade_by_folder
 from mtt.data.info import DatasetInfo
+from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Target
-from mtt.mlip.checkpointing import Stored
-from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
-from mtt.mlip.fitting import fit_scales, fit_weights, make_prior, make_zbl, offset_of
-from mtt.mlip.metatomic_model import Served
+from mtt.interface import Context, ModelInterface
+from mtt.mlip.checkpointing import StoredModel, restarted_info
+from mtt.mlip.fitting import fit_tables, make_prior, make_zbl, offsets_of
+from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
+from mtt.mlip.networks import Network, PlainNetwork
+from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
 from mtt.mlip.support import check_targets
-from mtt.mlip.systems import pairs_within
+from mtt.mlip.systems import seen_pairs, systems_to_graph, type_index_of
+from mtt.mlip.tensor_map import Layout, layout_of
+from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from mtt.data import Dataset
-    from mtt.mlip.compiled import CompiledNetwork
 
 
-class MLIPModel(Served, Stored):
-    """Everything of the contract but the physics.
+class MLIPModel(ModelInterface):
+    """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
 
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
-    - ``predict(graph) -> Dict[str, Tensor [n_atoms, properties]]`` with an entry for every
-      target of ``dataset_info``; values of structures are summed over their atoms, or are
-      their mean where the target is not extensive.
+    - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` with an entry for every
+      target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
+      summed over their atoms, or are their mean where the target is not extensive.
 
-    Both return the network's own numbers, in the network's precision. This class multiplies
-    them by the scale of the target and adds the baselines (composition, ZBL, a prior) in float64.
+    Both return the network's own numbers, in its precision. :meth:`predict_targets` adds the
+    physics: scales, baselines (composition, ZBL, a prior) and sums in float64, forces, strain
+    derivatives. Engines call :meth:`forward`, and differentiate themselves.
 
     :raises ArchitectureError: the data hold a target that ``__supported_targets__`` lacks.
     """
 
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
-    """What can be learnt: ``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``."""
+    """``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; so for all kinds."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
-    """Names of parameters (``*`` for any text) that weight decay does not act on, besides
-    biases, normalisations and priors."""
+    """Names of parameters (``*`` for any text) that weight decay does not act on; nor does
+    it act on biases, normalisations and priors."""
+
+    __target_hypers__: ClassVar[Sequence[str]] = ()
+    """Options of the model that are mappings from targets: those of new targets are free."""
 
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
 
+    type_index: Tensor
+    precision: Tensor
+
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
+
+    finetuning: Optional[Dict[str, Any]] = None
+    """What fine-tuning has done to the module: frozen parameters, low-rank corrections."""
+
+    element_history: Optional[List[List[int]]] = None
+    """The atomic numbers that the weights knew before more came, the first lists first."""
 
     def __init__(
         self,
@@ -66,41 +86,70 @@ class MLIPModel(Served, Stored):
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
         self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
         self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
-        # all targets side by side: [n_types, Σ properties] and [n_targets]
-        widths = [target.properties for target in targets.values()]
+        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
+        self.tensor_layouts: Dict[str, Layout] = {n: layout_of(n, t) for n, t in targets.items()}
+        # all targets side by side: [n_types, Σ numbers of a sample] and [n_targets]
+        widths = [math.prod(target.shape) for target in targets.values()]
         self.ends: List[int] = torch.tensor(widths).cumsum(0).tolist()
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), sum(widths)))
         self.scale = ExactTable(torch.ones(len(targets)))
         self.zbl = make_zbl(hypers, dataset_info)
         self.prior = make_prior(hypers, dataset_info)
-        index = torch.full([max(dataset_info.atomic_types) + 1], -1, dtype=torch.long)
-        index[list(dataset_info.atomic_types)] = torch.arange(len(dataset_info.atomic_types))
-        self.register_buffer("type_index", index, persistent=False)
-        # follows every .to(dtype), and so always tells the network's precision
+        cutoffs = [float(part.cutoff) for part in (self.zbl, self.prior) if part is not None]
+        self.baseline_cutoff = max(cutoffs, default=0.0)
+        self.register_buffer("type_index", type_index_of(dataset_info.atomic_types), False)
+        # follows every .to(dtype): its dtype is the network's precision
         self.register_buffer("precision", torch.zeros(0), persistent=False)
-        self.autocast: Optional[torch.dtype] = None
-        # in place of predict, where derivatives are differentiated again
-        self.compiled: Optional[CompiledNetwork] = None
-
-    def extra_repr(self) -> str:
-        unit = self.dataset_info.length_unit
-        return f"cutoff={self.cutoff} {unit}, {self.dtype}, {super().extra_repr()}"
-
-    # ---------------------------------------------------------------- physics
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target [n_atoms, properties]."""
+        """The network's numbers for every atom, per target [n_atoms, *components, properties]."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
-    def predict_in_precision(self, graph: Graph) -> Dict[str, Tensor]:
-        """:meth:`predict`, in mixed precision where ``autocast`` says so."""
-        if torch.jit.is_scripting():
-            return self.predict(graph)
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            return self.predict(graph)
+    def predict_targets(
+        self,
+        graph: Graph,
+        *,
+        create_graph: bool = False,
+        all_gradients: bool = False,
+        network: Optional[Network] = None,
+    ) -> Dict[str, Target]:
+        """Physical totals of every target, with forces and strain from one gradient.
+
+        :param create_graph: keep what a loss needs to differentiate forces once more.
+        :param all_gradients: forces and strain of every energy, also where the data that
+            the model was made for have no labels of them.
+        :param network: evaluates :meth:`predict`, see ``mtt.mlip.networks``; None: as written.
+        :return: ``values`` float64; ``forces`` and ``strain`` in the network's precision.
+        """
+        infos = self.dataset_info.targets
+        if differentiated(infos, all_gradients):
+            graph = graph._replace(vectors=graph.vectors.detach().requires_grad_(True))
+        within = seen_pairs(graph, self.list_cutoff(), self.cutoff)
+        raw, slopes = (PlainNetwork(self) if network is None else network)(within)
+        known = scaled_slopes(slopes, within.vectors, self.target_names, self.scale.values)
+        atomic = self._with_baselines(raw, graph)
+        return totals(atomic, graph, infos, known, create_graph, all_gradients)
+
+    def forward(
+        self,
+        systems: List[System],
+        outputs: Dict[str, ModelOutput],
+        selected_atoms: Optional[Labels] = None,
+    ) -> Dict[str, TensorMap]:
+        """metatomic's call. Energies come per structure or, if asked for, per atom."""
+        if len(systems) == 0 or len(outputs) == 0:
+            nothing: Dict[str, TensorMap] = {}
+            return nothing
+        options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
+        graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
+        values = self._atomic_values(graph)
+        kinds = (self.per_atom, self.means, self.tensor_layouts)
+        return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
+
+    # ------------------------------------------ hooks: what an author may override
 
     def prepare(self, graph: Graph) -> List[Tensor]:
-        """What :meth:`predict_prepared` takes besides the graph: tables of integers, above all.
+        """What :meth:`predict_prepared` takes with the graph: tables of integers, above all.
 
         Override both where ``predict`` reads numbers out of tensors (``int(x)``, ``x.item()``,
         ``x[mask]``, sizes that depend on the data): this is what ``compile`` leaves out.
@@ -111,111 +160,86 @@ class MLIPModel(Served, Stored):
         """:meth:`predict`, given what :meth:`prepare` returned."""
         return self.predict(graph)
 
-    def atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
-        """Physical values of every atom, per target [n_atoms, properties] float64."""
-        if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
-            values: Dict[str, Tensor] = {}
-            start = 0
-            for name, end in zip(self.target_names, self.ends):  # noqa: B905 - TorchScript
-                values[name] = self.composition.values.new_zeros(0, end - start)
-                start = end
-            return values
-        return self.with_baselines(self.predict_in_precision(self.within_cutoff(graph)), graph)
+    def interaction_range(self) -> float:
+        """How far an atom's surroundings reach; message passing multiplies the cutoff."""
+        return self.list_cutoff()
 
-    def with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
-        """Scales and baselines on the network's numbers: physical values, float64."""
-        baseline = self.composition(graph.types)
-        values: Dict[str, Tensor] = {}
-        start = 0
-        for i, name in enumerate(self.target_names):
-            end = self.ends[i]
-            network = raw[name]
-            if network.dim() == 1:
-                network = network[:, None]
-            scaled = network.to(torch.float64) * self.scale.values[i]
-            values[name] = scaled + baseline[:, start:end]
-            start = end
-        if self.zbl is not None:
-            repulsion = self.zbl(graph).to(torch.float64)[:, None]
-            for name in self.energy_names:
-                values[name] = values[name] + repulsion
-        if self.prior is not None:
-            classical = self.prior(graph)[:, None]
-            for name in self.energy_names:
-                values[name] = values[name] + classical
-        return values
+    def requested_neighbor_lists(self) -> List[NeighborListOptions]:
+        return [NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)]
 
-    def list_cutoff(self) -> float:
-        """Radius that the neighbour list must have: the network's, or that of a baseline."""
-        cutoff = float(self.cutoff)
-        if self.zbl is not None:
-            cutoff = max(cutoff, float(self.zbl.cutoff))
-        if self.prior is not None:
-            cutoff = max(cutoff, float(self.prior.cutoff))
-        return cutoff
+    def supported_outputs(self) -> Dict[str, ModelOutput]:
+        return outputs_of(self.dataset_info)
 
-    def baseline_range(self) -> float:
-        """How far the energy of an atom sees by its baselines: the prior, along its bonds."""
-        return 0.0 if self.prior is None else float(self.prior.reach)
+    def head_modules(self) -> Dict[str, List[str]]:
+        """For every target the names of modules or parameters that serve it alone.
 
-    def within_cutoff(self, graph: Graph) -> Graph:
-        """``graph`` with the pairs that the network may see."""
-        if self.list_cutoff() <= self.cutoff:
-            return graph
-        return pairs_within(graph, self.cutoff)
-
-    def predict_targets(
-        self, graph: Graph, *, create_graph: bool = False, all_gradients: bool = False
-    ) -> Dict[str, Target]:
-        """Physical totals of every target, with forces and strain from one gradient.
-
-        :param create_graph: keep what a loss needs to differentiate forces once more.
-        :param all_gradients: forces and strain of every energy, also where the data that
-            the model was made for have no labels of them.
-        :return: ``values`` float64; ``forces`` and ``strain`` in the network's precision.
+        The same kinds in the same order for every target. Empty: unknown.
         """
-        infos = self.dataset_info.targets
-        wanted = [name for name in self.energy_names if all_gradients or infos[name].gradients]
-        if wanted:
-            graph = graph._replace(vectors=graph.vectors.detach().requires_grad_(True))
-        within = self.within_cutoff(graph)
-        if self.compiled is not None and create_graph and wanted:
-            raw, slopes = self.compiled(within)
-        else:
-            raw, slopes = self.predict_in_precision(within), {}
-        predictions: Dict[str, Target] = {}
-        for name, atomic in self.with_baselines(raw, graph).items():
-            values = atomic
-            if not self.per_atom[name]:
-                zeros = atomic.new_zeros(graph.n_systems, atomic.shape[1])
-                values = zeros.index_add(0, graph.system, atomic)
-                if self.means[name]:
-                    sizes = torch.bincount(graph.system, minlength=graph.n_systems)
-                    values = values / sizes.clamp(min=1)[:, None]
-            predictions[name] = Target(values)
-        for name in wanted:
-            values = predictions[name].values
-            known = None
-            if name in slopes:
-                scale = self.scale.values[self.target_names.index(name)]
-                known = Slope(within.vectors, slopes[name] * scale.to(self.dtype))
-            gradient = pair_gradient(values, graph, create_graph, known)
-            both = all_gradients or infos[name].has_strain
-            predictions[name] = Target(
-                values,
-                forces(gradient, graph) if all_gradients or infos[name].has_forces else None,
-                strain(gradient, graph) if both else None,
-            )
-        if not create_graph:
-            return {name: detached(target) for name, target in predictions.items()}
-        return predictions
+        return {}
 
-    def example_structures(self) -> "List[Atoms]":
-        """Structures to try the model on where any others might be refused; none if none are."""
-        topology = None if self.prior is None else self.prior.topology
-        return topology.examples() if isinstance(topology, Molecules) else []
+    def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
+        """The parameter or buffer ``name`` of this new model, which knows more elements.
 
-    # --------------------------------------------------------------- training
+        Predictions for the elements that were known must stay what they were.
+
+        :param known: the same of the model that knew fewer.
+        :param places: where its elements are among ``dataset_info.atomic_types``.
+        :raises ArchitectureError: this architecture does not say how; the default.
+        """
+        raise ArchitectureError(f"{type(self).__name__} cannot learn more elements")
+
+    def remember_elements(self, history: List[List[int]]) -> None:
+        """Called when the model is built, and again whenever it is loaded.
+
+        For what depends on the elements that were known before and is in no weight.
+
+        :param history: see ``element_history``; not empty.
+        """
+        self.element_history = [list(elements) for elements in history]
+
+    @classmethod
+    def platform_hypers(cls) -> Dict[str, Any]:
+        """Options of every model on this class, whatever the schema of its folder says."""
+        return {"prior": None}
+
+    def extra_repr(self) -> str:
+        unit = self.dataset_info.length_unit
+        return f"cutoff={self.cutoff} {unit}, {self.dtype}, {super().extra_repr()}"
+
+    def restart(self, dataset_info: DatasetInfo) -> Self:
+        name, supported = type(self).__name__, self.__supported_targets__
+        self.dataset_info = restarted_info(name, supported, self.dataset_info, dataset_info)
+        return self
+
+    def get_checkpoint(self) -> Dict[str, Any]:
+        stored = StoredModel.of(self, self.dtype, self.finetuning, self.element_history)
+        return stored.to_checkpoint(self.__checkpoint_version__)
+
+    @classmethod
+    def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> Self:
+        stored = StoredModel.from_checkpoint(checkpoint)
+        model = cls(stored.hypers, stored.info)
+        model.metadata = stored.metadata
+        if stored.element_history is not None:
+            model.remember_elements(stored.element_history)
+        model.finetuning = stored.fill(model, context)
+        return model
+
+    @classmethod
+    def upgrade_checkpoint(cls, checkpoint: Dict[str, Any]) -> Dict[str, Any]:
+        """Apply ``model_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
+        return upgrade_by_folder(checkpoint, "model", cls)
+
+    def export(
+        self, metadata: Optional[ModelMetadata] = None, *, dtype: torch.dtype = torch.float64
+    ) -> AtomisticModel:
+        """This model for metatomic's engines; a copy, which shares nothing with this one.
+
+        :param dtype: precision of positions and energies in engines. float64 keeps total
+            energies exact; inside, the network keeps its own precision.
+        """
+        along_bonds = 0.0 if self.prior is None else float(self.prior.reach)
+        return exported(self, max(self.interaction_range(), along_bonds), metadata, dtype)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -231,36 +255,46 @@ class MLIPModel(Served, Stored):
         """The scale of each target, in its unit (of its forces, where it has some)."""
         return dict(zip(self.target_names, self.scale.values.tolist(), strict=True))
 
-    @classmethod
-    def platform_hypers(cls) -> Dict[str, Any]:
-        """Options of every model on this class, whatever the schema of its folder says."""
-        return {"prior": None}
+    def list_cutoff(self) -> float:
+        """Radius that the neighbour list must have: the network's, or that of a baseline."""
+        return max(float(self.cutoff), self.baseline_cutoff)
 
-    def fit_baselines(self, dataset: "Dataset", hypers: Mapping[str, Any]) -> None:
-        """Take the start values of the prior, composition weights and scales from ``dataset``.
+    def fit_baselines(self, dataset: "Dataset", options: "BaselinesAsked") -> None:
+        """Fit the start of the prior, then composition weights and scales to what it leaves over.
 
-        Composition weights are fitted by least squares to what ZBL and prior leave over.
-
-        :param hypers: training options: ``atomic_baseline``, ``scale_targets``,
-            ``fixed_scaling_weights``.
+        :param options: ``atomic_baseline``, ``scale_targets`` and ``fixed_scaling_weights``; of a
+            mapping of training options these three.
         """
         if self.prior is not None:
             start_values(self.prior, dataset)
-        given = hypers.get("atomic_baseline") or {}
-        offsets = self.offsets(dataset)
-        offset = {name: target.values for name, target in offsets.items()}
-        weights = fit_weights(dataset, self.dataset_info, given, offset)
-        scales = fit_scales(dataset, self.dataset_info, weights, hypers, offsets)
-        columns = torch.cat([weights[name] for name in self.target_names], dim=1)
-        self.composition.values.copy_(columns)
-        ordered = [scales[name] for name in self.target_names]
-        self.scale.values.copy_(torch.tensor(ordered, dtype=torch.float64))
+        options, offsets = BaselineOptions.of(options), self.offsets(dataset)
+        weights, scales = fit_tables(dataset, self.dataset_info, options, offsets)
+        self.composition.values.copy_(weights)
+        self.scale.values.copy_(scales)
 
     def offsets(self, dataset: "Dataset") -> Dict[str, Target]:
         """What ZBL and prior give for a data set, per energy target; nothing without them."""
-        baselines = [part for part in (self.zbl, self.prior) if part is not None]
-        if not baselines:
-            return {}
-        types = self.dataset_info.atomic_types
-        offset = offset_of(baselines, dataset, types, self.list_cutoff())
-        return dict.fromkeys(self.energy_names, offset)
+        names, types = self.energy_names, self.dataset_info.atomic_types
+        return offsets_of([self.zbl, self.prior], names, dataset, types, self.list_cutoff())
+
+    def example_structures(self) -> "List[Atoms]":
+        """Structures to try the model on where any others might be refused; none if none are."""
+        return [] if self.prior is None else self.prior.examples()
+
+    def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
+        """Physical values of every atom, per target [n_atoms, *shape] float64."""
+        if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
+            return without_atoms(self.target_names, self.sample_shapes, self.composition.values)
+        return self._with_baselines(
+            self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff)), graph
+        )
+
+    def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
+        """Scales and baselines on the network's numbers: physical values, float64."""
+        of = (self.target_names, self.sample_shapes, self.scale.values)
+        values = scaled(raw, *of, self.composition(graph.types))
+        if self.zbl is not None:
+            values = plus(values, self.energy_names, self.zbl(graph))
+        if self.prior is not None:
+            values = plus(values, self.energy_names, self.prior(graph))
+        return values

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ase.data import chemical_symbols
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError, Problem
+from mtt.errors import ArchitectureError, DataError, Problem
 
 _TUNE = "fine-tune it to these data: architecture.training.finetune.read_from"
 
@@ -17,7 +17,7 @@ def target_kind(target: TargetInfo) -> str:
     """How ``__supported_targets__`` names this kind of target."""
     if target.is_energy:
         return "energy"
-    return f"{target.kind} per atom" if target.per_atom else target.kind
+    return target.of_kind.supported_name(target.per_atom)
 
 
 def check_targets(
@@ -28,6 +28,9 @@ def check_targets(
     :param single: the architecture predicts one target only.
     :raises ArchitectureError: one problem for each target that is not supported.
     """
+    unknown = [problem for item in info.targets.items() for problem in _kind_problems(*item)]
+    if unknown:
+        raise ArchitectureError.collect(unknown)
     problems = [
         Problem(
             f"{architecture} cannot predict target {name!r} ({target_kind(target)})",
@@ -41,6 +44,14 @@ def check_targets(
         for name, target in info.targets.items()
         if target.gradients and not target.is_energy
     ]
+    problems += [
+        Problem(
+            f"{name}: values of the kind {target.of_kind.name} cannot be added up over atoms",
+            hint="give them per atom: sample_kind: atom",
+        )
+        for name, target in info.targets.items()
+        if not (target.per_atom or target.of_kind.additive)
+    ]
     if single and len(info.targets) > 1:
         names = ", ".join(info.targets)
         hint = (
@@ -52,6 +63,28 @@ def check_targets(
         raise ArchitectureError.collect(problems)
 
 
+def _kind_problems(name: str, target: TargetInfo) -> list[Problem]:
+    """Of a kind that is not found: a package was there where the model was made, say."""
+    try:
+        _ = target.of_kind
+    except DataError as error:
+        more = "or install the package that adds it"
+        return [one._replace(where=name, hint=f"{one.hint}; {more}") for one in error.problems]
+    return []
+
+
+def check_shape(name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
+    """Whether the network's numbers of an atom are components by properties, as the data's are.
+
+    :raises ArchitectureError: they are not.
+    """
+    if list(found) != list(wanted):
+        raise ArchitectureError(
+            f"predict returns {list(found)} numbers of {name!r} for each atom, not {list(wanted)}",
+            hint="the last axis counts properties (num_subtargets), those before it components",
+        )
+
+
 def _kinds_hint(target: TargetInfo, supported: Sequence[str]) -> str:
     kinds = f"it can predict: {', '.join(supported)}"
     if target_kind(target) != "scalar" or "energy" not in supported:
@@ -60,7 +93,7 @@ def _kinds_hint(target: TargetInfo, supported: Sequence[str]) -> str:
 
 
 def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:
-    """Whether a trained model can go on with other data.
+    """Whether a trained model can be trained further with other data.
 
     :raises ArchitectureError: elements, targets or units that the model does not know.
     """
@@ -111,6 +144,7 @@ def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Prob
             ("quantity", quantity, own.quantity),
             ("extensive", target.extensive or own.extensive, own.extensive),
             ("sample_kind", target.sample_kind, own.sample_kind),
+            ("type", target.kind, own.kind),
             ("num_subtargets", target.properties, own.properties),
         )
         if new != old

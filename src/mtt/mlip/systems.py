@@ -1,9 +1,9 @@
-"""Between metatomic's values and ours; everything here is compiled by TorchScript."""
+"""Between metatomic's values and ours; what takes tensors is compiled by TorchScript."""
 
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import torch
-from metatensor.torch import Labels, TensorBlock, TensorMap
+from metatensor.torch import Labels
 from metatomic.torch import NeighborListOptions, System
 from torch import Tensor
 
@@ -18,8 +18,8 @@ def systems_to_graph(
 ) -> Graph:
     """One graph of all ``systems``; the pair vectors keep their gradient.
 
-    Vectors are formed by the caller in the systems' own precision (float64 at the door of
-    an exported model) and only then cast to ``dtype``.
+    Vectors are formed by the caller in the systems' own precision (float64 in
+    exported models) and only then cast to ``dtype``.
 
     :param type_index: [≥ max Z + 1] int64, atomic number to index of the element.
     """
@@ -58,8 +58,20 @@ def systems_to_graph(
     )
 
 
-def pairs_within(graph: Graph, cutoff: float) -> Graph:
-    """``graph`` without the pairs at ``cutoff`` and beyond."""
+def type_index_of(atomic_types: Sequence[int]) -> Tensor:
+    """[max Z + 1] int64, atomic number to its place in ``atomic_types``; -1 for others."""
+    index = torch.full([max(atomic_types) + 1], -1, dtype=torch.long)
+    index[list(atomic_types)] = torch.arange(len(atomic_types))
+    return index
+
+
+def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
+    """``graph`` without the pairs at ``cutoff`` and beyond, which the network must not see.
+
+    :param listed: radius of the neighbour list.
+    """
+    if listed <= cutoff:
+        return graph
     kept = torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff
     return Graph(
         types=graph.types,
@@ -92,50 +104,3 @@ def selection_mask(samples: Tensor, selected: Optional[Labels]) -> Optional[Tens
     rows = samples.to(torch.int64)
     width = 1 + torch.max(torch.cat([rows[:, 1], wanted[:, 1]]))
     return torch.isin(rows[:, 0] * width + rows[:, 1], wanted[:, 0] * width + wanted[:, 1])
-
-
-def scalar_map(
-    atomic: Tensor,
-    samples: Tensor,
-    selected: Optional[Tensor],
-    per_atom: bool,
-    name: str,
-    n_systems: int,
-    mean: bool = False,
-) -> TensorMap:
-    """The values of one target as metatomic wants them, per atom or summed per structure.
-
-    A structure without atoms has the sum zero.
-
-    :param atomic: [n_atoms, properties] values of the atoms.
-    :param samples: [n_atoms, 2] int32, structure and atom of each row.
-    :param selected: [n_atoms] bool, the atoms that count; None for all. Structures without
-        a selected atom are left out.
-    :param name: name of the target; ``mtt::x`` and ``x/variant`` have the property ``x``.
-    :param n_systems: number of structures.
-    :param mean: of structures give the mean over the atoms that count, not the sum.
-    """
-    if selected is not None:
-        atomic, samples = atomic[selected], samples[selected]
-    names = ["system", "atom"]
-    if not per_atom:
-        names = ["system"]
-        systems = torch.arange(n_systems, dtype=torch.int32, device=samples.device)
-        of_atom = samples[:, 0].to(torch.long)
-        if selected is not None:
-            systems, of_atom = torch.unique_consecutive(samples[:, 0], return_inverse=True)
-        zeros = atomic.new_zeros(systems.shape[0], atomic.shape[1])
-        atomic = zeros.index_add(0, of_atom, atomic)
-        if mean:
-            sizes = torch.bincount(of_atom, minlength=systems.shape[0])
-            atomic = atomic / sizes.clamp(min=1)[:, None]
-        samples = systems[:, None]
-    index = torch.arange(atomic.shape[1], dtype=torch.int32, device=atomic.device)
-    block = TensorBlock(
-        values=atomic,
-        samples=Labels(names, samples),
-        components=torch.jit.annotate(List[Labels], []),
-        properties=Labels([name.split("::")[-1].split("/")[0]], index[:, None]),
-    )
-    key = torch.zeros(1, 1, dtype=torch.int32, device=atomic.device)
-    return TensorMap(keys=Labels(["_"], key), blocks=[block])

@@ -1,11 +1,13 @@
-"""Constants that take the network's precision without losing their own."""
+"""Constants that are cast to the network's precision and keep their own."""
+
+from typing import Callable, Self
 
 import torch
 from torch import Tensor
 
 
 class Constant(torch.nn.Module):
-    """A table of numbers that is not learnt and not stored in checkpoints.
+    """A table of numbers that is not learned and not stored in checkpoints.
 
     It follows the dtype and device of the model that owns it, always rounded from float64,
     so that ``model.float().double()`` has the same numbers as ``model.double()``.
@@ -18,7 +20,7 @@ class Constant(torch.nn.Module):
         self._exact = values.to(torch.float64).contiguous()
         self.register_buffer("values", self._exact.to(torch.get_default_dtype()), False)
 
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)
         self.values = self._exact.to(dtype=self.values.dtype, device=self.values.device)
         return self

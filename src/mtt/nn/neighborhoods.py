@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Neighborhoods(NamedTuple):
-    """Where each pair stands in a table with one row per atom, padded to the longest row."""
+    """The place of each pair in a table with one row per atom, padded to the longest row."""
 
     slots: Tensor  # [P] int64, row · width + column; no two pairs share a slot
     n_rows: int
@@ -15,7 +15,7 @@ class Neighborhoods(NamedTuple):
 
 
 def neighborhoods(centers: Tensor, row_of_atom: Tensor) -> Neighborhoods:
-    """Lay out pairs that are sorted by centre.
+    """Arrange pairs that are sorted by centre in a dense layout.
 
     :param centers: [P] int64, ascending.
     :param row_of_atom: [n_atoms] int64, a permutation: the row that each atom gets.

@@ -86,12 +86,13 @@ def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
     phase = x[..., None] * nodes
     # the other parity integrates to zero; (-i)^l i^(l odd) is a sign
     wave = np.cos(phase) if l % 2 == 0 else np.sin(phase)
-    return (-1) ** (l // 2) * wave @ weights
+    values: np.ndarray = (-1) ** (l // 2) * wave @ weights
+    return values
 
 
 def _bessel_zeros(l: int, limit: float) -> np.ndarray:
     """Positive zeros of j_l up to and including ``limit``, ascending, by bisection."""
-    # zeros are more than π/2 apart and the first one lies beyond l
+    # zeros are more than π/2 apart and the first one is larger than l
     grid = np.arange(max(l, 1), limit + 1.0, 0.1)
     signs = np.sign(_spherical_bessel(l, grid))
     low = grid[:-1][signs[:-1] != signs[1:]]
@@ -101,7 +102,7 @@ def _bessel_zeros(l: int, limit: float) -> np.ndarray:
         middle = (low + high) / 2
         inside = np.sign(_spherical_bessel(l, middle)) == left
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    zeros = (low + high) / 2
+    zeros: np.ndarray = (low + high) / 2
     return zeros[zeros < limit * (1 + 1e-10)]
 
 

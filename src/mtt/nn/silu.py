@@ -50,4 +50,5 @@ class _Slope(torch.autograd.Function):
         (z,) = ctx.saved_tensors
         sigma = torch.sigmoid(z)
         curvature = torch.addcmul(sigma, sigma, sigma, value=-1)
-        return gradients[0] * curvature * (2 + z - 2 * z * sigma)
+        gradient: Tensor = gradients[0] * curvature * (2 + z - 2 * z * sigma)
+        return gradient

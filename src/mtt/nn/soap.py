@@ -79,7 +79,7 @@ class SoapPowerSpectrum(torch.nn.Module):
         return torch.cat([torch.bmm(c.mT, c).flatten(1) for c in densities], dim=1)
 
     def features_of(self, types: List[int]) -> Tensor:
-        """Where the features of pairs of ``types`` stand, in the order of fewer elements.
+        """Indices of the features of pairs of ``types``, in the order of fewer elements.
 
         The spectrum of ``len(types)`` elements is ``spectrum[:, features_of(types)]`` of
         surroundings that hold no others.

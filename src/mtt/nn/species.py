@@ -12,7 +12,7 @@ from mtt.nn.constant import Constant
 class SpeciesOrder(NamedTuple):
     """Atoms grouped by type."""
 
-    row_of_atom: Tensor  # [n_atoms] int64, a permutation: where each atom stands
+    row_of_atom: Tensor  # [n_atoms] int64, a permutation: row of each atom
     counts: List[int]  # atoms of each type
 
 

@@ -53,7 +53,8 @@ class SphericalHarmonics(torch.nn.Module):
         :param harmonics: what :meth:`forward` gave for the same vectors, or a multiple of it.
         """
         rows, columns = self.l_max**2, (self.l_max + 1) ** 2
-        table = self.gradient().view(3, rows, columns).transpose(0, 1).reshape(rows, 3 * columns)
+        gradient: Tensor = self.gradient()
+        table = gradient.view(3, rows, columns).transpose(0, 1).reshape(rows, 3 * columns)
         return (harmonics[:, :rows] @ table).view(harmonics.shape[0], 3, columns)
 
     def tangent(self, harmonics: Tensor, direction: Tensor) -> Tensor:

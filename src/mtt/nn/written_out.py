@@ -79,7 +79,7 @@ class _Pullback(torch.autograd.Function):
 class _Curvature(torch.autograd.Function):
     """Zero, with the derivative that Jᵀ u has by the vectors.
 
-    A node of its own, so that automatic differentiation skips it where only derivatives by
+    A separate node, so that automatic differentiation skips it where only derivatives by
     weights are asked for (``backward(inputs=parameters)``).
     """
 

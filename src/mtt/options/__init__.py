@@ -22,7 +22,7 @@ from mtt.options.values import (
 )
 from mtt.options.yaml.load import load_document, read_yaml
 from mtt.options.yaml.places import Places
-from mtt.options.yaml.write import to_yaml
+from mtt.options.yaml.to_yaml import to_yaml
 
 SCHEMA_PATH = str(files("mtt.options").joinpath("options.schema.json"))
 """The JSON Schema of the whole file, for editors: ``# yaml-language-server: $schema=...``."""

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtt.errors import ConfigError, did_you_mean
-from mtt.options.loss import TYPES, LossExpander
+from mtt.options.loss_forms import LossExpander
 from mtt.options.metatrain.deprecated import Modernizer
 from mtt.options.metatrain.known_names import training_notice
+from mtt.options.metatrain.retired import (
+    retired,
+    retired_faults,
+    retired_notices,
+    without_retired,
+)
 from mtt.options.names import ATOMIC_NUMBERS
 from mtt.options.raw import RawOptions
 from mtt.options.schema.validate import MODEL, TRAINING, validate
 from mtt.options.schema.vocabulary import check_schema
+from mtt.options.training import TrainingOptions, find_faults
 from mtt.options.values import LOGGERS, Options, Part, TargetOptions
 from mtt.options.yaml.interpolate import Interpolator
 from mtt.options.yaml.overrides import deep_merge
@@ -44,7 +51,7 @@ class ArchitectureLike(Protocol):
 
 
 def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
-    """Lay ``raw`` over the defaults and validate the whole.
+    """Merge ``raw`` over the defaults and validate the result.
 
     Precedence: defaults of the platform (``MLIPModel``, ``MLIPTrainer``), the folder's
     ``default-hypers.yaml``, the file, overrides.
@@ -121,8 +128,10 @@ class _Section:
             "atomic_types": self._atomic_types(),
             **self._interpolated(merged, written),
         }
+        hypers["training"] = self._without_retired(hypers["training"])
         self._validate(hypers, set(training))
         self._expand_loss(hypers["training"])
+        self._check_together(hypers["training"])
         # what is not set is not stored: models and checkpoints know only what they use
         hypers["model"] = {
             key: value
@@ -194,6 +203,19 @@ class _Section:
         note = training_notice(key, self.platform) if fault.path[:2] == _TRAINING else ""
         return Fault(fault.path, note) if note else fault
 
+    def _without_retired(self, training: dict[str, Any]) -> dict[str, Any]:
+        """``training`` without options of existing files that have no effect here."""
+        folder = self.architecture.default_hypers.get("training") or {}
+        names = retired(self.platform, folder, self.architecture.schema)
+        self.faults += retired_faults(training, names, _TRAINING)
+        self.notices += retired_notices(training, names, _TRAINING)
+        return without_retired(training, names)
+
+    def _check_together(self, training: dict[str, Any]) -> None:
+        """Whether the options of the platform's trainer, each right by itself, go together."""
+        if not self.faults and set(TrainingOptions.keys()) <= set(self.platform):
+            self.faults += find_faults(training, _TRAINING)
+
     def _expand_loss(self, training: dict[str, Any]) -> None:
         """Put the loss, and those of stages, in the internal form, where there is one."""
         loss = training.get("loss")
@@ -202,7 +224,7 @@ class _Section:
             return
         if not self.targets or any(fault.path[:3] == _LOSS for fault in self.faults):
             return
-        expander = LossExpander(self.targets, TYPES if ours else None)
+        expander = LossExpander(self.targets, ours)
         training["loss"] = expander.expand({} if loss is None else loss, _LOSS)
         stages = training.get("stages") if ours else None
         for i, stage in enumerate(stages if isinstance(stages, list) else []):

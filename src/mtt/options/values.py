@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mtt.options.kinds import kind_option
 from mtt.options.yaml.interpolate import escape
-from mtt.options.yaml.write import to_yaml
+from mtt.options.yaml.to_yaml import to_yaml
 
 ReadFrom = str | list[str]
 """A file or a pattern, or several; see :func:`mtt.data.files.inputs.input_files`."""
@@ -23,7 +24,7 @@ def is_extensive(quantity: str) -> bool:
 
 @dataclass(frozen=True)
 class SystemsOptions:
-    """Where the structures of a data set stand.
+    """Where the structures of a data set are read from.
 
     :param length_unit: unit of positions and cells, or ``""`` where none is given.
     """
@@ -58,7 +59,7 @@ class TargetOptions:
     :param key: name of the values in the file; empty where the file has none: an energy that is
         learnt from its derivatives alone.
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
-    :param kind: ``"scalar"``, the kind of tensor.
+    :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.options.kinds`.
     :param extensive: the value of a structure is the sum over its atoms, not the mean.
     """
 
@@ -79,7 +80,7 @@ class TargetOptions:
     def to_dict(self, *, gradients: bool = True) -> dict[str, Any]:
         """As it is written in an options file; ``extra_data`` has no ``gradients``."""
         values = asdict(self)
-        values["type"] = values.pop("kind")
+        values["type"] = kind_option(values.pop("kind"))
         values["key"] = self.key or False
         if not gradients or self.extensive == is_extensive(self.quantity):
             del values["extensive"]
@@ -91,7 +92,7 @@ class TargetOptions:
                 values[name] = False
             elif section["explicit"]:
                 values[name] = {k: section[k] for k in ("read_from", "reader", "key")}
-            # a section that stands by default is left out, so that it stays a default
+            # a section that was added by default is left out, so that it stays a default
         return values
 
 
@@ -151,7 +152,7 @@ class Options:
     :param wandb: arguments of ``wandb.init``; None where it is off.
     :param remote: URL that gets a copy of the run's files, or None.
     :param source: the file as the user named it, empty for a dict.
-    :param notices: what to tell the user, deprecated names above all.
+    :param notices: messages for the user, mostly on deprecated names.
     """
 
     device: str | None

@@ -19,7 +19,7 @@ def discover(extra_dirs: Sequence[str | Path] = ()) -> dict[str, Found]:
 
     :param extra_dirs: folders of architecture folders, or architecture folders themselves;
         those of the variable ``MTT_ARCHITECTURES`` come in addition.
-    :raises ArchitectureError: one of them is no folder.
+    :raises ArchitectureError: one of them is not a folder.
     """
     found: dict[str, Found] = {}
     folders: set[Path] = set()

@@ -31,6 +31,6 @@ class Found(ArchitectureFolder):
 
         :raises ArchitectureError: it cannot be imported, or a piece is missing or wrong.
         """
-        from mtt.registry.load import load  # a list of architectures does not need it
+        from mtt.registry.load_architecture import load  # a list of architectures does not need it
 
         return load(self)

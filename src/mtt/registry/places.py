@@ -1,14 +1,13 @@
-"""The places where architecture folders lie. Nothing of them is imported."""
+"""The places of architecture folders. Nothing is imported."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from mtt.discovery import source_of
 from mtt.errors import ArchitectureError, did_you_mean
 from mtt.registry.architecture import DEFAULTS, INIT, State
 from mtt.registry.found import Found
@@ -28,7 +27,7 @@ _BUILT_IN: tuple[tuple[str, str, State], ...] = (
 def search(extra_dirs: Sequence[str | Path]) -> Iterator[Found]:
     """Every architecture folder, place by place; names may come twice.
 
-    :raises ArchitectureError: one of ``extra_dirs``, or of the variable, is no folder.
+    :raises ArchitectureError: one of ``extra_dirs``, or of the variable, is not a folder.
     """
     yield from _built_in()
     for folder, origin in _given(extra_dirs):
@@ -94,7 +93,7 @@ def _installed(point: EntryPoint) -> Found:
     origin = f"package {point.dist.name}" if point.dist is not None else "entry point"
     folder = _locate(point.module)
     if folder is None:
-        problem = f"the entry point of {origin} names {point.module!r}, which is no package"
+        problem = f"the entry point of {origin} names {point.module!r}, which is not a package"
         folder = Path(*point.module.split("."))
     else:
         lacking = missing_files(folder)
@@ -104,17 +103,7 @@ def _installed(point: EntryPoint) -> Found:
 
 def _locate(module: str) -> Path | None:
     """Folder of a package, found without importing it or its parents."""
-    top, *rest = module.split(".")
-    try:
-        spec: ModuleSpec | None = importlib.util.find_spec(top)
-        name = top
-        for part in rest:
-            if spec is None:
-                return None
-            name = f"{name}.{part}"
-            spec = PathFinder.find_spec(name, spec.submodule_search_locations)
-    except (ImportError, ValueError):
-        return None
+    spec = source_of(module)
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(next(iter(spec.submodule_search_locations))).resolve()

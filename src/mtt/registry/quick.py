@@ -29,7 +29,7 @@ def quick_fit(
         try:
             architecture = found.load()
         except ArchitectureError:
-            continue  # one whose packages are missing; whoever names it learns so
+            continue  # one whose packages are missing; to name it gives the reason
         options = architecture.trainer.quick_fit(info)
         if options is not None:
             return architecture, options

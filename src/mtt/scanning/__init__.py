@@ -1,4 +1,4 @@
-"""The data's own lies: what a scan finds that is well-formed, and wrong nevertheless."""
+"""Suspicious labels: what a scan finds in data that are well-formed and still wrong."""
 
 from mtt.scanning.scan import scan
 from mtt.scanning.tools.finding import Finding, Place

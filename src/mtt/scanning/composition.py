@@ -1,4 +1,4 @@
-"""Elements: which the data tell apart, which stand in one part only, which are rare."""
+"""Elements: those that the data separate, those in one part only, and rare ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RARE = 3  # structures that hold an element
 
 
 def check_elements(structures: Structures) -> Iterator[Finding]:
-    """What the compositions of the training set leave open."""
+    """Baselines that the compositions of the training set do not determine."""
     if "training" not in structures.names:
         return
     training = structures.part == structures.names.index("training")
@@ -66,7 +66,7 @@ def _rare(structures: Structures, training: np.ndarray) -> Iterator[Finding]:
 
 
 def undetermined(counts: np.ndarray) -> np.ndarray:
-    """[n_types] elements whose baselines least squares cannot tell apart from others."""
+    """[n_types] elements whose baselines least squares cannot separate from others."""
     used = np.asarray(counts.any(axis=0))
     rows = np.unique(counts[:, used], axis=0)
     _, sizes, axes = np.linalg.svd(rows, full_matrices=True)
@@ -77,5 +77,5 @@ def undetermined(counts: np.ndarray) -> np.ndarray:
 
 
 def _symbols(structures: Structures, which: np.ndarray) -> str:
-    names = [chemical_symbols[z] for z in structures.types[which]]
+    names: list[str] = [chemical_symbols[z] for z in structures.types[which]]
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

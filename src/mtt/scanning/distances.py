@@ -25,7 +25,7 @@ _NOBLE = (2, 10, 18, 36, 54, 86)
 
 
 class Distances(NamedTuple):
-    """Of each structure, for what stands within a few Å."""
+    """Distances within a few Å, for each structure."""
 
     shortest: Float  # [n] by the sum of covalent radii; infinite where nothing is near
     first: Index  # [n] element of one atom of that pair

@@ -56,7 +56,7 @@ def _other_energy(structures: Structures, name: str, one: Index, other: Index) -
 def _apart(
     structures: Structures, name: str, copies: Index, original: Index
 ) -> tuple[Index, Float]:
-    """Copies with atoms in the same order, and how far their forces are from the original's."""
+    """Copies with atoms in the same order, and deviations of forces from the original's."""
     if not structures.info.targets[name].has_forces:
         return copies[:0], np.empty(0)
     rest = copies[structures.order[copies] == structures.order[original[copies]]]
@@ -64,7 +64,7 @@ def _apart(
 
 
 def _leaks(structures: Structures, original: Index, several: Mask) -> Iterator[Finding]:
-    """Structures of one set that stand in an earlier one, the training set first of all."""
+    """Structures of one set that occur in an earlier one, first of all the training set."""
     names = structures.names
     for later in range(1, len(names)):
         for earlier in range(later):

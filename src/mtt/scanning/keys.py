@@ -99,7 +99,7 @@ def check_keys(
 
 
 def _others(path: str, part: str, keys: Sequence[Key]) -> Iterator[Finding]:
-    """One note of all keys that look like no label."""
+    """One note of all keys that do not look like labels."""
     if keys:
         listed = ", ".join(repr(key.name) for key in keys[:_SHOWN])
         listed += f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
@@ -184,20 +184,20 @@ def _kind(key: Key) -> str:
     return {"virial": "stress", "gradient": "force"}.get(kind, kind)
 
 
-def _unused(path: str, part: str, key: Key, n: int, nobody: bool) -> Finding:
+def _unused(path: str, part: str, key: Key, n: int, in_vain: bool) -> Finding:
     per = "atom" if key.per_atom else "structure"
     what = f"{key.name!r} ({key.shape} per {per}) is in the file and not read"
     advice = "a label that is lost? Name it in the options as the key of a target"
-    if not nobody:
+    if not in_vain:
         advice = "another key is read for this; is it the right one?"
     place = Place(part, path, () if len(key.frames) == n else key.frames)
-    lost = nobody and _kind(key) in ("energy", "force", "stress")
+    lost = in_vain and _kind(key) in ("energy", "force", "stress")
     severity: Severity = "suspicious" if lost else "note"
     return Finding(UNUSED, severity, what, (place,), len(key.frames), f"of {n} frames", advice)
 
 
 def _unused_in_store(path: str, part: str, use: _Use) -> Iterator[Finding]:
-    """What a packed data set holds besides; it is known by names of targets."""
+    """The extra data of a packed data set, known by names of targets."""
     info = Dataset.open(path).info
     for name, target in info.targets.items():
         asked = {kind for kind, _ in use.kinds}

@@ -1,4 +1,4 @@
-"""Structures that are taken for molecules: by ``pbc``, or by a key in the wrong spelling."""
+"""Structures that are read as molecules: by ``pbc``, or by a key in the wrong spelling."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DENSE = 50.0  # Å³ per atom: solids and liquids have less, molecules in a box
 def check_periodicity(
     part: str, path: str, frames: Sequence[RawFrame], stress_keys: set[str], angstrom: float = 1.0
 ) -> Iterator[Finding]:
-    """What keeps the structures of one file from being periodic.
+    """Why the structures of one file are not periodic.
 
     :param stress_keys: under which a stress is looked for.
     :param angstrom: one Å in the unit of length of the file.
@@ -41,7 +41,7 @@ def check_periodicity(
 
 
 def taken_for_molecules(found: Sequence[Finding]) -> set[str]:
-    """Files in which forces and stresses say nothing of units: structures are not what they are."""
+    """Files of misread structures, whose forces and stresses decide nothing about units."""
     explaining = (SPELLING, CHECK)
     return {place.file for one in found if one.check in explaining for place in one.places}
 
@@ -73,7 +73,7 @@ def _place(part: str, path: str, numbers: Sequence[int]) -> Place:
 
 
 def _is_stress(frame: RawFrame, key: str) -> bool:
-    """Whether there is a stress that is more than zeros."""
+    """Whether there is a stress that is not zero."""
     if key not in frame.per_structure:
         return False
     try:

@@ -1,4 +1,4 @@
-"""All that is looked at, one subject after the other."""
+"""All scans, one subject after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structures that are held out although ones like them, next to them in a file, are trained on."""
+"""Held-out structures whose similar neighbours in the same file are trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEWEST = 10  # held-out structures that a statement needs
 def check_splits(structures: Structures, copies: Mask) -> Iterator[Finding]:
     """Held-out frames close to the next frames of training, compared with any of training.
 
-    :param copies: structures that stand in the data before, which are told elsewhere.
+    :param copies: copies of earlier structures, which are reported elsewhere.
     """
     if "training" not in structures.names:
         return
@@ -34,7 +34,7 @@ def check_splits(structures: Structures, copies: Mask) -> Iterator[Finding]:
         far = float(np.median(moved(structures, _any_partner(structures, mine))))
         if near < _CLOSE * far:
             what = (
-                f"structures of {name} lie near the next ones of training in their file "
+                f"structures of {name} are close to neighbouring training structures in their file "
                 f"(root mean square per atom; {far:.2g} to any of training)"
             )
             advice = f"errors of {name} speak for this trajectory alone; hold out its end"

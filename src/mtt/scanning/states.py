@@ -1,4 +1,4 @@
-"""One structure in several states: of charge, of spin, or of whatever a key of the file names.
+"""One structure in several states: of charge, of spin, or of another key of the file.
 
 The positions of two states are the same and their energies are not, so that a model that sees
 positions alone can only learn their mean. The key belongs to the input; it is not a label.

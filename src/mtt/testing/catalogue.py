@@ -1,4 +1,4 @@
-"""Everything that an architecture promises, in the order in which mistakes are best mended."""
+"""Everything that an architecture promises, in the order in which mistakes are best corrected."""
 
 from __future__ import annotations
 
@@ -22,58 +22,58 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "the default options are valid and build",
         description.check_defaults,
-        meaning="Who asks for the architecture by its name alone gets an error.",
+        meaning="Options that only name the architecture cause an error.",
         look="default-hypers.yaml and schema-hypers.json must agree, and the constructors must "
         "read no other keys.",
     ),
     Check(
         "the schema describes every option",
         description.check_schema_file,
-        meaning="A mistyped option is ignored in silence, or its page says nothing of it.",
+        meaning="A mistyped option is ignored silently, or is missing on its page.",
         look='schema-hypers.json: "additionalProperties": false in model and training, and a '
         '"description" of every key: what it is, its unit, a sensible range.',
     ),
     Check(
         "targets that cannot be learnt are refused",
         description.check_targets,
-        meaning="A training for something that the model cannot predict starts, and ends in "
-        "a traceback or in nonsense.",
-        look="__supported_targets__ of an MLIPModel; else look at dataset_info.targets in the "
+        meaning="A training on a target that the model cannot predict starts, and ends with "
+        "a traceback or a useless model.",
+        look="__supported_targets__ of an MLIPModel; otherwise check dataset_info.targets in the "
         "constructor, and raise ArchitectureError.",
     ),
     Check(
         "the same seed makes the same weights",
         description.check_seed,
-        meaning="Nobody can repeat a training.",
+        meaning="A training cannot be reproduced.",
         look="Random numbers from numpy or random; a seed that the model sets itself; a loop over "
-        "a set. Draw from torch alone, in an order that is always the same.",
+        "a set. Draw only from torch, in a fixed order.",
     ),
     Check(
         "repr tells what decides predictions",
         description.check_repr,
-        meaning="Two models that print alike predict different things.",
+        meaning="Two models with the same repr give different predictions.",
         look="extra_repr() of the module that uses the option.",
     ),
     Check(
         "predictions are finite and follow the geometry",
         symmetry.check_finite,
-        meaning="Training ends at once with NaN, or learns mean values only.",
-        look="Divisions, square roots, norms and logarithms of what can be zero; whether "
-        "Graph.vectors reach the energy.",
+        meaning="Training ends at once with NaN, or learns only mean values.",
+        look="Divisions, square roots, norms and logarithms of values that can be zero; an energy "
+        "that does not depend on Graph.vectors.",
     ),
     Check(
         "an isolated atom has its energy and no force",
         locality.check_isolated,
         meaning="Dissociation and atomisation energies are wrong, and gases give NaN.",
-        look="A mean over no neighbours is 0/0: sum instead. Early returns where there are no "
+        look="A mean over no neighbours is 0/0: sum instead. Early returns if there are no "
         "pairs; sizes taken from centers.max() instead of the types.",
     ),
     Check(
         "a rotation turns forces and keeps energies",
         symmetry.check_rotation,
-        meaning="Energies depend on how a molecule lies; molecular dynamics does not conserve "
-        "angular momentum, and training needs rotated copies of the data.",
-        look="Components of vectors that reach the energy by themselves: use lengths, scalar "
+        meaning="Energies depend on the orientation of a molecule; molecular dynamics does not "
+        "conserve angular momentum, and training needs rotated copies of the data.",
+        look="Single components of vectors that enter the energy: use lengths, scalar "
         "products, norms. Normalisations and nonlinear functions of single components.",
     ),
     Check(
@@ -85,57 +85,58 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a translation changes nothing",
         symmetry.check_translation,
-        meaning="Energies depend on where a structure lies; forces do not sum to zero, and the "
-        "centre of mass drifts away.",
-        look="Graph.positions: vectors are relative already, and know the cell.",
+        meaning="Energies depend on the position of a structure; forces do not sum to zero, and "
+        "the centre of mass drifts.",
+        look="Graph.positions: use the vectors, which are relative and include the cell.",
     ),
     Check(
         "the order of the atoms changes nothing",
         symmetry.check_permutation,
         meaning="The same molecule from two files has two energies.",
-        look="Anything that knows an atom's number, or the first or last neighbour; sorting by "
-        "values that can be equal; a limit on the number of neighbours.",
+        look="Anything that depends on the index of an atom, or on the first or last neighbour; "
+        "sorting by values that can be equal; a limit on the number of neighbours.",
     ),
     Check(
         "two far copies have twice the energy",
         locality.check_extensive,
-        meaning="What is learnt from small structures is wrong for large ones.",
+        meaning="A model trained on small structures is wrong for large ones.",
         look="A mean over the structure, a count of its atoms, attention or normalisation over "
-        "all atoms: an energy is a sum over atoms of what is near them.",
+        "all atoms: an energy is a sum over atoms and their environments.",
     ),
     Check(
         "a supercell has a multiple of the energy",
         locality.check_supercell,
         meaning="The energy of a crystal depends on the cell that describes it.",
-        look="An atom may be its own neighbour, and a pair of atoms may stand for several "
-        "images: tell pairs by their vectors, and leave none out.",
+        look="An atom may be its own neighbour, and a pair of atoms may occur with several "
+        "images: identify pairs by their vectors, and leave none out.",
     ),
     Check(
         "a batch predicts what single structures do",
         locality.check_batches,
-        meaning="Predictions depend on the batch size; evaluation is not what was trained.",
-        look="Normalisation over the batch, sums not by Graph.system, anything that depends on "
+        meaning="Predictions depend on the batch size, and evaluation differs from training.",
+        look="Normalisation over the batch, sums without Graph.system, anything that depends on "
         "n_systems or on the largest structure.",
     ),
     Check(
         "energies and forces are continuous at the cutoff",
         smoothness.check_continuous,
         meaning="Molecular dynamics does not conserve energy, and relaxations do not converge.",
-        look="Multiply everything that a neighbour adds, messages and attention weights too, by "
-        "a function that is zero with its slope at the cutoff. clamp and where in the radial part.",
+        look="Multiply every contribution of a neighbour, messages and attention weights too, by "
+        "a function that vanishes with its slope at the cutoff. clamp and where in the radial "
+        "part.",
     ),
     Check(
         "second derivatives are continuous at the cutoff",
         smoothness.check_curvature,
         meaning="Phonons and elastic constants jump, and large time steps lose energy.",
-        look="The cutoff function needs a second derivative of zero at the cutoff, too: a plain "
-        "cosine has none, its square has; relu and other kinks in the network.",
+        look="The second derivative of the cutoff function must vanish at the cutoff too: that of "
+        "a cosine does not, that of its square does; relu and other kinks in the network.",
     ),
     Check(
         "forces are derivatives of the energy",
         derivatives.check_forces,
-        meaning="Molecular dynamics does not conserve energy, and force labels pull the weights "
-        "elsewhere than energy labels.",
+        meaning="Molecular dynamics does not conserve energy, and force labels contradict "
+        "energy labels in training.",
         look="detach(), no_grad or item() between the vectors and the energy; rounding and "
         "casts to float32 on the way; backwards written by hand.",
     ),
@@ -143,26 +144,26 @@ CHECKS: tuple[Check, ...] = (
         "stress is a derivative of the energy",
         derivatives.check_strain,
         meaning="Pressures, cell relaxations and elastic constants are wrong.",
-        look="As for forces; besides, Graph.cells or positions that enter beside the vectors.",
+        look="As for forces; also Graph.cells or positions that enter in addition to the vectors.",
     ),
     Check(
         "a loss on forces trains the weights",
         derivatives.check_double_backward,
-        meaning="Training on forces goes in a wrong direction, or nowhere.",
+        meaning="Training on forces does not lower their errors.",
         look="Operations whose backward cannot be differentiated, norms of zero vectors, "
         "backwards written by hand, forces under no_grad.",
     ),
     Check(
         "float32 agrees with float64",
         scripting.check_single_precision,
-        meaning="Training in single precision, the usual one, is noise or an error.",
-        look="Tensors made with a dtype by hand, or in torch's default one: make them from the "
+        meaning="Training in single precision, the default, gives noise or an error.",
+        look="Tensors with a hard-coded dtype, or in torch's default one: make them from the "
         "inputs (new_zeros, dtype=x.dtype). Differences of large numbers, high powers.",
     ),
     Check(
         "memory grows with the number of atoms",
         cost.check_memory,
-        meaning="Large structures do not fit into memory, long before they need to.",
+        meaning="Large structures need far more memory than necessary.",
         look="Tables of atoms by atoms: torch.cdist, masks of [n, n], one_hot of atom numbers, "
         "outer differences of positions. Work on pairs (Graph.centers, Graph.neighbors).",
     ),
@@ -170,22 +171,22 @@ CHECKS: tuple[Check, ...] = (
         "a larger batch takes no more operations",
         cost.check_operations,
         meaning="Training gains nothing from batches, and a GPU waits for Python.",
-        look="Python loops over structures, atoms or neighbours: index_add by Graph.system and "
-        "Graph.centers does them all in one operation.",
+        look="Python loops over structures, atoms or neighbours: use index_add with Graph.system "
+        "and Graph.centers, which is one operation for all.",
     ),
     Check(
         "the exported model predicts the same",
         scripting.check_export,
-        meaning="Simulations run another model than the one that was trained.",
-        look="TorchScript reads types and branches once: annotate what is no Tensor, no "
-        "comprehensions over modules, no super(); what __init__ keeps must be plain types.",
+        meaning="Simulations use a different model from the one that was trained.",
+        look="TorchScript reads types and branches once: annotate everything except Tensors, no "
+        "comprehensions over modules, no super(); attributes set in __init__ must be plain types.",
     ),
     Check(
         "the exported model runs in engines",
         engine.check_calculator,
         meaning="ASE, LAMMPS and i-PI refuse the file, or get wrong numbers from it.",
-        look="Capabilities (outputs, units, elements, dtype), the neighbour lists that are asked "
-        "for, samples and names of the TensorMaps that forward returns.",
+        look="Capabilities (outputs, units, elements, dtype), the requested neighbour "
+        "lists, samples and names of the TensorMaps that forward returns.",
     ),
     Check(
         "engines may ask for some of the atoms",
@@ -196,21 +197,22 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "no atom feels beyond the declared range",
         engine.check_range,
-        meaning="LAMMPS on several processes gives too small a margin to each: wrong forces "
-        "where they meet.",
+        meaning="LAMMPS on several processes uses too thin a layer of ghost atoms: wrong forces "
+        "at the boundaries.",
         look="interaction_range(): every layer of messages adds a cutoff.",
     ),
     Check(
         "all tensors move with the model",
         tensors.check_tensors,
-        meaning="On a GPU the first step ends in an error, and another precision passes them by.",
-        look="Attributes that are plain tensors: register_buffer, persistent=False where they "
-        "follow from the hypers.",
+        meaning="On a GPU the first step ends with an error, and casts to another precision "
+        "miss them.",
+        look="Attributes that are plain tensors: use register_buffer, with persistent=False if "
+        "they follow from the hypers.",
     ),
     Check(
         "the model's checkpoint brings it back",
         checkpoints.check_plain_checkpoint,
-        meaning="A finished training is lost, or comes back as another model.",
+        meaning="A finished training is lost, or loads as another model.",
         look="What decides predictions must be a parameter, a persistent buffer, or in the "
         "hypers: not an attribute, not a plain tensor, not persistent=False if it is random.",
     ),
@@ -219,7 +221,7 @@ CHECKS: tuple[Check, ...] = (
         checkpoints.check_contexts,
         meaning="A training cannot be resumed, fine-tuned or exported.",
         look="load_checkpoint: build, cast to the stored dtype, load_state_dict; the latest "
-        "weights to restart, the best ones else.",
+        "weights to restart, otherwise the best ones.",
     ),
     Check(
         "checkpoints of earlier versions are upgraded",
@@ -232,7 +234,7 @@ CHECKS: tuple[Check, ...] = (
         "a restart goes on with the same model",
         checkpoints.check_restart,
         meaning="After an interruption part of the training is repeated.",
-        look="restart(): nothing is to be built or drawn again for data that are known.",
+        look="restart(): do not build or draw anything again for known data.",
     ),
     Check(
         "a restart refuses unknown elements and targets",
@@ -243,7 +245,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "fine-tuning begins where its source ended",
         finetuning.check_carried_over,
-        meaning="Fine-tuning forgets what was learnt before.",
+        meaning="Fine-tuning loses what the source has learned.",
         look="As for checkpoints: what decides predictions must be a parameter, a persistent "
         "buffer, or in the hypers.",
     ),
@@ -256,15 +258,16 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "new elements leave the known ones alone",
         finetuning.check_elements,
-        meaning="Learning one more element spoils the others before the first step.",
-        look="extend_elements(): what is new must count for nothing where there is nothing new; "
-        "remember_elements(): what depends on the elements that were known before.",
+        meaning="Adding an element changes the predictions for the others before the first step.",
+        look="extend_elements(): new weights must have no effect on structures without new "
+        "elements; remember_elements(): anything that depends on the previously known elements.",
     ),
     Check(
         "low-rank corrections begin as none and merge",
         finetuning.check_adapters,
-        meaning="Fine-tuning with low-rank corrections starts from, or ends in, another model.",
-        look="Weights that are read once and kept, or read beside their layer: call the layer.",
+        meaning="Fine-tuning with low-rank corrections starts or ends with another model.",
+        look="Weights that are read once and stored, or read without calling their layer: call "
+        "the layer.",
     ),
 )
 

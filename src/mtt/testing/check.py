@@ -21,7 +21,7 @@ class Check:
 
     :param name: the promise, a sentence.
     :param function: yields what it measures, each with what is allowed; raises
-        :class:`CheckFailed` where a promise is broken that is no number.
+        :class:`CheckFailed` if a broken promise is not a number.
     :param meaning: what breaks for a user of the model if the promise is broken.
     :param look: where mistakes of this kind usually are.
     """

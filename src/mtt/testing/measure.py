@@ -1,4 +1,4 @@
-"""Differences between numbers that should be the same: found, judged, and told."""
+"""Differences between numbers that should be the same: measured, judged, and reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TINY = 1e-13
 
 @dataclass(frozen=True)
 class Note:
-    """Something worth telling that is not judged: a time, say."""
+    """A value that is reported and not judged, such as a time."""
 
     text: str
 
@@ -139,7 +139,7 @@ def judge(findings: Iterable[Measured | Note], *, to_the_end: bool) -> list[Meas
     return seen
 
 
-def told(findings: Sequence[Measured | Note]) -> str:
+def reported(findings: Sequence[Measured | Note]) -> str:
     """The worst of each quantity, and all notes."""
     worst: dict[str, Measured] = {}
     notes = []

@@ -10,7 +10,7 @@ from mtt.stopping import stop_if_asked
 from mtt.testing.catalogue import CHECKS
 from mtt.testing.check import Check, Outcome
 from mtt.testing.failure import CheckFailed, DoesNotApply
-from mtt.testing.measure import Measured, Note, judge, told
+from mtt.testing.measure import Measured, Note, judge, reported
 from mtt.testing.subject import Subject, check_exceptions
 
 Report = Callable[[Outcome], None]
@@ -38,18 +38,18 @@ def run(check: Check, subject: Subject) -> Outcome:
     """Run one check. What the model declares not to promise is measured, not failed."""
     start = time.perf_counter()
     reason = subject.exceptions.get(check.name)
-    outcome = _judged(check, subject) if reason is None else _measured(check, subject, reason)
+    outcome = _outcome_of(check, subject) if reason is None else _measured(check, subject, reason)
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
-def _judged(check: Check, subject: Subject) -> Outcome:
+def _outcome_of(check: Check, subject: Subject) -> Outcome:
     try:
         findings = _call(check, subject, to_the_end=False)
     except DoesNotApply as note:
         return Outcome(check, "does not apply", str(note))
     except CheckFailed as failure:
         return Outcome(check, "failed", str(failure), failure)
-    return Outcome(check, "passed", measured=told([f for f in findings if isinstance(f, Note)]))
+    return Outcome(check, "passed", measured=reported([f for f in findings if isinstance(f, Note)]))
 
 
 def _measured(check: Check, subject: Subject, reason: str) -> Outcome:
@@ -61,7 +61,7 @@ def _measured(check: Check, subject: Subject, reason: str) -> Outcome:
         return Outcome(check, "declared", reason, measured=str(failure.problems[0].what))
     kept = all(f.good for f in findings if isinstance(f, Measured))
     message = f"{reason} (the check passes nevertheless)" if kept else reason
-    return Outcome(check, "declared", message, measured=told(findings))
+    return Outcome(check, "declared", message, measured=reported(findings))
 
 
 def _call(check: Check, subject: Subject, *, to_the_end: bool) -> list[Measured | Note]:

@@ -183,7 +183,7 @@ def _loaded(architecture: registry.Architecture | str | Path) -> registry.Archit
     for found in registry.discover([folder]).values():
         if found.folder.resolve() == folder:
             return registry.find(found.name, [folder]).load()
-    raise ArchitectureError("is no architecture folder", where=str(folder))
+    raise ArchitectureError("is not an architecture folder", where=str(folder))
 
 
 def _move_weights(model: ModelInterface) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mtt.data import Batching, Dataset, Loader
+from mtt.data.memory import Remedy
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
-from mtt.training.averaging.ema import EMA
-from mtt.training.averaging.schedule_free import Average, ScheduleFreeAverage
+from mtt.mlip.networks import PlainNetwork
+from mtt.options.training import SECTION, TrainingOptions
+from mtt.options.training.batches import BatchOptions
+from mtt.ranks import Ranks
+from mtt.training.averaging.make import make_average
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, Gradient, SummedGradient
 from mtt.training.losses.loss import Loss
 from mtt.training.numerics.precision import AUTOCAST_DTYPES, make_scaler
 from mtt.training.optimizers import averages, make_optimizer, needs_closure
-from mtt.training.options.defaults import SECTION
 from mtt.training.plan import StagePlan
 from mtt.training.schedules import make_schedule
 from mtt.training.stage import Stage
@@ -25,34 +28,56 @@ from mtt.training.stopping.early_stopping import make_early_stopping
 if TYPE_CHECKING:
     from mtt.graph import Graph
     from mtt.mlip.compiled import CompiledNetwork
-
-DECAY = 0.999
-"""Of the weights' average, where the options say no more than that there is one."""
+    from mtt.mlip.networks import Network
 
 
 def make_loader(
-    hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset, seed: int, *, shuffle: bool
+    options: BatchOptions,
+    model: MLIPModel,
+    dataset: Dataset,
+    seed: int,
+    *,
+    shuffle: bool,
+    ranks: Ranks,
 ) -> Loader:
     """Batches of ``dataset`` for ``model``, on its device and in its precision.
 
     :param shuffle: for training: in another order, and augmented, in every epoch.
+    :param ranks: that share the batches out.
     """
-    atoms = hypers["max_atoms_per_batch"]
+    atoms = options.max_atoms_per_batch
     return Loader(
         dataset,
         model.dataset_info.atomic_types,
         dtype=model.dtype,
         device=model.device,
         batching=Batching(
-            structures=hypers["batch_size"] if atoms is None else None,
+            structures=options.batch_size if atoms is None else None,
             atoms=atoms,
-            min_atoms=hypers["min_atoms_per_batch"] if shuffle else 0,
+            min_atoms=options.min_atoms_per_batch if shuffle else 0,
         ),
         shuffle=shuffle,
         seed=seed,
+        rank=ranks.rank,
+        world_size=ranks.size,
         cutoff=model.list_cutoff(),
-        augmentation=hypers["augmentation"] if shuffle else "none",
+        augmentation=options.augmentation if shuffle else "none",
     )
+
+
+def smaller_batches(options: BatchOptions, structures: int) -> Remedy:
+    """Which option to lower where a batch of so many structures needs too much memory."""
+    if structures == 1:
+        hint = "this structure alone is too large: leave it out, or take a smaller model or cutoff"
+        return Remedy(hint=hint)
+    atoms = options.max_atoms_per_batch
+    if options.batch_atoms == "auto":
+        hint = f"restart with max_atoms_per_batch below {atoms} in its place"
+        return Remedy(f"{SECTION}.batch_atoms", hint)
+    if atoms is not None:
+        return Remedy(f"{SECTION}.max_atoms_per_batch", f"lower it (now {atoms})")
+    hint = f"lower it (now {options.batch_size}), or let batch_atoms: auto find what fits"
+    return Remedy(f"{SECTION}.batch_size", hint)
 
 
 def make_losses(
@@ -63,31 +88,30 @@ def make_losses(
     :raises ConfigError: it does not fit the targets.
     """
     info, scales = model.dataset_info, model.scales
-    return [make_loss(plan.hypers, info, scales, *datasets) for plan in plans]
+    return [make_loss(plan.options, info, scales, *datasets) for plan in plans]
 
 
 def make_stage(
-    plan: StagePlan, model: MLIPModel, training: Dataset, loss: Loss, seed: int
+    plan: StagePlan,
+    model: MLIPModel,
+    training: Dataset,
+    loss: Loss,
+    seed: int,
+    ranks: Ranks,
 ) -> Stage:
     """Everything that ``plan`` asks for, fresh.
 
     :raises ConfigError: options that are wrong, or do not go together.
     """
-    hypers = plan.hypers
-    loader = make_loader(hypers, model, training, seed, shuffle=True)
-    per_step: int = hypers["gradient_accumulation"]
+    options = plan.options
+    loader = make_loader(options, model, training, seed, shuffle=True, ranks=ranks)
+    per_step = options.gradient_accumulation
     steps_per_epoch = -(-loader.n_batches(0) // per_step)
-    optimizer = make_optimizer(model, hypers)
+    optimizer = make_optimizer(model, options)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    config = hypers["gradient_combination"] == "config"
+    config = options.gradient_combination == "config"
     gradient: Gradient = ConflictFreeGradient(parameters) if config else SummedGradient(parameters)
     _check_together(plan, closure=needs_closure(optimizer), averaging=averages(optimizer))
-    average: Average | None = None
-    if averages(optimizer):
-        average = ScheduleFreeAverage(model, optimizer)
-    elif hypers["ema"] is not False:
-        options = {} if hypers["ema"] is True else hypers["ema"]
-        average = EMA(model, options.get("decay", DECAY))
     return Stage(
         plan=plan,
         model=model,
@@ -97,48 +121,54 @@ def make_stage(
             model,
             optimizer,
             gradient,
-            hypers["grad_clip_norm"],
-            AUTOCAST_DTYPES[hypers["amp"]],
-            make_scaler(hypers["amp"], model.device),
-            _compiled(hypers, model, training) if hypers["compile"] else None,
+            options.grad_clip_norm,
+            _network(options, model, training, ranks),
+            make_scaler(options.amp, model.device),
+            ranks=ranks,
         ),
-        schedule=make_schedule(hypers, plan.num_epochs * steps_per_epoch, steps_per_epoch),
-        average=average,
-        early_stopping=make_early_stopping(hypers["early_stopping"], plan.num_epochs),
+        schedule=make_schedule(options, plan.num_epochs * steps_per_epoch, steps_per_epoch),
+        average=make_average(model, optimizer, options.ema),
+        early_stopping=make_early_stopping(options.early_stopping, plan.num_epochs),
         batches_per_step=per_step,
         steps_per_epoch=steps_per_epoch,
     )
 
 
-def _compiled(hypers: Mapping[str, Any], model: MLIPModel, dataset: Dataset) -> CompiledNetwork:
+def _network(options: TrainingOptions, model: MLIPModel, dataset: Dataset, ranks: Ranks) -> Network:
+    """How the network is evaluated in training steps."""
+    compiled = _compiled(options, model, dataset, ranks) if options.compile else None
+    learns_slopes = any(target.gradients for target in model.dataset_info.targets.values())
+    # what is compiled computes slopes in any case
+    if compiled is not None and learns_slopes:
+        return compiled
+    return PlainNetwork(model, AUTOCAST_DTYPES[options.amp])
+
+
+def _compiled(
+    options: BatchOptions, model: MLIPModel, dataset: Dataset, ranks: Ranks
+) -> CompiledNetwork:
     # the compiler takes a second to import
     from mtt.mlip.compiled import CompiledNetwork
 
     def examples() -> Iterator[Graph]:
-        loader = make_loader(hypers, model, dataset, 0, shuffle=False)
+        loader = make_loader(options, model, dataset, 0, shuffle=False, ranks=ranks)
         return (batch.graph for batch in loader.epoch())
 
     return CompiledNetwork(model, examples)
 
 
 def _check_together(plan: StagePlan, *, closure: bool, averaging: bool) -> None:
-    """Refuse techniques that clash, each with the reason."""
-    hypers, problems = plan.hypers, []
-    where = f"{SECTION}.stages[{plan.number}]" if hypers["stages"] else SECTION
-    if averaging and hypers["ema"] is not False:
+    """Refuse techniques that clash with the optimizer, each with the reason."""
+    options, problems = plan.options, []
+    if averaging and options.ema is not None:
         what = "a schedule-free optimizer averages the weights itself"
-        problems.append(Problem(what, f"{where}.ema", "leave it out, or take another optimizer"))
-    if closure and hypers["gradient_combination"] == "config":
+        hint = "leave it out, or take another optimizer"
+        problems.append(Problem(what, f"{plan.where}.ema", hint))
+    if closure and options.gradient_combination == "config":
         what = "the line search of L-BFGS needs the gradient of one function, which config is not"
-        problems.append(Problem(what, f"{where}.gradient_combination", "take sum"))
-    if closure and hypers["amp"] == "fp16":
+        problems.append(Problem(what, f"{plan.where}.gradient_combination", "take sum"))
+    if closure and options.amp == "fp16":
         what = "the line search of L-BFGS compares losses, which float16 is too coarse for"
-        problems.append(Problem(what, f"{where}.amp", "leave it out"))
-    if hypers["compile"] and hypers["amp"]:
-        what = "mixed precision cannot be compiled yet"
-        problems.append(Problem(what, f"{where}.compile", "leave one of the two out"))
-    if hypers["compile"] and hypers["gradient_combination"] == "config":
-        what = "what is compiled can be differentiated once, and config needs it once per term"
-        problems.append(Problem(what, f"{where}.compile", "leave one of the two out"))
+        problems.append(Problem(what, f"{plan.where}.amp", "leave it out"))
     if problems:
         raise ConfigError.collect(problems)

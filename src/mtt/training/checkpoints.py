@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtt.checkpoint import write, write_last
+from mtt.checkpoint import read, write, write_last
 from mtt.errors import CheckpointError
+from mtt.ranks import Ranks
 from mtt.training.reporting.events import Events
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,10 @@ _EPOCH = re.compile(r"epoch_(\d+)\.ckpt").fullmatch
 class Checkpoints:
     """Writes checkpoints into ``folder``.
 
-    :param contents: the checkpoint as of now.
+    All ranks save together: each gives what it has to the contents, the first one writes them,
+    and all learn whether it could.
+
+    :param contents: the checkpoint as of now; called on all ranks.
     :param keep: how many ``epoch_N.ckpt`` are kept, the newest ones; None: all.
     """
 
@@ -32,11 +36,14 @@ class Checkpoints:
         contents: Callable[[], dict[str, Any]],
         events: Events,
         keep: int | None = None,
+        *,
+        ranks: Ranks,
     ) -> None:
         self._folder = folder
         self._contents = contents
         self._events = events
         self._keep = keep
+        self._ranks = ranks
 
     def save_best(self, epoch: int) -> None:
         """Write ``best.ckpt``, the moment it is best."""
@@ -45,8 +52,8 @@ class Checkpoints:
     def save_epoch(self, epoch: int) -> None:
         """Write ``last.ckpt``, and keep it as ``epoch_N.ckpt``."""
         if self._attempt(self._write_last, epoch) and self._keep != 0:
-            self._attempt(lambda: self._keep_epoch(epoch), epoch)
-            self._prune()
+            self._attempt(lambda: self._ranks.on_first(lambda: self._keep_epoch(epoch)), epoch)
+            self._ranks.on_first(self._prune)
 
     def save_within(self, epoch: int) -> None:
         """Write ``last.ckpt`` within an epoch; another will follow."""
@@ -71,13 +78,23 @@ class Checkpoints:
         return True
 
     def _write_best(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write(self._folder / BEST, self._contents())
-        return self._folder / BEST
+        return self._write(self._place_best)
 
     def _write_last(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return write_last(self._folder, self._contents())
+        return self._write(lambda contents: write_last(self._folder, contents))
+
+    def _write(self, place: Callable[[dict[str, Any]], Path]) -> Path:
+        contents = self._contents()
+
+        def on_first() -> Path:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return place(contents)
+
+        return self._ranks.on_first(on_first)
+
+    def _place_best(self, contents: dict[str, Any]) -> Path:
+        write(self._folder / BEST, contents)
+        return self._folder / BEST
 
     def _keep_epoch(self, epoch: int) -> Path:
         """Keep ``last.ckpt`` under the name of its epoch."""
@@ -87,7 +104,7 @@ class Checkpoints:
             kept.unlink(missing_ok=True)
             os.link(self._folder / LAST, kept)
         except OSError:  # a file system without hard links
-            write(kept, self._contents())
+            write(kept, read(self._folder / LAST))
         return kept
 
     def _prune(self) -> None:

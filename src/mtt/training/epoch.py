@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, telling_lack
+from mtt.ranks import Ranks
+from mtt.training.build import smaller_batches
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.limits import smaller_batches
 from mtt.training.losses.loss import Loss
 from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.recovery.faults import Faults, NonFinite, OnNonfinite
@@ -47,6 +48,7 @@ class Epoch:
     due: Due
     after_step: Callable[[Meter], None]
     on_nonfinite: OnNonfinite
+    ranks: Ranks
 
     def run(self) -> tuple[Meter, SystemMeter]:
         """Take the steps that are left; what they saw, and how fast they went.
@@ -54,14 +56,14 @@ class Epoch:
         :raises TrainingError: no step could be taken, or there must be no further one.
         """
         state = self.state
-        self._faults = Faults(self.stage, self.loss, self.on_nonfinite)
-        self._system = SystemMeter(self.model.device)
+        self._faults = Faults(self.stage, self.loss, self.on_nonfinite, self.ranks)
+        self._system = SystemMeter(self.model.device, self.ranks)
         if self.on_nonfinite != "rollback":
             state.good = {}
         elif not state.good:
-            remember(state, self.stage, self.model)
+            remember(state, self.stage, self.model, self.ranks)
         while not self._to_the_end():
-            go_back(state, self.stage, self.model)
+            go_back(state, self.stage, self.model, self.ranks)
         self._faults.check(state)
         self._system.trained()
         return self._meter, self._system
@@ -107,11 +109,11 @@ class Epoch:
         state.batch += len(batches)
         n_batches = stage.training.n_batches(state.epoch)
         self.events("progress", state.epoch + 1, batch=state.batch, n_batches=n_batches)
-        due = not result.fault and self.due(state.step)
+        due = not result.fault and self.due(state.step, self.ranks)
         if due and self.on_nonfinite == "rollback":
             # a restart from what is saved now must be able to go back as far
             state.meter = self._meter.state_dict()
-            remember(state, stage, self.model)
+            remember(state, stage, self.model, self.ranks)
         self.after_step(self._meter)
         if due:
             self._save()
@@ -126,7 +128,7 @@ class Epoch:
             return f"step {state.step + 1} in epoch {state.epoch + 1}, {what}"
 
         def remedy() -> Remedy:
-            return smaller_batches(stage.plan.hypers, max(len(one.index) for one in batches))
+            return smaller_batches(stage.plan.options, max(len(one.index) for one in batches))
 
         try:
             with telling_lack(self.model.device, doing, remedy):

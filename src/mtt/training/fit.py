@@ -7,12 +7,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from signal import Signals
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
 from mtt.errors import TrainingError
-from mtt.stopping import StopFlag
+from mtt.ranks import Ranks
+from mtt.stopping import EXIT_CODES, StopFlag
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.epoch import Epoch
 from mtt.training.losses.loss import Loss
@@ -40,6 +42,7 @@ class Fit:
     """Everything that a training needs, ready made; only ``state`` and the model change.
 
     :param make_stage: builds a stage afresh, with nothing restored.
+    :param ranks: they decide together: when to stop, and which epoch is best.
     :param stage: the one that runs.
     """
 
@@ -59,6 +62,7 @@ class Fit:
     log_interval: int
     checkpoint_interval: int | None
     on_nonfinite: OnNonfinite
+    ranks: Ranks
     stage: Stage | None = None
 
     @property
@@ -73,12 +77,12 @@ class Fit:
             written.
         :raises TrainingError: no step of an epoch, or no validation at all, was finite.
         """
-        state, told, start = self.state, False, self.state.epoch
+        state, announced, start = self.state, False, self.state.epoch
         for plan in self.plans[max(state.stage, 0) :]:
             stage = self.begin(plan)
-            if not told:
-                self._tell_start(stage)
-                told = True
+            if not announced:
+                self._announce_start(stage)
+                announced = True
             while not stage.is_over(state.epoch - state.stage_start):
                 self.run_epoch(stage)
                 self._save_epoch()
@@ -95,7 +99,7 @@ class Fit:
         self.events("end", state.epoch, **values, metric=self.best_rule.metric)
 
     def begin(self, plan: StagePlan) -> Stage:
-        """Build a stage: anew with its first weights, or where the checkpoint stopped in it."""
+        """Build a stage: with its first weights, or where the checkpoint stopped in it."""
         state = self.state
         if plan.number > state.stage:
             if plan.source == "best":
@@ -116,7 +120,7 @@ class Fit:
         stage = self.make_stage(plan)
         stage.load_state_dict(state.parts)
         if "rng" in state.parts:
-            restore_rng(state.parts["rng"], self.model.device)
+            restore_rng(state.parts["rng"], self.model.device, self.ranks)
         state.parts = {}
         self.stage = stage
         return stage
@@ -130,9 +134,11 @@ class Fit:
         meter, system = epoch.run()
         # max_time may be shorter than a validation: one that was stopped by it comes to its end
         timed = state.batch > before
-        metrics = self.validation.run(
+        found = self.validation.run(
             stage.evaluated, lambda: self._stop_if_asked(meter, timed=timed)
         )
+        # schedules, patience and the choice of the best follow from the same numbers everywhere
+        metrics = self.ranks.broadcast(found)
         # of the last step; in an epoch of overflows alone, of the one that is yet to come
         learning_rate = epoch.learning_rate(-1)
         progress = {
@@ -150,10 +156,10 @@ class Fit:
         self.events.measured(
             state.epoch, row, self.record.units, system.metrics(), SystemMeter.UNITS
         )
-        self.judge(stage, metrics, row)
+        self.choose(stage, metrics, row)
 
-    def judge(self, stage: Stage, metrics: dict[str, float], row: dict[str, float]) -> None:
-        """Whether the epoch is the best one, and whether the stage goes on."""
+    def choose(self, stage: Stage, metrics: dict[str, float], row: dict[str, float]) -> None:
+        """Decide whether the epoch is the best one, and whether the stage continues."""
         state = self.state
         value = self.best_rule.value(metrics)
         # before anything is saved: a checkpoint of this epoch knows what it led to
@@ -192,15 +198,18 @@ class Fit:
             state=self.state,
             stage=stage,
             loss=loss,
-            make_meter=lambda: Meter(loss, validation.info, device, validation.extended),
+            make_meter=lambda: Meter(
+                loss, validation.info, device, validation.extended, ranks=self.ranks
+            ),
             events=self.events,
             checkpoints=self.checkpoints,
             due=self.due,
             after_step=self._stop_if_asked,
             on_nonfinite=self.on_nonfinite,
+            ranks=self.ranks,
         )
 
-    def _tell_start(self, stage: Stage) -> None:
+    def _announce_start(self, stage: Stage) -> None:
         state = self.state
         self.events(
             "run_start",
@@ -218,14 +227,15 @@ class Fit:
             self.checkpoints.save_epoch(epoch)
 
     def _stop_if_asked(self, meter: Meter, timed: bool = True) -> None:
-        """Save where we are, within the epoch, and leave, if somebody says so.
+        """Save where we are, within the epoch, and leave, if a rank is asked to.
 
         :param timed: ``max_time`` may say so too.
         """
         state = self.state
-        if self.stop.signal is not None:
-            by, code = self.stop.signal.name, self.stop.exit_code
-        elif timed and self.deadline.passed:
+        number = self.ranks.max(self.stop.number)
+        if number:
+            by, code = Signals(number).name, EXIT_CODES[Signals(number)]
+        elif timed and self.ranks.any(self.deadline.passed):
             by, code = "max_time", MAX_TIME
         else:
             return

@@ -20,8 +20,10 @@ from torch.nn import Parameter
 
 from mtt.errors import TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns, matches
+from mtt.options.training import SECTION, PrefitOptions
+from mtt.ranks import Ranks
+from mtt.training.losses.counts import over_ranks
 from mtt.training.losses.loss import Loss
-from mtt.training.options.defaults import SECTION
 
 if TYPE_CHECKING:
     from mtt.data import Loader
@@ -62,13 +64,12 @@ def prefit(
     model: MLIPModel,
     loader: Loader,
     loss: Loss,
-    patterns: Sequence[str],
+    options: PrefitOptions,
     *,
-    max_steps: int = 200,
-    tolerance: float = 1e-6,
     interrupted: Callable[[], None] = lambda: None,
+    ranks: Ranks,
 ) -> PrefitReport:
-    """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``patterns`` name.
+    """Minimise ``loss`` over the whole of ``loader`` by the parameters that ``options`` name.
 
     Nothing else changes: other weights, buffers, ``.grad``, modes and the state of random
     numbers are what they were. Dropout and mixed precision are off, gradients are not clipped.
@@ -77,12 +78,12 @@ def prefit(
 
     :param loader: every structure once, in an order that stays: ``shuffle=False``.
     :param loss: with the weights of the first epoch.
-    :param patterns: names of parameters, with ``*`` for any text.
-    :param tolerance: converged where no component of the gradient is larger.
     :param interrupted: called after every batch; what it raises ends the fit, with the old values.
+    :param ranks: that share out the batches, and find the same values.
     :raises ConfigError: a pattern of no parameter.
     :raises TrainingError: the loss or its gradient is not finite; the values are the old ones.
     """
+    patterns = options.parameters
     check_patterns(model, patterns, WHERE)
     chosen = {
         name: parameter
@@ -93,12 +94,14 @@ def prefit(
         log.warning("prefit is left out: %s can not be trained", ", ".join(patterns))
         return PrefitReport()
     with _undisturbed(model, list(chosen.values())):
-        report = _Fit(model, loader, loss, chosen, interrupted).run(max_steps, tolerance)
-    _tell(report, max_steps)
+        report = _Fit(model, loader, loss, chosen, interrupted, ranks).run(
+            options.max_steps, options.tolerance
+        )
+    _report_result(report, options.max_steps)
     return report
 
 
-def _tell(report: PrefitReport, max_steps: int) -> None:
+def _report_result(report: PrefitReport, max_steps: int) -> None:
     first, last = report.losses[0], report.losses[-1]
     values = (report.steps, first, last, report.gradient_norm)
     if report.converged:
@@ -122,19 +125,21 @@ class _Fit:
         loss: Loss,
         chosen: dict[str, Parameter],
         interrupted: Callable[[], None],
+        ranks: Ranks,
     ) -> None:
         self.model, self.loader, self.loss = model, loader, loss
-        self.interrupted = interrupted
+        self.interrupted, self.ranks = interrupted, ranks
         self.names, self.parameters = tuple(chosen), list(chosen.values())
-        self.counts: list[Tensor | float] = [0.0] * len(loss.terms)
+        own: list[Tensor | float] = [0.0] * len(loss.terms)
         for batch in loader.epoch(0):
-            counts = zip(self.counts, loss.counts(batch), strict=True)
-            self.counts = [sum_ + count for sum_, count in counts]
+            counts = zip(own, loss.counts(batch), strict=True)
+            own = [sum_ + count for sum_, count in counts]
+        self.counts = over_ranks(own, ranks)
         self.evaluations = 0
         self.seen: tuple[Tensor, float, list[Tensor]] | None = None
 
     def run(self, max_steps: int, tolerance: float) -> PrefitReport:
-        """Step until it has converged, cannot go on, or may not."""
+        """Step until convergence, until no step changes the weights, or ``max_steps`` times."""
         optimizer = torch.optim.LBFGS(
             self.parameters,
             max_iter=1,
@@ -178,6 +183,8 @@ class _Fit:
                 torch._foreach_add_(gradients, list(parts))
                 total += float(value.detach())
                 self.interrupted()
+            gradients = self.ranks.sum(gradients)
+            (total,) = self.ranks.sum_numbers([total])
             if not (math.isfinite(total) and all(bool(g.isfinite().all()) for g in gradients)):
                 what = "loss" if not math.isfinite(total) else "gradient of the loss"
                 raise TrainingError(
@@ -201,9 +208,8 @@ class _Fit:
 
 @contextmanager
 def _undisturbed(model: MLIPModel, chosen: Sequence[Parameter]) -> Iterator[None]:
-    """Evaluation mode without mixed precision; all is put back, values too if the fit fails."""
+    """Evaluation mode; all is put back, values too if the fit fails."""
     training = {module: module.training for module in model.modules()}
-    autocast, model.autocast = model.autocast, None
     values = [parameter.detach().clone() for parameter in chosen]
     gradients = [parameter.grad for parameter in chosen]
     model.eval()
@@ -215,7 +221,6 @@ def _undisturbed(model: MLIPModel, chosen: Sequence[Parameter]) -> Iterator[None
                 parameter.copy_(value)
         raise
     finally:
-        model.autocast = autocast
         for module, mode in training.items():
             module.training = mode
         for parameter, gradient in zip(chosen, gradients, strict=True):

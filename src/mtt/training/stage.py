@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mtt.training.averaging.schedule_free import Average
+from mtt.training.averaging.kind import Average
 from mtt.training.losses.loss import Loss
 from mtt.training.optimizers import restore_optimizer
 from mtt.training.plan import StagePlan
@@ -77,7 +77,7 @@ class Stage:
         return parts
 
     def load_state_dict(self, parts: Mapping[str, Any]) -> None:
-        """Go on from the parts of :meth:`state_dict`; those that are missing begin anew.
+        """Continue from the parts of :meth:`state_dict`; missing parts keep their initial state.
 
         :raises TrainingError: they belong to other parameters.
         """

@@ -1,4 +1,4 @@
-"""Everything that going on with a training needs, and nothing else."""
+"""State that is needed to resume a training, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from mtt.errors import CheckpointError, Problem
 
 STATE_VERSION = 2
-"""Version of :meth:`TrainingState.to_dict`; the folders' trainers have one of their own.
+"""Version of :meth:`TrainingState.to_dict`; the folders' trainers have a separate one.
 2 added ``skipped``, ``skipped_in_a_row``, ``rollbacks``, ``good`` and ``batch_atoms``."""
 
 
@@ -32,7 +32,7 @@ class Best:
 
 @dataclass
 class TrainingState:
-    """Where a training stands.
+    """Progress of a training.
 
     :param epoch: epochs completed.
     :param batch: batches of the running epoch that are done; 0 between epochs.
@@ -41,7 +41,7 @@ class TrainingState:
     :param history: one row of plain numbers for each completed epoch.
     :param meter: sums over the done batches of the running epoch.
     :param epoch_key: what the batches and terms of an epoch follow from; where it differs, a
-        running epoch cannot be gone on with.
+        running epoch cannot be continued.
     :param stage: number of the stage that has begun, from 0; -1 before the first one.
     :param stage_start: epochs that were completed when it began.
     :param skipped: steps of the running epoch that were skipped since they were not finite.
@@ -96,7 +96,7 @@ class TrainingState:
         self.origin.setdefault("stages", []).append(where)
 
     def to_dict(self) -> dict[str, Any]:
-        """Tensors and plain types; ``best`` has keys of its own in a checkpoint.
+        """Tensors and plain types; ``best`` has separate keys in a checkpoint.
 
         ``history`` is JSON, with Python's ``NaN`` and ``Infinity``: every float comes back.
         """

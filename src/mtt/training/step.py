@@ -14,6 +14,8 @@ from torch.optim import Optimizer
 
 from mtt.graph import Target
 from mtt.mlip.derivatives import detached
+from mtt.ranks import Ranks
+from mtt.training.losses.counts import counted
 from mtt.training.losses.gradients import Gradient, total
 from mtt.training.losses.loss import Loss, TermValue
 from mtt.training.optimizers import needs_closure
@@ -21,7 +23,7 @@ from mtt.training.optimizers import needs_closure
 if TYPE_CHECKING:
     from mtt.data import Batch
     from mtt.mlip import MLIPModel
-    from mtt.mlip.compiled import CompiledNetwork
+    from mtt.mlip.networks import Network
 
 
 class Seen(NamedTuple):
@@ -49,12 +51,16 @@ class StepResult(NamedTuple):
 class Step:
     """zero_grad, forward, loss terms, combine, unscale, finite guard, clip, update: in this order.
 
+    Ranks take a step together, each with its own batches or with none: terms are divided by
+    what all of them count, gradients and the loss are summed, so that every rank judges the same
+    numbers and moves its weights alike.
+
     :param gradient: how the terms become one gradient.
     :param max_norm: the gradient is scaled down to this global norm; None leaves it alone.
         Optimizers that evaluate the loss themselves (L-BFGS) are never clipped.
-    :param autocast: precision of the network's products in training; None: the weights'.
-    :param scaler: of the loss, where ``autocast`` is float16.
-    :param compiled: takes the place of the network in training.
+    :param network: evaluates the model's network in training; None: as it is written.
+    :param scaler: of the loss, where the network computes in float16.
+    :param ranks: those that take the step together.
     """
 
     def __init__(
@@ -63,58 +69,60 @@ class Step:
         optimizer: Optimizer,
         gradient: Gradient,
         max_norm: float | None,
-        autocast: torch.dtype | None = None,
+        network: Network | None = None,
         scaler: GradScaler | None = None,
-        compiled: CompiledNetwork | None = None,
+        *,
+        ranks: Ranks,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.gradient = gradient
         self.max_norm = max_norm
-        self.autocast = autocast
+        self.network = network
         self.scaler = scaler
-        self.compiled = compiled
+        self.ranks = ranks
         self.updating = False  # True where an update was begun, and failed
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
     def __call__(self, loss: Loss, batches: Sequence[Batch], learning_rate: float) -> StepResult:
-        """Learn from some batches, as from one that holds them all.
+        """Learn from some batches, as from one that holds them all, those of other ranks too.
+
+        :param batches: of this rank; may be empty where there are others.
 
         Synchronises the device once, in the finite guard.
         """
-        value, seen = self._differentiate(loss, batches)
+        counts = counted(loss, batches, self.ranks, self.model.device)
+        value, seen = self._differentiate(loss, batches, counts)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        # a scaler cannot do without any gradient: forces of lone atoms depend on no weight
+        # a scaler cannot do without any gradient: forces of isolated atoms depend on no weight
         scaler = self.scaler if gradients else None
         if scaler is not None:
             scaler.unscale_(self.optimizer)
         self._decay()
         norm = get_total_norm(gradients) if gradients else value.new_zeros(())
-        size, fault = self._judge(loss, value, norm, seen)
+        size, fault = self._guard(loss, value, norm, counts)
         if not fault:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate * group["lr_factor"]
             self.updating = True
-            fault = self._update(loss, batches, size, norm, scaler)
+            fault = self._update(loss, batches, counts, size, norm, scaler)
             self.updating = False
         if scaler is not None:
             scaler.update()
         return StepResult(seen, norm, fault)
 
-    def _differentiate(self, loss: Loss, batches: Sequence[Batch]) -> tuple[Tensor, list[Seen]]:
+    def _differentiate(
+        self, loss: Loss, batches: Sequence[Batch], counts: Sequence[Tensor | float]
+    ) -> tuple[Tensor, list[Seen]]:
         """Fill ``grad`` of all parameters; the loss, and what was seen of each batch."""
         self.optimizer.zero_grad(set_to_none=True)
-        # one batch alone knows its own counts
-        counts = _pooled(loss, batches) if len(batches) > 1 else None
         weights = [loss.terms[i].weight for i in loss.active]
         values: list[Tensor] = []
         seen = []
         for batch in batches:
-            self.model.autocast, self.model.compiled = self.autocast, self.compiled
-            try:
-                predictions = self.model.predict_targets(batch.graph, create_graph=True)
-            finally:
-                self.model.autocast = self.model.compiled = None
+            predictions = self.model.predict_targets(
+                batch.graph, create_graph=True, network=self.network
+            )
             terms = loss(predictions, batch)
             weighted = loss.weighted(terms, counts)
             self.gradient.add(weighted, weights, self._scaled)
@@ -126,8 +134,10 @@ class Step:
                     [TermValue(term.total.detach(), term.labelled) for term in terms],
                 )
             )
-        self.gradient.finish()
-        return total(values), seen
+        self.gradient.finish(weights, self.ranks)
+        own = total(values) if values else self._parameters[0].new_zeros(())
+        (value,) = self.ranks.sum([own])
+        return value, seen
 
     def _scaled(self, value: Tensor) -> Tensor:
         return value if self.scaler is None else self.scaler.scale(value)
@@ -146,13 +156,14 @@ class Step:
         self,
         loss: Loss,
         batches: Sequence[Batch],
+        counts: Sequence[Tensor | float],
         size: float,
         norm: Tensor,
         scaler: GradScaler | None,
     ) -> str:
         """Move the weights; why they could not, or an empty string."""
         if needs_closure(self.optimizer):
-            return self._search(loss, batches)
+            return self._search(loss, batches, counts)
         if self.max_norm is not None and size > self.max_norm:
             clip_grads_with_norm_(self._parameters, self.max_norm, norm)
         if scaler is None:
@@ -161,12 +172,14 @@ class Step:
             scaler.step(self.optimizer)
         return ""
 
-    def _search(self, loss: Loss, batches: Sequence[Batch]) -> str:
+    def _search(
+        self, loss: Loss, batches: Sequence[Batch], counts: Sequence[Tensor | float]
+    ) -> str:
         """An update that evaluates the loss at other weights on its way."""
         kept = [p.detach().clone() for p in self._parameters]
 
         def closure() -> float:
-            value, _ = self._differentiate(loss, batches)
+            value, _ = self._differentiate(loss, batches, counts)
             self._decay()
             return float(value)
 
@@ -180,17 +193,14 @@ class Step:
                 parameter.copy_(before)
         return "line search"
 
-    def _judge(
-        self, loss: Loss, value: Tensor, norm: Tensor, seen: Sequence[Seen]
+    def _guard(
+        self, loss: Loss, value: Tensor, norm: Tensor, counts: Sequence[Tensor | float]
     ) -> tuple[float, str]:
         """The norm as a number, and why there must be no update. Synchronises the device."""
         found = [value.double(), norm.double()]
         if not loss.complete:
-            found += [
-                value.new_zeros((), dtype=torch.float64) + term.labelled
-                for one in seen
-                for term in (one.terms[i] for i in loss.active)
-            ]
+            zero = value.new_zeros((), dtype=torch.float64)
+            found += [zero + counts[i] for i in loss.active]
         number, size, *labelled = torch.stack(found).tolist()
         if not math.isfinite(number):
             return size, "not finite"
@@ -201,12 +211,13 @@ class Step:
         return size, "" if loss.complete or any(labelled) else "no labels"
 
     def explain(self, loss: Loss, result: StepResult) -> str:
-        """Which loss terms, or which parameters' gradients, are not finite."""
-        terms = [
-            term.name
-            for i, term in enumerate(loss.terms)
-            if not all(torch.isfinite(one.terms[i].total) for one in result.seen)
+        """Which loss terms, or which parameters' gradients, are not finite; asked by all ranks."""
+        lost = [
+            not all(torch.isfinite(one.terms[i].total) for one in result.seen)
+            for i in range(len(loss.terms))
         ]
+        on_any = [any(flags) for flags in zip(*self.ranks.gather(lost), strict=True)]
+        terms = [term.name for term, bad in zip(loss.terms, on_any, strict=True) if bad]
         if terms:
             return f"the loss of {', '.join(terms)}"
         names = [
@@ -218,8 +229,3 @@ class Step:
             return "the norm of the gradient"
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return f"the gradient of {', '.join(names[:3])}{more}"
-
-
-def _pooled(loss: Loss, batches: Sequence[Batch]) -> list[Tensor | float]:
-    """How many components of each term are labelled in all batches together."""
-    return [sum(counts[1:], counts[0]) for counts in zip(*map(loss.counts, batches), strict=True)]

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import logging
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtt.checkpoint import upgrade_steps, write
+from mtt.checkpoint import upgrade_by_folder, write
 from mtt.data import Dataset
-from mtt.errors import CheckpointError, ConfigError
+from mtt.errors import CheckpointError
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
-from mtt.mlip.steps import folder_steps
+from mtt.options.training import TrainingOptions, parse
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
 from mtt.training.batch_size.auto import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
+from mtt.training.datasets import TrainingData
 from mtt.training.fit import Fit
 from mtt.training.numerics.determinism import deterministic
 from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.numerics.precision import check_precision, tf32
 from mtt.training.numerics.random_state import rng_state
 from mtt.training.numerics.ranges import check_ranges
-from mtt.training.options.defaults import SECTION, check_hypers, default_hypers
-from mtt.training.prefit import prefit
+from mtt.training.options.defaults import check_hypers, default_hypers
 from mtt.training.reporting.events import Events
-from mtt.training.reporting.loggers import default_loggers
-from mtt.training.setup import TrainingSetup, check_resumable, one_device
-from mtt.training.stage import Stage
+from mtt.training.reporting.logger_kind import default_loggers
+from mtt.training.resume import (
+    check_resumable,
+    forget_best_of_other_rule,
+    restart_epoch_if_changed,
+)
+from mtt.training.setup import TrainingSetup, one_device
 from mtt.training.state import TrainingState
 from mtt.training.stopping.timing import Deadline, Due, parse_max_time
 
@@ -50,7 +54,7 @@ class MLIPTrainer(TrainerInterface):
 
     :param hypers: the options of ``default-hypers.yaml``; those that are missing are taken
         from there.
-    :raises ConfigError: an option asks for what is not available.
+    :raises ConfigError: one problem for each option that is wrong.
     """
 
     __taken_on_restart__: frozenset[str] = frozenset()
@@ -70,6 +74,11 @@ class MLIPTrainer(TrainerInterface):
         return default_hypers()
 
     @property
+    def options(self) -> TrainingOptions:
+        """Those of the platform among :attr:`hypers`, as the engine reads them."""
+        return parse(self.hypers)
+
+    @property
     def best(self) -> dict[str, Tensor] | None:
         """Weights of the best epoch so far, on the CPU; the model itself holds the latest."""
         return None if self._state.best is None else self._state.best.weights
@@ -86,14 +95,16 @@ class MLIPTrainer(TrainerInterface):
 
         :raises MttError: they do not.
         """
-        assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
-        check_precision(self.hypers, one_device(devices), dtype)
-        parse_max_time(self.hypers["max_time"])
-        check_given(self.hypers, model.dataset_info)
-        check_ranges([*train_datasets, *val_datasets], self.hypers, dtype)
-        setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
+        assert isinstance(model, MLIPModel), f"{type(model).__name__} is not an MLIPModel"
+        options = self.options
+        check_precision(options, one_device(devices), dtype)
+        parse_max_time(options.max_time)
+        check_given(options, model.dataset_info)
+        check_ranges([*train_datasets, *val_datasets], options, dtype)
+        data = TrainingData(model, train_datasets, val_datasets)
+        setup = TrainingSetup(options, self.run, model, data)
         setup.check(self._state)
-        check_resumable(self._state, setup.plans, model.dtype, dtype)
+        check_resumable(self._state, options, model.dtype, dtype)
 
     def train(
         self,
@@ -106,46 +117,49 @@ class MLIPTrainer(TrainerInterface):
     ) -> None:
         """Train ``model`` in place; afterwards it holds the latest weights, not the best.
 
-        :raises ConfigError: options that do not fit the data, or the run that goes on.
+        :raises ConfigError: options that do not fit the data, or the run to resume.
         :raises TrainingError: nothing to train or to validate on, nothing finite.
         :raises TrainingInterrupted: a signal or ``max_time``; everything is saved.
         :raises Stopped: a signal, before there was anything to save.
         """
-        assert isinstance(model, MLIPModel), f"{type(model).__name__} is no MLIPModel"
-        device = one_device(devices)
-        check_precision(self.hypers, device, dtype)
+        assert isinstance(model, MLIPModel), f"{type(model).__name__} is not an MLIPModel"
+        options, device = self.options, one_device(devices)
+        check_precision(options, device, dtype)
         with watch_signals() as stop:
-            setup = TrainingSetup(self.hypers, self.run.seed, model, train_datasets, val_datasets)
-            check_resumable(self._state, setup.plans, model.dtype, dtype)
+            data = TrainingData(model, train_datasets, val_datasets)
+            check_resumable(self._state, options, model.dtype, dtype)
             fresh = not self._state.has_begun
-            if fresh and not self.hypers["finetune"]["read_from"]:
-                model.fit_baselines(setup.training, self.hypers)
+            if fresh and not options.finetune.read_from:
+                model.fit_baselines(data.training, options)
+            setup = TrainingSetup(options, self.run, model, data)
             model.to(device=device, dtype=dtype)
             with (
-                deterministic(self.hypers["deterministic"]),
-                tf32(self.hypers["tf32"], device),
+                deterministic(options.deterministic),
+                tf32(options.tf32, device),
                 closing(Events(self._listeners())) as events,
             ):
                 self._limit_batches(setup)
                 if fresh:
-                    torch.manual_seed(self.run.seed)
-                    self._prefit(setup)
+                    torch.manual_seed(self.run.seed + self.run.ranks.rank)
+                    fitted = setup.prefit()
+                    self._state.origin |= {} if fitted is None else {"prefit": fitted.to_dict()}
                 self._run(self._prepare(setup, Path(checkpoint_dir), events, stop))
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
-        """Write the model, its best weights, and the state of the training.
+        """Write the model, its best weights, and the state of the training, on the first rank.
 
         :raises CheckpointError: it cannot be written.
         """
-        write(path, self._checkpoint(model))
+        contents = self._checkpoint(model)
+        self.run.ranks.on_first(lambda: write(path, contents))
 
     @classmethod
     def load_checkpoint(
         cls, checkpoint: dict[str, Any], hypers: dict[str, Any], context: Context
     ) -> MLIPTrainer:
-        """A trainer with ``hypers``, which goes on where ``checkpoint`` stopped.
+        """Make a trainer with ``hypers`` that continues from ``checkpoint``.
 
-        Contexts other than ``restart`` start anew, with a fresh optimizer and schedule.
+        Contexts other than ``restart`` start with a fresh optimizer and schedule.
 
         :raises CheckpointError: the checkpoint holds no training, or one of a newer mtt.
         """
@@ -157,36 +171,21 @@ class MLIPTrainer(TrainerInterface):
     @classmethod
     def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
         """Apply ``trainer_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        steps = folder_steps(cls)
-        return upgrade_steps(checkpoint, "trainer", cls.__checkpoint_version__, steps)
-
-    # ------------------------------------------------------------------ preparation
+        return upgrade_by_folder(checkpoint, "trainer", cls)
 
     def _limit_batches(self, setup: TrainingSetup) -> None:
         """What ``batch_atoms`` asks for: measured once, and the same after every restart."""
-        if self.hypers["batch_atoms"] is None:
+        if setup.options.batch_atoms is None:
             self._state.batch_atoms = None
             return
         if self._state.batch_atoms is None:
             self._state.batch_atoms = plan_batch_atoms(setup)
         setup.limit_atoms(self._state.batch_atoms)
 
-    def _prefit(self, setup: TrainingSetup) -> None:
-        options = self.hypers["prefit"]
-        if options is None:
-            return
-        given = {key: options[key] for key in ("max_steps", "tolerance") if key in options}
-        loader = setup.loader(setup.plans[0].hypers, setup.training, shuffle=False)
-        loss = setup.losses[0].at(0)
-        report = prefit(
-            setup.model, loader, loss, options["parameters"], interrupted=stop_if_asked, **given
-        )
-        self._state.origin["prefit"] = report.to_dict()
-
     def _prepare(self, setup: TrainingSetup, folder: Path, events: Events, stop: StopFlag) -> Fit:
         """Build what the options ask for; its stages take what the checkpoint holds."""
-        hypers, model = self.hypers, setup.model
-        self._compare(setup)
+        options, model = setup.options, setup.model
+        forget_best_of_other_rule(self._state, setup)
         for notice in setup.notices:
             logger.warning("%s", notice)
         return Fit(
@@ -194,7 +193,7 @@ class MLIPTrainer(TrainerInterface):
             state=self._state,
             plans=setup.plans,
             make_stage=setup.make_stage,
-            validation=setup.validation,
+            validation=setup.make_validation(),
             best_rule=setup.best_rule,
             record=setup.record,
             events=events,
@@ -202,16 +201,18 @@ class MLIPTrainer(TrainerInterface):
                 folder,
                 lambda: self._checkpoint_if_finite(model),
                 events,
-                hypers["keep_checkpoints"],
+                options.keep_checkpoints,
+                ranks=self.run.ranks,
             ),
             stop=stop,
             # what came before counts: a queue's limit does not ask what the time was spent on
-            deadline=Deadline(parse_max_time(hypers["max_time"]), start=stop.started),
-            due=Due(hypers["checkpoint_interval_steps"], hypers["checkpoint_interval_minutes"]),
-            follow=self._restart_epoch_if_changed,
-            log_interval=hypers["log_interval"],
-            checkpoint_interval=hypers["checkpoint_interval"],
-            on_nonfinite=hypers["on_nonfinite"],
+            deadline=Deadline(parse_max_time(options.max_time), start=stop.started),
+            due=Due(options.checkpoint_interval_steps, options.checkpoint_interval_minutes),
+            follow=partial(restart_epoch_if_changed, self._state, self.run.seed),
+            log_interval=options.log_interval,
+            checkpoint_interval=options.checkpoint_interval,
+            on_nonfinite=options.on_nonfinite,
+            ranks=self.run.ranks,
         )
 
     def _run(self, fit: Fit) -> None:
@@ -226,54 +227,13 @@ class MLIPTrainer(TrainerInterface):
         with watch_signals("later"):
             fit.run()
 
-    def _compare(self, setup: TrainingSetup) -> None:
-        """Forget the best epoch where it was chosen by another rule.
-
-        :raises ConfigError: no epoch is left to be the best by the new one.
-        """
-        state, best = self._state, self._state.best
-        if best is None or setup.best_rule.comparable(best):
-            return
-        if state.epoch >= sum(plan.num_epochs for plan in setup.plans):
-            raise ConfigError(
-                f"the training is over, and epoch {best.epoch} is its best by another metric or "
-                "loss",
-                where=f"{SECTION}.best_model_metric",
-                hint="put it back, or train for more epochs",
-            )
-        logger.warning(
-            "epoch %d was best by %s; best_model_metric or loss have changed since, "
-            "so the search for the best starts again",
-            best.epoch,
-            best.metric,
-        )
-        state.best = None
-        state.parts.pop("early_stopping", None)
-
-    def _restart_epoch_if_changed(self, stage: Stage) -> None:
-        """Begin the running epoch anew where its batches or terms are not what they were."""
-        state, loader = self._state, stage.training
-        loss = stage.loss.at(state.epoch - state.stage_start)
-        epoch = (
-            f"{self.run.seed} {len(loader.dataset)} {loader.batching} {loader.augmentation} "
-            f"{stage.batches_per_step} {loss.terms} {self.hypers['extended_metrics']}"
-        )
-        key = hashlib.sha256(epoch.encode()).hexdigest()
-        if state.batch and state.epoch_key != key:
-            logger.warning(
-                "the data, the batches or the loss have changed since the stop in epoch %d; "
-                "it is repeated from its start",
-                state.epoch + 1,
-            )
-            state.begin_epoch()
-        state.epoch_key = key
-
     def _listeners(self) -> list[Listener]:
-        own = default_loggers(self.run.directory) if self.run.own_loggers else []
+        writes = self.run.own_loggers and self.run.ranks.is_first
+        own = default_loggers(self.run.directory) if writes else []
         return [*own, *self.run.listeners]
 
     def _checkpoint_if_finite(self, model: MLIPModel) -> dict[str, Any]:
-        """:raises CheckpointError: with these weights nothing could go on; older ones are kept."""
+        """:raises CheckpointError: the weights are not finite; older checkpoints are kept."""
         lost = nonfinite_weights(model)
         if lost:
             raise CheckpointError(lost, hint="the checkpoint before is kept; resume from it")
@@ -284,7 +244,7 @@ class MLIPTrainer(TrainerInterface):
         state, best = self._state, self._state.best
         stored = state.to_dict()
         if self._fit is not None and self._fit.stage is not None:
-            rng = rng_state(next(model.parameters()).device)
+            rng = rng_state(next(model.parameters()).device, self.run.ranks)
             stored["parts"] = {**self._fit.stage.state_dict(), "rng": rng}
         return {
             **model.get_checkpoint(),

@@ -2,7 +2,7 @@
 
 from mtt.workflows.evaluate import evaluate
 from mtt.workflows.export import export
-from mtt.workflows.run.load import load_model
+from mtt.workflows.run.load_model import load_model
 from mtt.workflows.train import train
 
 __all__ = ["evaluate", "export", "load_model", "train"]

@@ -52,7 +52,7 @@ def show_first_errors(start: Start, events: Events) -> None:
 
 def is_finetuned(plan: Plan) -> bool:
     """Whether a trained model, which knows what its targets are, is where the run begins."""
-    return bool((plan.options.architecture["training"].get("finetune") or {}).get("read_from"))
+    return bool(plan.training.finetune.read_from)
 
 
 def tell_unread(plan: Plan, trainer: TrainerInterface) -> None:
@@ -92,10 +92,10 @@ def announce_model(plan: Plan, start: Start) -> None:
         for line in (start.labels.line, *start.labels.notices):
             log.debug("%s", line)
     if plan.restart is not None:
-        _tell_differences(plan.restart, plan.options)
+        _report_differences(plan.restart, plan.options)
 
 
-def _tell_differences(restart: Restart, options: Options) -> None:
+def _report_differences(restart: Restart, options: Options) -> None:
     """Every option that is not the run's, old and new: a restart takes them from the file."""
     changed = restart.differences(options)
     if not changed:

@@ -1,4 +1,4 @@
-"""A model that is built from a file: no larger than its weights explain, and faults have its name.
+"""A model that is built from a file: no larger than its weights explain; errors name the file.
 
 Options that are made up can ask for layers of any size and number, of which a small file says
 nothing: they are counted while the model is built, before their memory is touched.

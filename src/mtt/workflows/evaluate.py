@@ -16,7 +16,7 @@ from mtt.options import load_eval_options
 from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
 from mtt.workflows.run.datasets import read_with_notices
 from mtt.workflows.run.folder import check_writable
-from mtt.workflows.run.load import load_model
+from mtt.workflows.run.load_model import load_model
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel

@@ -12,7 +12,7 @@ from mtt.errors import ConfigError
 from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
 from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.run.folder import check_writable
-from mtt.workflows.run.load import is_exported, load_checkpoint, model_from, tell_weights
+from mtt.workflows.run.load_model import is_exported, load_checkpoint, model_from, tell_weights
 from mtt.workflows.run.provenance import stored_provenance
 
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}

@@ -8,7 +8,6 @@ from typing import Any
 
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.trainable.hooks import Tunable
 from mtt.options.schema.table import Row, Source, rows
 from mtt.options.schema.validate import TRAINING
 from mtt.registry import PAGE, Architecture, Found
@@ -17,7 +16,7 @@ from mtt.training import MLIPTrainer
 
 @dataclass(frozen=True)
 class Facts:
-    """An architecture, as its folder and its classes tell.
+    """An architecture, as described by its folder and its classes.
 
     :param summary: one line.
     :param prose: its ``README.md``; empty where there is none.
@@ -26,7 +25,7 @@ class Facts:
     :param engine: whether the platform's engine trains it.
     :param unpromised: checks of ``mtt.testing`` that it does not promise to pass, with reasons.
     :param model_rows: options of the model; empty where no schema describes them.
-    :param training_rows: options of a trainer of its own; empty where the platform's trains it.
+    :param training_rows: options of the architecture's own trainer; empty for the platform's.
     """
 
     architecture: Architecture
@@ -41,7 +40,7 @@ class Facts:
 
 
 def gather(found: Found) -> Facts:
-    """Load an architecture and tell what it is.
+    """Load an architecture and describe it.
 
     :raises ArchitectureError: it cannot be loaded.
     """
@@ -69,7 +68,7 @@ def _glance(one: Architecture) -> Iterator[tuple[str, str]]:
     yield "devices", ", ".join(model.__supported_devices__)
     dtypes = [str(dtype).removeprefix("torch.") for dtype in model.__supported_dtypes__]
     yield "precisions", ", ".join(dtypes)
-    own = "a trainer of its own"
+    own = "its own trainer"
     yield "trained by", "the platform's engine" if issubclass(one.trainer, MLIPTrainer) else own
     yield "fine-tuning", _finetuning(model)
     if issubclass(model, MLIPModel) and model.__target_hypers__:
@@ -90,10 +89,10 @@ def _targets(model: type[ModelInterface]) -> str:
 
 
 def _finetuning(model: type[ModelInterface]) -> str:
-    if not issubclass(model, Tunable):
+    if not issubclass(model, MLIPModel):
         return "full, by its own code"
-    heads = model.head_modules is not Tunable.head_modules
-    elements = model.extend_elements is not Tunable.extend_elements
+    heads = model.head_modules is not MLIPModel.head_modules
+    elements = model.extend_elements is not MLIPModel.extend_elements
     return "; ".join(
         [
             "full, frozen parts, low-rank corrections of linear layers",
@@ -112,5 +111,5 @@ def _rows(one: Architecture, section: str) -> tuple[Row, ...]:
     part = properties.get(section, {})
     if one.schema is None or part.get("$ref") == TRAINING:
         return ()
-    # what the section refers to stands beside it: $defs
+    # the section refers to $defs beside it
     return tuple(rows(Source({**one.schema, **part}, one.default_hypers[section])))

@@ -34,7 +34,7 @@ class Named(NamedTuple):
 
 
 def refuse_overwriting(outputs: Sequence[Named], inputs: Iterable[Named], hint: str = "") -> None:
-    """Compare all that a command writes with all that it reads, before it does either.
+    """Compare all files that a command writes with all that it reads, before it does either.
 
     :param hint: what to do about it; left out: a free name.
     :raises ConfigError: an output is an input, or is in a packed data set that is read, or
@@ -131,7 +131,7 @@ def _conflicts(
 
 
 def _identity(path: Path) -> Hashable:
-    """Equal for two names of one file; of what is not there, the path without links."""
+    """Equal for two names of one file; for a missing file, the path without links."""
     try:
         stat = os.stat(path)
     except (OSError, ValueError):

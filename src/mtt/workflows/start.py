@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,16 +17,17 @@ from mtt.errors import CheckpointError, ConfigError, MttError, Problem
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.fine_tune import fine_tune
-from mtt.mlip.trainable.options import SECTION, asked
 from mtt.nn import building
+from mtt.options.training import FinetuneOptions, TrainingOptions
+from mtt.options.training.finetune import SECTION
 from mtt.registry import Architecture
 from mtt.training.numerics.determinism import deterministic
 from mtt.workflows.bounded import read_by
 from mtt.workflows.finetune.equality import compare_at_step_zero
 from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
+from mtt.workflows.plan import Plan
 from mtt.workflows.restart.source import Restart
-from mtt.workflows.run.datasets import Data
-from mtt.workflows.run.load import load_checkpoint, model_from
+from mtt.workflows.run.load_model import load_checkpoint, model_from
 from mtt.workflows.run.provenance import file_hash, stored_provenance
 
 log = logging.getLogger(__name__)
@@ -58,42 +59,36 @@ def new_model(
     return Start(model, architecture.trainer(hypers["training"]), {"start": "new"})
 
 
-def fine_tuned(
-    architecture: Architecture,
-    hypers: Mapping[str, Any],
-    data: Data,
-    dtype: torch.dtype,
-    architectures: Sequence[str | Path],
-    device: torch.device | str = "cpu",
-) -> Start:
+def fine_tuned(plan: Plan) -> Start:
     """The best weights of another run, with a new optimizer and schedule.
 
     Where the labels have another reference than the source, baselines are refitted as
     ``finetune.baseline`` says.
 
-    :param device: where the training set is predicted before the first step.
     :raises MttError: the source does not fit the options or the data; predictions of the
         model differ from the source's without a known reason.
     """
-    finetune = hypers["training"]["finetune"]
-    path = expanded(finetune["read_from"])
-    checkpoint, origin = load_checkpoint(path, architectures, name=architecture.name)
+    architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
+    options = plan.training
+    assert options.finetune.read_from is not None, "fine-tuning was asked for"
+    path = expanded(options.finetune.read_from)
+    checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
     _check_architecture(origin, architecture, path)
     best = checkpoint.get("best_epoch")
     log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
     source = model_from(checkpoint, architecture, "finetune", path)
     _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
     with _located(path):
-        made = _made(source, checkpoint, architecture, hypers, data)
-    notes = [*made.notes, *_cast(source, dtype)]
+        made = _made(source, checkpoint, plan)
+    notes = [*made.notes, *_cast(source, plan.dtype)]
     found = compare_at_step_zero(source, made.aligned, made.counterparts, data.training, notes)
-    with deterministic(bool(hypers["training"].get("deterministic"))):
+    with deterministic(options.deterministic):
         labels = compare_with_labels(
-            made.model, source, made.counterparts, data.training, hypers["training"], device
+            made.model, source, made.counterparts, data.training, options, plan.device
         )
     provenance = {
         "start": "finetune",
-        **asked(finetune),
+        **_method(options.finetune),
         "source": {
             "path": str(path),
             "sha256": file_hash(path),
@@ -114,20 +109,14 @@ class _Made(NamedTuple):
     notes: list[str]
 
 
-def _made(
-    source: ModelInterface,
-    checkpoint: dict[str, Any],
-    architecture: Architecture,
-    hypers: Mapping[str, Any],
-    data: Data,
-) -> _Made:
+def _made(source: ModelInterface, checkpoint: dict[str, Any], plan: Plan) -> _Made:
+    architecture, data = plan.architecture, plan.data
     if isinstance(source, MLIPModel):
-        dataset = merge(data.training)
-        return _Made(*fine_tune(source, hypers["model"], data.info, dataset, hypers["training"]))
-    finetune = hypers["training"]["finetune"]
-    different = {
-        k: v for k, v in asked(finetune).items() if v and v not in ("full", "auto", "keep")
-    }
+        dataset, model_hypers = merge(data.training), plan.options.architecture["model"]
+        return _Made(*fine_tune(source, model_hypers, data.info, dataset, plan.training))
+    asked, plain = _method(plan.training.finetune), _method(FinetuneOptions())
+    # nothing is ever refitted here
+    different = [key for key in asked if asked[key] not in (plain[key], "keep")]
     if different:
         problem = f"{architecture.name} is trained in full: it does not build on MLIPModel"
         raise ConfigError.collect(
@@ -154,12 +143,16 @@ def _cast(source: ModelInterface, dtype: torch.dtype) -> list[str]:
 
 
 def restarted(
-    restart: Restart, architecture: Architecture, hypers: Mapping[str, Any], info: DatasetInfo
+    restart: Restart,
+    architecture: Architecture,
+    hypers: Mapping[str, Any],
+    options: TrainingOptions,
+    info: DatasetInfo,
 ) -> Start:
-    """The run of a checkpoint, to go on where it stopped."""
+    """The run of a checkpoint, to resume where it stopped."""
     checkpoint, path = restart.checkpoint, restart.path
     _check_architecture(restart.architecture, architecture, path)
-    _check_finetuning(restart, hypers["training"].get("finetune") or {})
+    _check_finetuning(restart, options.finetune)
     model = model_from(checkpoint, architecture, "restart", path)
     _check_hypers(model, hypers["model"], path)
     with _located(path):
@@ -171,13 +164,13 @@ def restarted(
     return Start(model, trainer, {**restart.provenance, "restarted_from": str(path)})
 
 
-def _check_finetuning(restart: Restart, finetune: Mapping[str, Any]) -> None:
-    """A run that was fine-tuned goes on to be, in the same way."""
+def _check_finetuning(restart: Restart, finetune: FinetuneOptions) -> None:
+    """A fine-tuned run can only be resumed with the same fine-tuning options."""
     known = restart.provenance
     if known.get("start") != "finetune":
         return
-    rows = _differences(asked(known), asked(finetune), SECTION)
-    if not finetune.get("read_from"):
+    rows = _differences(_method(FinetuneOptions.of(known)), _method(finetune), SECTION)
+    if not finetune.read_from:
         rows.append((f"{SECTION}.read_from", known["source"]["path"], None))
     if rows:
         hint = "put it back, or fine-tune this checkpoint instead of restarting it"
@@ -191,6 +184,11 @@ def _check_finetuning(restart: Restart, finetune: Mapping[str, Any]) -> None:
                 for key, old, new in rows
             ]
         )
+
+
+def _method(finetune: FinetuneOptions) -> dict[str, Any]:
+    """How a model is made from its source, in plain types, for the provenance."""
+    return {key: value for key, value in finetune.plain().items() if key != "read_from"}
 
 
 def _check_architecture(origin: Architecture, architecture: Architecture, path: str | Path) -> None:

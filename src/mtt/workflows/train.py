@@ -15,11 +15,10 @@ import numpy as np
 import torch
 
 from mtt import registry
-from mtt.data import merge
 from mtt.evaluation import Report
-from mtt.exporting import export_model
 from mtt.interface import Listener, Run
 from mtt.options import load_options, resolve
+from mtt.ranks import Ranks, SerialRanks
 from mtt.stopping import stop_if_asked, watch_signals
 from mtt.training.reporting.events import Events
 from mtt.workflows.announce import (
@@ -30,8 +29,8 @@ from mtt.workflows.announce import (
     tell_unread,
 )
 from mtt.workflows.claim import claimed
-from mtt.workflows.evaluate import score
-from mtt.workflows.plan import Plan
+from mtt.workflows.outcome import export_and_evaluate
+from mtt.workflows.plan import Plan, training_options
 from mtt.workflows.restart.how_to_resume import after_training, during_training
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import (
@@ -42,28 +41,23 @@ from mtt.workflows.restart.source import (
 )
 from mtt.workflows.run.absent_losses import drop_losses_without_labels
 from mtt.workflows.run.datasets import read_data
-from mtt.workflows.run.folder import RunFolder, place
+from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.given import with_numbers
 from mtt.workflows.run.listeners import check_listeners, make_events
-from mtt.workflows.run.load import load_checkpoint, model_from, which_weights
 from mtt.workflows.run.machine import choose_device, choose_dtype
 from mtt.workflows.run.processes import refuse_several_processes
-from mtt.workflows.run.provenance import complete, fingerprint, provenance
+from mtt.workflows.run.provenance import completed, fingerprint, provenance
 from mtt.workflows.run.record import command_of
 from mtt.workflows.run.stored_name import check_stored_name
-from mtt.workflows.run_facts import EVALUATION, evaluated
 from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
 
-# structures per batch when a trained model is scored; memory stays that of a training step
-_SCORE_BATCH = 16
-
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training leaves behind.
+    """The results of a training.
 
     :param model: the exported model; None after a dry run, as the others.
     :param checkpoint: latest and best weights, and all that a restart needs.
@@ -103,25 +97,29 @@ def train(
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
     refuse_several_processes(os.environ)
+    ranks = SerialRanks()
     plan, start = check_only(
-        options, Path(output), restart, overrides, architectures, listeners, dry_run
+        options, Path(output), restart, overrides, architectures, listeners, dry_run, ranks
     )
     if dry_run:
         return TrainResult()
     with ExitStack() as held:
-        held.enter_context(claimed(plan.output))
-        folder = run_folder(plan.restart)
-        held.enter_context(folder.logging())
+        if ranks.is_first:
+            held.enter_context(claimed(plan.output))
+        folder = ranks.on_first(lambda: run_folder(plan.restart))
+        if ranks.is_first:
+            held.enter_context(folder.logging())
         announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
-        describe(plan, folder, origin)
+        ranks.on_first(lambda: describe(plan, folder, origin))
         attached = [*start.trainer.run.listeners, *listeners]
-        with closing(make_events(plan.options, folder.path, attached)) as events:
+        with closing(make_events(plan.options, folder.path, attached, ranks)) as events:
             with during_training(folder.path, plan.command):
-                run(plan, start, folder, origin, events)
+                checkpoint = run(plan, start, folder, origin, events, ranks)
             with after_training(folder.path, plan.command):
-                export_best(plan, folder)
-                reports = evaluate_best(plan, folder, events)
+                reports = ranks.on_first(
+                    lambda: export_and_evaluate(plan, folder, checkpoint, events)
+                )
     return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
 
 
@@ -133,13 +131,16 @@ def check_only(
     architectures: Sequence[str | Path] = (),
     listeners: Sequence[Listener] = (),
     dry_run: bool = True,
+    ranks: Ranks | None = None,
 ) -> tuple[Plan, Start]:
     """Everything up to the first step: options, data, model and trainer, all checked.
 
     :param output: None where nothing will be written.
-    :param dry_run: tell what was found: there is no training that would.
+    :param dry_run: report what was found, since no training follows that would.
+    :param ranks: that check together; None: this process alone.
     """
-    plan = prepare(options, output, restart, overrides, architectures, dry_run)
+    known = SerialRanks() if ranks is None else ranks
+    plan = read_inputs(options, output, restart, overrides, architectures, dry_run, known)
     announce_data(plan, Events(listeners))
     start = begin(plan)
     show_first_errors(start, Events(listeners))
@@ -156,13 +157,14 @@ def check_only(
     return plan, start
 
 
-def prepare(
+def read_inputs(
     options: str | Path | Mapping[str, Any],
     output: Path | None,
     restart: str | Path | None,
     overrides: Sequence[str],
     folders: Sequence[str | Path],
     dry_run: bool,
+    ranks: Ranks,
 ) -> Plan:
     """Options, architecture and data, all checked."""
     raw = load_options(options, overrides)
@@ -176,24 +178,25 @@ def prepare(
         check_listeners(resolved)
         device = choose_device(resolved.device, architecture.model)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
-    named = checked_output(output, dry_run)
+    named = ranks.on_first(lambda: checked_output(output, dry_run))
     command = command_of(raw.source, output or named, tuple(overrides), tuple(folders))
     seeded = raw.base.get("seed") is not None
     wanted = Wanted(command, resolved.to_dict(), seeded, architecture)
-    going_on = find_restart(restart, wanted, folders)
+    resumed = find_restart(restart, wanted, folders)
     if output is not None:
-        refuse_to_overwrite(named, raw, resolved, going_on)
-    if going_on is not None:
-        resolved = with_its_options(resolved, raw, going_on, folders)
+        refuse_to_overwrite(named, raw, resolved, resumed)
+    if resumed is not None:
+        resolved = with_its_options(resolved, raw, resumed, folders)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = drop_losses_without_labels(resolved, raw, data.info)
     with raw.locating(("architecture", "training")):
         resolved = with_numbers(resolved, architecture, data.info, folders)
-    if going_on is not None:
-        check_same_data(going_on, fingerprint(data), data.info, resolved)
-    found = (raw, resolved, architecture, data, going_on)
-    return Plan(*found, device, dtype, named, folders, command)
+        training = training_options(architecture, resolved.architecture["training"])
+    if resumed is not None:
+        check_same_data(resumed, fingerprint(data), data.info, resolved)
+    found = (raw, resolved, architecture, data, resumed)
+    return Plan(*found, device, dtype, named, folders, command, training)
 
 
 def begin(plan: Plan) -> Start:
@@ -201,12 +204,10 @@ def begin(plan: Plan) -> Start:
     hypers, info = plan.options.architecture, plan.data.info
     seed_everything(plan.options.seed)
     if plan.restart is not None:
-        return restarted(plan.restart, plan.architecture, hypers, info)
-    if (hypers["training"].get("finetune") or {}).get("read_from"):
+        return restarted(plan.restart, plan.architecture, hypers, plan.training, info)
+    if plan.training.finetune.read_from:
         with plan.raw.locating(("architecture", "training", "finetune")):
-            return fine_tuned(
-                plan.architecture, hypers, plan.data, plan.dtype, plan.folders, plan.device
-            )
+            return fine_tuned(plan)
     with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
 
@@ -217,17 +218,22 @@ def run(
     folder: RunFolder,
     origin: Mapping[str, Any],
     events: Events,
-) -> None:
-    """Train, and write the checkpoint that holds the outcome."""
+    ranks: Ranks,
+) -> dict[str, Any]:
+    """Train, and write the checkpoint that holds the outcome.
+
+    :return: the checkpoint as it was read back; empty on other ranks than the first.
+    """
     start.trainer.run = Run(
         seed=plan.options.seed,
         architecture=plan.architecture.name,
         directory=folder.path,
-        listeners=(events.tell,),
+        listeners=(events.notify,),
         own_loggers=False,
         provenance=origin,
+        ranks=ranks,
     )
-    folder.checkpoints.mkdir(exist_ok=True)
+    ranks.on_first(lambda: folder.checkpoints.mkdir(exist_ok=True))
     for dataset in [*plan.data.training, *plan.data.validation]:
         dataset.prepare(start.model.requested_neighbor_lists())
     stop_if_asked()
@@ -242,58 +248,16 @@ def run(
             str(folder.checkpoints),
         )
     start.trainer.save_checkpoint(start.model, folder.checkpoint)
-    complete(folder.checkpoint, plan.architecture.name, origin)
-
-
-def export_best(plan: Plan, folder: RunFolder) -> None:
-    """Export the best weights, read back from the checkpoint, and put both where ``-o`` says."""
-    checkpoint, architecture = load_checkpoint(
-        folder.checkpoint, plan.folders, name=plan.architecture.name
-    )
-    model = model_from(checkpoint, architecture, "export")
-    if checkpoint.get("best_epoch") is not None:
-        log.info("exporting the %s", which_weights(checkpoint))
-    export_model(model, folder.model, verify_on=merge(plan.data.validation))
-    for source, target in (
-        (folder.model, plan.output),
-        (folder.checkpoint, plan.output.with_suffix(".ckpt")),
-    ):
-        place(source, target)
-        log.info("wrote %s", target)
-
-
-def evaluate_best(plan: Plan, folder: RunFolder, events: Events) -> dict[str, Report]:
-    """Errors of the best weights on all parts of the data; none where ``final_eval`` is off."""
-    if not plan.options.final_eval:
+    if not ranks.is_first:
         return {}
-    checkpoint, architecture = load_checkpoint(
-        folder.checkpoint, plan.folders, name=plan.architecture.name
-    )
-    model = model_from(checkpoint, architecture, "export")
-    extended = bool(plan.options.architecture["training"].get("extended_metrics"))
-    reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device), extended)
-    epoch = checkpoint.get("best_epoch") or 0
-    folder.write_json(EVALUATION, evaluated(reports, epoch))
-    for part, report in reports.items():
-        for row in report.rows:
-            # listeners show the table; the line is for train.log
-            numbers = (part, row.quantity, row.rmse, row.mae, row.unit)
-            log.debug("%s %s: RMSE %.4g, MAE %.4g %s", *numbers)
-        events("evaluation", epoch, part=part, dataset=f"the {part} set", report=report)
-    if "test" in reports:
-        rows = reports["test"].rows
-        metrics = {f"{row.quantity} RMSE": row.rmse for row in rows}
-        metrics |= {f"{row.quantity} MAE": row.mae for row in rows}
-        units = {f"{row.quantity} {kind}": row.unit for row in rows for kind in ("RMSE", "MAE")}
-        events("test", epoch, metrics=metrics, units=units)
-    return reports
+    return completed(folder.checkpoint, plan.architecture.name, origin)
 
 
 # ------------------------------------------------------------------------- small steps
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators that a trainer of its own may draw from."""
+    """Seed the generators that an architecture's own trainer may draw from."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -98,7 +98,7 @@ def test_inversion_of_dihedrals_recovers_a_fourier_series(chiral):
         np.testing.assert_allclose(found["sin"], sines, atol=0.0015)
 
 
-def test_values_of_the_options_are_not_inverted_and_what_is_absent_is_told(water, caplog):
+def test_values_of_the_options_are_not_inverted_and_absent_terms_are_reported(water, caplog):
     given = {"k": 7.0, "r0": 1.3}
     prior = prior_of(bonds={"H-O": given, "C-H": "invert", "C-C": given})
     with caplog.at_level(logging.WARNING):

@@ -115,7 +115,7 @@ def test_cells_too_small_for_a_list_are_refused():
 @pytest.mark.parametrize(
     ("molecules", "message"),
     [
-        ([{"elements": "O H H", "bonds": "0-1 0-3"}], "'0-3' is no bond; two atoms from 0 to 2"),
+        ([{"elements": "O H H", "bonds": "0-1 0-3"}], "'0-3' is not a bond; two atoms from 0 to 2"),
         ([{"elements": "O H X", "bonds": "0-1"}], "'X' is not an element of the model"),
         ([WATER, {"elements": "O H H", "bonds": "0-1"}], "the same elements as another molecule"),
     ],

@@ -112,7 +112,7 @@ def test_a_turn_follows_from_seed_epoch_and_structure_alone() -> None:
     ]
 
 
-def test_every_structure_epoch_and_seed_has_turns_of_its_own() -> None:
+def test_every_structure_epoch_and_seed_has_a_different_rotation() -> None:
     found = [matrices("so3", 200, seed, epoch) for seed in (0, 1, -1) for epoch in (0, 1, 2)]
     traces = torch.cat(found).diagonal(dim1=1, dim2=2).sum(1)
     assert len(traces.unique()) == len(traces)
@@ -125,6 +125,6 @@ def test_none_makes_no_turns() -> None:
     assert make_turns("none", 10, 0, 0) is None
 
 
-def test_what_is_no_group_is_not_taken_for_one() -> None:
+def test_an_unknown_group_of_rotations_is_refused() -> None:
     with pytest.raises(KeyError):
         make_turns("O3", 10, 0, 0)  # type: ignore[arg-type]

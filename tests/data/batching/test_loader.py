@@ -128,7 +128,7 @@ def test_many_batches_at_once_are_the_same_as_one_by_one(make_frames, full_info,
     assert_same(load(dataset).epoch(1), together)
 
 
-def test_an_epoch_can_go_on_in_its_middle(make_frames, full_info):
+def test_an_epoch_can_be_resumed_in_its_middle(make_frames, full_info):
     dataset = Dataset.from_frames(make_frames(40), full_info)
     straight = list(load(dataset).epoch(4))
     assert_same(load(dataset).epoch(4, start=2), straight[2:])

@@ -144,12 +144,14 @@ def test_cell_vectors_behind_the_atoms_are_left_to_ase(write) -> None:
         ("hello\n", r":1, frame 0: expected a number of atoms, found 'hello'"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_line_and_frame(write, broken: str, message: str) -> None:
+def test_an_unreadable_frame_is_reported_with_line_and_number(
+    write, broken: str, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         read_extxyz(write(broken))
 
 
-def test_all_broken_frames_are_told_at_once(write) -> None:
+def test_all_broken_frames_are_reported_at_once(write) -> None:
     bad = WATER.replace("0.3 T", "abc T")
     with pytest.raises(DataError) as caught:
         read_extxyz(write(bad + WATER + bad.replace("abc", "xyz")))
@@ -159,7 +161,7 @@ def test_all_broken_frames_are_told_at_once(write) -> None:
     ]
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "water.xyz"
     path.write_bytes(bytes(range(256)))
     with pytest.raises(DataError, match="this is not a text file"):

@@ -65,7 +65,7 @@ def test_home_and_variables_are_replaced_and_names_that_exist_stay(folder: Path)
         assert input_files(name) == [Path(name)]
 
 
-def test_brackets_of_a_folder_that_exists_are_no_wildcards(folder: Path) -> None:
+def test_brackets_of_a_folder_that_exists_are_not_wildcards(folder: Path) -> None:
     (folder / "Cu[111]").mkdir()
     for name in ("run 1.xyz", "run 2.xyz"):
         (folder / "Cu[111]" / name).write_text("")

@@ -23,7 +23,7 @@ from mtt.options import DatasetOptions
 Make = Callable[..., DatasetOptions]
 
 
-def test_a_file_that_cannot_be_opened_is_told(
+def test_a_file_that_cannot_be_opened_is_reported(
     tmp_path: Path, file, energy_options: Make, h2, refuse
 ) -> None:
     path = file(h2(energy=1.0))

@@ -42,7 +42,7 @@ def test_a_key_that_may_be_the_energy_makes_a_lacking_one_a_mistake(
     assert f"'{name}'" in text
 
 
-def test_other_numbers_are_no_energies() -> None:
+def test_other_numbers_are_not_taken_for_energies() -> None:
     for name in ("charge", "energy_tolerance", "E_fermi", "temperature", "config_weight", "epsgap"):
         assert not looks_like_energy(name, 1.0)
     assert not looks_like_energy("energy", [1.0, 2.0])
@@ -85,7 +85,7 @@ def test_energies_that_some_frames_lack_stay_a_mistake(
     )
 
 
-def test_a_target_that_is_no_energy_is_never_left_out(
+def test_a_target_other_than_an_energy_is_never_left_out(
     file, energy_options: Make, h2, refuse
 ) -> None:
     options = energy_options(file(h2(forces=FORCES)), forces=("forces", True))

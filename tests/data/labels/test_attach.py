@@ -56,7 +56,7 @@ def test_forces_that_were_asked_for_and_are_nowhere_are_refused(
     )
 
 
-def test_forces_that_nobody_wrote_are_switched_off_and_told(file, energy_options: Make, h2) -> None:
+def test_missing_forces_are_switched_off_with_a_notice(file, energy_options: Make, h2) -> None:
     path = file(h2(energy=1.0, force=np.zeros((2, 3))))
     frames = read_frames(energy_options(path, forces=("forces", False), stress=("stress", False)))
     assert gradients_of(frames) == ()
@@ -94,7 +94,7 @@ def test_missing_labels_are_nan_and_counted(file, energy_options: Make, h2) -> N
     )
 
 
-def test_numbers_that_are_none_are_told_by_frame_all_at_once(
+def test_nonfinite_labels_are_reported_by_frame_all_at_once(
     file, energy_options: Make, h2, refuse
 ) -> None:
     bad = np.array([[0.0, np.inf, 0.0], [0.0, 0.0, 0.0]])
@@ -114,7 +114,7 @@ def test_numbers_that_are_none_are_told_by_frame_all_at_once(
     ]
 
 
-def test_bad_structures_and_bad_labels_are_told_together(
+def test_bad_structures_and_bad_labels_are_reported_together(
     file, energy_options: Make, refuse
 ) -> None:
     twice = ase.Atoms("H2", np.zeros((2, 3)), info={"E": "abc"})

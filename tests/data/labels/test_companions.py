@@ -62,7 +62,7 @@ def test_atoms_in_another_order_are_refused_and_moved_atoms_are_a_notice(
     assert "have different positions in 2 frames" in notice
 
 
-def test_rounding_and_cells_without_effect_are_no_difference(
+def test_rounding_and_cells_without_effect_do_not_count_as_differences(
     file: Write, energy_options: Make
 ) -> None:
     open_cell = np.diag([3.0, 3.0, 0.0])

@@ -54,7 +54,7 @@ def test_one_missing_component_makes_a_matrix_missing_and_a_vector_of_one_atom()
         (np.ones((2, 2)), r"shape \[2, 2\] where 1 is expected"),
     ],
 )
-def test_what_is_no_scalar_is_said(value: object, message: str) -> None:
+def test_a_value_that_is_not_a_scalar_is_reported(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         scalars(value, 1, 1)
 

@@ -182,7 +182,7 @@ def test_a_mask_makes_labels_missing(masked: Callable[..., DatasetOptions]) -> N
     torch.testing.assert_close(values, expected.double(), equal_nan=True)
 
 
-def test_what_is_no_mask_is_refused(masked: Callable[..., DatasetOptions], refuse) -> None:
+def test_an_invalid_mask_is_refused(masked: Callable[..., DatasetOptions], refuse) -> None:
     told = refuse(masked(np.array([1.0, 0.5, 1.0])))
     assert "frame 0: the mask of 'mtt::x' holds something else than 0 and 1" in told
     options = masked(np.array([1.0, 0.0, 1.0]))

@@ -85,7 +85,7 @@ def test_nothing_is_left_when_packing_fails(make_frames, full_info, tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_made_is_told(dataset, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(dataset, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"file/packed: cannot be written: .*; choose a folder"):
         pack(dataset, tmp_path / "file" / "packed")
@@ -110,7 +110,7 @@ def file_of(folder, name):
     return folder / json.loads((folder / "dataset.json").read_text())["arrays"][name]["file"]
 
 
-def test_a_folder_that_is_no_packed_data_set_is_told(tmp_path):
+def test_a_folder_that_is_not_a_packed_data_set_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"holds no dataset\.json; pack files with `mtt data pack`"):
         Dataset.open(tmp_path)
 
@@ -132,13 +132,13 @@ def test_a_folder_that_is_no_packed_data_set_is_told(tmp_path):
         ),
     ],
 )
-def test_a_description_that_is_none_is_told(packed, text, message):
+def test_an_invalid_description_is_reported(packed, text, message):
     (packed / "dataset.json").write_text(text)
     with pytest.raises(DataError, match=message):
         Dataset.open(packed)
 
 
-def test_a_newer_format_is_told(packed):
+def test_a_newer_format_is_reported(packed):
     rewrite(packed, format_version=3)
     with pytest.raises(DataError, match="format version 3, this mtt reads up to 2; update mtt"):
         Dataset.open(packed)
@@ -161,7 +161,7 @@ def test_a_file_of_another_data_set_is_named(packed):
         Dataset.open(packed)
 
 
-def test_sizes_that_do_not_belong_together_are_told(packed):
+def test_sizes_that_do_not_belong_together_are_reported(packed):
     rewrite(packed, n_structures=21)
     with pytest.raises(DataError, match=r"is damaged: 'offsets' is int64 \(21,\), not .*\(22,\)"):
         Dataset.open(packed)
@@ -202,7 +202,7 @@ def test_without_periodic_structures_no_shifts_are_read(make_frames, full_info, 
     assert pack(dataset, tmp_path / "packed").pairs(4.0).shifts is None
 
 
-def test_damaged_neighbour_lists_are_told(packed):
+def test_damaged_neighbour_lists_are_reported(packed):
     Dataset.open(packed).pairs(4.0)
     offsets = file_of(packed / "neighbors-4.0", "offsets")
     np.save(offsets, np.load(offsets) + 1)

@@ -13,6 +13,7 @@ from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.architectures.soap_bpnn import __model__ as SoapBPNN
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.mlip.finetune.fine_tune import fine_tune
+from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
 from mtt.testing import predictions
@@ -56,7 +57,7 @@ def dataset(frames, **targets):
 
 def options(method="full", **finetune):
     asked = {"read_from": "x", "method": method, "config": {}, "inherit_heads": {}, **finetune}
-    return {"finetune": asked, "atomic_baseline": {}, "scale_targets": True}
+    return parse({"finetune": asked})
 
 
 HYDROCARBONS = ["CH4", "C2H2", "C2H4", "C2H6", "C3H8"]
@@ -185,7 +186,7 @@ def test_heads_that_cannot_be_inherited_are_refused(inherit, unit, message):
 def test_a_head_of_the_source_is_not_replaced():
     source = made()
     data = dataset(molecules(HYDROCARBONS, ENERGIES), energy={"unit": "eV"})
-    with pytest.raises(ConfigError, match="'energy' has a head of its own in the source"):
+    with pytest.raises(ConfigError, match="'energy' already has a head in the source"):
         fine_tune(
             source, source.hypers, data.info, data, options(inherit_heads={"energy": "energy"})
         )
@@ -217,7 +218,7 @@ def test_a_model_of_one_target_takes_it_under_another_name_or_refuses(model):
             model.hypers,
             data.info,
             data,
-            {**asked, **options("heads", inherit_heads={"energy/high": "energy"})},
+            options("heads", inherit_heads={"energy/high": "energy"}),
         )
 
 
@@ -228,7 +229,7 @@ def test_baselines_and_scales_of_the_options_replace_those_of_the_source():
         "atomic_baseline": {"energy": {1: -1.0, 6: -2.0}},
         "fixed_scaling_weights": {"energy": 7.0},
     }
-    tuned = fine_tune(source, source.hypers, data.info, data, {**options(), **given})
+    tuned = fine_tune(source, source.hypers, data.info, data, options().having(**given))
     assert tuned.model.composition.values.tolist() == [[-1.0], [-2.0]]
     assert tuned.model.scales == {"energy": 7.0}
     assert torch.equal(tuned.aligned.composition.values, source.composition.values)

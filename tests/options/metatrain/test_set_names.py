@@ -54,7 +54,7 @@ def test_names_are_written_out_with_the_options(read: Reader) -> None:
     assert "name" not in written["training_set"][0]
 
 
-def test_a_name_that_stands_twice_is_refused(refused: Refused) -> None:
+def test_a_name_that_occurs_twice_is_refused(refused: Refused) -> None:
     one = "{name: bulk, systems: a.xyz, targets: {energy: a.xyz}}"
     text = f"{HEAD}training_set: t.xyz\nvalidation_set: [{one}, {one}]\n"
     lines = "\n".join(refused(text))
@@ -65,7 +65,7 @@ def test_a_name_that_stands_twice_is_refused(refused: Refused) -> None:
 def test_a_name_that_no_metric_can_begin_with_is_refused(refused: Refused, name: str) -> None:
     one = f"{{name: '{name}', systems: a.xyz, targets: {{energy: a.xyz}}}}"
     lines = "\n".join(refused(f"{HEAD}training_set: t.xyz\nvalidation_set: {one}\n"))
-    assert f"validation_set.name: {name!r} is no name of a data set" in lines
+    assert f"validation_set.name: {name!r} is not a valid name of a data set" in lines
 
 
 def test_a_name_belongs_to_a_data_set_and_not_to_indices(refused: Refused) -> None:

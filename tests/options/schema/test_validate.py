@@ -32,7 +32,7 @@ def told(value: Any, schema: dict[str, Any]) -> list[str]:
         ("x" * 99, "number", f"expected a number, got the text '{'x' * 57}...'"),
     ],
 )
-def test_a_wrong_type_is_told_with_what_was_meant(value: Any, kind: str, message: str) -> None:
+def test_a_wrong_type_is_reported_with_what_was_meant(value: Any, kind: str, message: str) -> None:
     assert told(value, {"type": kind}) == [message]
 
 
@@ -66,7 +66,7 @@ def test_a_wrong_type_is_told_with_what_was_meant(value: Any, kind: str, message
         ([1, 1], {"uniqueItems": True}, "[1, 1] has non-unique elements"),
     ],
 )
-def test_a_wrong_value_is_told_with_a_remedy(
+def test_a_wrong_value_is_reported_with_a_remedy(
     value: Any, schema: dict[str, Any], message: str
 ) -> None:
     assert told(value, schema) == [message]

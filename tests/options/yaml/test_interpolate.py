@@ -49,7 +49,7 @@ def resolved(text: Any, path: tuple[str, ...] = ("key",)) -> Any:
         ("cost: $5", "cost: $5"),
     ],
 )
-def test_a_reference_stands_for_the_value_it_names(text: str, value: Any) -> None:
+def test_a_reference_is_replaced_by_the_value_it_names(text: str, value: Any) -> None:
     assert resolved(text) == value
 
 
@@ -65,7 +65,7 @@ def test_a_path_not_in_the_root_is_looked_up_around_the_key() -> None:
     assert resolved("${systems.read_from}", path) == "a.xyz"
 
 
-def test_a_default_stands_in_for_a_null() -> None:
+def test_a_default_replaces_a_null() -> None:
     interpolate = Interpolator({"base_precision": None}, {"base_precision": 32})
     assert interpolate("${base_precision}", ("bits",)) == 32
 
@@ -76,7 +76,7 @@ def test_a_default_stands_in_for_a_null() -> None:
         ("${sede}", "'${sede}' names a key that is not given"),
         ("${loop}", "the interpolation goes round in a circle: loop -> pool -> loop"),
         ("${oc.env:HOME}", "the resolver in '${oc.env:HOME}' is not available"),
-        ("x${weights}", "a mapping or list cannot stand inside 'x${weights}'"),
+        ("x${weights}", "a mapping or list cannot be inserted into 'x${weights}'"),
         ("${a.${seed}}", "the interpolation in '${a.${seed}}' is not closed, or nested"),
         ("${seed", "the interpolation in '${seed' is not closed, or nested"),
     ],

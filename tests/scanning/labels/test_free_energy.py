@@ -74,9 +74,7 @@ def test_the_energy_that_is_read_is_confirmed(
     assert not any("not read" in one.what for one in found)
 
 
-def test_what_cannot_be_told_is_said_to_be(
-    crystal: Frames, said: Callable[..., list[Finding]]
-) -> None:
+def test_undecided_cases_are_reported(crystal: Frames, said: Callable[..., list[Finding]]) -> None:
     ((severity, what),) = about_energies(said(second(crystal[:4], "free_energy", 0.2)))
     assert severity == "note"
     assert "cannot be decided" in what

@@ -73,7 +73,7 @@ def test_wrong_forces_do_not_spoil_what_is_said_of_stresses(
     assert one.severity == "fine"
 
 
-def test_frames_of_one_cell_tell_nothing_of_stresses(
+def test_frames_of_one_cell_decide_nothing_about_stresses(
     crystal: Frames, found: Found, keep_labels: Callable[[ase.Atoms], None]
 ) -> None:
     for atoms in crystal:

@@ -94,7 +94,7 @@ def test_changing_cells_are_accounted_for_by_stresses(
     assert (one.severity, "the wrong sign" in one.what) == ("wrong", True)
 
 
-def test_a_few_unlike_frames_tell_nothing_and_it_says_so(
+def test_a_few_unlike_frames_decide_nothing_and_it_says_so(
     cluster: Frames, found: Found, keep_labels: Keep
 ) -> None:
     for i, atoms in enumerate(cluster[:6]):

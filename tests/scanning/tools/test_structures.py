@@ -30,7 +30,7 @@ def test_elements_that_always_come_together_are_named(cluster: Frames, found: Fo
     assert "the energies of Cu and Au one by one (rank 1 of 2)" in one.what
 
 
-def test_elements_that_the_data_tell_apart_are_not_named(found: Found) -> None:
+def test_elements_that_the_data_separate_are_not_named(found: Found) -> None:
     generator = np.random.default_rng(1)
     frames = []
     for i in range(12):  # water and hydrogen: oxygen always comes with hydrogen, and is known

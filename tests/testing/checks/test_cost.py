@@ -51,7 +51,7 @@ def test_a_loop_over_the_structures_is_found(make_subject, tiny) -> None:
     assert "operations from 2 structures to 16: grow by" in found[OPERATIONS.name]
 
 
-def test_what_was_counted_is_told(make_subject) -> None:
+def test_counts_are_reported(make_subject) -> None:
     subject = make_subject()
     memory, operations = run(MEMORY, subject), run(OPERATIONS, subject)
     assert memory.status == operations.status == "passed"

@@ -8,7 +8,8 @@ from metatomic.torch import ModelOutput, NeighborListOptions, System
 from torch import Tensor
 
 from mtt import Graph
-from mtt.mlip.systems import atom_samples, scalar_map, systems_to_graph
+from mtt.mlip.systems import atom_samples, systems_to_graph
+from mtt.mlip.tensor_map import of_samples, tensor_map
 from mtt.testing import CHECKS, run
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -62,8 +63,9 @@ class Whole:
         graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
         samples = atom_samples(systems)
         results: Dict[str, TensorMap] = {}
-        for name, atomic in self.atomic_values(graph).items():
-            results[name] = scalar_map(atomic, samples, None, False, name, len(systems))
+        for name, atomic in self._atomic_values(graph).items():
+            of = of_samples(atomic, samples, None, False, len(systems))
+            results[name] = tensor_map(*of, self.tensor_layouts[name])
         return results
 
 
@@ -72,7 +74,7 @@ def test_a_sum_over_atoms_that_were_not_asked_for(make_subject, tiny) -> None:
     assert list(found) == [SELECTED.name]
 
 
-def test_what_cannot_be_exported_is_told_once(make_subject, tiny) -> None:
+def test_a_model_that_cannot_be_exported_is_reported_once(make_subject, tiny) -> None:
     class Pythonic(tiny):
         def smooth(self, r: Tensor) -> Tensor:
             return {3: (1 - r / self.cutoff) ** 3}[sum([1, 2], start=0)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtt.errors import TrainingError
-from mtt.training.averaging.ema import EMA
+from mtt.training.averaging.named.ema import EMA
 
 
 class Two(torch.nn.Module):
@@ -125,7 +125,7 @@ def test_weights_of_16_bits_are_averaged_in_float32():
     assert ema.state_dict()["weights"]["weight"].dtype == torch.float32
 
 
-def test_the_state_goes_on_bit_for_bit():
+def test_the_average_resumes_bit_for_bit():
     model = Two()
     ema = EMA(model, decay=0.9)
     for value in (3.0, 0.1):

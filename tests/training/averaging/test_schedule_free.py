@@ -7,7 +7,7 @@ import torch
 
 from mtt.checkpoint import read
 from mtt.errors import ConfigError
-from mtt.training.averaging.ema import EMA
+from mtt.training.averaging.named.ema import EMA
 
 TRAINED = ("network.0.weight", "network.0.bias", "network.3.weight", "network.3.bias")
 

@@ -12,10 +12,12 @@ from mtt.data import Dataset
 from mtt.data.frames import Frame, FrameLabels
 from mtt.data.memory import OutOfMemory
 from mtt.errors import ConfigError
+from mtt.interface import Run
 from mtt.training import TrainingInterrupted
 from mtt.training.batch_size import auto as batch_atoms
 from mtt.training.batch_size.auto import Measured, Sizes, fit, plan_batch_atoms
 from mtt.training.batch_size.peak_memory import peak_of
+from mtt.training.datasets import TrainingData
 from mtt.training.setup import TrainingSetup
 
 CPU = torch.device("cpu")
@@ -51,9 +53,9 @@ def parts(crowd, dataset, validation, make_trainer, make_model):
 
     def make(model, **hypers):
         data = Dataset.from_frames(crowd, dataset.info)
-        made = TrainingSetup(make_trainer(**hypers).hypers, 0, model, [data], [validation])
-        model.fit_baselines(data, made.hypers)
-        return made
+        options = make_trainer(**hypers).options
+        model.fit_baselines(data, options)
+        return TrainingSetup(options, Run(), model, TrainingData(model, [data], [validation]))
 
     return make
 
@@ -135,8 +137,8 @@ def test_batches_fit_into_the_part_of_the_memory_that_is_stated(
     with caplog.at_level(logging.INFO, "mtt"):
         number = plan_batch_atoms(made)
     assert "more would not fit" in caplog.text
-    largest = int(made.training.n_atoms.max())
-    upper = float(made.training.n_atoms.sum()) / batch_atoms.STEPS
+    largest = int(made.data.training.n_atoms.max())
+    upper = float(made.data.training.n_atoms.sum()) / batch_atoms.STEPS
     assert largest < number < upper
     probe = batch_atoms._Probe(made, made.plans[0])
     densest = probe._sizes.first(probe._sizes.densest(), number)
@@ -149,7 +151,7 @@ def test_batches_fit_into_the_part_of_the_memory_that_is_stated(
 def test_with_much_memory_steps_and_structures_limit_the_batch(parts, make_model, caplog):
     with caplog.at_level(logging.INFO, "mtt"):
         made = parts(make_model().double(), batch_atoms="auto")
-        total = int(made.training.n_atoms.sum())
+        total = int(made.data.training.n_atoms.sum())
         assert plan_batch_atoms(made) == total // batch_atoms.STEPS
         half = parts(make_model().double(), batch_atoms="auto", gradient_accumulation=2)
         # of which two make a step, but no less than the largest structure
@@ -159,7 +161,9 @@ def test_with_much_memory_steps_and_structures_limit_the_batch(parts, make_model
 
 def test_the_largest_structure_of_the_validation_fits_too(crowd, dataset, make_trainer, make_model):
     data, others = (Dataset.from_frames(part, dataset.info) for part in (crowd[:50], crowd[50:]))
-    made = TrainingSetup(make_trainer(batch_atoms="auto").hypers, 0, make_model(), [data], [others])
+    model = make_model()
+    options = make_trainer(batch_atoms="auto").options
+    made = TrainingSetup(options, Run(), model, TrainingData(model, [data], [others]))
     assert plan_batch_atoms(made) >= 31
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mtt.errors import TrainingError
+from mtt.ranks import SerialRanks
 from mtt.training.least_squares.equations import NormalEquations
 from mtt.training.least_squares.ridge import solve
 
@@ -28,7 +29,7 @@ def added(x: torch.Tensor, y: torch.Tensor, roots: torch.Tensor, size: int) -> N
     for first in range(0, len(x), size):
         part = slice(first, first + size)
         equations.add(x[part], y[part], roots[part])
-    equations.finish()
+    equations.finish(SerialRanks())
     return equations
 
 

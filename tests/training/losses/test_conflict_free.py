@@ -88,7 +88,7 @@ def test_a_single_gradient_is_itself_bit_for_bit():
 
 
 @pytest.mark.parametrize("row", [0, 1, 2])
-def test_a_zero_gradient_does_not_count_wherever_it_stands(row):
+def test_a_zero_gradient_does_not_count_at_any_position(row):
     gradients, weights = random_gradients(3), weights_of(3)
     gradients[row] = 0
     others = [i for i in range(3) if i != row]
@@ -96,7 +96,7 @@ def test_a_zero_gradient_does_not_count_wherever_it_stands(row):
     torch.testing.assert_close(conflict_free(gradients, weights), expected, rtol=1e-12, atol=0)
 
 
-def test_no_gradient_at_all_is_no_step():
+def test_without_any_gradient_there_is_not_a_step():
     result = conflict_free(torch.zeros(3, 5), torch.ones(3))
     assert torch.equal(result, torch.zeros(5))
 

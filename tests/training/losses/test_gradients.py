@@ -11,6 +11,7 @@ import torch
 from mtt.checkpoint import read
 from mtt.data import Dataset
 from mtt.graph import Target
+from mtt.ranks import SerialRanks
 from mtt.training.losses.gradients import ConflictFreeGradient, SummedGradient
 
 COMBINATIONS = ["sum", "config"]
@@ -191,7 +192,7 @@ def test_parameters_that_no_term_knows_keep_no_gradient(kind):
     made = kind([used, none, other])
     terms = [(used * used).sum(), (used * other).sum()]
     made.add(terms, [1.0, 1.0], lambda value: value)
-    made.finish()
+    made.finish([1.0, 1.0], SerialRanks())
     assert none.grad is None
     assert used.grad is not None and other.grad is not None
     assert used.grad.shape == (2,)
@@ -229,6 +230,6 @@ def test_a_factor_of_the_loss_is_a_factor_of_the_gradient(kind):
         made = kind([p])
         terms = [2.0 * (p * p).sum(), 3.0 * (p - 1).pow(4).sum()]
         made.add(terms, [2.0, 3.0], lambda value, factor=factor: factor * value)
-        made.finish()
+        made.finish([1.0, 1.0], SerialRanks())
         found.append(p.grad)
     torch.testing.assert_close(found[1], 1024.0 * found[0], rtol=1e-13, atol=0)

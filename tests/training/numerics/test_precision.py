@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from mtt.errors import ConfigError
+from mtt.options.training import parse
 from mtt.training.numerics.precision import AUTOCAST_DTYPES, check_precision, make_scaler, tf32
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
 
 def hypers(amp=None, tf32=False, stages=None):
-    return {"amp": amp, "tf32": tf32, "stages": stages}
+    return parse({"amp": amp, "tf32": tf32, "stages": stages})
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_wish_that_no_stage_has_is_not_refused():
         check_precision(hypers("bf16", stages=[*stages, {"num_epochs": 1}]), CPU, torch.float64)
 
 
-def test_every_wrong_wish_is_told_at_once_with_its_stage():
+def test_all_unavailable_precisions_are_reported_at_once_with_their_stage():
     stages = [{"num_epochs": 1}, {"num_epochs": 1, "amp": "fp16"}]
     with pytest.raises(ConfigError) as caught:
         check_precision(hypers("bf16", tf32=True, stages=stages), CPU, torch.float64)

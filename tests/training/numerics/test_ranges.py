@@ -6,6 +6,7 @@ import torch
 
 from mtt.data import Dataset
 from mtt.errors import MttError
+from mtt.options.training import BaselineOptions
 from mtt.training.numerics.ranges import check_ranges
 
 
@@ -34,21 +35,22 @@ def data(frames, info, energy=1.0, force=1.0, at=2):
 def test_numbers_that_over_or_underflow_are_refused_with_whose_they_are(
     frames, dataset, change, hypers, message
 ):
-    hypers = {"fixed_scaling_weights": {"energy": hypers}} if hypers else {}
+    options = BaselineOptions(fixed_scaling_weights={"energy": hypers} if hypers else {})
     sets = [data(frames, dataset.info, **change)]
     with pytest.raises(MttError, match=message):
-        check_ranges(sets, hypers, torch.float32)
+        check_ranges(sets, options, torch.float32)
 
 
 @pytest.mark.parametrize("change", [{}, {"energy": 1e30}, {"energy": 0.0}, {"force": 1e-300}])
 @pytest.mark.parametrize("scale", [1e-6, 1.0])
 def test_numbers_of_any_other_size_pass(frames, dataset, change, scale):
-    hypers = {} if "energy" in change else {"fixed_scaling_weights": {"energy": scale}}
-    check_ranges([data(frames, dataset.info, **change)], hypers, torch.float32)
+    given = {} if "energy" in change else {"energy": scale}
+    options = BaselineOptions(fixed_scaling_weights=given)
+    check_ranges([data(frames, dataset.info, **change)], options, torch.float32)
 
 
 def test_missing_labels_are_not_looked_at(frames, dataset):
-    check_ranges([data(frames, dataset.info, force=np.nan)], {}, torch.float64)
+    check_ranges([data(frames, dataset.info, force=np.nan)], BaselineOptions(), torch.float64)
 
 
 def test_the_trainer_refuses_them_before_it_trains(

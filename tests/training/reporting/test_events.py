@@ -32,7 +32,7 @@ def test_a_listener_that_raises_is_reported_and_switched_off(caplog):
     assert len(caplog.records) == 1
 
 
-def test_the_row_of_an_epoch_is_told_part_by_part():
+def test_the_row_of_an_epoch_is_sent_part_by_part():
     seen = []
     events = Events([lambda *event: seen.append(event)])
     row = {"epoch": 2, "training loss": 0.5, "validation loss": 1.0, "validation bulk loss": 2.0}
@@ -55,8 +55,8 @@ def test_events_pass_events_on(caplog):
 
     seen = []
     inner = Events([broken, lambda *event: seen.append(event)])
-    Events([inner.tell])("epoch", 1, metrics={})
-    Events([inner.tell])("epoch", 2, metrics={})
+    Events([inner.notify])("epoch", 1, metrics={})
+    Events([inner.notify])("epoch", 2, metrics={})
     assert [(category, epoch) for category, _, epoch in seen] == [("epoch", 1), ("epoch", 2)]
     assert len(caplog.records) == 1  # switched off where it stands
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from mtt.training.reporting.loggers import CsvLogger, HistoryLogger
+from mtt.training.reporting.loggers.csv import CsvLogger
+from mtt.training.reporting.loggers.history import HistoryLogger
 
 UNITS = {
     "epoch": "",

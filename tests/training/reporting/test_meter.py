@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mtt.training import default_hypers
+from mtt.options.training import TrainingOptions
+from mtt.ranks import SerialRanks
 from mtt.training.losses.from_options import make_loss
 from mtt.training.reporting.meter import Meter
 
@@ -12,10 +13,10 @@ from mtt.training.reporting.meter import Meter
 def metered(make_model, make_batch, dataset):
     """A meter that has seen some structures, one batch for each list."""
     model = make_model().to(torch.float64)
-    loss = make_loss(default_hypers(), model.dataset_info, model.scales, dataset)
+    loss = make_loss(TrainingOptions(), model.dataset_info, model.scales, dataset)
 
     def make(*batches, extended=True, norms=True):
-        meter = Meter(loss, model.dataset_info, model.device, extended)
+        meter = Meter(loss, model.dataset_info, model.device, extended, ranks=SerialRanks())
         for chosen in batches:
             batch = make_batch(dataset.select(chosen), model)
             predictions = model.predict_targets(batch.graph, create_graph=False)
@@ -45,7 +46,7 @@ def test_merged_meters_are_one_that_saw_all(metered):
 
 
 @pytest.mark.parametrize("extended", [False, True])
-def test_a_stored_meter_goes_on_bit_for_bit(metered, extended):
+def test_a_stored_meter_resumes_bit_for_bit(metered, extended):
     stored = metered([0, 1], [2], extended=extended).state_dict()
     resumed = metered(extended=extended)
     resumed.load_state_dict(stored)

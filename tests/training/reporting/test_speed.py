@@ -5,13 +5,14 @@ import time
 import pytest
 import torch
 
+from mtt.ranks import SerialRanks
 from mtt.training.reporting.speed import SystemMeter
 
 
 def test_rates_count_what_was_trained_on_in_the_time_that_took(make_batch, make_model, dataset):
     batch = make_batch(dataset, make_model())
     started = time.perf_counter()
-    meter = SystemMeter(torch.device("cpu"))
+    meter = SystemMeter(torch.device("cpu"), SerialRanks())
     meter.add(batch)
     meter.add(batch)
     time.sleep(0.05)

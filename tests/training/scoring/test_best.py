@@ -5,7 +5,7 @@ import torch
 
 from mtt import DatasetInfo, TargetInfo
 from mtt.errors import ConfigError
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.losses.from_options import make_loss
 from mtt.training.scoring.best import BestRule
 from mtt.training.scoring.validation import metric_names
@@ -15,7 +15,7 @@ INFO = DatasetInfo("angstrom", [1], {"energy": TargetInfo.energy(forces=True)})
 
 
 def rule(metric="loss", sets=(), **hypers):
-    hypers = {**default_hypers(), "best_model_metric": metric, **hypers}
+    hypers = parse({"best_model_metric": metric, **hypers})
     return BestRule(hypers, INFO, make_loss(hypers, INFO, {"energy": 1.0}), sets)
 
 

@@ -10,7 +10,8 @@ from mtt import DatasetInfo, TargetInfo
 from mtt.data import Batching, Dataset, Loader, merge
 from mtt.data.frames import Frame, FrameLabels
 from mtt.errors import ConfigError
-from mtt.training import default_hypers
+from mtt.options.training import parse
+from mtt.ranks import SerialRanks
 from mtt.training.losses.from_options import make_loss
 from mtt.training.scoring.validation import Validation, metric_names, named
 
@@ -28,14 +29,16 @@ def score(make_model):
     def run(datasets, batch_size=2, extended=True, interrupted=go_on, model=None, **hypers):
         model = model or make_model(dropout=0.5).to(torch.float64)
         labels = [dataset for _, dataset in named(datasets, model.dataset_info)]
-        loss = make_loss({**default_hypers(), **hypers}, model.dataset_info, model.scales, *labels)
+        loss = make_loss(parse(hypers), model.dataset_info, model.scales, *labels)
         sets = [
             (name, Loader(dataset, model.dataset_info.atomic_types, cutoff=model.list_cutoff(),
                           dtype=model.dtype, batching=Batching(structures=batch_size),
                           shuffle=False))
             for name, dataset in named(datasets, model.dataset_info)
         ]  # fmt: skip
-        return Validation(sets, loss, model.dataset_info, extended).run(model, interrupted)
+        return Validation(sets, loss, model.dataset_info, extended, ranks=SerialRanks()).run(
+            model, interrupted
+        )
 
     return run
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from mtt.options.training import EarlyStoppingOptions
 from mtt.training.stopping.early_stopping import EarlyStopping, make_early_stopping
 
 
@@ -34,14 +35,14 @@ def test_early_stopping_by_the_stated_formula(patience, min_delta, first_epoch, 
 
 
 def test_ten_epochs_start_at_half_patience_two_ends_after_epoch_six():
-    stopping = make_early_stopping({"patience": 2, "start": 0.5}, num_epochs=10)
+    stopping = make_early_stopping(EarlyStoppingOptions(2, start=0.5), num_epochs=10)
     assert stopping.first_epoch == 5
     assert last_epoch(stopping, [1.0] * 10) == 6
 
 
 @pytest.mark.parametrize(("start", "first"), [(0.0, 1), (0.05, 1), (0.5, 5), (0.99, 9), (1.0, 10)])
 def test_start_is_a_part_of_all_epochs(start, first):
-    options = {"patience": 3, "min_delta": 0.25, "start": start}
+    options = EarlyStoppingOptions(3, min_delta=0.25, start=start)
     stopping = make_early_stopping(options, num_epochs=10)
     assert (stopping.patience, stopping.min_delta, stopping.first_epoch) == (3, 0.25, first)
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from mtt.errors import ConfigError
+from mtt.ranks import SerialRanks
 from mtt.training.stopping.timing import Deadline, Due, parse_max_time
 
 
@@ -47,7 +48,7 @@ def test_max_time_is_seconds_or_clock_or_days(value, seconds):
      "-1:00", "1:2:3:4", "1:00:00:", "two hours"],
 )  # fmt: skip
 def test_another_form_of_max_time_is_refused(value):
-    with pytest.raises(ConfigError, match=r"training\.max_time: .* is no time .*HH:MM:SS"):
+    with pytest.raises(ConfigError, match=r"training\.max_time: .* is not a valid training time.*HH:MM:SS"):
         parse_max_time(value)
 
 
@@ -69,13 +70,13 @@ def test_without_a_limit_no_deadline_passes(clock):
 def test_nothing_is_due_unless_asked_for(clock):
     due = Due(None, None, clock)
     clock.now += 1e9
-    assert not any(due(step) for step in range(1, 100))
+    assert not any(due(step, SerialRanks()) for step in range(1, 100))
 
 
 def test_due_by_steps_at_every_multiple_also_after_a_restart(clock):
     def found(first):
         due = Due(4, None, clock)
-        return [step for step in range(first, 14) if due(step)]
+        return [step for step in range(first, 14) if due(step, SerialRanks())]
 
     assert found(1) == [4, 8, 12]
     assert found(7) == [8, 12]
@@ -85,15 +86,15 @@ def test_due_by_minutes_since_the_last(clock):
     due, found = Due(None, 0.5, clock), []
     for step in range(1, 11):
         clock.now += 11
-        if due(step):
+        if due(step, SerialRanks()):
             found.append(step)
     assert found == [3, 6, 9]
 
 
-def test_a_checkpoint_by_steps_begins_the_minutes_anew(clock):
+def test_a_checkpoint_by_steps_restarts_the_minutes(clock):
     due, found = Due(5, 0.5, clock), []
     for step in range(1, 11):
         clock.now += 11
-        if due(step):
+        if due(step, SerialRanks()):
             found.append(step)
     assert found == [3, 5, 8, 10]

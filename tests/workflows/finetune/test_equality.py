@@ -12,13 +12,14 @@ from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.architectures.soap_bpnn import __model__ as SoapBPNN
 from mtt.errors import TrainingError
 from mtt.mlip.finetune.fine_tune import fine_tune
+from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
 from mtt.workflows.finetune.equality import compare_at_step_zero
 
 HYPERS = {"soap": {"max_angular": 1, "max_radial": 1}, "bpnn": {"num_neurons_per_layer": 3}}
 INFO = DatasetInfo("angstrom", (1, 6), {"energy": TargetInfo.energy()})
-TRAINING = {"finetune": {"read_from": "x", "method": "full"}, "scale_targets": True}
+TRAINING = parse({"finetune": {"read_from": "x", "method": "full"}})
 
 
 class Careless(SoapBPNN):
@@ -85,7 +86,7 @@ def test_at_most_eight_structures_are_compared():
 
 
 def test_new_baselines_are_an_explanation(caplog):
-    given = {**TRAINING, "atomic_baseline": {"energy": 5.0}}
+    given = TRAINING.having(atomic_baseline={"energy": 5.0})
     found = compared(SoapBPNN, molecules("CH4"), training=given)
     assert set(found["differences"].values()) == {0.0}
     assert found["explained"] == ["the baseline of energy is that of the options"]
@@ -101,7 +102,7 @@ def test_without_a_common_element_there_is_nothing_to_compare(caplog):
 @pytest.mark.parametrize(
     ("kind", "names"), [(Careless, ["CH4", "H2O"]), (Forgetful, ["CH4", "C2H2"])]
 )
-def test_a_difference_that_nobody_can_explain_stops_the_run(kind, names):
+def test_an_unexplained_difference_stops_the_run(kind, names):
     with pytest.raises(TrainingError) as caught:
         compared(kind, molecules(*names))
     text = str(caught.value)

@@ -17,6 +17,7 @@ from mtt.data import read_dataset
 from mtt.errors import ConfigError
 from mtt.mlip.finetune.fine_tune import fine_tune
 from mtt.options import load_eval_options
+from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
 from mtt.testing import predictions
@@ -83,7 +84,7 @@ def dataset(frames, name="energy", **more):
 def options(baseline="auto", inherit=None, **training):
     finetune = {"read_from": "x", "method": "full", "baseline": baseline}
     finetune["inherit_heads"] = inherit or {}
-    return {"finetune": finetune, "scale_targets": True, **training}
+    return parse({"finetune": finetune, **training})
 
 
 def compared(source, data, training=None, sets=None):

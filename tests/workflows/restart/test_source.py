@@ -84,7 +84,7 @@ def newest() -> RunFolder:
 
 
 @pytest.mark.parametrize("techniques", [{}, STAGES], ids=["plain", "stages"])
-def test_a_killed_run_goes_on_as_if_it_had_not_stopped(
+def test_a_killed_run_resumes_as_if_it_had_not_stopped(
     long: dict[str, Any], fit: Fit, history: History, techniques: dict[str, Any]
 ) -> None:
     long["architecture"]["training"].update(techniques)
@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_stopped(
     assert history(folder) == history(straight)
 
 
-def test_a_terminated_run_saves_and_goes_on(
+def test_a_terminated_run_saves_and_resumes(
     long: dict[str, Any], fit: Fit, history: History
 ) -> None:
     straight = fit(long)
@@ -126,7 +126,7 @@ def test_auto_starts_from_scratch_where_there_is_no_run(long: dict[str, Any], fi
     assert_same(contents(fit(long, "auto")), contents(fit(long)))
 
 
-def test_a_finished_run_goes_on_for_more_epochs(
+def test_a_finished_run_continues_for_more_epochs(
     long: dict[str, Any], fit: Fit, history: History
 ) -> None:
     first = fit(long)
@@ -137,7 +137,7 @@ def test_a_finished_run_goes_on_for_more_epochs(
     assert read(first.checkpoint)["provenance"]["restarted_from"] == str(first.checkpoint)
 
 
-def test_a_checkpoint_elsewhere_starts_a_folder_of_its_own(
+def test_a_checkpoint_elsewhere_starts_a_new_folder(
     long: dict[str, Any], fit: Fit, here: Path
 ) -> None:
     first = fit(long)

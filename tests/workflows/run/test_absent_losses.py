@@ -10,12 +10,13 @@ import yaml
 
 from mtt import train
 from mtt.errors import ConfigError
-from mtt.workflows.train import prepare
+from mtt.ranks import SerialRanks
+from mtt.workflows.train import read_inputs
 
 
 def losses(options: dict[str, Any]) -> dict[str, Any]:
     """The losses that a training gets."""
-    plan = prepare(options, Path("model.pt"), None, (), (), True)
+    plan = read_inputs(options, Path("model.pt"), None, (), (), True, SerialRanks())
     training: dict[str, Any] = plan.options.architecture["training"]
     return training
 
@@ -55,6 +56,6 @@ def test_a_loss_that_is_written_needs_labels(loss: dict[str, Any], tiny: dict[st
 
 def test_all_options_of_such_a_run_are_a_file_that_runs(tiny: dict[str, Any], here: Path) -> None:
     tiny["training_set"]["targets"]["energy"] = {"unit": "eV"}
-    plan = prepare(tiny, Path("model.pt"), None, (), (), True)
+    plan = read_inputs(tiny, Path("model.pt"), None, (), (), True, SerialRanks())
     again = yaml.safe_load(plan.options.to_yaml())
     assert losses(again) == losses(tiny)

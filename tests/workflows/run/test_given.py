@@ -13,12 +13,13 @@ from mtt import train
 from mtt.checkpoint import read, write
 from mtt.errors import CheckpointError, ConfigError, DataError
 from mtt.options import read_yaml
-from mtt.workflows.train import check_only, prepare
+from mtt.ranks import SerialRanks
+from mtt.workflows.train import check_only, read_inputs
 
 
 def prepared(options: dict[str, Any]) -> dict[str, Any]:
     """The options of the training as they are run."""
-    plan = prepare(options, Path("out.pt"), None, (), (), True)
+    plan = read_inputs(options, Path("out.pt"), None, (), (), True, SerialRanks())
     training: dict[str, Any] = plan.options.architecture["training"]
     return training
 

@@ -15,6 +15,7 @@ import pytest
 from mtt import train
 from mtt.errors import ConfigError
 from mtt.options import load_options, resolve
+from mtt.ranks import SerialRanks
 from mtt.registry import find
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.listeners import check_listeners, make_events
@@ -75,7 +76,7 @@ def test_every_event_comes_once_and_in_order(tiny: dict[str, Any]) -> None:
     assert saved < events.index(("epoch", best))
 
 
-def test_the_test_set_is_told_with_names_and_units(tiny: dict[str, Any]) -> None:
+def test_errors_on_the_test_set_are_reported_with_names_and_units(tiny: dict[str, Any]) -> None:
     told: list[Mapping[str, Any]] = []
     result = train(tiny, listeners=[lambda c, v, e: c == "test" and told.append(v)])  # type: ignore[func-returns-value]
     (values,) = told
@@ -121,8 +122,8 @@ def test_a_listener_that_raises_at_the_end_does_not_cost_the_model(
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"loggers": ["lines"]}, "loggers: there is no logger 'lines'; did you mean 'line'?"),
-        ({"loggers": ["wandb"]}, "write 'wandb: true' as an option of its own"),
+        ({"loggers": ["lines"]}, "loggers: unknown logger 'lines'; did you mean 'line'?"),
+        ({"loggers": ["wandb"]}, "'wandb' is not chosen here; write 'wandb: true' beside loggers"),
         ({"loggers": ["broken"]}, "the logger 'broken' cannot be loaded"),
         ({"wandb": {"projct": "x"}}, r"wandb.projct: .* did you mean 'project'?"),
         ({"wandb": {"config": {}}}, "wandb.config: this is filled by mtt; leave it out"),
@@ -138,16 +139,16 @@ def test_what_is_not_there_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("option", ["tensorboard", "wandb", "remote"])
-def test_a_missing_package_is_told_with_its_extra(
+def test_a_missing_package_is_reported_with_its_extra(
     options_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    monkeypatch.setattr("mtt.workflows.run.listeners.find_spec", lambda name: None)
+    monkeypatch.setattr("mtt.training.reporting.logger_kind.find_spec", lambda name: None)
     value = "s3://bucket" if option == "remote" else True
     with pytest.raises(ConfigError, match=rf"{option}: .*pip install 'mtt\[{option}\]'"):
         check_listeners(options_of(**{option: value}))
 
 
-def test_a_run_is_copied_whole_below_a_folder_of_its_own(tiny: dict[str, Any], here: Path) -> None:
+def test_a_whole_run_is_copied_below_a_separate_folder(tiny: dict[str, Any], here: Path) -> None:
     result = train({**tiny, "remote": f"file://{here}/there", "tensorboard": True})
     folder = result.directory
     assert folder is not None
@@ -188,7 +189,7 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
     options = options_of(loggers=[], wandb={"mode": "offline", "project": "water"})
     for known in (0, 2):
         time.sleep(1.0 if known else 0.0)  # wandb names folders by the second
-        events = make_events(options, tmp_path)
+        events = make_events(options, tmp_path, (), SerialRanks())
         events("run_start", known, history=tuple(rows[:known]), units=units)
         for row in rows[known : known + 2]:
             events("epoch", row["epoch"], metrics=row, units=units, is_best=row["epoch"] == 3)

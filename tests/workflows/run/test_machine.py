@@ -41,7 +41,7 @@ def test_an_impossible_device_is_refused(wish, message):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_device_that_is_not_here_is_no_silent_fallback():
+def test_a_missing_device_causes_no_silent_fallback():
     with pytest.raises(ConfigError, match="no cuda device on this machine"):
         choose_device("cuda", MODEL)
 

@@ -136,7 +136,7 @@ class DensityMessages(MLIPModel):
         return {name: [f"heads.{i}"] for i, name in enumerate(self.target_names)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
-        """Each element has a vector of its own; all else is shared."""
+        """Each element has its own vector; all else is shared."""
         return with_known_species(self.state_dict()[name], known, places)
 
 
@@ -150,4 +150,5 @@ class Head(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, n_in] to [n, n_out]."""
-        return self.last(silu(self.hidden(x)))
+        values: Tensor = self.last(silu(self.hidden(x)))
+        return values

@@ -10,7 +10,7 @@ from mtt.nn import Neighborhoods, lay_out
 
 
 class GeometryLinear(torch.nn.Linear):
-    """A linear layer in full precision also where autocast is on: 16 bits are no positions."""
+    """A linear layer in full precision also where autocast is on: 16 bits are too coarse."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not torch.jit.is_scripting():  # noqa: SIM102  TorchScript reads one without `and`
@@ -27,7 +27,7 @@ class GNNLayer(torch.nn.Module):
     message that has come along it.
 
     :param hypers: options of the model.
-    :param n_types: elements; 0 where the messages tell the neighbour's element.
+    :param n_types: elements; 0 where the messages hold the neighbour's element.
     """
 
     def __init__(self, hypers: Dict[str, Any], n_types: int) -> None:
@@ -91,7 +91,8 @@ class Exchange(torch.nn.Module):
         :param reverse: [P] int64, the number of each pair seen from its other end.
         """
         both = torch.cat([pairs, pairs.index_select(0, reverse)], dim=1)
-        return messages + pairs + self.network(both)
+        change: Tensor = self.network(both)
+        return messages + pairs + change
 
 
 class Average(torch.nn.Module):

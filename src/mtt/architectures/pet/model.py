@@ -54,7 +54,7 @@ class PET(MLIPModel):
         # messages are averages and every layer is read out, or they are learnt and the last is
         self.residual = hypers["featurizer_type"] == "residual"
         self.neighbor_species = torch.nn.Embedding(n_types, hypers["d_pet"])
-        # atoms start anew in each layer, or once
+        # atoms start afresh in each layer, or once
         self.species = torch.nn.ModuleList(
             torch.nn.Embedding(n_types, hypers["d_node"])
             for _ in range(n_layers if self.residual else 1)
@@ -118,7 +118,7 @@ class PET(MLIPModel):
         return {name: [f"readouts.{i}"] for i, name in enumerate(self.target_names)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
-        """Each element has vectors of its own, as an atom and as a neighbour."""
+        """Each element has its own vectors, as an atom and as a neighbour."""
         return with_known_species(self.state_dict()[name], known, places)
 
 

@@ -10,7 +10,7 @@ from mtt.nn import Neighborhoods, lay_out
 
 
 class Tokens(NamedTuple):
-    """Where tokens stand among each other: those of the atoms first, then those of the pairs."""
+    """The order of tokens: those of the atoms first, then those of the pairs."""
 
     layout: Neighborhoods  # one row per atom: its own token, then those of its pairs
     bias: Tensor  # [n_atoms, 1, 1, width], log of the weight of each token; -inf in empty slots
@@ -60,7 +60,8 @@ class Attention(torch.nn.Module):
         scores = (queries * self.factor) @ keys.transpose(2, 3) + tokens.bias
         mixed = torch.softmax(scores, dim=3) @ values
         rows = mixed.transpose(1, 2).reshape(n_rows * n_slots, x.shape[1])
-        return self.outward(rows.index_select(0, tokens.layout.slots))
+        result: Tensor = self.outward(rows.index_select(0, tokens.layout.slots))
+        return result
 
     def extra_repr(self) -> str:
         return f"n_heads={self.n_heads}, temperature={self.temperature}"
@@ -100,8 +101,11 @@ class FeedForward(torch.nn.Module):
         x = self.inward(x)
         if self.gated:
             x, gate = x.chunk(2, dim=1)
-            return self.outward(x * torch.nn.functional.silu(gate))
-        return self.outward(torch.nn.functional.silu(x))
+            x = x * torch.nn.functional.silu(gate)
+        else:
+            x = torch.nn.functional.silu(x)
+        result: Tensor = self.outward(x)
+        return result
 
     def extra_repr(self) -> str:
         return "SwiGLU" if self.gated else "SiLU"
@@ -110,7 +114,7 @@ class FeedForward(torch.nn.Module):
 class TransformerLayer(torch.nn.Module):
     """Attention, then a feed-forward network for pairs and a wider one for atoms.
 
-    Atoms are wider than pairs: among the tokens each stands with a projection of its features.
+    Atoms are wider than pairs: their tokens are projections of their features.
 
     :param widths: features of pairs, of atoms, and hidden ones of the pairs' network. That of
         the atoms has twice as many hidden features as they have.

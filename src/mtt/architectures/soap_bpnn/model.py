@@ -26,7 +26,7 @@ from mtt.nn import (
 class SoapBPNN(MLIPModel):
     """y_i = NN_t(p_i): a network for each element t on the power spectrum p_i of its atoms.
 
-    Targets share the hidden layers; each has a head of its own.
+    Targets share the hidden layers; each has its own head.
 
     Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007); Bartók, Kondor and Csányi,
     Phys. Rev. B 87, 184115 (2013).
@@ -155,7 +155,8 @@ class Head(torch.nn.Module):
         """[n_rows, n_in] to [n_rows, n_out]; rows sorted by species, ``counts`` of each."""
         for layer in self.layers:
             features = torch.nn.functional.silu(layer(features, counts))
-        return self.last(features, counts)
+        values: Tensor = self.last(features, counts)
+        return values
 
 
 def check_hypers(hypers: Dict[str, Any], info: DatasetInfo) -> None:

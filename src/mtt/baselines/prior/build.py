@@ -12,7 +12,7 @@ from ase.data import covalent_radii
 from mtt.baselines.prior.options import INVERT, SECTION, Row, molecules, per_element, rows
 from mtt.baselines.prior.terms import Fourier, Harmonic, Repulsion, Tuples
 from mtt.baselines.prior.topology import Connectivity, Molecules
-from mtt.baselines.units import factor
+from mtt.baselines.unit_factor import factor
 from mtt.errors import ConfigError, Problem
 
 WHO, HINT = "the prior", "write it in the options"

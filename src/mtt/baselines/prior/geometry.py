@@ -1,6 +1,6 @@
 """Lengths, angles and chains of bonds from pair vectors; compiled by TorchScript.
 
-Everything is finite, with finite derivatives, where atoms coincide or lie on a line. There the
+Everything is finite, with finite derivatives, if atoms coincide or are collinear. There the
 gradient is taken as zero.
 """
 
@@ -33,7 +33,7 @@ def angle(a: Tensor, b: Tensor) -> Tensor:
 def torsion(ab: Tensor, bc: Tensor, cd: Tensor) -> Tuple[Tensor, Tensor]:
     """Cosine and sine [n] of the dihedral angle of chains a-b-c-d, by their bond vectors.
 
-    φ = 0 is cis, and the sign is IUPAC's. Where three of the atoms lie on a line (sine of the
+    φ = 0 is cis, and the sign is IUPAC's. If three of the atoms are collinear (sine of the
     bond angle below 1e-8) there is no such angle; φ = 0 is returned.
     """
     one, two = torch.linalg.cross(ab, bc), torch.linalg.cross(bc, cd)

@@ -1,6 +1,6 @@
 """A classical force field below the network: bonds, angles, dihedrals and repulsion."""
 
-from typing import Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -33,14 +33,17 @@ from mtt.baselines.prior.terms import (
     dihedral_codes,
 )
 from mtt.baselines.prior.topology import Molecules
-from mtt.baselines.units import factor
+from mtt.baselines.unit_factor import factor
 from mtt.graph import Graph
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 class Terms(NamedTuple):
     """All bonds, angles or dihedrals that have parameters, each from both ends.
 
-    Angles stand once; bonds and dihedrals twice, so that each end has half of the energy.
+    Angles are listed once; bonds and dihedrals twice, so that each end has half of the energy.
     """
 
     row: Tensor  # [n] int64, of the parameters
@@ -212,6 +215,10 @@ class Prior(torch.nn.Module):
             found["repulsion"] = {"epsilon": dict(zip(names, epsilon, strict=True))}
         return found
 
+    def examples(self) -> "List[Atoms]":
+        """Structures to try a model on, where any others might be refused; none if none are."""
+        return self.topology.examples() if isinstance(self.topology, Molecules) else []
+
     @torch.no_grad()
     def take(self, source: "Prior") -> None:
         """The parameters and molecules of ``source``, which may know fewer elements."""
@@ -238,9 +245,10 @@ class Prior(torch.nn.Module):
     def extra_repr(self) -> str:
         return f"{self.atomic_types}, exclude={self.exclude}, cutoff={self.cutoff:.4g}"
 
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # follows the module's device, never its dtype
         def exact(tensor: Tensor) -> Tensor:
             return tensor.to(fn(tensor).device)
 
-        return super()._apply(exact, recurse)
+        super()._apply(exact, recurse)
+        return self

@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
 REPULSION = {"power": 12, "onset": None, "exclude": 3}
 TOPOLOGY = {"factor": 1.25, "molecules": None, "longest_bond": None}
 
-_MOST = 200_000  # rows of a table that nobody means to have
+_MOST = 200_000  # rows; a larger table is a mistake
 _CODES: dict[int, Callable[..., torch.Tensor]] = {2: bond_codes, 3: angle_codes, 4: dihedral_codes}
 
 
@@ -157,7 +157,7 @@ def molecules(
             ends = word.split("-")
             if len(ends) != 2 or not all(e.isdecimal() and int(e) < len(numbers) for e in ends):
                 hint = f"two atoms from 0 to {len(numbers) - 1}: 0-1"
-                problems.append(Problem(f"{word!r} is no bond", f"{where}.bonds", hint))
+                problems.append(Problem(f"{word!r} is not a bond", f"{where}.bonds", hint))
             else:
                 pairs.append(sorted(map(int, ends)))
         indices = [atomic_types.index(z) for z in numbers]

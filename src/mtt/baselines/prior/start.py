@@ -25,7 +25,7 @@ from mtt.baselines.prior.model import Prior, Terms
 from mtt.baselines.prior.options import INVERT, SECTION
 from mtt.baselines.prior.terms import Fourier, Harmonic
 from mtt.baselines.prior.topology import Molecules
-from mtt.baselines.units import factor
+from mtt.baselines.unit_factor import factor
 from mtt.data import Batching, Loader
 from mtt.errors import ConfigError, DataError, Problem
 
@@ -155,7 +155,7 @@ def _harmonic(
         count, mean = float(sums[i, 0]), float(sums[i, 1] / sums[i, 0])
         variance = float(sums[i, 2] / sums[i, 0]) - mean**2
         if not count:
-            _tell_absent(term, name, section)
+            _report_absent(term, name, section)
         elif variance <= 1e-12 * mean**2:
             where, hint = f"{SECTION}.{term}.{name}", "give k and its minimum instead"
             problems.append(Problem("does not vary in the training set", where, hint))
@@ -177,7 +177,7 @@ def _dihedrals(part: Fourier, section: Any, histogram: Tensor, energy: float) ->
     for i in _open_rows(part):
         visited = histogram[i] > 0
         if not bool(visited.any()):
-            _tell_absent("dihedrals", part.tuples.names[i], section)
+            _report_absent("dihedrals", part.tuples.names[i], section)
             continue
         potential = -energy * torch.log(histogram[i][visited])
         waves = design[visited] - design[visited].mean(0)  # a constant is free
@@ -192,7 +192,7 @@ def _open_rows(part: Harmonic | Fourier) -> list[int]:
     return [i for i, given in enumerate(part.tuples.given) if not given]
 
 
-def _tell_absent(term: str, name: str, section: Any) -> None:
+def _report_absent(term: str, name: str, section: Any) -> None:
     """Tuples that the options name should occur; of all there can be, few do."""
     if section != INVERT:
         log.warning("prior: no %s of %s are in the training set; they get no energy", term, name)

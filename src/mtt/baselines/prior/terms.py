@@ -83,7 +83,7 @@ class Repulsion(torch.nn.Module):
     """ε (σ / r)^p S(r) of two atoms, by the rules of Lorentz and Berthelot.
 
     σ_ij is the mean of σ_i and σ_j, ε_ij the geometric mean of ε_i and ε_j. Of one element,
-    ε σ^p is all that energies tell; σ is therefore given once and for all, and log ε is what is
+    energies depend on ε σ^p alone; σ is therefore given once and for all, and log ε is what is
     learnt. S is 1 up to ``onset``, 0 from ``cutoff`` on, and between them
 
         (r_c² - r²)² (r_c² + 2 r² - 3 r_o²) / (r_c² - r_o²)³
@@ -111,7 +111,7 @@ class Repulsion(torch.nn.Module):
         """Energies [n] of pairs of types ``first`` [n] and ``second`` [n] at distance ``r`` [n]."""
         sigma = self.sigma(first * self.n_types + second)
         strength = torch.exp((self.log_epsilon[first] + self.log_epsilon[second]) / 2)
-        energy = strength * (sigma / torch.maximum(r, sigma / 100)) ** self.power
+        energy: Tensor = strength * (sigma / torch.maximum(r, sigma / 100)) ** self.power
         outer, inner, square = self.cutoff**2, self.onset**2, r * r
         switch = (outer - square) ** 2 * (outer + 2 * square - 3 * inner) / (outer - inner) ** 3
         switch = torch.where(r < self.onset, torch.ones_like(r), switch)

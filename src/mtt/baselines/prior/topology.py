@@ -1,6 +1,6 @@
 """Which atoms are bonded: by their distances, or by a list for every molecule."""
 
-from typing import Any, List
+from typing import Any, Dict, List
 
 import numpy as np
 import torch
@@ -159,7 +159,8 @@ class Molecules(torch.nn.Module):
         back = find_pairs(
             graph, graph.neighbors[found], graph.centers[found], -vectors[found], self.tolerance
         )
-        return torch.unique(torch.cat([found, back]))
+        pairs: Tensor = torch.unique(torch.cat([found, back]))
+        return pairs
 
     def examples(self) -> List[Atoms]:
         """Each of the molecules with bonds of about half of ``longest_bond``; not a real shape."""
@@ -188,7 +189,7 @@ class Molecules(torch.nn.Module):
             names = [chemical_symbols[self.atomic_types[int(t)]] for t in types[:12]]
             return " ".join(names) + (" …" if types.shape[0] > 12 else "")
 
-    def _load_from_state_dict(self, state_dict, prefix, *rest):  # type: ignore[no-untyped-def]
+    def _load_from_state_dict(self, state_dict: Dict[str, Any], prefix: str, *rest: Any) -> None:
         # a fresh model knows no molecules; the checkpoint decides how many there are
         for name in ("n_atoms", "types", "n_bonds", "bonds"):
             stored = state_dict.get(prefix + name)

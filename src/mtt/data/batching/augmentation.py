@@ -1,15 +1,15 @@
 """Rotational augmentation: every structure is turned at random, and its labels with it.
 
-With an orthogonal matrix Q for each structure, drawn anew in every epoch,
+With a new random orthogonal matrix Q for each structure in every epoch,
 
     rows of vectors v (positions, cell vectors, forces)    v Qᵀ
     tensors σ (derivatives by a strain)                    Q σ Qᵀ
 
-while scalars stay as they are. Pair vectors are differences of positions, so they turn too, and
-neighbour lists need not be found again.
+while scalars stay as they are, and values of other kinds turn as their kind says. Pair vectors are
+differences of positions, so they turn too, and neighbour lists need not be found again.
 
 Q is a pure function of (seed, epoch, number of the structure in the data set): it depends
-neither on the batches nor on their order, and a run that goes on has no random state to restore.
+neither on the batches nor on their order, so a resumed run has no random state to restore.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Batch:
     graph: Graph
     targets: dict[str, Target]  # values float64; forces and strain in network precision
     n_atoms: Tensor  # [n] int64
-    index: Tensor  # [n] int64, where in the data set of the loader the structures stand
+    index: Tensor  # [n] int64, positions of the structures in the loader's data set
     volumes: Tensor  # [n] float64, of the cells as given; 0 without a cell
     weights: Tensor | None = None  # [n] float64, of the structures in the loss; None: all 1
 
@@ -34,7 +34,7 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """The same in pinned memory, from which a GPU copies while the CPU goes on."""
+        """Copy to pinned memory, from which a GPU copies while the CPU continues."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -70,6 +70,19 @@ class Cuts(NamedTuple):
     structures: list[int]
     atoms: list[int]
     pairs: list[int]
+
+
+class _Table(NamedTuple):
+    """[m] int64 each, one number per structure; one transfer to the device takes them all."""
+
+    structures: Tensor  # rows of the columns
+    n_atoms: Tensor
+    n_pairs: Tensor
+    atom_shift: Tensor  # row of an atom in the columns - row here
+    pair_shift: Tensor  # likewise of a pair
+    number: Tensor  # of the structure within its batch
+    first_in_batch: Tensor  # first atom, counted within its batch
+    first_here: Tensor  # first atom, counted within all batches
 
 
 class _Atoms(NamedTuple):
@@ -110,7 +123,7 @@ class Gather:
         """Several batches at once, which costs little more than one; :func:`cut` takes them apart.
 
         Until then ``graph.system``, ``centers`` and ``neighbors`` count from the start of
-        their own batch, all else stands one batch after the other.
+        their own batch; all other columns are concatenated.
 
         :param structures: [m] rows of the columns.
         :param index: [m] what becomes ``Batch.index``.
@@ -122,23 +135,23 @@ class Gather:
         atom_ends = np.concatenate([[0], n_atoms.cumsum()])
         pair_ends = np.concatenate([[0], n_pairs.cumsum()])
         batch_start = np.repeat(ends[:-1], sizes)
-        table = np.stack(
-            [
-                structures,
-                n_atoms,
-                n_pairs,
-                self.first_atom[structures] - atom_ends[:-1],  # row in the columns - row here
-                self.first_pair[structures] - pair_ends[:-1],
-                np.arange(len(structures)) - batch_start,  # number within the batch
-                atom_ends[:-1] - atom_ends[batch_start],  # first atom within the batch
-                atom_ends[:-1],  # first atom here
-            ]
-        )
+        rows_of_table: dict[str, NDArray[np.int64]] = {
+            "structures": structures,
+            "n_atoms": n_atoms,
+            "n_pairs": n_pairs,
+            "atom_shift": self.first_atom[structures] - atom_ends[:-1],
+            "pair_shift": self.first_pair[structures] - pair_ends[:-1],
+            "number": np.arange(len(structures)) - batch_start,
+            "first_in_batch": atom_ends[:-1] - atom_ends[batch_start],
+            "first_here": atom_ends[:-1],
+        }
         total = int(atom_ends[-1]), int(pair_ends[-1])
         device = self.lookup.device
         if turns is not None:
             turns = turns.to(device)
-        graph, atoms = self._graph(torch.from_numpy(table).to(device), *total, turns)
+        stacked = torch.from_numpy(np.stack([*rows_of_table.values()])).to(device)
+        table = _Table(**dict(zip(rows_of_table, stacked, strict=True)))
+        graph, atoms = self._graph(table, *total, turns)
         rows = torch.from_numpy(structures).to(device)
         batch = Batch(
             graph=graph,
@@ -152,24 +165,24 @@ class Gather:
         return batch, Cuts(*(each.tolist() for each in cuts))
 
     def _graph(
-        self, table: Tensor, n_atoms: int, n_pairs: int, turns: Tensor | None
+        self, table: _Table, n_atoms: int, n_pairs: int, turns: Tensor | None
     ) -> tuple[Graph, _Atoms]:
-        structures, atoms, pairs, atom_shift, pair_shift, number, batch_atom, here_atom = table
-        owner = torch.repeat_interleave(atoms, output_size=n_atoms)
-        atom_rows = atom_shift.index_select(0, owner)
-        atom_rows += torch.arange(n_atoms, device=table.device)
+        device = self.lookup.device
+        owner = torch.repeat_interleave(table.n_atoms, output_size=n_atoms)
+        atom_rows = table.atom_shift.index_select(0, owner)
+        atom_rows += torch.arange(n_atoms, device=device)
         positions = self.rows["positions"].index_select(0, atom_rows)
         numbers = self.rows["numbers"].index_select(0, atom_rows)
-        pbc = self.rows["pbc"].index_select(0, structures)
-        cells = self.rows["cells"].index_select(0, structures) * pbc[:, :, None]
+        pbc = self.rows["pbc"].index_select(0, table.structures)
+        cells = self.rows["cells"].index_select(0, table.structures) * pbc[:, :, None]
         if turns is not None:  # and with them the vectors of all pairs
             positions = turn_vectors(positions, turns, owner)
             cells = turn_cells(cells, turns)
 
-        pair_owner = torch.repeat_interleave(pairs, output_size=n_pairs)
-        pair_rows = pair_shift.index_select(0, pair_owner)
-        pair_rows += torch.arange(n_pairs, device=table.device)
-        first = here_atom.index_select(0, pair_owner)
+        pair_owner = torch.repeat_interleave(table.n_pairs, output_size=n_pairs)
+        pair_rows = table.pair_shift.index_select(0, pair_owner)
+        pair_rows += torch.arange(n_pairs, device=device)
+        first = table.first_here.index_select(0, pair_owner)
         centers = self.pairs.centers.index_select(0, pair_rows) + first
         neighbors = self.pairs.neighbors.index_select(0, pair_rows) + first
         vectors = positions.index_select(0, neighbors)
@@ -177,11 +190,11 @@ class Gather:
         if self.pairs.shifts is not None:
             shifts = self.pairs.shifts.index_select(0, pair_rows).to(torch.float64)
             vectors += torch.bmm(shifts[:, None], cells.index_select(0, pair_owner))[:, 0]
-        to_batch = (batch_atom - here_atom).index_select(0, pair_owner)
+        to_batch = (table.first_in_batch - table.first_here).index_select(0, pair_owner)
         graph = Graph(
             types=self.lookup.index_select(0, numbers.long()),
-            system=number.index_select(0, owner),
-            n_systems=len(structures),
+            system=table.number.index_select(0, owner),
+            n_systems=len(table.structures),
             centers=centers + to_batch,
             neighbors=neighbors + to_batch,
             vectors=vectors.to(self.dtype),
@@ -207,8 +220,11 @@ class Gather:
                 if turns is not None:
                     strain = turn_tensors(strain, turns)
                 strain = strain.to(self.dtype)
-            rows = atoms.rows if info.per_atom else structures
-            targets[name] = Target(values.index_select(0, rows), forces, strain)
+            values = values.index_select(0, atoms.rows if info.per_atom else structures)
+            if turns is not None and not info.of_kind.is_invariant:
+                of_row = turns.index_select(0, atoms.owner) if info.per_atom else turns
+                values = info.of_kind.rotated(values, of_row)
+            targets[name] = Target(values, forces, strain)
         return targets
 
 

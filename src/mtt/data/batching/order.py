@@ -1,8 +1,8 @@
 """In which order structures are visited, and where one batch ends and the next begins.
 
 Both are pure functions: the order of (number of structures, seed, epoch), the batches of the
-order and the number of ranks. A run that goes on needs to know its epoch and how many batches
-of it are done, and nothing else.
+order and the number of ranks. A resumed run needs only its epoch and the number
+of batches that are done.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import numpy as np
 from ase.data import atomic_numbers
 
 from mtt.data.files.raw_frame import RawFrame
+from mtt.data.files.reader_kind import UnusualFormatError
 from mtt.data.files.unpack import open_text, share_read
 from mtt.data.findings import listed
 from mtt.data.frames import Float
@@ -38,10 +39,6 @@ _PLAIN = "species:S:1:pos:R:3"
 _KNOWN = {"species": ("S", 1), "Z": ("IR", 1), "numbers": ("IR", 1), "pos": ("R", 3)}
 _MAX_WIDTH = 100_000  # columns of an atom; a zero-atom frame could declare any number
 _DIGITS = 15  # of a number of atoms; more would be petabytes
-
-
-class UnusualFormatError(Exception):
-    """A dialect that ASE reads and this reader does not."""
 
 
 class _FrameError(Exception):
@@ -265,7 +262,7 @@ def _bad_word(words: list[tuple[str, ...]], column: _Column, convert: Any) -> _F
 def _atomic_numbers(values: Float) -> Any:
     for atom, value in enumerate(values):
         if not (0 <= value < 1000 and value == int(value)):
-            raise _FrameError(f"{value:g} is no atomic number (atom {atom})", atom + 2)
+            raise _FrameError(f"{value:g} is not an atomic number (atom {atom})", atom + 2)
     return values.astype(np.int64)
 
 

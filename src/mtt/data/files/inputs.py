@@ -1,4 +1,4 @@
-"""What ``read_from`` names: a file, a pattern, or a list of both, with ``~`` and ``$VAR``."""
+"""The files of ``read_from``: a file, a pattern, or a list of both, with ``~`` and ``$VAR``."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _files_of(name: str) -> list[Path]:
 
 
 def _literal_folders(pattern: str) -> str:
-    """``pattern``, of which brackets in the names of its folders are no wildcards if they exist."""
+    """``pattern``, in which brackets in the names of existing folders are not wildcards."""
     folder = os.path.dirname(pattern)
     while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)

@@ -4,52 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import ase.io
-from ase.io.formats import UnknownFileTypeError, filetype
-
-from mtt.data.files.database import KINDS, read_database
-from mtt.data.files.extxyz import UnusualFormatError, read_extxyz
 from mtt.data.files.inputs import input_files
 from mtt.data.files.raw_frame import RawFrame, from_ase
+from mtt.data.files.reader_kind import Reader, UnusualFormatError
 from mtt.data.files.sniff import is_extxyz
-from mtt.data.files.unpack import ERRORS, SUFFIXES, check_size
+from mtt.data.files.unpack import ERRORS, SUFFIXES
 from mtt.data.findings import listed
 from mtt.data.storage.store import is_packed
-from mtt.errors import DataError, Problem, did_you_mean
+from mtt.discovery import READERS
+from mtt.errors import DataError, MttError, Problem, did_you_mean
 from mtt.options.values import ReadFrom
-from mtt.progress import watched
 from mtt.regular import unreadable
 from mtt.stopping import stop_if_asked
 
-_XYZ = (".xyz", ".extxyz")
-_READERS = ("ase", "metatensor")
-_FORMATS = (
-    "extended XYZ is read under any name; other formats are known by theirs: .traj, .db, .json, "
-    ".cif, .pdb, .gro, .cube, .pwo, .castep, POSCAR, OUTCAR, vasprun.xml, ... "
-    "(`ase info --formats` lists them)"
-)
+BY_CONTENT = "ase"
+"""The reader that the options need not name: extended XYZ and others' suffixes come before it."""
 
 
 class Files:
     """Frames by file; every file is parsed once, however many sections name it."""
 
     def __init__(self) -> None:
-        self._frames: dict[tuple[Path, ...], list[RawFrame]] = {}
+        self._frames: dict[tuple[str, tuple[Path, ...]], list[RawFrame]] = {}
 
     def read(self, read_from: ReadFrom, reader: str | None = None) -> list[RawFrame]:
         """All frames of one file or of several, in their order; at least one of each file.
 
         :param read_from: see :func:`mtt.data.files.inputs.input_files`.
-        :param reader: ``"ase"`` or None.
+        :param reader: name of a reader; None or ``"ase"``: by suffix and content.
         :raises DataError: collects files that are not there, of unknown format, or with frames
             that cannot be read.
         """
         paths = input_files(read_from)
+        by = BY_CONTENT if reader is None else reader
         problems: list[Problem] = []
         for path in paths:
             try:
-                _check(str(path), reader)
-                self._frames.setdefault((path.resolve(),), [])
+                _check(str(path), by)
+                self._frames.setdefault((by, (path.resolve(),)), [])
             except DataError as error:
                 problems += error.problems
         if problems:
@@ -57,19 +49,22 @@ class Files:
         files = tuple(path.resolve() for path in paths)
         for path, file in zip(paths, files, strict=True):
             try:
-                self._frames[(file,)] = self._frames[(file,)] or _read(str(path))
+                key = (by, (file,))
+                self._frames[key] = self._frames[key] or _read(str(path), by)
             except DataError as error:
                 problems += error.problems
         if problems:
             raise DataError.collect(listed(problems))
-        if files not in self._frames:
-            self._frames[files] = [one for file in files for one in self._frames[(file,)]]
-        return self._frames[files]
+        if (by, files) not in self._frames:
+            self._frames[(by, files)] = [f for file in files for f in self._frames[(by, (file,))]]
+        return self._frames[(by, files)]
 
 
-def _read(path: str) -> list[RawFrame]:
+def _read(path: str, reader: str) -> list[RawFrame]:
     try:
-        frames = _read_known(path)
+        frames = _read_by(_reader_of(path, reader), path)
+    except UnusualFormatError:
+        frames = _read_by(BY_CONTENT, path)
     except ERRORS as error:
         raise DataError(f"cannot be read: {error}", where=path) from error
     if not frames:
@@ -77,14 +72,13 @@ def _read(path: str) -> list[RawFrame]:
     return frames
 
 
-def _check(path: str, reader: str | None) -> None:
+def _check(path: str, reader: str) -> None:
     file = Path(path)
-    if reader == "metatensor" or file.suffix in (".mts", ".zip"):
+    plain = file.suffix in (".mts", ".zip") and reader == BY_CONTENT and not _by_suffix(path)
+    if plain or (reader == "metatensor" and reader not in READERS.names()):
         what = "metatensor files and zipped data sets are not available"
         raise DataError(what, where=path, hint="use a file that ASE reads, such as .xyz")
-    if reader is not None and reader not in _READERS:
-        hint = did_you_mean(reader, _READERS) or "leave it out"
-        raise DataError(f"unknown reader {reader!r}", where=path, hint=hint)
+    READERS.check(reader, path, DataError)
     wrong = unreadable(file)
     if wrong:
         raise DataError(wrong.what, where=path, hint=wrong.hint)
@@ -109,36 +103,45 @@ def _siblings(file: Path) -> str:
     return similar or ("" if file.is_absolute() else f"paths start from {Path.cwd()}")
 
 
-def _read_known(path: str) -> list[RawFrame]:
+def _reader_of(path: str, reader: str) -> str:
+    """The name of the reader that takes ``path``.
+
+    :raises DataError: several do.
+    """
+    if reader != BY_CONTENT:
+        return reader
+    takers = _by_suffix(path)
+    if len(takers) > 1:
+        what = f"the readers {' and '.join(takers)} both take this suffix"
+        raise DataError(what, where=path, hint=f"choose one: reader: {takers[0]}")
+    if takers:
+        return takers[0]
+    is_xyz = is_extxyz(path) or not Path(path).stat().st_size
+    return "extxyz" if is_xyz else BY_CONTENT
+
+
+def _by_suffix(path: str) -> list[str]:
+    """The readers that take files of this suffix, under that of a compressed file."""
     suffixes = [s for s in Path(path).suffixes if s not in SUFFIXES]
-    named = bool(suffixes) and suffixes[-1] in _XYZ
-    if named or is_extxyz(path) or not Path(path).stat().st_size:
-        try:
-            return read_extxyz(path)
-        except UnusualFormatError:
-            pass
-    return _read_with_ase(path)
+    readers = READERS.facts("suffixes", ()).items()
+    return [name for name, own in readers if suffixes and suffixes[-1] in own]
 
 
-def _read_with_ase(path: str) -> list[RawFrame]:
+def _read_by(name: str, path: str) -> list[RawFrame]:
+    """All frames of ``path``.
+
+    :raises DataError: whatever a reader of another package raises, with the number of frames.
+    """
     frames: list[RawFrame] = []
-    kind = ""
-    check_size(path)
+    reader = READERS.load(name, Reader, path, DataError)
     try:
-        kind = filetype(path)
-        atoms_of = ase.io.iread(path, index=":", format=kind)
-        if kind in KINDS and not path.endswith("aselmdb"):
-            atoms_of = read_database(path, kind)
-        for atoms in watched(atoms_of, f"reading {path}"):
+        for one in reader.read(path):
             stop_if_asked()
-            frames.append(from_ase(atoms, path, len(frames)))
-    except UnknownFileTypeError as error:
-        what = "neither extended XYZ nor a format that ASE knows"
-        raise DataError(what, where=path, hint=_FORMATS) from error
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:  # ASE's parsers raise whatever they stumble over
-        of = f"{kind}; " if kind else ""
-        what = f"ASE cannot read it ({of}{type(error).__name__}: {error})"
-        raise DataError(what, where=f"{path}, frame {len(frames)}", hint=_FORMATS) from error
+            frames.append(one if isinstance(one, RawFrame) else from_ase(one, path, len(frames)))
+    except Exception as error:
+        known = isinstance(error, (MttError, MemoryError, UnusualFormatError, *ERRORS))
+        if known or READERS.find()[name].origin == "mtt":
+            raise
+        what = f"the reader {name!r} cannot read it ({type(error).__name__}: {error})"
+        raise DataError(what, where=f"{path}, frame {len(frames)}") from error
     return frames

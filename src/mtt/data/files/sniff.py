@@ -1,4 +1,4 @@
-"""Is a file extended XYZ? Its first lines say so, whatever its name."""
+"""Whether a file is extended XYZ, by its first lines, whatever its name."""
 
 from __future__ import annotations
 

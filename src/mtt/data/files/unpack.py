@@ -1,4 +1,4 @@
-"""Compressed files as text, of which no more is unpacked than text may become."""
+"""Compressed files as text, with a limit on the unpacked size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPEN: dict[bytes, Callable[..., Any]] = {
 """By the first bytes of a file; names of files may say otherwise."""
 
 ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
-"""What unpacking a damaged file raises."""
+"""Errors of unpacking a damaged file."""
 
 MAX_RATIO = 200
 """Bytes that may become of one; numbers become four, structures that repeat thirty."""

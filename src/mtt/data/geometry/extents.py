@@ -1,4 +1,4 @@
-"""Bounds of geometry: what is so wide, flat or far away that no neighbour list is computed.
+"""Bounds of geometry beyond which no neighbour list is computed.
 
 They are the same for every unit of length, as that of atoms at the same place is: they are far
 beyond any computation, and keep damaged files out. What the neighbour list of a structure
@@ -44,7 +44,7 @@ class Extents(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is beyond the bounds in one structure."""
+    """The bounds that one structure exceeds."""
 
     structure: int  # position among those measured
     what: str
@@ -106,7 +106,7 @@ def _inverted(cells: Float) -> tuple[Float, Float]:
 
 
 def beyond(extents: Extents) -> Iterator[Fault]:
-    """What is beyond the bounds; of each structure the first thing only."""
+    """The bounds that structures exceed; only the first one for each structure."""
     periodic = ~np.isnan(extents.heights)
     open_widths = np.where(periodic, 0.0, extents.widths)
     cells_apart = np.where(periodic, extents.widths, 0.0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class Finder:
 
     def each(
         self, some: Geometries, quantities: str, source: Callable[[int], str]
-    ) -> Iterator[list[NDArray]]:
+    ) -> Iterator[list[NDArray[Any]]]:
         """The ``quantities`` of all pairs of each structure, arrays with one row per pair.
 
         :param some: within the bounds of :mod:`mtt.data.geometry.extents`.
@@ -72,7 +72,7 @@ class Finder:
                 yield self._apart(points, box, pbc, quantities, source(k))
 
     def refusal(self, points: Float, box: Float, pbc: Mask) -> tuple[type[MttError], str] | None:
-        """What is said of a structure whose list cannot be had; else None."""
+        """The problem of a structure whose list cannot be computed; else None."""
         lack = _lack(points, box, pbc, self.cutoff)
         if lack:
             return OutOfMemory, lack
@@ -85,7 +85,7 @@ class Finder:
 
     def _apart(
         self, points: Float, box: Float, pbc: Mask, quantities: str, source: str
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         """Of a structure that vesin may not take as it is."""
         moved, cells = _wrapped(points, box, pbc)
         moved = _without_gaps(moved, box, pbc, self.cutoff)
@@ -112,7 +112,7 @@ class Finder:
         pbc: Mask,
         quantities: str,
         source: str,
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         try:
             return list(calculator.compute(points, box, pbc, quantities))
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The grid of cells that vesin makes, and what it does not take.
+"""The grid of cells that vesin makes, and its limits.
 
 vesin sorts atoms into a grid of cells, one cutoff or more high, and looks for neighbours around
 each. Some geometries end the process there, or keep it for hours. The limits of vesin 0.6.2

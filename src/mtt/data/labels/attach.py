@@ -10,13 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from mtt.data import kinds
 from mtt.data.files.raw_frame import RawFrame
 from mtt.data.findings import Findings
 from mtt.data.frames import Float, FrameLabels
 from mtt.data.info import POSITIONS, STRAIN, TargetInfo
 from mtt.data.labels.alone import has_numbers, may_be_without, remedy
 from mtt.data.labels.find_key import WRITE_NAN, Section, look_up, tell_missing
-from mtt.data.labels.keys import scalars, symmetric, vectors
+from mtt.data.labels.keys import symmetric, values_of, vectors
 from mtt.data.labels.other_energies import other_energy_notices
 from mtt.data.labels.periodicity import dropped_stress, why_no_stress
 from mtt.data.labels.vectors import vector_notice
@@ -44,7 +45,7 @@ class Labels:
         """Labels of every structure. A gradient that is a default and that no file has is off."""
         section = f"targets.{name}"
         alone = self._may_be_alone(name, section, options)
-        missing = [np.full((1, options.num_subtargets), np.nan)] * len(self._systems)
+        missing = [np.full((1, *_shape(options)), np.nan)] * len(self._systems)
         values = missing if alone else self.values(section, options)
         forces = self._forces(f"{section}.forces", options.forces)
         if options.virial is not None:
@@ -55,7 +56,7 @@ class Labels:
         if alone and not forces and not strain:
             self._nothing_to_learn(section, options)
         elif alone:
-            self._tell_alone(name, options, bool(forces), bool(strain))
+            self._report_single(name, options, bool(forces), bool(strain))
         self._look_closer(name, options, values)
         nothing = [None] * len(values)
         labels = [
@@ -65,15 +66,16 @@ class Labels:
         return labels, target_info(options, gradients)
 
     def values(self, section: str, options: TargetOptions) -> list[Float]:
-        """``[1, properties]`` or ``[n_atoms, properties]`` of every structure."""
-        per_atom, p = options.sample_kind == "atom", options.num_subtargets
+        """``[1, *shape]`` or ``[n_atoms, *shape]`` of every structure."""
+        per_atom, shape = options.sample_kind == "atom", _shape(options)
+        kind, p = kinds.of(options.kind), options.num_subtargets
         item = Section(
             section,
             options.key,
             per_atom,
             explicit=True,
-            convert=lambda value, n: scalars(value, n if per_atom else 1, p),
-            shape=lambda n: (n if per_atom else 1, p),
+            convert=lambda value, n: values_of(value, n if per_atom else 1, kind, p),
+            shape=lambda n: (n if per_atom else 1, *shape),
             remedy=remedy(options, self._systems),
         )
         found = self._look_up(item, options, [True] * len(self._systems))
@@ -104,7 +106,7 @@ class Labels:
         what = f"neither energies nor forces, stress or virial for {section}"
         self._findings.add_problems([Problem(what, file, f"set {section}.key")])
 
-    def _tell_alone(self, name: str, options: TargetOptions, forces: bool, strain: bool) -> None:
+    def _report_single(self, name: str, options: TargetOptions, forces: bool, strain: bool) -> None:
         word = "virial" if options.virial is not None else "stress"
         learnt = " and ".join(["forces"] * forces + [word] * strain)
         frames = self._frames(options, f"targets.{name}")
@@ -170,7 +172,7 @@ class Labels:
         options = self._key_that_is_there(section, options)
         periodic = [frame.is_periodic for frame in self._systems]
         if not any(periodic) and not options.explicit:
-            self._tell_dropped(section, options)
+            self._report_dropped(section, options)
             return None  # molecules have none, and it is a default
         item = _symmetric(section, options)
         found = self._look_up(item, options, periodic)
@@ -197,7 +199,7 @@ class Labels:
                 hint = f"a stress needs a volume: set pbc, or {WRITE_NAN}, or use the virial"
                 self._findings.add(frame, what, hint=hint)
 
-    def _tell_dropped(self, section: str, options: GradientOptions) -> None:
+    def _report_dropped(self, section: str, options: GradientOptions) -> None:
         """Notices of stresses that none of the structures, all molecules, can have."""
         frames = self._frames(options, section)
         if any(options.key in frame.per_structure for frame in frames):
@@ -213,6 +215,10 @@ class Labels:
         if not frames:
             return None
         return look_up(section, frames, required, self._findings, self.notices)
+
+
+def _shape(options: TargetOptions) -> tuple[int, ...]:
+    return kinds.of(options.kind).shape(options.num_subtargets)
 
 
 def _name_the_key(section: str, options: GradientOptions) -> str:
@@ -240,7 +246,7 @@ def target_info(options: TargetOptions, gradients: tuple[str, ...] = ()) -> Targ
         quantity=options.quantity,
         unit=options.unit,
         sample_kind=options.sample_kind,
-        kind=options.kind,
+        kind=kinds.of(options.kind).text,
         properties=options.num_subtargets,
         gradients=gradients,
         strain_name="virial" if options.virial is not None else "stress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ class Section:
     per_atom: bool
     explicit: bool
     convert: Callable[[Any, int], Float]
-    shape: Callable[[int], tuple[int, int]]
+    shape: Callable[[int], tuple[int, ...]]
     remedy: str = ""
 
 
@@ -75,7 +76,7 @@ def tell_missing(
     section: Section, frames: Sequence[RawFrame], arrays: Sequence[Float], notices: list[str]
 ) -> None:
     """A notice that counts the labels that are NaN."""
-    rows = [int(np.isnan(array).any(axis=1).sum()) for array in arrays]
+    rows = [int(np.isnan(array.reshape(len(array), -1)).any(axis=1).sum()) for array in arrays]
     partial = [frame for frame, count in zip(frames, rows, strict=True) if count]
     if partial:
         count = f"{len(partial)} of {len(frames)} structures"
@@ -92,7 +93,7 @@ def _from_structures(
     """Values of atoms given per structure, if it is clear which atom each one is of."""
     if not any(section.key in frame.per_structure for frame in frames):
         return None
-    width = section.shape(1)[1]
+    width = math.prod(section.shape(1)[1:])
     found = of_atoms(frames, section.key, width)
     if found is not None:
         count = f"{width} numbers" if width > 1 else "a number"

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mtt.data import kinds
 from mtt.data.frames import Float
+from mtt.data.target_kind import TargetKind
 from mtt.errors import did_you_mean
 
 _VOIGT = np.array([0, 5, 4, 5, 1, 3, 4, 3, 2])  # xx, yy, zz, yz, xz, xy to 3x3, row by row
@@ -20,7 +22,7 @@ _SHOWN = 12
 def numbers_in(value: Any) -> Float:
     """``value`` as float64, whatever its shape; text is parsed.
 
-    :raises ValueError: says what stands there instead of numbers.
+    :raises ValueError: the value is not numeric; the message describes what was found.
     """
     try:
         if isinstance(value, str):
@@ -63,19 +65,20 @@ def _remedy(value: Any) -> str:
     return " (write nan where there is no label)" if str(value).lower() in ("none", "null") else ""
 
 
+def values_of(value: Any, n_samples: int, kind: TargetKind, properties: int) -> Float:
+    """``[n_samples, *components, properties]`` of that kind; NaN where a label is missing.
+
+    :raises ValueError: wrong number of values, text, infinite.
+    """
+    return _not_infinite(kind.read(numbers_in(value), n_samples, properties), "atom")
+
+
 def scalars(value: Any, n_samples: int, properties: int) -> Float:
     """``[n_samples, properties]``; NaN where a label is missing.
 
     :raises ValueError: wrong number of values, text, infinite.
     """
-    array = numbers_in(value)
-    if array.size != n_samples * properties or (n_samples > 1 and array.shape[0] != n_samples):
-        shape = f"{array.size} values" if array.ndim < 2 else f"shape {list(array.shape)}"
-        wanted = n_samples * properties
-        of = f" ({n_samples} atoms, num_subtargets {properties})" if n_samples > 1 else ""
-        of = of or f" (num_subtargets {properties})"
-        raise ValueError(f"{shape} where {wanted} is expected{of}")
-    return _not_infinite(array.reshape(n_samples, properties), "atom")
+    return values_of(value, n_samples, kinds.of("scalar"), properties)
 
 
 def vectors(value: Any, n_atoms: int) -> Float:

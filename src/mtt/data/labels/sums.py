@@ -20,7 +20,8 @@ def sum_notices(dataset: Dataset) -> Iterator[str]:
     The numbers of atoms of each element explain such values, their shares do not.
     """
     for name, target in dataset.info.targets.items():
-        if target.is_mean and not target.quantity and _grows(dataset, name):
+        invariant = target.of_kind.is_invariant
+        if invariant and target.is_mean and not target.quantity and _grows(dataset, name):
             yield (
                 f"{name} grows with the number of atoms, but is learnt as a mean over atoms, "
                 "without a baseline by composition; write quantity: energy if it is an energy, or "
@@ -29,7 +30,7 @@ def sum_notices(dataset: Dataset) -> Iterator[str]:
 
 
 def _grows(dataset: Dataset, name: str) -> bool:
-    values = dataset.target(name).values.numpy()[:, 0]
+    values = dataset.target(name).values.flatten(1).numpy()[:, 0]
     known = np.isfinite(values)
     counts = dataset.composition(dataset.info.atomic_types).numpy()[known]
     counts = counts[:, counts.any(axis=0)]

@@ -21,7 +21,7 @@ _PER_CUBE = {"angstrom": "Å³", "a": "Å³", "bohr": "a₀³", "nm": "nm³"}
 
 
 def check_units(length_unit: str, targets: Mapping[str, TargetOptions], findings: Findings) -> None:
-    """Add units that metatomic does not know to ``findings``; an empty one is no mistake.
+    """Add units that metatomic does not know to ``findings``; an empty unit is allowed.
 
     Lengths and energies must be convertible to angstrom and eV: engines convert them. Units of
     other quantities are free text.
@@ -77,7 +77,7 @@ def to_ev_per_angstrom(energy: str, length: str) -> float | None:
     """Forces in ``energy`` by ``length`` times this are in eV/Å; None where a unit is missing."""
     if not energy or not length or not _converts(energy, "eV") or not _converts(length, "angstrom"):
         return None
-    return unit_conversion_factor(energy, "eV") / unit_conversion_factor(length, "angstrom")
+    return to_ev(energy) / float(unit_conversion_factor(length, "angstrom"))
 
 
 def shown(unit: str) -> tuple[str, float]:

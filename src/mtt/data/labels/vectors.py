@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtt.data import kinds
 from mtt.data.frames import Float
 from mtt.options.values import TargetOptions
 
@@ -24,7 +25,7 @@ def vector_notice(
 
     :param values: [n, properties] of each structure, NaN where missing.
     """
-    if options.kind != "scalar" or options.num_subtargets not in (3, 9):
+    if kinds.of(options.kind).components or options.num_subtargets not in (3, 9):
         return []
     numbers = np.concatenate(values)
     numbers = numbers[np.isfinite(numbers).all(axis=1)]

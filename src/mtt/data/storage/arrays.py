@@ -70,7 +70,7 @@ class ArrayWriter:
         self._shapes[name] = (self._shapes[name][0] + len(piece), *piece.shape[1:])
 
     def close(self) -> None:
-        """Write the final shapes and the JSON file, and see that all of it is on disk."""
+        """Write the final shapes and the JSON file, and flush everything to disk."""
         arrays = {}
         for name, file in self._files.items():
             file.seek(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ class Block(NamedTuple):
     """The columns of a few structures, as numpy arrays."""
 
     n_atoms: NDArray[np.int64]  # [m]
-    columns: dict[str, NDArray]
+    columns: dict[str, NDArray[Any]]
     sources: list[str]
 
 
@@ -62,7 +62,7 @@ def columns_in_memory(blocks: Iterable[Block], info: DatasetInfo) -> Columns:
 def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
     n_atoms = np.array([len(frame.numbers) for frame in frames], dtype=np.int64)
     cells = np.stack([np.asarray(frame.cell, dtype=np.float64) for frame in frames])
-    columns: dict[str, NDArray] = {
+    columns: dict[str, NDArray[Any]] = {
         "numbers": np.concatenate([frame.numbers for frame in frames]).astype(np.uint8),
         "positions": np.concatenate([frame.positions for frame in frames]),
         "cells": cells,
@@ -72,9 +72,10 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
     }
     for name, target in info.targets.items():
         labels = [frame.labels.get(name) for frame in frames]
-        width = (target.properties,)
         values = [None if label is None else label.values for label in labels]
-        columns[f"values:{name}"] = _stack(values, n_atoms if target.per_atom else None, width)
+        columns[f"values:{name}"] = _stack(
+            values, n_atoms if target.per_atom else None, target.shape
+        )
         if target.has_forces:
             forces = [None if label is None else label.forces for label in labels]
             columns[f"forces:{name}"] = _stack(forces, n_atoms, (3,))
@@ -84,7 +85,7 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
     for name, extra in info.extra_data.items():
         values = [frame.extra.get(name) for frame in frames]
         per_atom = n_atoms if extra.per_atom else None
-        columns[f"extra:{name}"] = _stack(values, per_atom, (extra.properties,))
+        columns[f"extra:{name}"] = _stack(values, per_atom, extra.shape)
     return Block(n_atoms, columns, [frame.source for frame in frames])
 
 
@@ -98,7 +99,7 @@ def _weights(frames: Sequence[Frame]) -> NDArray[np.float64]:
 
 
 def _stack(
-    arrays: Sequence[NDArray | None], n_atoms: NDArray | None, tail: tuple[int, ...]
+    arrays: Sequence[NDArray[Any] | None], n_atoms: NDArray[Any] | None, tail: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """``arrays`` one after the other, NaN for None; ``n_atoms`` None: one row per structure."""
     lengths = [1] * len(arrays) if n_atoms is None else n_atoms.tolist()

@@ -1,4 +1,4 @@
-"""Many structures as a few long arrays: the one form in which data live, in memory or on disk.
+"""Many structures as a few long arrays, in memory or on disk.
 
 What belongs to a structure is one row of an array; what belongs to an atom is a run of rows,
 and ``offsets`` says which. An array is a tensor, whether its memory is allocated or mapped
@@ -11,7 +11,7 @@ from a file, or :class:`Pieces` of several of them.
 ``pbc``             [n, 3] bool
 ``volumes``         [n] float64                  of ``cells``; 0 without a cell
 ``weights``         [n] float64                  of the structures in the loss
-``values:NAME``     [n or N, p] float64          labels, NaN where missing; ``extra:NAME`` alike
+``values:NAME``     [n or N, *shape] float64     labels, NaN where missing; ``extra:NAME`` alike
 ``forces:NAME``     [N, 3] float64
 ``strain:NAME``     [n, 3, 3] float64
 ==================  ===========================  ==============================================
@@ -70,7 +70,7 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
 
 
 def _values(target: TargetInfo) -> Spec:
-    return Spec("float64", (target.properties,), target.per_atom)
+    return Spec("float64", target.shape, target.per_atom)
 
 
 class Sources:
@@ -104,7 +104,7 @@ class Columns:
     :param sources: name of each structure, for messages; empty where ``parts`` know.
     :param folder: the store that the columns are mapped from, or None.
     :param maps: memory maps behind the columns, to be released now and then.
-    :param parts: the columns that these are joined of; empty for columns of their own.
+    :param parts: the columns that these are joined of; empty for columns that are not joined.
     """
 
     offsets: NDArray[np.int64]
@@ -125,7 +125,7 @@ class Columns:
 
     @property
     def mapped(self) -> bool:
-        """Whether any column lives on disk."""
+        """Whether any column is on disk."""
         return self.folder is not None or any(part.mapped for part in self.parts)
 
     def source(self, i: int) -> str:
@@ -153,7 +153,7 @@ class Columns:
             self.release()
 
     def release(self) -> None:
-        """Let go of the pages of mapped files, which else count as memory of the process."""
+        """Release the pages of mapped files, which otherwise count as memory of the process."""
         for part in self.parts:
             part.release()
         for mapped in self.maps:
@@ -166,7 +166,8 @@ def spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.i
     """The ranges ``starts[k] : starts[k] + lengths[k]``, one after the other."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    ranges: NDArray[np.int64] = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return ranges
 
 
 def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetInfo) -> Columns:

@@ -75,7 +75,7 @@ def write_columns(blocks: Iterable[Block], info: DatasetInfo, folder: Path) -> N
 def read_columns(folder: Path) -> tuple[Columns, DatasetInfo]:
     """Map the packed data set in ``folder``.
 
-    :raises DataError: it is no packed data set, or is damaged, or of a newer version.
+    :raises DataError: it is not a packed data set, or is damaged, or of a newer version.
     """
     stored = read_arrays(folder, DATASET, FORMAT_VERSION)
     try:

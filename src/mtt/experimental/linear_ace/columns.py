@@ -27,7 +27,7 @@ _PAIRS = 1000
 def columns(model: LinearACE, graph: Graph, *, forces: bool, strain: bool) -> Columns:
     """What the energies of ``graph`` and their derivatives are for each weight alone.
 
-    Weights of one element stand together, in the order of the elements.
+    Weights of one element are together, in the order of the elements.
     """
     n_types, n_features = model.n_types, model.features.n_features
     n_atoms = graph.types.shape[0]

@@ -14,7 +14,7 @@ class Trainer(LeastSquaresTrainer):
 
     @classmethod
     def quick_fit(cls, dataset_info: DatasetInfo) -> Dict[str, Any]:
-        """A small model: enough to tell wrong labels from right ones."""
+        """A small model: enough to distinguish wrong labels from right ones."""
         unit = dataset_info.length_unit
         angstrom = unit_conversion_factor("angstrom", unit) if unit else 1.0
         model = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from mtt.baselines.composition import fit_composition
@@ -14,6 +16,7 @@ from mtt.mlip.finetune.transfer import places_of
 from mtt.mlip.fitting import check_given, counts_of, fit_scales, fit_weights
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import symbols
+from mtt.options.training import BaselineOptions
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -44,15 +47,16 @@ class Tables:
             scale = self._source.scale.values[self._source.target_names.index(old)]
             self._model.scale.values[self._model.target_names.index(name)] = scale
 
-    def fit(self, dataset: Dataset, training: Mapping[str, Any]) -> list[str]:
-        """Fit what the source has not, and take what the options give; told in sentences.
+    def fit(self, dataset: Dataset, options: BaselineOptions) -> list[str]:
+        """Fit what the source has not, and take what the options give.
 
+
+        :return: what was fitted or taken, in sentences.
         :raises ConfigError: given baselines or scales do not fit the data.
         """
         model, info = self._model, self._model.dataset_info
-        check_given(training, info)
-        baselines = training.get("atomic_baseline") or {}
-        scales = training.get("fixed_scaling_weights") or {}
+        check_given(options, info)
+        baselines, scales = options.given_baselines, options.given_scales
         fresh = [name for name in model.target_names if name not in self._counterparts]
         given = [n for n in self._counterparts if n in baselines]
         offsets = model.offsets(dataset)
@@ -76,12 +80,12 @@ class Tables:
         if fitted_types:
             new_symbols = symbols([info.atomic_types[i] for i in sorted(fitted_types)])
             notes.append(f"the baselines of {new_symbols} are fitted to the training set")
-        return notes + self._fit_scales(dataset, training, fresh, scales, offsets)
+        return notes + self._fit_scales(dataset, options, fresh, scales, offsets)
 
     def _fit_scales(
         self,
         dataset: Dataset,
-        training: Mapping[str, Any],
+        options: BaselineOptions,
         fresh: list[str],
         given: Mapping[str, Any],
         offsets: Mapping[str, Target],
@@ -91,9 +95,8 @@ class Tables:
         weights = {name: model.composition.values[:, columns(model, name)] for name in names}
         some = info.with_targets({name: info.targets[name] for name in names})
         own = {name: given[name] for name in names if name in given}
-        found = fit_scales(
-            dataset, some, weights, {**training, "fixed_scaling_weights": own}, offsets
-        )
+        options = replace(options, fixed_scaling_weights=own)
+        found = fit_scales(dataset, some, weights, options, offsets)
         for name, scale in found.items():
             model.scale.values[model.target_names.index(name)] = scale
         return [
@@ -113,14 +116,17 @@ class Tables:
             table[new] = table[self._places].mean(dim=0)
             return
         table[new] = 0.0
-        values = dataset.target(name).values - counts @ table
+        values = dataset.target(name).values.flatten(1) - counts @ table
         if name in offset:
             values = values - offset[name]
         types = [info.atomic_types[i] for i in new]
-        table[new] = fit_composition(counts[:, new], values, types, name)
+        fixed = info.targets[name].invariant_columns
+        if fixed:
+            weights = fit_composition(counts[:, new], values[:, fixed], types, name)
+            table[torch.tensor(new)[:, None], fixed] = weights
 
 
 def columns(model: MLIPModel, name: str) -> slice:
-    """Where the properties of a target stand in the composition table."""
+    """Where the numbers of a sample of a target are in the composition table."""
     i = model.target_names.index(name)
     return slice(model.ends[i - 1] if i else 0, model.ends[i])

@@ -16,7 +16,8 @@ from mtt.mlip.finetune.transfer import Transfer, transfer
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import as_known, symbols, target_problems, unit_problems
 from mtt.mlip.trainable.freeze import choose_trainable
-from mtt.mlip.trainable.options import SECTION, finetune_problems
+from mtt.options.training import TrainingOptions
+from mtt.options.training.finetune import SECTION
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -44,7 +45,7 @@ def fine_tune(
     hypers: Mapping[str, Any],
     info: DatasetInfo,
     dataset: Dataset,
-    training: Mapping[str, Any],
+    options: TrainingOptions,
 ) -> FineTuned:
     """A new model for the data of ``info``; ``source`` is not changed.
 
@@ -53,20 +54,16 @@ def fine_tune(
 
     :param hypers: of the new model: those of the source, but for options of new targets.
     :param dataset: what baselines and scales of new targets and elements are fitted to.
-    :param training: training options: ``finetune``, ``atomic_baseline``, ``scale_targets``,
-        ``fixed_scaling_weights``.
-    :raises ConfigError: the options of the method, or of the heads, are wrong.
+    :param options: ``finetune`` and those of baselines.
+    :raises ConfigError: the options do not fit the model or the data.
     :raises ArchitectureError: targets, units or elements that this model cannot get.
     """
-    finetune = training["finetune"]
-    problems = finetune_problems(finetune)
-    if problems:
-        raise ConfigError.collect(problems)
+    finetune = options.finetune
     known = source.dataset_info
     problems = unit_problems(known, info)
     if problems:
         raise ArchitectureError.collect(problems)
-    counterparts = _counterparts(known, info, finetune.get("inherit_heads") or {})
+    counterparts = _counterparts(known, info, finetune.inherit_heads)
     taken = {
         name: as_known(known.targets[counterparts[name]], target)
         if name in counterparts
@@ -75,14 +72,14 @@ def fine_tune(
     }
     info = info.with_targets(taken)
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
-    baseline = finetune.get("baseline", "auto")
-    check_refit(model, counterparts, baseline, training.get("atomic_baseline") or {})
+    check_refit(model, counterparts, finetune.baseline, options.given_baselines)
     carried = model.composition.values.clone(), model.scale.values.clone()
     tables = Tables(source, model, counterparts)
-    notes = [*_notes(source, model, counterparts), *tables.fit(dataset, training)]
-    choose_trainable(model, finetune, _parameters(model, done.fresh))
-    _check_growth(model, source, done, finetune["method"])
-    _tell(model, finetune["method"])
+    notes = [*_notes(source, model, counterparts), *tables.fit(dataset, options)]
+    fresh = _parameters(model, done.fresh)
+    model.finetuning = choose_trainable(model, finetune, fresh, model.head_modules())
+    _check_growth(model, source, done, finetune.method)
+    _log_sizes(model, finetune.method)
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
@@ -121,7 +118,7 @@ def _counterparts(
             problems.append(Problem(f"the data have no target {new!r}", where, hint))
         elif new in known.targets:
             hint = "give the target another name, or leave this out"
-            problems.append(Problem(f"{new!r} has a head of its own in the source", where, hint))
+            problems.append(Problem(f"{new!r} already has a head in the source", where, hint))
         elif old not in known.targets:
             hint = did_you_mean(old, known.targets) or f"it has {', '.join(known.targets)}"
             problems.append(Problem(f"the source has no target {old!r}", where, hint))
@@ -149,7 +146,7 @@ def wanted_info(known: DatasetInfo, info: DatasetInfo) -> DatasetInfo:
 
 
 def _remember(source: MLIPModel, model: MLIPModel) -> None:
-    """Tell the new model which elements came when."""
+    """Give the new model the lists of elements that were known before."""
     before = [int(z) for z in source.dataset_info.atomic_types]
     history = list(source.element_history or [])
     if before != [int(z) for z in model.dataset_info.atomic_types]:
@@ -196,7 +193,7 @@ def _check_growth(model: MLIPModel, source: MLIPModel, done: Transfer, method: s
     )
 
 
-def _tell(model: MLIPModel, method: str) -> None:
+def _log_sizes(model: MLIPModel, method: str) -> None:
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)
     layers = [] if model.finetuning is None else model.finetuning["layers"]

@@ -13,7 +13,7 @@ from mtt.errors import ConfigError
 from mtt.mlip.finetune.baselines import columns
 from mtt.mlip.finetune.transfer import places_of
 from mtt.mlip.model import MLIPModel
-from mtt.mlip.trainable.options import SECTION
+from mtt.options.training.finetune import SECTION
 
 
 class Baselines:
@@ -54,9 +54,10 @@ class Baselines:
         return bool(self._source.composition.values[:, columns(self._source, old)].any())
 
     def add(self, name: str, weights: Tensor) -> None:
-        """Add [n_types, properties] to what is there."""
+        """Add ``weights`` [n_types, invariant numbers of a sample] to what is there."""
+        fixed = self._model.dataset_info.targets[name].invariant_columns
         with torch.no_grad():
-            self._model.composition.values[:, columns(self._model, name)] += weights
+            self._model.composition.values[:, columns(self._model, name)][:, fixed] += weights
 
 
 def check_refit(

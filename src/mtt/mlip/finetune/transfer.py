@@ -31,7 +31,7 @@ class Transfer:
 
 
 def places_of(source: MLIPModel, model: MLIPModel) -> list[int]:
-    """Where the elements of ``source`` stand among those of ``model``."""
+    """Indices of the elements of ``source`` among those of ``model``."""
     own = [int(z) for z in model.dataset_info.atomic_types]
     return [own.index(int(z)) for z in source.dataset_info.atomic_types]
 
@@ -92,7 +92,7 @@ def _check_grows(source: MLIPModel, model: MLIPModel) -> None:
 
 
 def _check_heads(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]) -> None:
-    """Models that do not tell heads apart keep all of their targets, under whatever names."""
+    """Models that do not name their heads keep all of their targets, under whatever names."""
     if model.head_modules():
         return
     wanted = [counterparts.get(name) for name in model.target_names]

@@ -27,7 +27,7 @@ class Modernizer:
         self.notices: list[Fault] = []
 
     def __call__(self, training: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
-        """``training`` (which stands at ``path``) in today's names."""
+        """Translate ``training``, the section at ``path``, to current names."""
         section = dict(training)
         if self._is_old(section, "fixed_composition_weights", "atomic_baseline"):
             self._rename(section, path, "fixed_composition_weights", "atomic_baseline")

@@ -1,4 +1,4 @@
-"""Short forms of data sets to full ones: strings, defaults, gradients that stand by default."""
+"""Expand short forms of data sets: strings, defaults, gradients that are read by default."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mtt.discovery import READERS
+from mtt.errors import ConfigError
 from mtt.options.default_gradients import (
     DEFAULT,
     default_gradient,
     is_energy_name,
     without_claimed,
 )
+from mtt.options.kinds import SCALAR, kind_text
+from mtt.options.metatrain.contradictions import contradictions
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import PLURALS, target_fault
 from mtt.options.values import (
@@ -34,6 +38,7 @@ _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
     ".mts": "metatensor's .mts files are not available yet",
 }
+_NO_READERS = {"metatensor": ("not available yet: the metatensor reader", "")}
 
 
 class Expander:
@@ -68,7 +73,7 @@ class Expander:
         return all_named(self.datasets(value, path))
 
     def dataset(self, value: Any, path: KeyPath) -> DatasetOptions:
-        """One data set; a file name alone stands for its structures and energies."""
+        """Expand one data set; a file name alone means its structures and energies."""
         if isinstance(value, str):
             value = {"systems": value, "targets": {"energy": value}}
         systems = self._systems(value["systems"], (*path, "systems"))
@@ -90,7 +95,7 @@ class Expander:
         value = {"read_from": value} if isinstance(value, str | list) else value
         read_from = value["read_from"]
         self._check_store(read_from, (*path, "read_from"))
-        return SystemsOptions(read_from, value.get("reader"), value.get("length_unit") or "")
+        return SystemsOptions(read_from, self._reader(value, path), value.get("length_unit") or "")
 
     def _targets(
         self, values: dict[str, Any], path: KeyPath, systems: SystemsOptions
@@ -121,11 +126,12 @@ class Expander:
         value = {"read_from": value} if isinstance(value, str) else value
         quantity = "energy" if is_energy_name(name) else _quantity(value)
         target = self._values(value, path, name, systems, quantity)
-        self._check_sum(value, path, target)
+        self.faults += contradictions(value, path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
             and target.num_subtargets == 1
+            and target.kind == SCALAR
         )
         sections = {
             key: self._gradient(value.get(key), (*path, key), key, target) for key in GRADIENTS
@@ -151,17 +157,6 @@ class Expander:
             self.faults.append(Fault((*path, "key"), what))
         return TargetOptions(**{**vars(target), **sections})
 
-    def _check_sum(self, value: dict[str, Any], path: KeyPath, target: TargetOptions) -> None:
-        """``extensive`` where it says something that cannot be."""
-        written = value.get("extensive")
-        here = (*path, "extensive")
-        if written is not None and target.sample_kind == "atom":
-            self.faults.append(Fault(here, "is for values of structures", "leave it out"))
-        elif written is False and target.quantity == "energy":
-            what = "an energy is the sum of the energies of its atoms"
-            hint = "leave it out, or call a mean by a name such as mtt::energy_per_atom"
-            self.faults.append(Fault(here, what, hint))
-
     def _values(
         self,
         value: Any,
@@ -178,10 +173,11 @@ class Expander:
         return TargetOptions(
             quantity=quantity,
             read_from=own or systems.read_from,
-            reader=value.get("reader"),
+            reader=self._reader(value, path),
             key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
+            kind=kind_text(value.get("type")),
             num_subtargets=value.get("num_subtargets") or 1,
             description=value.get("description") or "",
             extensive=is_extensive(quantity) if extensive is None else extensive,
@@ -211,7 +207,7 @@ class Expander:
         self._check_store(own, (*path, "read_from"))
         return GradientOptions(
             read_from=own or target.read_from,
-            reader=section.get("reader") or target.reader,
+            reader=self._reader(section, path) or target.reader,
             key=section.get("key") or name,
         )
 
@@ -255,6 +251,18 @@ class Expander:
             self.faults.append(Fault(path, f"{file} holds no index"))
         return indices
 
+    def _reader(self, section: dict[str, Any], path: KeyPath) -> str | None:
+        """The name of what reads the file; None where it is left out."""
+        name: str | None = section.get("reader")
+        if name is not None:
+            try:
+                READERS.check(name)
+            except ConfigError as error:
+                ((what, _, hint),) = error.problems
+                what, hint = _NO_READERS.get(name, (what, hint))
+                self.faults.append(Fault((*path, "reader"), what, hint))
+        return name
+
     def _check_store(self, read_from: ReadFrom | None, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""
         if isinstance(read_from, list):
@@ -263,7 +271,9 @@ class Expander:
             return
         if not read_from:
             return
-        what = _STORES.get(Path(read_from).suffix.lower())
+        suffix = Path(read_from).suffix.lower()
+        taken = any(suffix in own for own in READERS.facts("suffixes", ()).values())
+        what = None if taken else _STORES.get(suffix)
         # unlike Path.is_file, no error for a name that is too long for a file
         if what is None and os.path.isfile(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"

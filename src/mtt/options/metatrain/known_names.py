@@ -26,7 +26,7 @@ def peer_notice(name: str) -> str | None:
 def training_notice(key: str, known: Container[str] = ()) -> str | None:
     """What to say about a training option of metatrain that an architecture does not have.
 
-    :param known: the platform's options that it has; where one of them does the same, it is told.
+    :param known: the platform's options that it has; one that does the same is suggested.
     """
     instead = _table()["renamed"].get(key)
     if instead and instead.partition(":")[0] in known:

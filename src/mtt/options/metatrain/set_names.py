@@ -15,16 +15,16 @@ _ALLOWED = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 def name_faults(datasets: Mapping[KeyPath, DatasetOptions]) -> list[Fault]:
-    """Names that stand twice, or that metrics cannot begin with.
+    """Find names that occur twice, or that metrics cannot begin with.
 
-    :param datasets: by the place where they stand in the options.
+    :param datasets: by their place in the options.
     """
     faults, seen = [], set()
     for path, one in datasets.items():
         here = (*path, "name")
         if one.name and not _ALLOWED.fullmatch(one.name):
             hint = "use letters, digits and _ . + -, for 'NAME forces RMSE' is a metric's name"
-            faults.append(Fault(here, f"{one.name!r} is no name of a data set", hint))
+            faults.append(Fault(here, f"{one.name!r} is not a valid name of a data set", hint))
         if one.name in seen:
             faults.append(Fault(here, f"two data sets are called {one.name!r}", "rename one"))
         seen |= {one.name} - {""}

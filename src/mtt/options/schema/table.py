@@ -1,4 +1,4 @@
-"""Rows that tell every option of a schema: its name, what it may be, its default, its meaning."""
+"""Table of the options of a schema: name, allowed values, default, meaning."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def rows(
 
     :param only: these at the outermost level, in this order; empty for all.
     :param at: where in the schema to begin: ``$defs/target``.
-    :param folded: names whose inside is told elsewhere.
+    :param folded: names whose contents are described elsewhere.
     :raises KeyError: an option of ``only`` does not exist.
     """
     schema = source.schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +16,7 @@ import referencing.exceptions
 from jsonschema.validators import extend, validator_for
 from referencing.jsonschema import DRAFT202012
 
+from mtt.discovery import TARGET_KINDS
 from mtt.errors import ArchitectureError, did_you_mean
 from mtt.options.schema.words import expected, shown, spelling_hint
 from mtt.options.yaml.places import Fault, KeyPath
@@ -32,13 +33,18 @@ OPTIONS = "options.schema.json"
 UNAVAILABLE = "x-not-available"
 """Schema note: why a key, or each of some values (a mapping), is not available yet."""
 
+FOUND = "x-found"
+"""Schema note: the entry-point group whose names are also allowed, in addition to those listed."""
+
+_FOUND = {plugins.group: plugins for plugins in (TARGET_KINDS,)}
+
 
 def validate(
     values: Any, schema: Mapping[str, Any], path: KeyPath = (), source: str = ""
 ) -> list[Fault]:
-    """All mistakes in ``values``, which stand at ``path`` of the options.
+    """Find all mistakes in ``values``, the section at ``path`` of the options.
 
-    Stricter than JSON Schema: ``8.0`` is no integer, a boolean, nan and infinity are no numbers.
+    Stricter than JSON Schema: ``8.0`` is not an integer; no boolean, nan or infinity is a number.
 
     :param source: file of the schema, for messages.
     :raises ArchitectureError: the schema refers to something that does not exist.
@@ -127,6 +133,11 @@ def _type(validator: Any, types: Any, value: Any, schema: Any) -> Errors:
 
 
 def _enum(validator: Any, allowed: Any, value: Any, schema: Any) -> Errors:
+    found = schema.get(FOUND) and _FOUND[schema[FOUND]].names()
+    if found:
+        allowed = list(dict.fromkeys([*allowed, *found]))
+        if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in found:
+            value = next(iter(value))  # with parameters
     if not any(_same(value, item) for item in allowed):
         words = [item for item in allowed if item is not None]
         known = ", ".join(shown(item, short=True) for item in words)
@@ -176,7 +187,7 @@ def _known_hint(key: str, known: Mapping[str, Any]) -> str:
     return did_you_mean(key, known) or few
 
 
-_BOUNDS = {
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "minimum": ("at least {}", lambda value, bound: value >= bound),
     "maximum": ("at most {}", lambda value, bound: value <= bound),
     "exclusiveMinimum": ("above {}", lambda value, bound: value > bound),
@@ -195,7 +206,7 @@ def _bound(name: str) -> Any:
 
 
 def _faults(error: jsonschema.ValidationError, above: KeyPath) -> Iterator[Fault]:
-    """The faults that one validation error stands for."""
+    """Convert one validation error to faults."""
     path = (*above, *error.path)
     schema = error.schema if isinstance(error.schema, dict) else {}
     note = schema.get(UNAVAILABLE)

@@ -29,7 +29,7 @@ _SETS = ("training_set", "validation_set", "test_set")
 _MISSING = object()
 
 MAX_SIZE = 1_000_000
-"""Values and characters that all references of a file may stand for."""
+"""Most values and characters that all references of a file may expand to."""
 
 
 def escape(value: Any) -> Any:
@@ -64,7 +64,7 @@ class Interpolator:
         self._size = 0  # of what references have brought so far
 
     def __call__(self, value: Any, path: KeyPath) -> Any:
-        """A copy of ``value``, which stands at ``path``; mistakes go to ``faults``."""
+        """Resolve a copy of ``value``, found at ``path``; mistakes go to ``faults``."""
         return self._resolve(value, path, ())
 
     def _resolve(self, value: Any, path: KeyPath, chain: tuple[str, ...], depth: int = 0) -> Any:
@@ -84,7 +84,7 @@ class Interpolator:
         return value
 
     def _refuse(self, path: KeyPath) -> None:
-        what = "interpolations stand for too much: they refer to each other many times over"
+        what = "interpolations expand to too much: they refer to each other many times over"
         if not any(fault.what == what for fault in self.faults):
             self.faults.append(Fault(path, what))
 
@@ -95,7 +95,7 @@ class Interpolator:
         names = _REFERENCE.findall(text)
         found = [self._reference(name, text, path, chain, depth) for name in names]
         if any(isinstance(value, (dict, list)) for value in found):
-            self.faults.append(Fault(path, f"a mapping or list cannot stand inside {text!r}"))
+            self.faults.append(Fault(path, f"a mapping or list cannot be inserted into {text!r}"))
             return text
         values = iter(found)
         result = _REFERENCE.sub(lambda _: str(next(values)), text)
@@ -149,7 +149,7 @@ class Interpolator:
             elif isinstance(node, list) and (i := as_index(key)) is not None and i < len(node):
                 node = node[i]
             elif isinstance(node, str) and key in ("systems", "read_from"):
-                continue  # the short form: a string stands for what is read
+                continue  # the short form: a string means the file to read
             else:
                 return _MISSING
         return node

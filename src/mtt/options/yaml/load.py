@@ -21,7 +21,7 @@ MAX_BYTES = 64 * 2**20
 """Largest file that is read; a real one has a few kilobytes, with lists of indices some more."""
 
 MAX_REPEATED = 20_000
-"""Values that aliases may stand for, beside those that are written out."""
+"""Most values that aliases may expand to, in addition to those written out."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
 
 
 def parse(text: str, source: str) -> Document:
-    """Read YAML from ``text``; ``source`` stands in messages.
+    """Read YAML from ``text``; ``source`` names it in messages.
 
     :raises ConfigError: as :func:`load_document`.
     """
@@ -97,7 +97,7 @@ def _read(path: Path) -> str:
             what = "is a checkpoint or an exported model, not an options file"
             raise ConfigError(what, where=str(path), hint="`mtt show` says what it holds")
         if len(content) > MAX_BYTES:
-            what = f"is no options file: it has more than {MAX_BYTES:,} bytes"
+            what = f"is not an options file: it has more than {MAX_BYTES:,} bytes"
             raise ConfigError(what, where=str(path))
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError as error:
@@ -144,7 +144,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: KeyPath, *, plain: bool = False) -> Any:
         if next(self._built) > self._most:
-            raise self._error(node, path, f"aliases stand for more than {self._most:,} values")
+            raise self._error(node, path, f"aliases expand to more than {self._most:,} values")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path, plain=plain)
         if any(node is other for other in self._open):

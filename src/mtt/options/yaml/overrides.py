@@ -63,7 +63,7 @@ def _child(node: Any, key: Any) -> Any:
 
 
 def _existing(node: Any, key: str | int, override: str) -> str | int:
-    """``key`` as it stands in ``node``: an index of a list, a whole number as an integer."""
+    """Convert ``key`` to the form that ``node`` uses: a list's index or a whole number to int."""
     if isinstance(node, list):
         if not str(key).isdecimal() or int(key) >= len(node):
             what = f"{key!r} is not an item of a list of {len(node)}"
@@ -73,7 +73,7 @@ def _existing(node: Any, key: str | int, override: str) -> str | int:
 
 
 def _spell_out(value: Any, path: KeyPath, override: str) -> dict[Any, Any]:
-    """The mapping that a short form stands for, so that an override can add to it."""
+    """Expand a short form to its mapping, so that an override can add to it."""
     if isinstance(value, str) and str(path[0]).endswith("_set"):
         if path[-1] == path[0] or isinstance(path[-1], int):
             return {"systems": {"read_from": value}, "targets": {"energy": {"read_from": value}}}

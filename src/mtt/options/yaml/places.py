@@ -36,12 +36,12 @@ class Places:
         self._marks: dict[tuple[str, ...], _Mark] = {}
 
     def mark_line(self, path: KeyPath, line: int) -> None:
-        """``path`` stands in ``line`` of the file."""
+        """Record that ``path`` is in ``line`` of the file."""
         key = _plain(path)
         self._marks[key] = _Mark(line, f"{self.source}:{line}", key)
 
     def mark_override(self, path: KeyPath, override: str) -> None:
-        """From now on ``path`` and all below it stands in ``-r override``."""
+        """Record that ``path`` and all below it now come from ``-r override``."""
         key = _plain(path)
         for other in [k for k in self._marks if k[: len(key)] == key]:
             del self._marks[other]

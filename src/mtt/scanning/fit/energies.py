@@ -12,7 +12,7 @@ from mtt.scanning.tools.finding import Finding, Severity
 from mtt.scanning.tools.groups import Partition
 from mtt.scanning.tools.residuals import robust_score
 from mtt.scanning.tools.structures import Float, Mask, Structures
-from mtt.scanning.tools.units import explain
+from mtt.scanning.tools.unit_readings import explain
 
 FORCES, ENERGIES, OUTLIERS = "forces against a fit", "energies against a fit", "outliers of a fit"
 _FEWEST = 5  # structures of a group that can be judged

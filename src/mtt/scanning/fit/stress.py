@@ -15,7 +15,7 @@ from mtt.scanning.tools.finding import Finding, Severity
 from mtt.scanning.tools.groups import Partition
 from mtt.scanning.tools.steps import VOIGT
 from mtt.scanning.tools.structures import Structures
-from mtt.scanning.tools.units import PRESSURES, same
+from mtt.scanning.tools.unit_readings import PRESSURES, same
 
 CHECK = "stress against a fit"
 _FEWEST = 4  # structures of a group that can be judged
@@ -59,7 +59,7 @@ def check_stress(
 
 
 def _say(word: str, found: Judged, scaled: Judged, n: int) -> _Said:
-    """What a group of ``n`` structures is told.
+    """What is said of a group of ``n`` structures.
 
     :param scaled: of labels that are taken for the other kind, stress or virial.
     """

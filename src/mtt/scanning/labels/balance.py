@@ -11,7 +11,7 @@ from mtt.scanning.tools.forces import Forces
 from mtt.scanning.tools.structures import Mask, Structures
 
 CHECK = "balance of forces"
-_NET = 0.1  # of root(number of atoms) times a typical force, from which on a net force is told
+_NET = 0.1  # of root(number of atoms) times a typical force, above which a net force is reported
 _TORQUE = 0.1  # of what the torque could be at most
 _LEAST = 0.005  # eV/Å per atom: less is noise of the calculation
 

@@ -11,7 +11,7 @@ import numpy as np
 from mtt.scanning.tools.finding import Finding
 from mtt.scanning.tools.residuals import energies_per_atom
 from mtt.scanning.tools.structures import Float, Structures
-from mtt.scanning.tools.units import ENERGIES, between, same
+from mtt.scanning.tools.unit_readings import ENERGIES, between, same
 
 GIVEN = "atomic baseline"
 FILES = "references of files"

@@ -20,10 +20,10 @@ def check_constant(
 ) -> Iterator[Finding]:
     """Values that are the same in many frames, and components of forces that never change.
 
-    :param copies: [n] structures that stand in the data before; these may repeat labels.
+    :param copies: [n] copies of earlier structures; these may repeat labels.
     """
     for name, info in structures.info.targets.items():
-        if info.per_atom or info.properties > 1:
+        if info.per_atom or info.shape != (1,):
             continue
         values = structures.values(name)[:, 0]
         usable = np.isfinite(values) & (values != 0.0) & ~copies & (structures.n_atoms > 1)

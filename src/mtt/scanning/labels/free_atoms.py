@@ -18,7 +18,7 @@ from mtt.scanning.composition import undetermined
 from mtt.scanning.distances import ALONE
 from mtt.scanning.tools.finding import Finding, Severity
 from mtt.scanning.tools.structures import Float, Index, Mask, Structures
-from mtt.scanning.tools.units import ENERGIES, between, same
+from mtt.scanning.tools.unit_readings import ENERGIES, between, same
 
 _APART = 7.0  # Å between an atom and its images, from which on it is isolated
 _NEVER = 20.0  # eV per atom that binding never gives, nor takes

@@ -17,7 +17,7 @@ CHECK = "outliers"
 _FAR = 15.0  # robust standard deviations
 _FEWEST = 20  # structures that make others outliers
 _HUGE = 50.0  # eV/Å: a force that no bond has near its equilibrium
-_SHARE = 0.02  # of all structures: more of them are no outliers, but another kind of structure
+_SHARE = 0.02  # of all structures: more are another kind of structure, not outliers
 _PER_ATOM = 0.1  # eV per atom that an energy is off by at least
 
 

@@ -11,7 +11,7 @@ from mtt.scanning.tools.finding import Finding, Severity
 from mtt.scanning.tools.groups import SIZE, Partition, named
 from mtt.scanning.tools.residuals import per_element
 from mtt.scanning.tools.structures import Float, Mask, Structures
-from mtt.scanning.tools.units import ENERGIES, between, same
+from mtt.scanning.tools.unit_readings import ENERGIES, between, same
 
 CHECK = "references of groups"
 _FEWEST = 5  # structures of a group, and of the others

@@ -22,7 +22,7 @@ from mtt.scanning.tools.groups import Partition
 from mtt.scanning.tools.regression import FEWEST
 from mtt.scanning.tools.steps import VOIGT, Steps
 from mtt.scanning.tools.structures import Float, Structures
-from mtt.scanning.tools.units import same
+from mtt.scanning.tools.unit_readings import same
 
 CHECK = "stress against energies"
 _STRAINS = (0.01, 0.02, 0.04, 0.07, 0.1)  # steps with components up to these are looked at
@@ -70,7 +70,7 @@ def _judge(name: str, word: str, volumes: Float, found: Steps) -> Answer:
 
 
 def _decide(found: Steps, by_part: Float) -> tuple[Decision | None, list[Decision]]:
-    """The decision that leaves least open, and all that leave nothing open.
+    """The decision with the fewest open components, and all without any.
 
     Short steps are the most precise, long ones are more.
     """
@@ -138,4 +138,5 @@ def _squares(gram: Float, weights: Float) -> Float:
         ],
         axis=1,
     )
-    return np.einsum("hi,ij,hj->h", factors, gram, factors, optimize=True)
+    squares: Float = np.einsum("hi,ij,hj->h", factors, gram, factors, optimize=True)
+    return squares

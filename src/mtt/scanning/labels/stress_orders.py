@@ -49,7 +49,7 @@ class Reading(NamedTuple):
 
     @property
     def order(self) -> str:
-        """What the given numbers are: ``xx yy zz xy yz xz``."""
+        """The components that the given numbers are: ``xx yy zz xy yz xz``."""
         names = [""] * 6
         for component, slot in enumerate(self.source):
             names[slot] = COMPONENTS[component]
@@ -57,12 +57,14 @@ class Reading(NamedTuple):
 
     def work(self, by_part: Float) -> Float:
         """[m, 6] of each component, read like this."""
-        return by_part[:, self.source, range(6)] * np.array(self.signs)
+        work: Float = by_part[:, self.source, range(6)] * np.array(self.signs)
+        return work
 
     def read(self, labels: Float, shear: float) -> Float:
         """[m, 6] the components of the given numbers ``labels``, shear times ``shear``."""
         signs = np.array(self.signs) * np.array([1.0, 1.0, 1.0, shear, shear, shear])
-        return labels[:, self.source] * signs
+        components: Float = labels[:, self.source] * signs
+        return components
 
 
 AS_GIVEN = Reading((0, 1, 2, 3, 4, 5), (1,) * 6)
@@ -97,7 +99,7 @@ for _k, _reading in enumerate(READINGS):
 
 
 class Decision(NamedTuple):
-    """What some steps say of the stress.
+    """The interpretation of the stress by some steps.
 
     :param reading: the one that explains them best; as given, if that is as good.
     :param possible: all that are about as good, with their own signs of normal and shear parts;
@@ -140,12 +142,12 @@ class Decision(NamedTuple):
 
     @property
     def n_open(self) -> int:
-        """Components that are not decided; more than all where nothing is."""
+        """Undecided components; more than all if none is decided."""
         return len(self.open) if self.is_sure else 7
 
 
 def decide(found: Steps, by_part: Float) -> Decision | None:
-    """Hold all readings against the steps ``found``; None if there are too few of these.
+    """Compare all readings with the steps ``found``; None if these are too few.
 
     Three numbers are fitted for each: of the work of forces, of normal and of shear components.
 
@@ -207,7 +209,7 @@ def _decision(
 
 
 def _best(rest: Float) -> int:
-    """The reading that leaves least; as given, if that is as good."""
+    """The reading with the smallest residual; as given, if that is as good."""
     return 0 if rest[0] <= rest.min() * (1 + 1e-6) else int(rest.argmin())
 
 
@@ -230,7 +232,8 @@ def _residual(columns: Float, keep: Float, reading: int) -> Float:
     """[m] of all steps, fitted to those that are kept."""
     inputs = np.concatenate([columns[:, :1], columns[:, 1:37] @ CHOICE[reading]], axis=1)
     weights = np.linalg.lstsq(inputs[keep], columns[keep, -1], rcond=None)[0]
-    return columns[:, -1] - inputs @ weights
+    residual: Float = columns[:, -1] - inputs @ weights
+    return residual
 
 
 def _independent(found: Steps, keep: Float) -> int:

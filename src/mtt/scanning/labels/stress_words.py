@@ -1,4 +1,4 @@
-"""What is said of a stress once its components are decided, or are not."""
+"""Findings about a stress whose components are decided, or are not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mtt.scanning.labels.stress_orders import AS_GIVEN, COMPONENTS, Decision, Re
 from mtt.scanning.tools.by_group import FINE, OPEN, Answer
 from mtt.scanning.tools.finding import Severity
 from mtt.scanning.tools.regression import FEWEST, Fit
-from mtt.scanning.tools.units import PRESSURES, same
+from mtt.scanning.tools.unit_readings import PRESSURES, same
 
 KIND = 0.25  # of the logarithm: units of stress are far apart
 _GOOD = 1.3  # slopes within this factor of 1 are right
@@ -29,7 +29,7 @@ _NORMAL, _SHEAR = frozenset({0, 1, 2}), frozenset({3, 4, 5})
 
 
 def answer_of(name: str, word: str, found: Decision) -> Answer:
-    """What a sure decision says, the worst first."""
+    """Findings of a certain decision, the worst first."""
     if not found.is_given_possible and found.reading.source != AS_GIVEN.source:
         return _order(name, word, found)
     reversed_ = _reversed(found) - found.open
@@ -51,7 +51,7 @@ def answer_of(name: str, word: str, found: Decision) -> Answer:
 
 
 def undecided(name: str, word: str, found: Decision | None) -> Answer:
-    """Nothing is decided, for few steps or for many that fit no reading."""
+    """Nothing is decided, because steps are few or fit no interpretation."""
     why, r2 = "too few pairs of similar structures in different cells", None
     if found is not None:
         r2 = found.given.r2
@@ -91,7 +91,7 @@ def wrong_kind(name: str, word: str, found: Decision) -> Answer:
 
 
 def contradictory(name: str, word: str, one: Decision, other: Decision) -> Answer:
-    """Some steps need another reading than the others."""
+    """Some steps need another interpretation than the others."""
     what = (
         f"the {word} of some structures has its components in another order, or with other signs, "
         f"than that of others: {_over(one.both)}, if the numbers are {_read(one.signed, one)}; "
@@ -165,7 +165,7 @@ def _whole(name: str, word: str, slope: Fit, is_unit_right: bool, found: Decisio
 
 
 def _partly(name: str, word: str, found: Decision, slope: Fit) -> Answer:
-    """What is decided is right, and the rest is open."""
+    """Decided components are right, and the others are open."""
     rest = frozenset(range(6)) - found.open
     which = f"{'the shear components ' * (found.open == _SHEAR)}{listed(found.open)}"
     right = f"{listed(rest)} {'is' if len(rest) == 1 else 'are'}" if rest else "their sums are"

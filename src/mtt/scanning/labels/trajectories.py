@@ -15,7 +15,7 @@ from mtt.scanning.tools.groups import Partition
 from mtt.scanning.tools.regression import FEWEST, Fit, fit, fit_and_rest
 from mtt.scanning.tools.steps import Steps
 from mtt.scanning.tools.structures import Structures
-from mtt.scanning.tools.units import explain, same
+from mtt.scanning.tools.unit_readings import explain, same
 
 CHECK = "forces against energies"
 _LENGTHS = (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)  # Å: steps up to these are looked at

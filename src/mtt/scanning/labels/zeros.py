@@ -1,4 +1,4 @@
-"""Labels that are zero: usually what a program writes when it has nothing to say."""
+"""Labels that are zero: many programs write zero for a missing value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtt.scanning.tools.structures import Mask, Structures
 
 CHECK = "zero labels"
 _WRITE_NAN = "where there is no label, write nan or leave the structures out"
-_SHARE = 0.1  # of frames with some atoms without force, from which on it is told
+_SHARE = 0.1  # of frames with some atoms without force, above which it is reported
 
 
 def check_zeros(structures: Structures, forces: dict[str, Forces]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""One question put to each group of the structures of a file, and the answers put together.
+"""One question for each group of the structures of a file, and the combined answers.
 
 What one group proves is not said of another one that proves nothing. A group without an answer
 shares that of the whole file only if its own steps agree with it.
@@ -19,7 +19,7 @@ from mtt.scanning.tools.structures import Mask, Structures
 
 
 class Answer(NamedTuple):
-    """What some steps say.
+    """The answer of some steps.
 
     :param key: answers of one key say the same; ``FINE``, ``OPEN`` with what is not decided,
         or what is wrong.
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        return self.key[0] == "open"
+        return bool(self.key[0] == "open")
 
 
 _ALONE = 0.1  # of a group, and

@@ -1,4 +1,4 @@
-"""What a scan of the data says: one finding per row."""
+"""Findings of a scan of the data, one per row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found, or measured and in order.
+    """A problem that was found, or a measurement that is in order.
 
     :param check: the subject, one of a few stable names (``"duplicates"``).
     :param severity: ``"wrong"`` spoils a model or its scores; ``"suspicious"`` should be looked

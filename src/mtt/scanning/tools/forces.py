@@ -1,4 +1,4 @@
-"""What one pass over the forces tells of every structure."""
+"""Statistics of every structure from one pass over the forces."""
 
 from __future__ import annotations
 

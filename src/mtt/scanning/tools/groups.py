@@ -1,4 +1,4 @@
-"""Groups that data consist of: by a key of the files that has few values, and by size.
+"""Groups of the data: by a key of the files with few values, and by size.
 
 A published set often joins calculations of several kinds (``config_type``), whose labels were
 written by several scripts. What is true of one group need not be true of the next.
@@ -64,7 +64,7 @@ class InfoKeys:
         self._files = {str(Path(name).resolve()): k for k, name in enumerate(structures.files)}
 
     def add(self, path: str, frames: Sequence[RawFrame]) -> None:
-        """Take over what the ``frames`` of the file ``path`` say."""
+        """Add the keys of the ``frames`` of the file ``path``."""
         file = self._files.get(str(Path(path).resolve()))
         if file is None:
             return
@@ -112,7 +112,7 @@ class InfoKeys:
 
 
 def partitions(structures: Structures, keys: InfoKeys, read: Collection[str]) -> list[Partition]:
-    """Ways to divide the data, the one that names groups best first.
+    """Partitions of the data, the one with the best names of groups first.
 
     Keys of words come first, as ``config_type``, then keys of numbers, then the number of atoms.
     Of keys that divide the data in the same way only the first one is taken.

@@ -1,4 +1,4 @@
-"""How energies change with the work that forces or stresses say: a slope and its certainty."""
+"""Energy changes against the work of forces or stresses: a slope and its certainty."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAD = 1.4826  # from median of deviations to standard deviation
 
 
 class Fit(NamedTuple):
-    """How energies change with the work that labels say, over ``n`` steps."""
+    """Energy changes against the work of the labels, over ``n`` steps."""
 
     slope: float  # of labels with the right sign and unit: 1
     correlation: float  # of energies and work; its sign is that of the slope
@@ -27,11 +27,11 @@ class Fit(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        return self.weight >= np.arctanh(_SURE)
+        return bool(self.weight >= np.arctanh(_SURE))
 
     @property
     def weight(self) -> float:
-        """What the correlation is at least, by Fisher's transformation: few steps prove little."""
+        """A lower bound of the correlation, by Fisher's transformation: few steps prove little."""
         if self.n < FEWEST:
             return 0.0
         bounded = min(abs(self.correlation), 1 - 1e-12)

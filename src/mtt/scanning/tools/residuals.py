@@ -30,7 +30,8 @@ def energies_per_atom(structures: Structures, name: str) -> Float:
     energy = structures.energy(name)
     several = structures.n_atoms > 1
     rest = energy - structures.counts @ per_element(structures, energy, several)
-    return rest / structures.n_atoms
+    per_atom: Float = rest / structures.n_atoms
+    return per_atom
 
 
 def robust_score(values: Float, used: Mask) -> Float:
@@ -45,4 +46,5 @@ def robust_score(values: Float, used: Mask) -> Float:
     spread = _MAD * np.median(np.abs(known - middle))
     if spread < 1e-12 * max(abs(middle), 1.0):
         return np.zeros(len(values))
-    return np.nan_to_num(np.abs(values - middle) / spread)
+    score: Float = np.nan_to_num(np.abs(values - middle) / spread)
+    return score

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mtt.scanning.tools.cells import full_cells
-from mtt.scanning.tools.structures import Block, Float, Index, Mask, Structures
+from mtt.scanning.tools.structures import Block, Float, Index, Mask, Structures, full_cells
 
 _SAME = 1e-3  # Å: positions closer than this are the same
 _GRID = 1e-3  # of fingerprints, which are numbers of order 0.1 … 1
 _CELL = 1e-2  # Å, of the components of cells
-_ROUNDS = 20  # different structures of one fingerprint that are told apart
+_ROUNDS = 20  # different structures of one fingerprint that are distinguished
 _LARGEST = 300  # atoms of structures whose order of atoms is looked into
 _WAVES = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, -1], [2, 1, 1], [1, -2, 3]], dtype=float
@@ -72,7 +71,8 @@ def _fingerprints(structures: Structures) -> Float:
 
 def _fractional(structures: Structures, block: Block) -> Float:
     inverse = np.linalg.inv(full_cells(structures, block.structures))
-    return np.einsum("ai,aij->aj", block.columns["positions"], inverse[block.owner])
+    points: Float = np.einsum("ai,aij->aj", block.columns["positions"], inverse[block.owner])
+    return points
 
 
 def _same(structures: Structures, pairs: Index) -> Mask:
@@ -109,7 +109,7 @@ def _same_in_blocks(structures: Structures, one: Block, two: Block) -> Mask:
 def _same_reordered(
     numbers: list[Float], points: list[Float], cell: Float, pbc: Mask, near: float
 ) -> bool:
-    """Whether some translation brings every atom upon one of the same element."""
+    """Whether some translation maps every atom onto one of the same element."""
     kinds, counts = np.unique(numbers[0], return_counts=True)
     rarest = kinds[counts.argmin()]
     other = numbers[0][:, None] != numbers[1]

@@ -1,4 +1,4 @@
-"""Steps from one structure to a similar one, and the work that forces and stresses do along them.
+"""Steps from one structure to a similar one, and the work of forces and stresses along them.
 
 Along a small step an energy changes by what its labels say, to second order:
 
@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtt.scanning.tools.cells import full_cells
 from mtt.scanning.tools.similar import crystal_points
-from mtt.scanning.tools.structures import Block, Float, Index, Structures
+from mtt.scanning.tools.structures import Block, Float, Index, Mask, Structures, full_cells
 
 _AHEAD = 3  # structures further on in a file that a step may lead to
 _GROUP = 1000  # structures of one molecule among which nearest ones are sought
@@ -108,14 +107,15 @@ def along_files(
     return np.concatenate(found)
 
 
-def _alike(structures: Structures, here: Index, there: Index) -> np.ndarray:
+def _alike(structures: Structures, here: Index, there: Index) -> Mask:
     """Whether two structures have the same atoms in the same order, and several of them."""
-    return (
+    alike: Mask = (
         (structures.order[here] == structures.order[there])
         & (structures.n_atoms[here] == structures.n_atoms[there])
         & ((structures.n_atoms[here] > 1) | structures.solid[here])
         & (structures.pbc[here] == structures.pbc[there]).all(axis=1)
     )
+    return alike
 
 
 def _to_nearest(structures: Structures, group: Index) -> Index:
@@ -171,7 +171,7 @@ def _nearest(points: Float, k: int) -> Index:
 
 
 class _Path(NamedTuple):
-    """The way from some structures to others, the second ones turned upon the first."""
+    """Displacements from some structures to others, the second ones rotated onto the first."""
 
     one: Block
     two: Block
@@ -236,7 +236,8 @@ def _measure(structures: Structures, name: str, path: _Path) -> tuple[Float, ...
 def _voigt_strain(strain: Float) -> Float:
     """[m, 6] xx, yy, zz, and twice yz, xz and xy."""
     symmetric = 0.5 * (strain + np.swapaxes(strain, 1, 2))
-    return symmetric[:, *VOIGT] * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+    voigt: Float = symmetric[:, *VOIGT] * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+    return voigt
 
 
 def _rotations(one: Block, two: Block, free: np.ndarray) -> Float:
@@ -254,4 +255,5 @@ def _rotations(one: Block, two: Block, free: np.ndarray) -> Float:
 
 
 def _turned(block: Block, name: str, turn: Float) -> Float:
-    return np.einsum("ai,aij->aj", block.columns[name], turn[block.owner])
+    turned: Float = np.einsum("ai,aij->aj", block.columns[name], turn[block.owner])
+    return turned

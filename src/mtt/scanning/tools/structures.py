@@ -161,7 +161,7 @@ class Structures:
 
 
 def _names(columns: Columns, structures: Index) -> list[str]:
-    """What :meth:`Columns.source` says of each of ``structures``, all at once."""
+    """:meth:`Columns.source` of each of ``structures``, all at once."""
     if not columns.parts:
         return [columns.source(i) for i in structures.tolist()]
     ends = np.cumsum([len(part) for part in columns.parts])
@@ -185,3 +185,14 @@ def _sources(names: Iterable[str]) -> tuple[list[str], Index, Index]:
         file.append(files.setdefault(path if known else name, len(files)))
         frame.append(int(number) if known else i)
     return list(files), np.array(file, dtype=np.int64), np.array(frame, dtype=np.int64)
+
+
+def full_cells(structures: Structures, chosen: Index) -> Float:
+    """[m, 3, 3] cells, with unit vectors across the periodic ones where it is not periodic."""
+    cells = structures.cells[chosen].copy()
+    pbc = structures.pbc[chosen]
+    cells[~pbc.any(axis=1)] = np.eye(3)
+    for k in np.flatnonzero(pbc.any(axis=1) & ~pbc.all(axis=1)):
+        across = np.linalg.svd(cells[k][pbc[k]])[2]
+        cells[k][~pbc[k]] = across[int(pbc[k].sum()) :]
+    return cells

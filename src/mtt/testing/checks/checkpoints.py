@@ -1,4 +1,4 @@
-"""What a checkpoint must bring back, and what a model must refuse to go on with."""
+"""What a checkpoint must restore, and what a model must refuse to continue with."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check_contexts(subject: Subject) -> Iterator[Measured]:
 
 
 def check_restart(subject: Subject) -> Iterator[Measured]:
-    """A loaded model goes on with the data that it was made for, unchanged."""
+    """A loaded model continues with the data that it was made for, unchanged."""
     checkpoint = subject.model().get_checkpoint()
     restarted = _load(subject, checkpoint, "restart").restart(subject.info)
     yield from _compared(subject, restarted, "restart(dataset_info)")
@@ -86,7 +86,7 @@ def _refused(subject: Subject, info: DatasetInfo, what: str) -> None:
 
 
 def _load(subject: Subject, checkpoint: dict[str, Any], context: Context) -> ModelInterface:
-    """Loaded while the generator stands elsewhere than when the model was built."""
+    """Loaded with another state of the generator than when the model was built."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(987)
         loaded: ModelInterface = subject.architecture.model.load_checkpoint(checkpoint, context)

@@ -135,5 +135,5 @@ class _Counter(TorchDispatchMode):
 
 
 def place_of(tensor: Tensor) -> int:
-    """Where the numbers of ``tensor`` lie; the same for all views of them."""
+    """The address of the storage of ``tensor``; the same for all its views."""
     return tensor.untyped_storage().data_ptr()

@@ -67,7 +67,7 @@ def _undescribed(schema: Mapping[str, Any], path: KeyPath) -> Iterator[KeyPath]:
 
 def check_targets(subject: Subject) -> None:
     """A target that the model cannot learn is refused when the model is built."""
-    strange = TargetInfo(quantity="", kind="a kind of tensor that nobody knows")
+    strange = TargetInfo(quantity="", kind="an unknown kind of tensor")
     info = subject.info.with_targets({"mtt::strange": strange})
     try:
         subject.architecture.model(copy.deepcopy(subject.model_hypers), info)

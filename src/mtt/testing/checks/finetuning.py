@@ -39,7 +39,7 @@ def check_heads(subject: Subject) -> None:
     source = _model(subject)
     heads = source.head_modules()
     if not heads:
-        raise DoesNotApply("the model does not tell heads apart")
+        raise DoesNotApply("the model does not distinguish heads")
     where = f"{type(source).__name__}.head_modules"
     if list(heads) != source.target_names or len({len(found) for found in heads.values()}) > 1:
         raise CheckFailed("not every target has the same kinds of modules", where=where)
@@ -107,7 +107,7 @@ def _model(subject: Subject) -> MLIPModel:
 
 @contextmanager
 def _seed() -> Iterator[None]:
-    """The generator stands elsewhere than when the subject's models were built."""
+    """The generator has another state than when the subject's models were built."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED + 985)
         yield

@@ -35,12 +35,12 @@ def check_finite(subject: Subject) -> None:
 
 
 def check_rotation(subject: Subject) -> Iterator[Measured]:
-    """Energies stay, forces and strain derivatives turn with the structure."""
+    """Energies stay; forces, strain derivatives, vectors and tensors turn with the structure."""
     return _orthogonal(subject, _rotation(), "rotated")
 
 
 def check_inversion(subject: Subject) -> Iterator[Measured]:
-    """Energies stay, forces change sign."""
+    """Energies stay, forces change sign; other kinds of targets change as they say."""
     return _orthogonal(subject, -np.eye(3), "inverted")
 
 
@@ -88,16 +88,19 @@ def _orthogonal(subject: Subject, turn: NDArray[np.float64], what: str) -> Itera
     for one in turned:
         one.positions = one.positions @ turn.T
         one.cell[:] = one.cell.array @ turn.T
-    wanted = _turned(subject.predict(structures), torch.tensor(turn))
+    wanted = _turned(subject, subject.predict(structures), torch.tensor(turn))
     return agreement(subject.info, subject.predict(turned), wanted, TOLERANCE, what)
 
 
-def _turned(found: Sequence[dict[str, Target]], R: Tensor) -> list[dict[str, Target]]:
-    """Forces and strain derivatives as they are once the structures are turned by ``R``."""
+def _turned(
+    subject: Subject, found: Sequence[dict[str, Target]], R: Tensor
+) -> list[dict[str, Target]]:
+    """What was found as it is once the structures are turned by ``R``."""
+    kinds = {name: target.of_kind for name, target in subject.info.targets.items()}
     return [
         {
             name: Target(
-                target.values,
+                kinds[name].rotated(target.values, R.expand(len(target.values), 3, 3)),
                 None if target.forces is None else target.forces @ R.T,
                 None if target.strain is None else R @ target.strain @ R.T,
             )

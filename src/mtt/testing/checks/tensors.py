@@ -1,4 +1,4 @@
-"""Tensors that a model uses and nobody moves."""
+"""Tensors that a model uses and that do not move with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_tensors(subject: Subject) -> None:
 
 
 class _Used(TorchDispatchMode):
-    """Remembers where the inputs of all operations lie."""
+    """Remembers the storage of the inputs of all operations."""
 
     def __init__(self) -> None:
         super().__init__()

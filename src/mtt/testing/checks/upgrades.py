@@ -12,9 +12,9 @@ import torch
 
 from mtt.checkpoint import read, upgrade
 from mtt.checkpoint.format import MODEL_VERSION, TRAINER_VERSION
+from mtt.checkpoint.upgrade import folder_steps
 from mtt.interface import Context, ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.steps import folder_steps
 from mtt.testing import systems
 from mtt.testing.failure import CheckFailed, DoesNotApply
 from mtt.testing.measure import Measured, compared
@@ -29,7 +29,7 @@ TOLERANCE = 1e-10
 def check_upgrades(subject: Subject) -> Iterator[Measured]:
     """Every earlier version has a step to the next, and stored checkpoints load everywhere.
 
-    Stored ones are those of :attr:`Subject.checkpoints`. Where ``NAME.json`` lies beside
+    Stored ones are those of :attr:`Subject.checkpoints`. If ``NAME.json`` is beside
     ``NAME.ckpt``, predictions for ``systems.ordinary`` must be those it holds:
     ``{context: [{"values": …, "forces": …, "strain": …}, …]}`` of the first energy.
     """

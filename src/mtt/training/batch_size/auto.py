@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, free_memory, telling_lack
+from mtt.ranks import SerialRanks
 from mtt.training.batch_size.peak_memory import peak_of
-from mtt.training.build import make_stage
+from mtt.training.build import make_loader, make_stage
 from mtt.training.numerics.random_state import restore_rng, rng_state
 from mtt.training.options.defaults import SECTION
 from mtt.training.plan import StagePlan
@@ -83,39 +84,45 @@ class Sizes(NamedTuple):
         known, found = (
             np.concatenate([[0.0], of[order].cumsum()]) for of in (self.atoms, self.pairs)
         )
-        return np.interp(atoms, known, found)
+        pairs: NDArray[np.float64] = np.interp(atoms, known, found)
+        return pairs
 
 
 def plan_batch_atoms(setup: TrainingSetup) -> int:
-    """Atoms per batch; weights, optimizer and random numbers stay as they are.
+    """Atoms per batch, the fewest of all ranks; weights, optimizer and random numbers stay.
 
     :param setup: its model is on the device, and has the precision, of the training.
     :raises OutOfMemory: the largest structure alone is too much.
     """
-    device = setup.model.device
-    random = rng_state(device)
+    device, alone = setup.model.device, SerialRanks()
+    random = rng_state(device, alone)
     try:
         kinds: dict[str, StagePlan] = {}
         for plan in setup.plans:
-            kinds.setdefault(str([plan.hypers[name] for name in _SEEN_IN_MEMORY]), plan)
-        return min(_Probe(setup, plan).run() for plan in kinds.values())
+            kinds.setdefault(str([getattr(plan.options, name) for name in _SEEN_IN_MEMORY]), plan)
+        own = min(_Probe(setup, plan).run() for plan in kinds.values())
     finally:
-        restore_rng(random, device)
+        restore_rng(random, device, alone)
         if device.type == "cuda":
             torch.cuda.empty_cache()
+    return setup.ranks.min(own)
 
 
 class _Probe:
-    """Takes steps of one stage, with a copy of the model and an optimizer that are thrown away."""
+    """Takes steps of one stage, with a copy of the model and an optimizer that are thrown away.
+
+    Each rank does so for itself, as many steps as its device has room for.
+    """
 
     def __init__(self, setup: TrainingSetup, plan: StagePlan) -> None:
         self._setup, self._device = setup, setup.model.device
         # what is compiled takes less memory, but minutes to compile
-        self._plan = replace(plan, hypers={**plan.hypers, "compile": False})
+        self._plan = replace(plan, options=replace(plan.options, compile=False))
         model = copy.deepcopy(setup.model).train()
         loss = setup.losses[plan.number]
-        self._stage = make_stage(self._plan, model, setup.training, loss, seed=0)
-        data = setup.training
+        training = setup.data.training
+        self._stage = make_stage(self._plan, model, training, loss, 0, SerialRanks())
+        data = setup.data.training
         pairs = data.pairs(model.list_cutoff()).n_pairs[data.structures]
         self._sizes = Sizes(data.n_atoms.numpy(), np.asarray(pairs))
 
@@ -132,7 +139,7 @@ class _Probe:
         number, peak = self._try(int(fitting.max(initial=least)), least, SHARE * free)
         log.info(
             "batch_atoms: up to %d atoms per batch (%s). A training step takes %s for an atom, %s "
-            "for a pair and %s besides; the largest one took %s of %s that are free",
+            "for a pair and %s in addition; the largest one took %s of %s that are free",
             number,
             reason if number == most else "more would not fit",
             *map(_in_words, (cost.atom, cost.pair, cost.base, peak, free)),
@@ -141,14 +148,14 @@ class _Probe:
 
     def _bounds(self) -> tuple[int, int, str]:
         """The fewest atoms that hold every structure, the most that are wanted, and why these."""
-        atoms, sets = self._sizes.atoms, self._setup.validation_sets
-        least = max(int(one.n_atoms.max()) for one in (self._setup.training, *sets))
+        atoms, sets = self._sizes.atoms, self._setup.data.validation_sets
+        least = max(int(one.n_atoms.max()) for one in (self._setup.data.training, *sets))
         reasons = {
             f"{MOST} average structures a step": MOST * float(atoms.mean()),
             f"{STEPS} steps an epoch": float(atoms.sum()) / STEPS,
         }
         reason = min(reasons, key=lambda name: reasons[name])
-        most = int(reasons[reason]) // self._plan.hypers["gradient_accumulation"]
+        most = int(reasons[reason]) // self._plan.options.gradient_accumulation
         return (least, most, reason) if most > least else (least, least, "the largest structure")
 
     def _grow(self, order: NDArray[np.int64], most: int, budget: float) -> Iterator[Measured]:
@@ -186,10 +193,12 @@ class _Probe:
         return int(self._sizes.atoms[structures].sum())
 
     def _take(self, structures: NDArray[np.int64]) -> None:
-        """A training step on ``structures``, which nobody will know of."""
-        data = self._setup.training.select(structures)
-        hypers = {"batch_size": len(structures), "max_atoms_per_batch": None}
-        loader = self._setup.loader({**self._plan.hypers, **hypers}, data, shuffle=False)
+        """Take a training step on ``structures`` without any event or record."""
+        data = self._setup.data.training.select(structures)
+        options = self._plan.options
+        options = replace(options, batch_size=len(structures), max_atoms_per_batch=None)
+        model, alone = self._setup.model, SerialRanks()
+        loader = make_loader(options, model, data, 0, shuffle=False, ranks=alone)
         (batch,) = loader.epoch()
         with telling_lack(
             self._device,
@@ -203,7 +212,7 @@ class _Probe:
 def fit(measured: Sequence[Measured]) -> Cost:
     """Least squares without negative numbers: no part of a batch gives memory back.
 
-    The answer is raised where a measurement lies above it.
+    The result is raised where a measurement exceeds it.
     """
     sizes = np.array([[1.0, one.atoms, one.pairs] for one in measured])
     peaks = np.array([float(one.peak) for one in measured])

@@ -13,11 +13,11 @@ from torch.utils._pytree import tree_leaves
 
 
 def peak_of(work: Callable[[], object], device: torch.device) -> int:
-    """Bytes of the tensors that ``work`` makes, and that live at the same time.
+    """Peak number of bytes of the tensors that ``work`` makes.
 
-    On a GPU as torch's allocator counts them. On the CPU those of all results of operations, of
-    the backward pass too, from when they are made to when nobody holds them any more; what an
-    operation needs within itself is not seen.
+    On a GPU as torch's allocator counts them. On the CPU the results of all operations, the
+    backward pass included, from their creation until the last reference to them is dropped;
+    temporary memory within an operation is not counted.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -26,7 +26,8 @@ def peak_of(work: Callable[[], object], device: torch.device) -> int:
         work()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with _Living() as living:
+    living = _Living()
+    with living:
         work()
     return living.peak
 
@@ -59,4 +60,4 @@ class _Living(TorchDispatchMode):
 
 def _place(tensor: Tensor) -> int:
     """The same for all views of one storage."""
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)

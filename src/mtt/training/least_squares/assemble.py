@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mtt.graph import Target
 from mtt.mlip.linear import Columns, LinearMLIPModel
+from mtt.mlip.systems import seen_pairs
+from mtt.ranks import Ranks
 from mtt.training.least_squares.equations import NormalEquations
 from mtt.training.least_squares.rows import rows_of
 from mtt.training.losses.loss import Loss
@@ -23,24 +25,28 @@ def assemble(
     loader: Loader,
     loss: Loss,
     free: list[int],
-    told: Callable[[int, int], None],
+    progress: Callable[[int, int], None],
+    ranks: Ranks,
 ) -> NormalEquations:
-    """The equations of all batches of ``loader``.
+    """The equations of all batches, those of the other ``ranks`` too.
 
     The columns are those of the model's weights, then one per element of ``free``, whose energy
     is sought along with them.
 
-    :param told: called after each batch with how many are done, and how many there are.
+    :param loader: the batches of this rank.
+    :param progress: called after each batch with how many are done, and how many there are.
     """
     (name,) = model.target_names
     info = model.dataset_info.targets[name]
     equations = NormalEquations(model.n_weights + len(free), model.device)
-    counts = _counts(loader, loss)
+    counts = _counts(loader, loss, ranks)
     scale = model.scales[name]
     wanted = {term.part for term in loss.terms if term.weight}
     n_batches = loader.n_batches()
     for number, batch in enumerate(loader.epoch(), start=1):
-        graph = model.within_cutoff(batch.graph)
+        if not batch.graph.n_systems:
+            continue  # ranks share few structures out
+        graph = seen_pairs(batch.graph, model.list_cutoff(), model.cutoff)
         columns = model.columns(
             graph, forces="forces" in wanted, strain=info.has_strain and "strain" in wanted
         )
@@ -48,17 +54,18 @@ def assemble(
         baseline = {name: _baseline(model, batch, name)}
         for rows in rows_of(loss, counts, batch, columns, baseline, scale):
             equations.add(*rows)
-        told(number, n_batches)
-    equations.finish()
+        progress(number, n_batches)
+    equations.finish(ranks)
     return equations
 
 
-def _counts(loader: Loader, loss: Loss) -> dict[str, float]:
+def _counts(loader: Loader, loss: Loss, ranks: Ranks) -> dict[str, float]:
     """What the sum of every term is divided by; 0 where no label is there."""
     totals = dict.fromkeys((term.name for term in loss.terms), 0.0)
     for batch in loader.epoch():
         for term, count in zip(loss.terms, loss.counts(batch), strict=True):
             totals[term.name] += float(count)
+    totals = dict(zip(totals, ranks.sum_numbers(list(totals.values())), strict=True))
     for term in loss.terms:
         if term.reduction == "sum" and totals[term.name]:
             totals[term.name] = 1.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mtt.ranks import Ranks
+
 _BLOCKS = 6  # the symmetric matrix is added up by blocks, the lower half of them alone
 
 
@@ -56,11 +58,13 @@ class NormalEquations:
         self.right += rows.T @ values
         self.squares += values @ values
 
-    def finish(self) -> None:
-        """Fill the upper half of the matrix."""
+    def finish(self, ranks: Ranks) -> None:
+        """Fill the upper half of the matrix, and add what the other ``ranks`` have."""
         self.settle()
         size = -(-len(self.right) // _BLOCKS)
         for i in range(_BLOCKS):
             for j in range(i):
                 block = self.matrix[i * size : (i + 1) * size, j * size : (j + 1) * size]
                 self.matrix[j * size : (j + 1) * size, i * size : (i + 1) * size] = block.T
+        self.matrix, self.right, self.squares = ranks.sum([self.matrix, self.right, self.squares])
+        self.n_rows = int(ranks.sum_numbers([self.n_rows])[0])

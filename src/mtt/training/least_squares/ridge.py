@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from mtt.errors import TrainingError
 from mtt.training.least_squares.equations import NormalEquations
 
 Criterion = Literal["evidence", "gcv"]
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 
 _FIRST = -9  # log10 of the ridge where the search begins
 _RANGE = (-14, 2)

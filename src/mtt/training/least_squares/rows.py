@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,8 +11,8 @@ from torch import Tensor
 from mtt.errors import ConfigError, Problem
 from mtt.graph import Target
 from mtt.mlip.linear import Columns
+from mtt.options.training import SECTION
 from mtt.training.losses.loss import Loss, Term
-from mtt.training.options.defaults import SECTION
 
 if TYPE_CHECKING:
     from mtt.data import Batch
@@ -61,7 +61,7 @@ def rows_of(
     :param baseline: what is predicted with all weights zero.
     """
     for term in loss.terms:
-        part: Any = getattr(columns, term.part)
+        part: Tensor | None = getattr(columns, term.part)
         if not term.weight or part is None or not counts[term.name]:
             continue
         label, known = (getattr(one[term.target], term.part) for one in (batch.targets, baseline))
@@ -77,7 +77,7 @@ def rows_of(
 def _roots(term: Term, batch: Batch, label: Tensor) -> Tensor:
     """√ω of every component, before what the whole training set is divided by."""
     there = label.isfinite().to(torch.float64)
-    weight = torch.full([batch.graph.n_systems], term.weight, dtype=torch.float64)
+    weight = there.new_full([batch.graph.n_systems], term.weight)
     if batch.weights is not None:
         weight = weight * batch.weights
     if term.per_atom:

@@ -5,45 +5,32 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from mtt.checkpoint import upgrade_steps, write
+from mtt.checkpoint import upgrade_by_folder, write
 from mtt.data import Dataset
 from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
 from mtt.mlip import LinearMLIPModel
 from mtt.mlip.fitting import check_given
-from mtt.mlip.steps import folder_steps
-from mtt.stopping import stop_if_asked, watch_signals
+from mtt.options.training import TrainingOptions, parse
+from mtt.stopping import watch_signals
 from mtt.training.checkpoints import Checkpoints
-from mtt.training.least_squares.assemble import assemble
-from mtt.training.least_squares.measure import Measure, fingerprint
-from mtt.training.least_squares.ridge import Solution, solve
-from mtt.training.least_squares.rows import check_squares
+from mtt.training.datasets import TrainingData
+from mtt.training.least_squares.fingerprint import fingerprint
+from mtt.training.least_squares.options import RidgeOptions, default_hypers
+from mtt.training.least_squares.solving import Solver, log_solution
+from mtt.training.numerics.ranges import check_ranges
 from mtt.training.reporting.events import Events
-from mtt.training.reporting.loggers import default_loggers
+from mtt.training.reporting.logger_kind import default_loggers
+from mtt.training.setup import one_device
 from mtt.training.state import Best, TrainingState
 
 logger = logging.getLogger(__name__)
-
-HYPERS: dict[str, Any] = {
-    "ridge": "evidence",
-    "batch_size": 16,
-    "max_atoms_per_batch": None,
-    "loss": "mse",
-    "per_structure_targets": [],
-    "atomic_baseline": {},
-    "scale_targets": True,
-    "fixed_scaling_weights": {},
-    "best_model_metric": "loss",
-    "extended_metrics": False,
-    "log_mae": False,
-}
 
 
 class LeastSquaresTrainer(TrainerInterface):
@@ -54,16 +41,28 @@ class LeastSquaresTrainer(TrainerInterface):
     given, or chosen by the data. A run has one epoch.
 
     :param hypers: those that are missing are taken from the platform's defaults.
+    :raises ConfigError: one problem for each option that is wrong.
     """
 
     def __init__(self, hypers: dict[str, Any]) -> None:
         super().__init__({**self.platform_hypers(), **hypers})
         self._state = TrainingState()
+        _ = self.options, self.ridge
 
     @classmethod
     def platform_hypers(cls) -> dict[str, Any]:
         """Defaults of the options of every trainer of this kind."""
-        return copy.deepcopy(HYPERS)
+        return default_hypers()
+
+    @property
+    def options(self) -> TrainingOptions:
+        """Those of the platform among :attr:`hypers`; those about steps are never read."""
+        return parse(self.hypers)
+
+    @property
+    def ridge(self) -> RidgeOptions:
+        """How strongly the weights are penalised."""
+        return RidgeOptions.parse(self.hypers)
 
     @property
     def report(self) -> Mapping[str, Any]:
@@ -83,11 +82,10 @@ class LeastSquaresTrainer(TrainerInterface):
 
         :raises MttError: they do not.
         """
-        assert isinstance(model, LinearMLIPModel), f"{type(model).__name__} is not linear"
-        check_given(self.hypers, model.dataset_info)
-        measure = Measure(self.hypers, model, train_datasets, val_datasets)
-        check_squares(measure.loss)
-        _ = measure.best_rule
+        one_device(devices)
+        check_given(self.options, model.dataset_info)
+        check_ranges([*train_datasets, *val_datasets], self.options, torch.float64)
+        _ = self._solver(model, train_datasets, val_datasets).setup().best_rule
 
     def train(
         self,
@@ -104,131 +102,78 @@ class LeastSquaresTrainer(TrainerInterface):
         :raises TrainingError: nothing to fit or to validate on, no solution.
         :raises Stopped: a signal; nothing is written.
         """
-        assert isinstance(model, LinearMLIPModel), f"{type(model).__name__} is not linear"
+        device = one_device(devices)
         with watch_signals("between"), closing(Events(self._listeners())) as events:
-            model.to(device=devices[0], dtype=torch.float64)
-            measure = Measure(self.hypers, model, train_datasets, val_datasets)
-            check_squares(measure.loss)
+            model.to(device=device, dtype=torch.float64)
+            solver = self._solver(model, train_datasets, val_datasets)
             key = fingerprint(self.hypers, train_datasets, val_datasets)
             solved = self._state.epoch > 0 and self._state.epoch_key == key
             if self._state.epoch and not solved:
                 logger.info("the data or the options have changed: the model is fitted again")
                 self._state = TrainingState()
-            events(
-                "run_start",
-                self._state.epoch,
-                num_epochs=1,
-                n_batches=measure.training.n_batches(),
-                log_interval=1,
-                history=tuple(self._state.history),
-                units=measure.record.units,
-            )
-            checkpoints = Checkpoints(Path(checkpoint_dir), lambda: self._checkpoint(model), events)
+            self._announce(solver, events)
+            folder, ranks = Path(checkpoint_dir), self.run.ranks
+            checkpoints = Checkpoints(folder, lambda: self._checkpoint(model), events, ranks=ranks)
             if solved:
                 logger.info(
                     "the model is solved already, for these data and options; nothing to do"
                 )
             else:
-                self._solve(model, measure, events)
+                self._solve(solver, events)
                 self._state.epoch_key = key
                 checkpoints.save_best(1)
             best = self._state.best
             assert best is not None
             checkpoints.save_last(1)
             values = {"best_epoch": best.epoch, "best_metric": best.value}
-            events("end", 1, **values, metric=measure.best_rule.metric)
+            events("end", 1, **values, metric=solver.setup().best_rule.metric)
 
-    def _solve(self, model: LinearMLIPModel, measure: Measure, events: Events) -> None:
-        started = time.perf_counter()
-        model.fit_baselines(measure.training.dataset, self.hypers)
-        model.set_weights(torch.zeros(model.n_weights, dtype=torch.float64))
-        measure = measure.again()  # with the scale that was found
-        loader = measure.training
+    def _solver(
+        self, model: ModelInterface, training: list[Dataset], validation: list[Dataset]
+    ) -> Solver:
+        assert isinstance(model, LinearMLIPModel), f"{type(model).__name__} is not linear"
+        data = TrainingData(model, training, validation)
+        return Solver(model, data, self.options, self.ridge.ridge, self.run)
 
-        def looked() -> Any:
-            for batch in loader.epoch():
-                stop_if_asked()
-                yield model.within_cutoff(batch.graph)
+    def _announce(self, solver: Solver, events: Events) -> None:
+        setup = solver.setup()
+        loader = setup.loader(solver.options, solver.data.training, shuffle=False)
+        events(
+            "run_start",
+            self._state.epoch,
+            num_epochs=1,
+            n_batches=loader.n_batches(),
+            log_interval=1,
+            history=tuple(self._state.history),
+            units=setup.record.units,
+        )
 
-        def told(done: int, of: int) -> None:
-            events("progress", 1, batch=done, n_batches=of)
-            stop_if_asked()
-
-        model.look_at(looked)
-        free = self._free(model)
-        equations = assemble(model, loader, measure.loss, free, told)
-        assembled = time.perf_counter()
-        penalised = torch.arange(len(equations.right)) < model.n_weights
-        found = solve(equations, penalised, self.hypers["ridge"], stop_if_asked)
-        model.set_weights(found.weights[: model.n_weights])
-        if free:
-            model.composition.values[free, 0] += found.weights[model.n_weights :].to(
-                model.composition.values
-            )
-        self._write_down(model, measure, events, started)
-        seconds = {"assembly": assembled - started, "whole": time.perf_counter() - started}
-        self._tell(model, equations.n_rows, found, seconds)
-
-    def _write_down(
-        self, model: LinearMLIPModel, measure: Measure, events: Events, started: float
-    ) -> None:
-        training, validation = measure.scores(model, stop_if_asked)
-        state, rule = self._state, measure.best_rule
-        seconds = time.perf_counter() - started
-        row = measure.record.row(1, float("nan"), training, validation, seconds, {})
-        state.epoch, state.history = 1, [row]
-        value = rule.value(validation)
+    def _solve(self, solver: Solver, events: Events) -> None:
+        """Solve, score the solution, and note and report both."""
+        started, model = time.perf_counter(), solver.model
+        said = solver.solve(events)
+        setup = solver.setup()
+        training, validation = solver.scores(setup)
+        rule, units = setup.best_rule, setup.record.units
+        value, seconds = rule.value(validation), time.perf_counter() - started
+        row = setup.record.row(1, float("nan"), training, validation, seconds, {})
         weights = {name: v.detach().cpu().clone() for name, v in model.state_dict().items()}
+        state = self._state
+        state.epoch, state.history = 1, [row]
         state.best = Best(rule.identity, 1, value, weights)
-        units = measure.record.units
+        state.origin["least_squares"] = said
         events.measured(1, row, units, {"seconds": seconds}, {"seconds": "s"})
         events("best", 1, metric=rule.metric, value=value)
         events("epoch", 1, metrics=dict(row), units=units, is_best=True, metric=rule.metric)
-
-    def _tell(
-        self, model: LinearMLIPModel, n_rows: int, found: Solution, seconds: Mapping[str, float]
-    ) -> None:
-        logger.info(
-            "solved %d equations for %d weights in %.1f s (%.1f s to set them up)",
-            n_rows,
-            len(found.weights),
-            seconds["whole"],
-            seconds["assembly"],
-        )
-        logger.info(
-            "ridge %.2g%s; %.0f parameters are determined by the data; condition %.1e",
-            found.ridge,
-            "" if len(found.tried) < 2 else f", by {self.hypers['ridge']}",
-            found.effective,
-            found.condition,
-        )
-        self._state.origin["least_squares"] = {
-            "equations": n_rows,
-            "weights": len(found.weights),
-            "ridge": found.ridge,
-            "criterion": str(self.hypers["ridge"]),
-            "effective_parameters": found.effective,
-            "condition": found.condition,
-            "loss": found.squares,
-            "seconds": dict(seconds),
-        }
-
-    def _free(self, model: LinearMLIPModel) -> list[int]:
-        """Elements whose energy is fitted together with the weights: those that are not given."""
-        (name,) = model.target_names
-        given = (self.hypers["atomic_baseline"] or {}).get(name, {})
-        if not isinstance(given, Mapping):
-            return []
-        known = {int(z) for z in given}
-        types = model.dataset_info.atomic_types
-        return [i for i, z in enumerate(types) if int(z) not in known]
+        log_solution(said)
 
     def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
-        """Write the model and what is known of its solution.
+        """Write the model and what is known of its solution, on the first rank.
 
         :raises CheckpointError: it cannot be written.
         """
-        write(path, self._checkpoint(model))
+        contents = self._checkpoint(model)
+        self.run.ranks.on_first(lambda: write(path, contents))
 
     @classmethod
     def load_checkpoint(
@@ -246,16 +191,15 @@ class LeastSquaresTrainer(TrainerInterface):
     @classmethod
     def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
         """Apply ``trainer_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        steps = folder_steps(cls)
-        return upgrade_steps(checkpoint, "trainer", cls.__checkpoint_version__, steps)
+        return upgrade_by_folder(checkpoint, "trainer", cls)
 
-    def _listeners(self) -> Sequence[Listener]:
-        own = default_loggers(self.run.directory) if self.run.own_loggers else []
+    def _listeners(self) -> list[Listener]:
+        writes = self.run.own_loggers and self.run.ranks.is_first
+        own = default_loggers(self.run.directory) if writes else []
         return [*own, *self.run.listeners]
 
     def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
         state, best = self._state, self._state.best
-        weights: Mapping[str, Tensor] | None = None if best is None else best.weights
         return {
             **model.get_checkpoint(),
             "architecture_name": self.run.architecture,
@@ -265,6 +209,6 @@ class LeastSquaresTrainer(TrainerInterface):
             "epoch": state.epoch,
             "best_epoch": None if best is None else best.epoch,
             "best_metric": None if best is None else best.value,
-            "best_model_state_dict": None if weights is None else dict(weights),
+            "best_model_state_dict": None if best is None else dict(best.weights),
             "trainer_state": state.to_dict(),
         }

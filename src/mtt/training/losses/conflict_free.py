@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 # eigenvalues of the matrix of cosines below this part of the largest count as zero: gradients
-# at less than 1e-6 rad to each other are parallel, as far as float32 can tell
+# at less than 1e-6 rad to each other are parallel within the precision of float32
 RELATIVE_CUTOFF = 1e-12
 _COLUMNS = 1 << 16  # parameters at a time in float64
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
-from mtt.options.loss import ALIASES, FORCES_ONLY, USE_HUBER
-from mtt.options.weights import weight_faults
-from mtt.options.yaml.places import dotted
-from mtt.training.losses.loss import ELEMENTWISE, REDUCTIONS, Loss, Term
+from mtt.options.loss_forms import by_own_name, forces_only
+from mtt.options.training.loss import LossOptions, LossSection
+from mtt.training.losses.kind import load_loss
+from mtt.training.losses.loss import Loss, Term
 from mtt.training.losses.weight_schedule import WeightSchedule
 from mtt.training.options.defaults import SECTION
 
@@ -20,31 +20,29 @@ if TYPE_CHECKING:
     from mtt.data import Dataset
 
 PARTS = {POSITIONS: "forces", STRAIN: "strain"}
-_KEYS = {"type", "weight", "reduction", "delta"}
 
 
 def make_loss(
-    hypers: Mapping[str, Any],
+    options: LossSection,
     info: DatasetInfo,
     scales: Mapping[str, float],
     *datasets: Dataset,
 ) -> Loss:
     """The loss over all targets of ``info``, with the weights of epoch 0.
 
-    :param hypers: training options, ``loss`` one name for everything or in the full form
-        ``{target: {type, weight, reduction, delta, gradients: {positions: {...}}}}``.
+    :param options: ``loss``, one name for everything or by target, and ``per_structure_targets``.
     :param scales: scale of each target.
     :param datasets: where labels may be missing.
     :raises ConfigError: unknown targets, derivatives or losses; targets without a term;
         ``huber_forces`` without units.
     """
-    given = hypers["loss"]
+    given = options.loss
     if isinstance(given, str):
         given = {name: _uniform(given, target) for name, target in info.targets.items()}
     sections = list(_sections(given))
     problems = [*_name_problems(given, info), *_problems(sections)]
     problems = problems or _unit_problems(sections, info) or _zero_problems(sections)
-    per_structure = hypers["per_structure_targets"]
+    per_structure = options.per_structure_targets
     problems += [
         Problem(
             f"no target is called {name!r}",
@@ -71,10 +69,10 @@ def make_loss(
     return Loss(terms)
 
 
-def _term(name: str, part: str, section: Mapping[str, Any], info: DatasetInfo) -> Term:
+def _term(name: str, part: str, section: LossOptions, info: DatasetInfo) -> Term:
     """The term as far as options and targets say."""
     target = info.targets[name]
-    schedule = WeightSchedule.of(section.get("weight", 1.0))
+    schedule = WeightSchedule.of(section.weight)
     return Term(
         target=name,
         part=part,
@@ -84,35 +82,32 @@ def _term(name: str, part: str, section: Mapping[str, Any], info: DatasetInfo) -
         of_atoms=part == "forces" or (part == "values" and target.per_atom),
         to_ev_per_angstrom=to_ev_per_angstrom(target.unit, info.length_unit) or 1.0,
         schedule=None if schedule.is_constant else schedule,
-        **{key: section[key] for key in ("reduction", "delta") if key in section},
+        reduction=section.reduction,
+        delta=section.delta,
     )
 
 
-def _kind(section: Mapping[str, Any]) -> str:
-    kind: str = section.get("type", "mse")
-    return ALIASES.get(kind, kind)
+def _kind(section: LossOptions) -> str:
+    return by_own_name(section.type)
 
 
-def _uniform(kind: str, target: TargetInfo) -> dict[str, Any]:
-    return {
-        "type": kind,
-        "gradients": {name: {"type": kind} for name in target.gradients},
-    }
+def _uniform(kind: str, target: TargetInfo) -> LossOptions:
+    return LossOptions(kind, gradients={name: LossOptions(kind) for name in target.gradients})
 
 
-def _sections(given: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _sections(given: Mapping[str, LossOptions]) -> Iterator[tuple[str, str, LossOptions]]:
     """Target, part and options of every term."""
     for name, section in given.items():
         yield name, "values", section
-        for gradient, options in section.get("gradients", {}).items():
+        for gradient, options in section.gradients.items():
             yield name, PARTS.get(gradient, gradient), options
 
 
-def _name_problems(given: Mapping[str, Any], info: DatasetInfo) -> list[Problem]:
+def _name_problems(given: Mapping[str, LossOptions], info: DatasetInfo) -> list[Problem]:
     """Targets and derivatives that only one side knows."""
     problems = []
     known = {name: set(target.gradients) for name, target in info.targets.items()}
-    asked = {name: set(section.get("gradients", {})) for name, section in given.items()}
+    asked = {name: set(section.gradients) for name, section in given.items()}
     for name in [*known, *(set(asked) - set(known))]:
         where = f"{SECTION}.loss.{name}"
         if name not in known:
@@ -136,50 +131,41 @@ def _name_problems(given: Mapping[str, Any], info: DatasetInfo) -> list[Problem]
     return problems
 
 
-def _problems(sections: list[tuple[str, str, Mapping[str, Any]]]) -> list[Problem]:
+def _problems(sections: list[tuple[str, str, LossOptions]]) -> list[Problem]:
     """Values that make no loss."""
     problems = []
     for name, part, section in sections:
         where = _where(name, part)
         kind = _kind(section)
-        if kind not in ELEMENTWISE:
-            hint = did_you_mean(kind, ELEMENTWISE) or f"available: {', '.join(ELEMENTWISE)}"
-            problems.append(Problem(f"loss {kind!r} is not available", where, hint))
-        if kind == "huber_forces" and part in ("values", "strain"):
-            problems.append(Problem(FORCES_ONLY, where, USE_HUBER))
-        if section.get("reduction", "mean") not in REDUCTIONS:
-            what = f"unknown reduction {section['reduction']!r}"
-            problems.append(Problem(what, where, f"one of {', '.join(REDUCTIONS)}"))
-        unknown = sorted(set(section) - _KEYS - {"gradients"})
-        problems += [
-            Problem(f"unknown option {key!r}", where, did_you_mean(key, _KEYS)) for key in unknown
-        ]
-        if not section.get("delta", 1.0) > 0:
-            problems.append(Problem("delta must be above 0", where))
-        problems += [
-            Problem(fault.what, f"{where}.{dotted(fault.path)}", fault.hint)
-            for fault in weight_faults(section.get("weight", 1.0), ("weight",))
-        ]
+        try:
+            loss = load_loss(kind)
+        except ConfigError as error:
+            problems += [one._replace(where=where) for one in error.problems]
+        else:
+            if loss.only_forces and part in ("values", "strain"):
+                what, hint = forces_only(kind)
+                problems.append(Problem(what, where, hint))
     return problems
 
 
 def _unit_problems(
-    sections: list[tuple[str, str, Mapping[str, Any]]], info: DatasetInfo
+    sections: list[tuple[str, str, LossOptions]], info: DatasetInfo
 ) -> list[Problem]:
-    """Forces whose size in eV/Å cannot be told."""
+    """Find forces whose unit cannot be converted to eV/Å."""
     problems = []
     for name, part, section in sections:
-        unit = info.targets[name].unit
-        if _kind(section) == "huber_forces" and to_ev_per_angstrom(unit, info.length_unit) is None:
-            what = "huber_forces needs the forces in eV/Å, but a unit of the data is missing"
+        unit, kind = info.targets[name].unit, _kind(section)
+        sized = load_loss(kind).delta_factors is not None
+        if sized and to_ev_per_angstrom(unit, info.length_unit) is None:
+            what = f"{kind} needs the forces in eV/Å, but a unit of the data is missing"
             given = f"the unit of {name} is {unit!r}, the length_unit {info.length_unit!r}"
             problems.append(Problem(what, _where(name, part), given))
     return problems
 
 
-def _zero_problems(sections: list[tuple[str, str, Mapping[str, Any]]]) -> list[Problem]:
+def _zero_problems(sections: list[tuple[str, str, LossOptions]]) -> list[Problem]:
     """Epochs in which nothing would be learnt."""
-    schedules = [WeightSchedule.of(section.get("weight", 1.0)) for _, _, section in sections]
+    schedules = [WeightSchedule.of(section.weight) for _, _, section in sections]
     for epoch in sorted({epoch for schedule in schedules for epoch in schedule.epochs}):
         if not any(schedule.at(epoch) for schedule in schedules):
             when = f" from epoch {epoch} on" if epoch else ""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from mtt.ranks import Ranks
 from mtt.training.losses.conflict_free import conflict_free
 
 
@@ -34,8 +35,15 @@ class SummedGradient:
             # by the weights alone: positions need no gradient of the loss
             scale(summed).backward(inputs=self._parameters)
 
-    def finish(self) -> None:
-        """All batches of the step are added."""
+    def finish(self, weights: Sequence[float], ranks: Ranks) -> None:
+        """All batches of the step are added: sum up what the ranks have found.
+
+        :param weights: as in :meth:`add`; a rank without a batch has had none.
+        """
+        found = [parameter.grad for parameter in self._parameters]
+        summed = ranks.sum_known(found, self._parameters)
+        for parameter, gradient in zip(self._parameters, summed, strict=True):
+            parameter.grad = gradient
 
 
 class ConflictFreeGradient:
@@ -47,13 +55,11 @@ class ConflictFreeGradient:
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         self._parameters = list(parameters)
         self._rows: list[list[Tensor | None]] = []
-        self._weights: Sequence[float] = ()
 
     def add(
         self, terms: Sequence[Tensor], weights: Sequence[float], scale: Callable[[Tensor], Tensor]
     ) -> None:
         """Add the gradients of one batch, see :meth:`SummedGradient.add`."""
-        self._weights = weights
         if not self._rows:
             self._rows = [[None] * len(self._parameters) for _ in terms]
         for i, (term, weight) in enumerate(zip(terms, weights, strict=True)):
@@ -71,19 +77,29 @@ class ConflictFreeGradient:
                     known = row[k]
                     row[k] = gradient if known is None else known + gradient
 
-    def finish(self) -> None:
-        """Write the direction into ``grad``; parameters that no term knows keep None."""
-        rows, self._rows = self._rows, []
+    def finish(self, weights: Sequence[float], ranks: Ranks) -> None:
+        """Write the direction into ``grad``; parameters that no term knows keep None.
+
+        :param weights: see :meth:`SummedGradient.finish`.
+        """
+        rows, self._rows = self._summed(len(weights), ranks), []
         used = [k for k in range(len(self._parameters)) if any(row[k] is not None for row in rows)]
         if not used:
             return
         flat = torch.stack([self._flat(row, used) for row in rows])
-        weights = torch.tensor(self._weights, dtype=torch.float64, device=flat.device)
-        direction = conflict_free(flat, weights)
+        factors = torch.tensor(weights, dtype=torch.float64, device=flat.device)
+        direction = conflict_free(flat, factors)
         sizes = [self._parameters[k].numel() for k in used]
         for k, part in zip(used, direction.split(sizes), strict=True):
             parameter = self._parameters[k]
             parameter.grad = part.view_as(parameter).to(parameter.dtype)
+
+    def _summed(self, n_terms: int, ranks: Ranks) -> list[list[Tensor | None]]:
+        """[n_terms][n_parameters] gradients of all batches of all ranks."""
+        n = len(self._parameters)
+        rows = self._rows or [[None] * n for _ in range(n_terms)]
+        flat = ranks.sum_known([one for row in rows for one in row], self._parameters * n_terms)
+        return [flat[start : start + n] for start in range(0, len(flat), n)]
 
     def _flat(self, row: Sequence[Tensor | None], used: Sequence[int]) -> Tensor:
         parts = []

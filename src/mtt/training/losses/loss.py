@@ -2,15 +2,8 @@
 
 With d = (prediction − label) / scale, where energies of structures and strain derivatives are
 first divided by the number of atoms (unless the target is in ``per_structure_targets``), a
-component counts
-
-    mse           d²
-    mae           |d|
-    huber         d²/2 where |d| ≤ δ, δ(|d| − δ/2) elsewhere
-    huber_forces  huber with δ times 1, 0.7, 0.4, 0.1 where the norm of the reference force of
-                  the atom is below 100, below 200, below 300, from 300 eV/Å on
-
-times the weight of its structure. ``reduction`` makes one number of the components of a batch:
+component counts what a loss of ``losses/elementwise/`` or of another package makes of d, times the
+weight of its structure. ``reduction`` makes one number of the components of a batch:
 
     mean            their sum by the number of labelled components
     sum             their sum
@@ -24,20 +17,21 @@ structures change what is added up and not what is counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mtt.graph import Target
+from mtt.training.losses.kind import ElementwiseLoss, load_loss
 from mtt.training.losses.weight_schedule import WeightSchedule
 
 if TYPE_CHECKING:
     from mtt.data import Batch
 
-FORCE_THRESHOLDS = (100.0, 200.0, 300.0)  # eV/Å
 REDUCTIONS = ("mean", "sum", "structure_mean")
 
 
@@ -46,43 +40,6 @@ class TermValue(NamedTuple):
 
     total: Tensor  # 0-d, sum over the labelled components; structure_mean: over structures
     labelled: Tensor | float  # number of them; a Tensor [] where some may lack a label
-
-
-def squared(difference: Tensor, delta: float | Tensor) -> Tensor:
-    """d², component by component."""
-    return difference.square()
-
-
-def absolute(difference: Tensor, delta: float | Tensor) -> Tensor:
-    """|d|, component by component."""
-    return difference.abs()
-
-
-def huber(difference: Tensor, delta: float | Tensor) -> Tensor:
-    """d²/2 up to ``delta``, δ(|d| − δ/2) beyond (Huber, Ann. Math. Stat. 1964)."""
-    size = difference.abs()
-    inside = torch.where(size <= delta, size, 0.0).square() / 2
-    outside = torch.where(size > delta, delta * (size - delta / 2), 0.0)
-    return inside + outside
-
-
-def force_factors(forces: Tensor, to_ev_per_angstrom: float) -> Tensor:
-    """[n_atoms, 1] factors of δ by the norm of reference forces, 1 … 0.1 (MACE, mlip).
-
-    A norm of exactly 100, 200 or 300 eV/Å belongs to the interval above it.
-    """
-    known = forces.double().nan_to_num(0.0)
-    norm = torch.linalg.vector_norm(known, dim=1, keepdim=True) * to_ev_per_angstrom
-    passed = sum((norm >= threshold).to(forces.dtype) for threshold in FORCE_THRESHOLDS)
-    return 1.0 - 0.3 * passed
-
-
-ELEMENTWISE: dict[str, Callable[[Tensor, float | Tensor], Tensor]] = {
-    "mse": squared,
-    "mae": absolute,
-    "huber": huber,
-    "huber_forces": huber,
-}
 
 
 @dataclass(frozen=True)
@@ -96,7 +53,7 @@ class Term:
     :param per_atom: divide by the number of atoms of the structure.
     :param of_atoms: the rows of the labels are atoms; forces always are.
     :param complete: no label is missing, so that none needs to be looked for.
-    :param to_ev_per_angstrom: unit of the forces in eV/Å, for ``huber_forces``.
+    :param to_ev_per_angstrom: unit of the forces in eV/Å, for losses that depend on their size.
     """
 
     target: str
@@ -116,6 +73,11 @@ class Term:
     def name(self) -> str:
         return self.target if self.part == "values" else f"{self.target} {self.part}"
 
+    @cached_property
+    def elementwise(self) -> ElementwiseLoss:
+        """The loss called ``type``."""
+        return load_loss(self.type)
+
     def at(self, epoch: int) -> Term:
         """With the weight of that epoch."""
         return self if self.schedule is None else replace(self, weight=self.schedule.at(epoch))
@@ -132,10 +94,7 @@ class Term:
             difference = difference / sizes.reshape(-1, *[1] * (difference.dim() - 1))
         else:
             difference = difference / self.scale
-        delta: float | Tensor = self.delta
-        if self.type == "huber_forces":
-            delta = self.delta * force_factors(true, self.to_ev_per_angstrom)
-        each = ELEMENTWISE[self.type](difference, delta)
+        each = self.elementwise(difference, self.delta, true, self.to_ev_per_angstrom)
         return TermValue(self._total(each, labelled, batch), self._count(true, labelled, batch))
 
     def count(self, batch: Batch) -> Tensor | float:
@@ -209,7 +168,7 @@ class Loss:
         terms = []
         for term in self.terms:
             if term.weight:
-                delta = {"delta": term.delta} if ELEMENTWISE[term.type] is huber else {}
+                delta = {"delta": term.delta} if term.elementwise.has_delta else {}
                 terms.append({key: getattr(term, key) for key in keys} | delta)
         return json.dumps(terms, sort_keys=True)
 

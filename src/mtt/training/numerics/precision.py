@@ -9,38 +9,38 @@ from typing import Any, cast
 import torch
 
 from mtt.errors import ConfigError, Problem
+from mtt.options.training import SECTION, TrainingOptions
 
 AUTOCAST_DTYPES: Mapping[str | None, torch.dtype | None] = {
     None: None,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-"""What the option ``amp`` means for ``MLIPModel.autocast``."""
-
-SECTION = "architecture.training"
+"""What the option ``amp`` means for ``mtt.mlip.networks.PlainNetwork``."""
 
 
-def check_precision(hypers: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> None:
+def check_precision(options: TrainingOptions, device: torch.device, dtype: torch.dtype) -> None:
     """Refuse what this device, or the model's own precision, cannot do.
 
     Nothing is left out silently: autocast leaves float64 alone, and TF32 changes nothing but
     products of float32 on newer NVIDIA cards, so that both would be asked for in vain.
 
-    :param hypers: training options: ``amp``, ``tf32`` and those of ``stages``.
+    :param options: ``amp``, ``tf32`` and those of ``stages``.
     :param dtype: of the model's weights.
     :raises ConfigError: one problem for each option.
     """
-    wishes: dict[str, str | None] = {}
-    for i, stage in enumerate(hypers["stages"] or [{}]):
-        own = "amp" in stage  # else the stage has that of the training
-        where = f"{SECTION}.stages[{i}].amp" if own else f"{SECTION}.amp"
-        wishes[where] = stage["amp"] if own else hypers["amp"]
+    wishes = {f"{SECTION}.amp": options.amp}
+    if options.stages:
+        wishes = {}
+        for i, stage in enumerate(options.stages):
+            where = f"{SECTION}.stages[{i}].amp" if "amp" in stage.own else f"{SECTION}.amp"
+            wishes[where] = stage.options.amp
     problems = [
         found._replace(where=where)
         for where, amp in wishes.items()
         if amp is not None and (found := _amp_problem(amp, device, dtype))
     ]
-    if hypers["tf32"] and (found := _tf32_problem(device, dtype)):
+    if options.tf32 and (found := _tf32_problem(device, dtype)):
         problems.append(found._replace(where=f"{SECTION}.tf32"))
     if problems:
         raise ConfigError.collect(problems)

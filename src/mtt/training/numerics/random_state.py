@@ -1,4 +1,4 @@
-"""The state of everything random in a process."""
+"""The state of everything random, on every rank."""
 
 from __future__ import annotations
 
@@ -9,9 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from mtt.ranks import Ranks, states_of_ranks, stored_by_rank
 
-def rng_state(device: torch.device) -> dict[str, Any]:
-    """States of the global generators of torch, ``device``, Python and numpy."""
+
+def rng_state(device: torch.device, ranks: Ranks) -> dict[str, Any]:
+    """States of the global generators of torch, ``device``, Python and numpy, of all ranks."""
+    return stored_by_rank(ranks.gather(_own_state(device)))
+
+
+def restore_rng(stored: Mapping[str, Any], device: torch.device, ranks: Ranks) -> None:
+    """Set the global generators to what :func:`rng_state` found.
+
+    A rank that there was not draws what the one draws whose number it has, counted round.
+    """
+    states = states_of_ranks(stored)
+    _restore(states[ranks.rank % len(states)], device)
+
+
+def _own_state(device: torch.device) -> dict[str, Any]:
     version, internal, next_gauss = random.getstate()
     kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
@@ -30,8 +45,7 @@ def rng_state(device: torch.device) -> dict[str, Any]:
     return state
 
 
-def restore_rng(state: Mapping[str, Any], device: torch.device) -> None:
-    """Set the global generators to what :func:`rng_state` found."""
+def _restore(state: Mapping[str, Any], device: torch.device) -> None:
     torch.set_rng_state(state["torch"])
     python, numpy = state["python"], state["numpy"]
     internal = tuple(python["internal"].tolist())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from mtt.data.storage.columns import layout
 from mtt.errors import ConfigError, DataError, Problem
+from mtt.options.training import BaselineOptions
 from mtt.training.options.defaults import SECTION
 
 if TYPE_CHECKING:
@@ -33,16 +34,14 @@ class _Extreme(NamedTuple):
     source: str
 
 
-def check_ranges(
-    datasets: Sequence[Dataset], hypers: Mapping[str, Any], dtype: torch.dtype
-) -> None:
+def check_ranges(datasets: Sequence[Dataset], options: BaselineOptions, dtype: torch.dtype) -> None:
     """Whether the labels, and the labels in units of given scales, can be squared.
 
     :param dtype: of the network.
     :raises DataError: labels are beyond what can be squared; names target, file and frame.
     :raises ConfigError: a scale of ``fixed_scaling_weights`` takes them there.
     """
-    scales = hypers.get("fixed_scaling_weights") or {}
+    scales = options.given_scales
     names = dict.fromkeys(name for one in datasets for name in one.info.targets)
     wrong, scaled = [], []
     for name in names:

@@ -1,7 +1,7 @@
 """Optimizers by name, over groups of parameters."""
 
 from mtt.training.optimizers.make import averages, make_optimizer, needs_closure
-from mtt.training.optimizers.presets import preset
+from mtt.training.optimizers.preset import preset
 from mtt.training.optimizers.restore import check_optimizer, restore_optimizer
 
 __all__ = [

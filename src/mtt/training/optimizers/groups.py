@@ -17,7 +17,7 @@ from mtt.training.options.defaults import SECTION
 FACTORS = f"{SECTION}.learning_rate_factors"
 
 NEVER_DECAY = ("prior.*",)
-"""Names of parameters with a physical meaning, for which zero is no natural value."""
+"""Names of parameters with a physical meaning, which must not decay to zero."""
 
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _NORM = re.compile(r"norm(?!al)", re.IGNORECASE)
@@ -72,7 +72,7 @@ def make_groups(
 
     :param rate: learning rate, of which ``lr_factor`` of the group is a multiple.
     :param lr_factors: factor by pattern of names; the first that fits counts.
-    :param by_matrix: whether matrices have groups of their own.
+    :param by_matrix: whether matrices have separate groups.
     :return: ``params`` (with names), ``lr``, ``lr_factor``, ``decay``, and ``matrices``.
     """
     groups: dict[tuple[float, float, bool], list[tuple[str, nn.Parameter]]] = {}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 from torch.optim import LBFGS, Optimizer
 
+from mtt.discovery import OPTIMIZERS
 from mtt.errors import ConfigError, TrainingError
+from mtt.options.training import NamedChoice, TrainingOptions
 from mtt.training.optimizers.groups import (
     FACTORS,
     Trainable,
@@ -17,34 +19,33 @@ from mtt.training.optimizers.groups import (
     make_groups,
     trainables,
 )
-from mtt.training.optimizers.kinds import ELSEWHERE, OPTIMIZERS, WHERE, Kind
+from mtt.training.optimizers.kind import ELSEWHERE, WHERE, OptimizerKind
 from mtt.training.options.defaults import SECTION
-from mtt.training.options.named_options import check_name, check_options, name_and_options
+from mtt.training.options.named_options import check_options
 
 
-def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
+def make_optimizer(model: nn.Module, options: TrainingOptions) -> Optimizer:
     """The optimizer over all parameters of ``model`` that require a gradient.
 
     Without a name it is Adam, or AdamW where ``weight_decay`` is given. Every group of
-    parameters holds, besides the optimizer's own options:
+    parameters holds, in addition to the optimizer's own options:
 
     - ``lr_factor``: the step sets ``lr`` to this times the learning rate of the schedule;
     - ``l2``: the step adds this times the weights to the gradient before it clips it;
     - ``optimizer``, ``param_names`` and ``shapes``, by which :func:`restore_optimizer` knows
       whose state it has.
 
-    :param hypers: with ``optimizer``, ``learning_rate``, ``learning_rate_factors`` (by pattern
+    :param options: of them ``optimizer``, ``learning_rate``, ``learning_rate_factors`` (by pattern
         of parameters' names; the first that fits counts) and ``weight_decay``.
     :raises ConfigError: an unknown optimizer or option, a value that makes no sense, a pattern
         of no parameter that is trained, or an extra that is not installed.
     :raises TrainingError: the model has nothing to train.
     """
-    decay, factors = hypers["weight_decay"], hypers["learning_rate_factors"]
-    chosen = hypers["optimizer"] or ("adam" if decay is None else "adamw")
-    name, given = name_and_options(chosen)
-    check_name(name, OPTIMIZERS, "optimizer", WHERE)
-    kind = OPTIMIZERS[name]
-    cls = kind.load(name)
+    decay, factors = options.weight_decay, options.learning_rate_factors
+    chosen = options.optimizer or NamedChoice("adam" if decay is None else "adamw")
+    name, given = chosen.name, chosen.options
+    kind = OPTIMIZERS.load(name, OptimizerKind, WHERE)
+    cls = kind.optimizer_class(name)
     check_options(given, kind.options(cls), WHERE, ELSEWHERE)
     found = trainables(model)
     if not found:
@@ -56,10 +57,10 @@ def make_optimizer(model: nn.Module, hypers: Mapping[str, Any]) -> Optimizer:
         check_factors(model, found, factors)
     groups = make_groups(
         found,
-        rate=hypers["learning_rate"],
+        rate=options.learning_rate,
         decay=(decay or 0.0) if kind.decay else 0.0,
         lr_factors=factors,
-        by_matrix=name == "muon",
+        by_matrix=kind.by_matrix,
     )
     arguments = {**kind.defaults, **given, **kind.fixed}
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
@@ -81,15 +82,17 @@ def averages(optimizer: Optimizer) -> bool:
     return callable(getattr(optimizer, "train", None))
 
 
-def _check_fit(name: str, kind: Kind, decay: float | None, found: Sequence[Trainable]) -> None:
+def _check_fit(
+    name: str, kind: OptimizerKind, decay: float | None, found: Sequence[Trainable]
+) -> None:
     """What the optimizer cannot do for this model, or with these options."""
     if decay and not kind.decay:
         raise ConfigError(
             f"{name} has no weight decay", where=f"{SECTION}.weight_decay", hint="leave it out"
         )
-    if name == "muon" and not any(one.is_matrix for one in found):
+    if kind.by_matrix and not any(one.is_matrix for one in found):
         raise ConfigError(
-            "muon is for matrices between layers, and the model has none", where=WHERE
+            f"{name} is for matrices between layers, and the model has none", where=WHERE
         )
 
 
@@ -101,7 +104,7 @@ def _can_fuse(found: Sequence[Trainable]) -> bool:
 
 def _build(
     name: str,
-    kind: Kind,
+    kind: OptimizerKind,
     cls: type[Optimizer],
     groups: list[dict[str, Any]],
     arguments: dict[str, Any],
@@ -111,13 +114,13 @@ def _build(
         decay, matrices = group.pop("decay"), group.pop("matrices")
         if kind.decay == "argument":
             group["weight_decay"] = decay
-        if name == "muon":
+        if kind.by_matrix:
             group["matrices"] = matrices
         factor = group.pop("lr_factor")
         l2 = decay if kind.decay == "gradient" else 0.0
         shapes = [list(p.shape) for _, p in group["params"]]
         extras.append({"lr_factor": factor, "l2": l2, "optimizer": name, "shapes": shapes})
-    if name == "muon":  # in the order that it keeps its groups in
+    if kind.by_matrix:  # in the order that it keeps its groups in
         order = sorted(range(len(groups)), key=lambda i: not groups[i]["matrices"])
         groups, extras = [groups[i] for i in order], [extras[i] for i in order]
     if not kind.grouped:

@@ -9,16 +9,11 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from mtt.discovery import OPTIMIZERS
 from mtt.errors import TrainingError
+from mtt.training.optimizers.kind import OptimizerKind
 
 _OWN = ("params", "param_names", "shapes", "optimizer", "lr_factor", "l2", "matrices")
-_INTERCHANGEABLE = ({"adam", "adamw"},)
-_SHAPING = (
-    "amsgrad",
-    "ams_bound",
-    "max_precondition_dim",
-)
-"""Options on which it depends what a state consists of, or which it holds itself."""
 
 
 def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
@@ -75,9 +70,9 @@ def _check_parameters(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[
 
 def _check_kind(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> None:
     old, new = saved[0], own[0]
-    names = {old["optimizer"], new["optimizer"]}
-    same = len(names) == 1 or any(names <= kinds for kinds in _INTERCHANGEABLE)
-    changed = [key for key in _SHAPING if old.get(key) != new.get(key)]
+    same = _state_of(old["optimizer"]) == _state_of(new["optimizer"])
+    shaping = OPTIMIZERS.load(new["optimizer"], OptimizerKind).shaping
+    changed = [key for key in shaping if old.get(key) != new.get(key)]
     if not same or changed:
         what = f"was {old['optimizer']!r}, not {new['optimizer']!r}"
         if same:
@@ -87,6 +82,11 @@ def _check_kind(saved: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, A
             hint="restart with the options it had, or start from its weights with "
             "finetune.read_from",
         )
+
+
+def _state_of(name: str) -> str:
+    """The optimizer whose state it has; of one that is not installed, its own."""
+    return (name in OPTIMIZERS.names() and OPTIMIZERS.fact(name, "state_of", "")) or name
 
 
 def _shapes(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
@@ -110,7 +110,7 @@ def _by_name(
 
 
 def _counters(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
-    """What a saved group holds besides options: torch's own count by parameter, not by group."""
+    """Entries of a saved group that are not options; torch counts by parameter, not by group."""
     if not type(optimizer).__module__.startswith("pytorch_optimizer"):
         return {}
     options = {*inspect.signature(type(optimizer)).parameters, *_OWN}

@@ -25,14 +25,6 @@ class Option:
         return (value is None and self.default is None) or self.allows(value)
 
 
-def name_and_options(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """``(name, options)`` of either form."""
-    if isinstance(value, str):
-        return value, {}
-    options = dict(value)
-    return options.pop("name"), options
-
-
 def check_name(name: str, known: Iterable[str], what: str, where: str) -> None:
     """Whether ``name`` is one of ``known``.
 

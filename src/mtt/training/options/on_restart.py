@@ -2,57 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-When = Literal["any time", "from here", "before the first step"]
+from mtt.options.training import TrainingOptions
+from mtt.options.training.option import When, definitions
 
 ACTS: dict[str, When] = {
-    # how long the training is, what is written down of it, and on which hardware it runs
-    "num_epochs": "any time",
-    "max_time": "any time",
-    "log_interval": "any time",
-    "log_mae": "any time",
-    "log_separate_blocks": "any time",
-    "checkpoint_interval": "any time",
-    "checkpoint_interval_steps": "any time",
-    "checkpoint_interval_minutes": "any time",
-    "keep_checkpoints": "any time",
-    "num_workers": "any time",
-    "deterministic": "any time",
-    "distributed": "any time",
-    "distributed_port": "any time",
-    "tf32": "any time",
-    "compile": "any time",
-    # the steps, validations and stages that are still to come
-    "batch_size": "from here",
-    "gradient_accumulation": "from here",
-    "max_atoms_per_batch": "from here",
-    "min_atoms_per_batch": "from here",
-    "batch_atoms": "from here",
-    "augmentation": "from here",
-    "stages": "from here",
-    "optimizer": "from here",
-    "learning_rate": "from here",
-    "learning_rate_factors": "from here",
-    "weight_decay": "from here",
-    "scheduler": "from here",
-    "warmup_fraction": "from here",
-    "grad_clip_norm": "from here",
-    "gradient_combination": "from here",
-    "ema": "from here",
-    "amp": "from here",
-    "loss": "from here",
-    "per_structure_targets": "from here",
-    "best_model_metric": "from here",
-    "extended_metrics": "from here",
-    "early_stopping": "from here",
-    "on_nonfinite": "from here",
-    # what the first step begins with
-    "atomic_baseline": "before the first step",
-    "scale_targets": "before the first step",
-    "fixed_scaling_weights": "before the first step",
-    "prefit": "before the first step",
-    "finetune": "before the first step",
+    one.key: one.acts for one in definitions(TrainingOptions) if one.acts is not None
 }
 """Training option to the moment at which it acts. A resumed training takes a change of the first
 two kinds; a change of the third, or of an option that is missing here, is refused."""

@@ -1,4 +1,4 @@
-"""Steps that must not move the weights: what the user is told, and how the training goes on."""
+"""Steps that must not change the weights: the message, and how the training continues."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtt.errors import TrainingError
+from mtt.ranks import Ranks
 from mtt.training.losses.loss import Loss
 from mtt.training.numerics.nonfinite import named_sources, nonfinite, nonfinite_weights
 from mtt.training.options.defaults import SECTION
@@ -27,7 +28,7 @@ _ADVICE = "look at these structures; a lower learning_rate or amp: null often he
 
 
 class NonFinite(TrainingError):
-    """A loss or its gradient is not finite, and the training must not go on."""
+    """A loss or its gradient is not finite, and the training must end."""
 
 
 class Faults:
@@ -35,9 +36,11 @@ class Faults:
 
     :param loss: of the epoch.
     :param on_nonfinite: what to do where a loss or a gradient is not finite.
+    :param ranks: all of them ask the same, and find the same.
     """
 
-    def __init__(self, stage: Stage, loss: Loss, on_nonfinite: OnNonfinite) -> None:
+    def __init__(self, stage: Stage, loss: Loss, on_nonfinite: OnNonfinite, ranks: Ranks) -> None:
+        self._ranks = ranks
         self._loss = loss
         self._stage = stage
         self._on_nonfinite = on_nonfinite
@@ -130,6 +133,9 @@ class Faults:
 
     def _sources(self, seen: Sequence[Seen]) -> str:
         """Structures whose predictions are not finite; all, where every one is finite."""
-        bad = [i for one in seen for i in nonfinite(one.predictions, one.batch)]
-        index = bad or [i for one in seen for i in one.batch.index.tolist()]
+        own = [i for one in seen for i in nonfinite(one.predictions, one.batch)]
+        all_own = [i for one in seen for i in one.batch.index.tolist()]
+        found = self._ranks.gather((own, all_own))
+        bad = [i for some, _ in found for i in some]
+        index = bad or [i for _, some in found for i in some]
         return named_sources(index, self._stage.training.dataset)

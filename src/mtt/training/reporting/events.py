@@ -1,4 +1,4 @@
-"""Telling listeners what happens in a run.
+"""Notify listeners of what happens in a run.
 
 ===============  ===============================================================  =============
 category         values                                                           epoch
@@ -53,16 +53,16 @@ class Events:
         self._listeners: list[Listener] = list(self._all)
 
     def __call__(self, category: str, epoch: int, **values: Any) -> None:
-        self.tell(category, values, epoch)
+        self.notify(category, values, epoch)
 
-    def tell(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+    def notify(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
         """Pass an event on; a listener itself, so that these can listen to those."""
         shared = MappingProxyType(dict(values))
         for listener in tuple(self._listeners):
             try:
                 listener(category, shared, epoch)
             except Exception as error:
-                # somebody's plotting callback must not cost a week of training
+                # a failing plot must not cost a week of training
                 self._listeners = [kept for kept in self._listeners if kept is not listener]
                 logger.error(
                     "the listener %s failed at event %r of epoch %d (%s: %s); "
@@ -83,7 +83,7 @@ class Events:
         system: Mapping[str, float],
         system_units: Mapping[str, str],
     ) -> None:
-        """Tell ``train``, ``validation`` and ``system`` of the row of an epoch."""
+        """Send the row of an epoch as ``train``, ``validation`` and ``system`` events."""
         for category, prefix in PARTS.items():
             names = [name for name in row if name.startswith(prefix)]
             metrics = {name.removeprefix(prefix): row[name] for name in names}

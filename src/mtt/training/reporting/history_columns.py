@@ -13,9 +13,9 @@ class Record:
 
     :param log_mae: mean absolute errors too, not only the root mean squared ones.
     :param extended: the extended errors too.
-    :param validation_names: sets that have columns of their own, ``validation bulk loss``,
+    :param validation_names: sets that have separate columns, ``validation bulk loss``,
         after those of all validation structures.
-    :param progress: columns of their own for what the plan of the training says of an epoch:
+    :param progress: further columns, for what the plan of the training says of an epoch:
         its stage, the weights of the loss.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from mtt.data.info import DatasetInfo
 from mtt.evaluation.metrics import Errors
 from mtt.graph import Target
+from mtt.ranks import Ranks, states_of_ranks, stored_by_rank
 from mtt.training.losses.loss import Loss, TermValue
 
 if TYPE_CHECKING:
@@ -21,12 +22,20 @@ class Meter:
     """Sums over batches; :meth:`compute` equals a computation over one batch of everything.
 
     :param extended: count the extended errors too, see :class:`mtt.evaluation.Errors`.
+    :param ranks: each of which counts its own batches.
     """
 
     def __init__(
-        self, loss: Loss, info: DatasetInfo, device: torch.device, extended: bool = False
+        self,
+        loss: Loss,
+        info: DatasetInfo,
+        device: torch.device,
+        extended: bool = False,
+        *,
+        ranks: Ranks,
     ) -> None:
         self._loss = loss
+        self._ranks = ranks
         self._errors = Errors(info, extended=extended)
         # totals and counts of the terms; the last row: norms of the gradient, number of them
         self._sums = torch.zeros(len(loss.terms) + 1, 2, dtype=torch.float64, device=device)
@@ -55,30 +64,39 @@ class Meter:
     def compute(self) -> dict[str, float]:
         """``loss``, mean ``gradient norm`` (NaN without any), and the errors of all targets.
 
-        Errors are those of :class:`mtt.evaluation.Errors`, in the units of the targets.
+        Errors are those of :class:`mtt.evaluation.Errors`, in the units of the targets. All are
+        those of the batches of all ranks, and the same numbers on each of them.
         """
-        sums = self._sums.cpu()
+        errors = self._errors.over(self._ranks, self._sums.device)
+        (pooled,) = self._ranks.sum([self._sums])
+        sums = pooled.cpu()
         norms, n = sums[-1].tolist()
         return {
             "loss": self._loss.pooled(sums[:-1]),
             "gradient norm": norms / n if n else float("nan"),
-            **self._errors.compute(),
+            **errors.compute(),
         }
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The sums and maxima, to go on with in another process."""
-        return {
+    def state_dict(self) -> dict[str, Any]:
+        """The sums and maxima of all ranks, to resume from in other processes."""
+        own = {
             "loss": self._sums.clone(),
             "errors": self._errors.sums.clone(),
             "maxima": self._errors.maxima.clone(),
         }
+        return stored_by_rank(self._ranks.gather(own))
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from :meth:`state_dict` of a meter with the same loss, targets and extent."""
-        assert state["errors"].shape == self._errors.sums.shape, "errors of different quantities"
-        self._sums.copy_(state["loss"])
-        self._errors.sums = state["errors"].clone()
-        self._errors.maxima = state["maxima"].clone()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from :meth:`state_dict` of a meter with the same loss, targets and extent.
+
+        As many ranks as there were get their own sums back; fewer share them out.
+        """
+        states = states_of_ranks(state)[self._ranks.rank :: self._ranks.size]
+        self._sums.zero_()
+        self._errors.clear()
+        for one in states:
+            self._sums += one["loss"].to(self._sums.device)
+            self._errors.add(one["errors"], one["maxima"])
 
 
 def _number(number: Tensor | float, like: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mtt.ranks import Ranks
+
 if TYPE_CHECKING:
     from mtt.data import Batch
 
@@ -19,6 +21,8 @@ class SystemMeter:
     """Counts what an epoch trains on; costs no transfer from the device.
 
     Made when the epoch begins; :meth:`trained` is called before the validation.
+
+    :param ranks: whose structures and atoms are counted together.
     """
 
     UNITS = {
@@ -28,8 +32,9 @@ class SystemMeter:
         "memory": "MiB",
     }
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, ranks: Ranks) -> None:
         self._device = device
+        self._ranks = ranks
         self._start = time.perf_counter()
         self._training: float | None = None
         self._structures = self._atoms = 0
@@ -46,16 +51,17 @@ class SystemMeter:
     def metrics(self) -> dict[str, float]:
         """Values of :attr:`UNITS`: seconds of the epoch so far, rates of its training part.
 
-        ``memory`` is the peak of the process: on the GPU (allocated by torch), or on the CPU
-        (resident).
+        ``memory`` is the peak of the process, of the largest where there are several: on the GPU
+        (allocated by torch), or on the CPU (resident).
         """
+        structures, atoms = self._ranks.sum_numbers([self._structures, self._atoms])
         seconds = time.perf_counter() - self._start
         training = seconds if self._training is None else self._training
         return {
             "seconds": seconds,
-            "structures per second": self._structures / training,
-            "atoms per second": self._atoms / training,
-            "memory": _peak_bytes(self._device) / MIB,
+            "structures per second": structures / training,
+            "atoms per second": atoms / training,
+            "memory": self._ranks.max(_peak_bytes(self._device)) / MIB,
         }
 
 

@@ -2,6 +2,5 @@
 
 from mtt.training.schedules.base import Schedule
 from mtt.training.schedules.make import make_schedule
-from mtt.training.schedules.plateau import Plateau
 
-__all__ = ["Plateau", "Schedule", "make_schedule"]
+__all__ = ["Schedule", "make_schedule"]

@@ -30,7 +30,7 @@ class Schedule:
     """The learning rate of every optimizer step of a stage.
 
     A pure function of the step, so that a restart has nothing to restore; what listens to the
-    validation (:class:`Plateau`) keeps a state.
+    validation (``plateau``) keeps a state.
 
     :param peak: the largest learning rate.
     """
@@ -64,4 +64,4 @@ class Schedule:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from :meth:`state_dict`; that of a schedule of another kind is passed over."""
+        """Continue from :meth:`state_dict`; the state of another kind of schedule is ignored."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from mtt.data.info import DatasetInfo
 from mtt.errors import ConfigError, did_you_mean
 from mtt.evaluation.metrics import names
+from mtt.options.training.stopping import StoppingOptions
 from mtt.training.losses.loss import Loss
 from mtt.training.options.defaults import SECTION
-from mtt.training.scoring.judged import Judged
+from mtt.training.scoring.label_noise import LabelNoise
 from mtt.training.scoring.validation import metric_names
 from mtt.training.state import Best
 
@@ -28,11 +28,11 @@ class BestRule:
     more is better, ``1 - forces cosine`` is compared.
 
     Products multiply the errors of all targets and derivatives but those of which all labels are
-    zero or noise (:mod:`mtt.training.scoring.judged`).
+    zero or noise (:mod:`mtt.training.scoring.label_noise`).
 
     :param loss: that of the training; losses of different weights are not compared.
     :param validation_names: sets that have their own metrics.
-    :param judged: which errors the validation labels allow to choose.
+    :param noise: which errors the validation labels allow to choose.
     :raises ConfigError: no metric has this name.
     """
 
@@ -41,16 +41,16 @@ class BestRule:
 
     def __init__(
         self,
-        hypers: Mapping[str, Any],
+        options: StoppingOptions,
         info: DatasetInfo,
         loss: Loss,
         validation_names: Sequence[str] = (),
-        judged: Judged | None = None,
+        noise: LabelNoise | None = None,
     ) -> None:
-        self._chosen: str = hypers["best_model_metric"]
-        self._judged = judged or Judged()
+        self._chosen = options.best_model_metric
+        self._noise = noise or LabelNoise()
         self._nowhere: frozenset[str] = frozenset()
-        extended: bool = hypers["extended_metrics"]
+        extended = options.extended_metrics
         prefixes = ["", *(f"{name} " for name in validation_names)]
         self._products = {
             f"{prefix}{product}": [f"{prefix}{name}" for name in names(info) if name.endswith(kind)]
@@ -95,16 +95,16 @@ class BestRule:
             left_out = ", ".join(self._left_out(metric))
             rest = ", ".join(self._factors(metric))
             return f"{metric} is {rest} without {left_out}: {_WHY}" if left_out else ""
-        if _quantity(metric) in self._judged.noise:
+        if _quantity(metric) in self._noise.noise:
             return f"{metric} chooses by rounding noise: {_WHY}; take another metric"
         return ""
 
     def _left_out(self, product: str) -> list[str]:
-        noise = self._judged.noise
+        noise = self._noise.noise
         return [name for name in self._products[product] if _quantity(name) in noise]
 
     def _factors(self, product: str) -> list[str]:
-        noise = self._judged.noise
+        noise = self._noise.noise
         known = [name for name in self._products[product] if _quantity(name) not in noise]
         return [name for name in known if name not in self._nowhere] or known
 
@@ -141,7 +141,7 @@ class BestRule:
 
     def _product(self, product: str, validation: Mapping[str, float]) -> float:
         """An error below its floor counts as the floor: exact zeros do not hide the others."""
-        floors = self._judged.floors
+        floors = self._noise.floors
         factors = ((validation[name], name) for name in self._factors(product))
         return math.prod(max(error, floors.get(_quantity(name), 0.0)) for error, name in factors)
 

@@ -8,7 +8,7 @@ once: the sums of the sets, merged, are those of all sets in one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from mtt.data.memory import Remedy, telling_lack
 from mtt.errors import ConfigError, Problem
 from mtt.evaluation.metrics import names
 from mtt.graph import Target
+from mtt.ranks import Ranks
 from mtt.stopping import stop_if_asked
 from mtt.training.losses.loss import Loss
 from mtt.training.numerics.nonfinite import named_sources, nonfinite
@@ -36,10 +37,11 @@ class Validation:
     """The validation sets and how they are scored; holds nothing that changes.
 
     :param sets: name and batches of each set, not shuffled; sets without a name (``""``) are
-        part of the whole and have no metrics of their own.
+        part of the whole and have no separate metrics.
     :param loss: as the loss is judged by, whatever the epoch.
     :param info: the targets of the model.
     :param extended: find the extended errors too.
+    :param ranks: each of which scores its own batches; the metrics are those of all.
     :param remedy: what to do where there is no memory for a batch of so many structures.
     """
 
@@ -48,6 +50,8 @@ class Validation:
     info: DatasetInfo
     extended: bool = False
     remedy: Callable[[int], Remedy] = lambda structures: Remedy()
+    _: KW_ONLY
+    ranks: Ranks
 
     @property
     def names(self) -> list[str]:
@@ -73,7 +77,8 @@ class Validation:
         """Structures of which a prediction is not finite: `` (structures: …)``, or nothing."""
         for _, loader in self.sets:
             found = (nonfinite(self._predictions(model, one), one) for one in loader.epoch())
-            index = [i for some in found for i in some]
+            own = [i for some in found for i in some]
+            index = sorted(i for each in self.ranks.gather(own) for i in each)
             if index:
                 return f" (structures: {named_sources(index, loader.dataset)})"
         return ""
@@ -88,10 +93,10 @@ class Validation:
         interrupted: Callable[[], None],
     ) -> dict[str, float]:
         device = self.sets[0][1].device
-        whole = Meter(self.loss, self.info, device, self.extended)
+        whole = Meter(self.loss, self.info, device, self.extended, ranks=self.ranks)
         prefixed: dict[str, float] = {}
         for name, loader in self.sets:
-            meter = Meter(self.loss, self.info, device, self.extended)
+            meter = Meter(self.loss, self.info, device, self.extended, ranks=self.ranks)
             for batch in loader.epoch():
                 with telling_lack(
                     device,
@@ -123,7 +128,7 @@ def metric_names(
     """The keys of :meth:`Validation.run`: those of all structures, then those of each set.
 
     :raises ConfigError: two metrics would share a name: two sets do, or a set and a target are
-        called so that they cannot be told apart.
+        named so that their metrics coincide.
     """
     plain = ["loss", *names(info, extended=extended)]
     known, problems = list(plain), []

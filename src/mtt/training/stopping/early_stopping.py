@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from mtt.options.training import EarlyStoppingOptions
+
 
 class EarlyStopping:
     """Counts epochs without progress.
@@ -29,7 +31,7 @@ class EarlyStopping:
 
     @property
     def stopped(self) -> bool:
-        """Whether an epoch has been told to be the last one."""
+        """Whether an observed epoch was the last one."""
         return self.count >= self.patience
 
     def observe(self, epoch: int, value: float) -> str:
@@ -52,9 +54,11 @@ class EarlyStopping:
         self.best, self.count = float(state["best"]), int(state["count"])
 
 
-def make_early_stopping(options: Mapping[str, Any] | None, num_epochs: int) -> EarlyStopping | None:
+def make_early_stopping(
+    options: EarlyStoppingOptions | None, num_epochs: int
+) -> EarlyStopping | None:
     """What the option ``early_stopping`` asks for; ``start`` is a part of ``num_epochs``."""
     if options is None:
         return None
-    first = max(1, int(num_epochs * options.get("start", 0.0)))
-    return EarlyStopping(options["patience"], options.get("min_delta", 0.0), first)
+    first = max(1, int(num_epochs * options.start))
+    return EarlyStopping(options.patience, options.min_delta, first)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from mtt.errors import ConfigError
+from mtt.ranks import Ranks
 from mtt.stopping import Stopped
 
 Clock = Callable[[], float]
@@ -31,7 +32,7 @@ def parse_max_time(value: str | float | None) -> float | None:
     seconds = _seconds(value) if isinstance(value, str) else float(value)
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigError(
-            f"{value!r} is no time to train for",
+            f"{value!r} is not a valid training time",
             where="architecture.training.max_time",
             hint="give seconds above zero, or 'MM:SS', 'HH:MM:SS' or 'D-HH:MM:SS'",
         )
@@ -39,7 +40,7 @@ def parse_max_time(value: str | float | None) -> float | None:
 
 
 def _seconds(text: str) -> float:
-    """NaN where the text is no time."""
+    """Convert ``text`` to seconds; NaN where it is not a time."""
     found = _FORM.fullmatch(text.strip())
     if found is None:
         return math.nan
@@ -57,8 +58,8 @@ class TrainingInterrupted(Stopped):
 class Deadline:
     """The moment at which ``max_time`` is over.
 
-    :param seconds: that there are; None is no end.
-    :param start: by the clock, when they began; None: now.
+    :param seconds: time limit; None for no limit.
+    :param start: when the time began, by the clock; None for now.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Deadline:
 
 
 class Due:
-    """Tells after each optimizer step whether a checkpoint is due within the epoch.
+    """Decides after each optimizer step whether a checkpoint is due within the epoch.
 
     :param interval_steps: due after every step whose number is a multiple; None is never.
     :param interval_minutes: due when the last one by minutes is longer ago; None is never.
@@ -91,13 +92,16 @@ class Due:
         self._clock = clock
         self._last = clock()
 
-    def __call__(self, step: int) -> bool:
-        """Whether a checkpoint is due after optimizer step number ``step`` (from 1)."""
+    def __call__(self, step: int, ranks: Ranks) -> bool:
+        """Whether a checkpoint is due after optimizer step number ``step`` (from 1).
+
+        :param ranks: it is due on all of them when it is by the clock of one.
+        """
         by_steps = self._steps is not None and step % self._steps == 0
         if self._seconds is None:
             return by_steps
         now = self._clock()
-        if not by_steps and now - self._last < self._seconds:
+        if not ranks.any(by_steps or now - self._last >= self._seconds):
             return False
         self._last = now
         return True

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtt.baselines.offset import fit_offset
 from mtt.scanning.tools.regression import Fit, fit
-from mtt.scanning.tools.units import ENERGIES
+from mtt.scanning.tools.unit_readings import ENERGIES
 
 _NEAR = 0.15  # of the logarithm: slopes of noisy predictions this close to a factor are the same
 _COMPONENTS = 30_000  # force components that a slope needs at most

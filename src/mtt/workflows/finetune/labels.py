@@ -17,6 +17,7 @@ from mtt.evaluation import Report, Row
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.refit import Baselines
+from mtt.options.training import TrainingOptions
 from mtt.workflows.finetune.notices import Done, Notice, Subject, factor_notice, notices
 from mtt.workflows.finetune.offsets import Verdict, force_factor_of, judge
 from mtt.workflows.finetune.sample import Sample, compare
@@ -59,7 +60,7 @@ def compare_with_labels(
     source: ModelInterface,
     counterparts: Mapping[str, str],
     datasets: Sequence[Dataset],
-    training: Mapping[str, Any],
+    options: TrainingOptions,
     device: torch.device | str = "cpu",
 ) -> AgainstLabels | None:
     """Compare, say what comes of it, and refit the baselines of ``model`` as the options ask.
@@ -68,16 +69,15 @@ def compare_with_labels(
     the data alone.
 
     :param counterparts: target of ``model`` to the target of ``source`` whose head it has.
-    :param training: training options: ``finetune.baseline`` and ``atomic_baseline``.
+    :param options: ``finetune.baseline`` and ``atomic_baseline``.
     """
     sample = compare(model, datasets, list(counterparts), device)
     if sample is None:
         return None
-    wish = training["finetune"].get("baseline", "auto")
-    given = training.get("atomic_baseline") or {}
+    wish = options.finetune.baseline
     baselines = None
     if isinstance(model, MLIPModel) and isinstance(source, MLIPModel):
-        baselines = Baselines(source, model, counterparts, given)
+        baselines = Baselines(source, model, counterparts, options.given_baselines)
     found = {
         name: _of_target(sample, name, old, model, baselines, wish)
         for name, old in counterparts.items()

@@ -94,22 +94,28 @@ def judge(
 ) -> Verdict | None:
     """The verdict of the target ``name``; None where no value has a label.
 
+    Of a target with components, those alone are looked at that do not turn with the structure.
+
     :param free: elements, as indices of ``info.atomic_types``, that an offset may consist of.
     :param new: those of them that the source does not know.
     :param scale: size of what the network predicts; 0: not known.
     """
     target, data = info.targets[name], sample.structures
     labels, found = data.target(name), sample.predictions[name]
+    fixed = target.invariant_columns
+    if not fixed:
+        return None
+    true, predicted = (one.values.flatten(1)[:, fixed] for one in (labels, found))
     counts = counts_of(data, target, info.atomic_types)
     sizes = torch.ones(len(counts)).double() if target.per_atom else data.n_atoms.double()
-    residual = labels.values - found.values
+    residual = true - predicted
     parts = _Parts(counts, residual, sizes, free)
     offset = fit_offset(*parts)
     kept = offset.kept
     if not bool(kept.any()):
         return None
     fresh = fit_offset(counts, residual, sizes, new)
-    rest = labels.values[kept], found.values[kept]
+    rest = true[kept], predicted[kept]
     alone = fit_offset(counts[kept], rest[0], sizes[kept], range(counts.shape[1]), robust=False)
     factor = None
     if target.is_energy:

@@ -131,4 +131,5 @@ def _chosen(whole: Dataset, lengths: Sequence[int]) -> Tensor:
     holds = whole.composition(whole.info.atomic_types) > 0
     for k in (~holds[even].any(dim=0) & holds.any(dim=0)).nonzero()[:, 0]:
         chosen.append(holds[:, k].nonzero()[:_HOLDERS, 0])
-    return torch.cat(chosen).unique()
+    indices: Tensor = torch.cat(chosen).unique()
+    return indices

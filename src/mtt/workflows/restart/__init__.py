@@ -1,1 +1,1 @@
-"""Which run is resumed, and what may differ from it."""
+"""The run that is resumed, and the options that may differ from it."""

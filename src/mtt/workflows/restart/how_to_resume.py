@@ -1,4 +1,4 @@
-"""What is said of a run that ended before its work was done: how to resume it."""
+"""Messages about a run that ended early: how to resume it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def during_training(run: Path, command: Command) -> Iterator[None]:
 
 @contextmanager
 def after_training(run: Path, command: Command) -> Iterator[None]:
-    """Around what follows the training: it is done and saved, and only this is left to do."""
+    """Around the work after a finished training: a stop names what is left to do."""
     left, done = f"export and evaluate it with: {resuming(run, command)}", False
     try:
         yield

@@ -21,7 +21,7 @@ NAMED = 8
 
 
 class Wanted(NamedTuple):
-    """What is to be trained: whose run is looked for.
+    """The training whose run is searched for.
 
     :param options: all of them, spelled out (:meth:`mtt.options.Options.to_dict`).
     :param seeded: whether the file asks for a seed, or one was drawn.

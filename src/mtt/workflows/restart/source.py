@@ -21,7 +21,7 @@ from mtt.workflows.restart.runs import Wanted, belongs, newest_own
 from mtt.workflows.restart.stored_options import changes, options_in, with_checkpoint
 from mtt.workflows.run.folder import OPTIONS, OUTPUTS, RunFolder, new_folder, root_of
 from mtt.workflows.run.given import with_numbers
-from mtt.workflows.run.load import load_checkpoint
+from mtt.workflows.run.load_model import load_checkpoint
 from mtt.workflows.run.provenance import stored_provenance
 from mtt.workflows.run.record import Command, recorded
 

@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 
 from mtt.mlip import MLIPModel
 from mtt.options import load_options, resolve
+from mtt.options.metatrain.retired import retired, without_retired
 from mtt.options.names import ATOMIC_NUMBERS
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import Architecture
@@ -54,9 +55,10 @@ def with_checkpoint(
     training = checkpoint.get("train_hypers")
     if isinstance(training, Mapping):
         # an option that is younger than the checkpoint had the effect of its default
-        defaults = deep_merge(
-            architecture.trainer.platform_hypers(), architecture.default_hypers["training"] or {}
-        )
+        platform = architecture.trainer.platform_hypers()
+        folder = architecture.default_hypers["training"] or {}
+        defaults = deep_merge(platform, folder)
+        training = without_retired(training, retired(platform, folder, architecture.schema))
         fresh = {key: value for key, value in defaults.items() if key not in training}
         finetune = deep_merge(defaults.get("finetune"), training.get("finetune"))
         given = {**training, "finetune": finetune} if isinstance(finetune, dict) else training
@@ -73,7 +75,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
 
 
 def is_same_experiment(old: Mapping[str, Any], new: Mapping[str, Any], seeded: bool) -> bool:
-    """Whether one run could be the other's continuation: they learn the same from the same data.
+    """Whether one run could continue the other: they train the same model on the same data.
 
     How long they are and what is written down of them may differ. Numbers that a checkpoint has
     are compared when one of the runs is taken.

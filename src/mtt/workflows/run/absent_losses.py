@@ -1,4 +1,4 @@
-"""The loss of derivatives that stand by default, once it is known whether the data have them."""
+"""The loss of derivatives that are used by default, once it is known whether the data have them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SECTIONS = {"positions": ("forces",), "strain": ("stress", "virial")}
 def drop_losses_without_labels(options: Options, raw: RawOptions, info: DatasetInfo) -> Options:
     """``options`` without losses of derivatives that are a default and that no file has.
 
-    What stands by default may be missing in the data; then it has no loss either. A loss that
-    is written stays, so that the trainer refuses it.
+    Derivatives that are used by default may be missing in the data; then they have no loss either.
+    A loss that is written stays, so that the trainer refuses it.
 
-    :param raw: tells what is written.
+    :param raw: the options as they are written.
     """
     training = options.architecture["training"]
     if not isinstance(training.get("loss"), dict):

@@ -199,7 +199,7 @@ def _lacking(name: str, datasets: Sequence[Dataset], info: DatasetInfo) -> list[
 def statistics_of(file: str | Path, key: str = "energy") -> Statistics:
     """Statistics of a data file, of the data set of a YAML file, or of a packed data set.
 
-    :param key: where the energies of a data file stand; empty to leave labels out.
+    :param key: the key of the energies of a data file; empty to leave labels out.
     """
     path = Path(file)
     if is_packed(path):

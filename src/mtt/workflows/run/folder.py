@@ -80,7 +80,7 @@ class RunFolder:
             ) from error
 
     def is_in_use(self) -> bool:
-        """Whether a process trains in this folder: it holds the lock of ``train.log``."""
+        """Whether a process trains in this folder, that is, holds the lock of ``train.log``."""
         try:
             with self.log.open("rb") as file:
                 lock(file)
@@ -92,7 +92,7 @@ class RunFolder:
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Everything that mtt logs inside the block also goes to ``train.log``, and what ends it.
+        """Write all logs of the block to ``train.log``, and the error that ends it.
 
         :raises ConfigError: another process is inside such a block for this folder.
         """
@@ -121,7 +121,7 @@ class RunFolder:
 
 
 class _Log(logging.FileHandler):
-    """Says once that it cannot be written, where logging prints a traceback for every line."""
+    """Reports once that it cannot be written, instead of a traceback for every line."""
 
     _reported = False
 
@@ -163,7 +163,7 @@ def _claim(log: IO[str], folder: Path) -> None:
 
     :raises ConfigError: another one has it open.
     """
-    # a file system may know no locks; then nobody is kept out
+    # a file system may not support locks; then no process is kept out
     with suppress(OSError):
         try:
             lock(log)
@@ -177,7 +177,7 @@ def _claim(log: IO[str], folder: Path) -> None:
 
 
 def root_of(checkpoint: Path) -> Path:
-    """The run folder that ``checkpoint`` would belong to, by where it stands."""
+    """The run folder that ``checkpoint`` would belong to, by its path."""
     folder = checkpoint.resolve().parent
     return folder.parent if folder.name == "checkpoints" else folder
 
@@ -201,7 +201,7 @@ def check_writable(path: Path) -> None:
 
 
 def place(source: Path, target: Path) -> None:
-    """Copy a file so that ``target`` is whole at any time.
+    """Copy a file so that ``target`` is complete at any time.
 
     :raises CheckpointError: it cannot be written.
     """

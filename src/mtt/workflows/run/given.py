@@ -18,7 +18,7 @@ from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.baselines import columns
 from mtt.options import Options
-from mtt.workflows.run.load import load_checkpoint, model_from
+from mtt.workflows.run.load_model import load_checkpoint, model_from
 
 log = logging.getLogger(__name__)
 

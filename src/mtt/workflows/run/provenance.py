@@ -1,4 +1,4 @@
-"""Where weights come from: stored in checkpoints, and for trainers of their own beside them."""
+"""Where weights come from: stored in checkpoints, or beside those of an own trainer."""
 
 from __future__ import annotations
 
@@ -53,18 +53,21 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def complete(path: Path, name: str, known: Mapping[str, Any]) -> None:
-    """Add to a checkpoint what a trainer of its own left out: architecture and provenance.
+def completed(path: Path, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The checkpoint at ``path``, with what the trainer of a folder left out, also in the file:
+    architecture and provenance.
 
     :raises CheckpointError: it cannot be read safely.
     """
     checkpoint = read(path, architecture=name)
     if "provenance" not in checkpoint:
-        write(path, {**checkpoint, "provenance": dict(known)})
+        checkpoint = {**checkpoint, "provenance": dict(known)}
+        write(path, checkpoint)
+    return checkpoint
 
 
 def stored_provenance(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance in a checkpoint, else that of the run folder in which it stands.
+    """The provenance in a checkpoint, otherwise that of its run folder.
 
     :raises CheckpointError: the file of the run folder is damaged.
     """

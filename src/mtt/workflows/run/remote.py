@@ -1,4 +1,4 @@
-"""Copies of a run's files at a URL, made in the background while the training goes on."""
+"""Copies of a run's files at a URL, made in the background while the training continues."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RemoteCopy:
     folders, the exported model) when the run is closed. What is copied is a snapshot: the file
     as it was at the event. A thread copies them one after the other; of a file that waits, only
     the newest snapshot is kept. A copy that fails is tried again, then reported; the training
-    goes on.
+    continues.
 
     :param url: any URL that fsspec knows; files go to ``url/<path in the run folder>``.
     :param pauses: seconds before each further attempt.
@@ -95,7 +95,7 @@ class RemoteCopy:
     # ------------------------------------------------------------------ snapshots
 
     def _complete(self) -> Iterator[Path]:
-        """Files that nobody is writing while an event is told."""
+        """Files that are not being written while an event is reported."""
         for folder in (self._root, *(self._root / name for name in _FOLDERS)):
             if folder.is_dir():
                 yield from (path for path in folder.iterdir() if path.is_file())
@@ -171,7 +171,7 @@ class RemoteCopy:
             try:
                 self._put(snapshot, f"{self._base.rstrip('/')}/{name}")
             except Exception as error:  # noqa: BLE001
-                # every backend of fsspec has errors of its own
+                # every backend of fsspec has its own errors
                 if attempt == len(self._pauses):
                     logger.warning(
                         "%s was not copied to %s/%s in %d attempts (%s: %s); the training "

@@ -1,4 +1,4 @@
-"""``train.csv``: names, units, then one row per epoch."""
+"""`train.csv`: names, units, then one row per epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtt.training.reporting.loggers.files import append_line, replace_lines
+from mtt.training.reporting.growing_file import append_line, replace_lines
+from mtt.training.reporting.logger_kind import LoggerKind
 
 
 class CsvLogger:
@@ -32,7 +33,7 @@ class CsvLogger:
             append_line(self._path, _line(self._row(values["metrics"])))
 
     def _row(self, metrics: Mapping[str, float]) -> list[Any]:
-        # empty where this run reports more than the one it goes on from
+        # empty where this run reports more than the run that it resumes
         return [metrics.get(name, "") for name in self._names]
 
 
@@ -40,3 +41,6 @@ def _line(cells: Sequence[Any]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
+
+
+LOGGER = LoggerKind(lambda folder, options: CsvLogger(folder / "train.csv"))

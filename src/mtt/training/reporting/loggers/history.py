@@ -1,4 +1,4 @@
-"""``history.jsonl``: one strict JSON object per epoch, in the units of ``train.csv``."""
+"""`history.jsonl`: one strict JSON object per epoch, `null` where a number is not finite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtt.training.reporting.loggers.files import append_line, replace_lines
+from mtt.training.reporting.growing_file import append_line, replace_lines
+from mtt.training.reporting.logger_kind import LoggerKind
 
 
 class HistoryLogger:
@@ -30,3 +31,6 @@ class HistoryLogger:
 def _line(metrics: Mapping[str, float]) -> str:
     finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
     return json.dumps(finite, allow_nan=False)
+
+
+LOGGER = LoggerKind(lambda folder, options: HistoryLogger(folder / "history.jsonl"))

@@ -1,4 +1,4 @@
-"""One plain line per epoch, through Python's logging."""
+"""one line per epoch, on the terminal and in `train.log`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtt.evaluation.quantities import is_extended
+from mtt.training.reporting.console.fitted import Field, FieldLine
+from mtt.training.reporting.console.shown import Shown, best, number
 from mtt.training.reporting.events import PARTS
-from mtt.training.reporting.loggers.fitted import Field, FieldLine
-from mtt.training.reporting.loggers.shown import Shown, best, number
+from mtt.training.reporting.logger_kind import LoggerKind
 
 logger = logging.getLogger(__name__)
 
@@ -53,3 +54,6 @@ class LineLogger:
             fields.append(Field(f"lr {metrics['learning rate']:.2g}"))
         fields.append(Field(f"{metrics['seconds']:.1f} s"))
         return FieldLine([*fields, *([Field(best(values))] if values["is_best"] else [])])
+
+
+LOGGER = LoggerKind(lambda folder, options: LineLogger())

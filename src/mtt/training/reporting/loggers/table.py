@@ -1,4 +1,5 @@
-"""A table that grows by one aligned row per epoch, through Python's logging."""
+"""one aligned row per epoch with every metric, below a header with the units, on the terminal and
+in `train.log`."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtt.evaluation.quantities import is_extended
+from mtt.training.reporting.console.fitted import TableLine
+from mtt.training.reporting.console.shown import Shown, best, number
 from mtt.training.reporting.events import PARTS
-from mtt.training.reporting.loggers.fitted import TableLine
-from mtt.training.reporting.loggers.shown import Shown, best, number
+from mtt.training.reporting.logger_kind import LoggerKind
 
 logger = logging.getLogger(__name__)
 
@@ -66,3 +68,6 @@ class TableLogger:
 
 def _part(name: str) -> str:
     return next((part for part in PARTS.values() if name.startswith(part)), "")
+
+
+LOGGER = LoggerKind(lambda folder, options: TableLogger())

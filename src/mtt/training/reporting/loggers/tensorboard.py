@@ -1,4 +1,4 @@
-"""Event files of TensorBoard: a curve per metric, over epochs."""
+"""event files of TensorBoard: a curve per metric, over epochs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtt.training.reporting.loggers.tags import tags
+from mtt.errors import Problem
+from mtt.options.yaml.interpolate import escape
+from mtt.options.yaml.to_yaml import to_yaml
+from mtt.training.reporting.logger_kind import LoggerKind, missing_extra, run_name
+from mtt.training.reporting.tags import tags
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
 class TensorBoardLogger:
-    """Writes to ``folder``; a restarted run goes on with the curves it had.
+    """Writes to ``folder``; a restarted run continues its curves.
 
     A folder without event files gets the epochs before the restart first. In one that has
     some, TensorBoard drops what a killed run wrote after its last checkpoint.
@@ -63,3 +67,19 @@ class TensorBoardLogger:
         if self._writer is not None:
             for tag, value in numbers.items():
                 self._writer.add_scalar(tag, value, epoch)
+
+
+def make(folder: Path, options: Mapping[str, Any]) -> TensorBoardLogger:
+    """Into the run folder, or a folder of the run's name below ``log_dir``."""
+    settings = options["tensorboard"]
+    log_dir = settings.get("log_dir") if isinstance(settings, Mapping) else None
+    place = Path(log_dir, run_name(folder)) if log_dir else folder / "tensorboard"
+    return TensorBoardLogger(place, to_yaml(escape(options)))
+
+
+def problems(settings: Any) -> list[Problem]:
+    """Whether TensorBoard is installed."""
+    return missing_extra("tensorboard", "tensorboard", "tensorboard")
+
+
+LOGGER = LoggerKind(make, has_option=True, problems=problems)

@@ -1,24 +1,29 @@
-"""A run of Weights & Biases, online or offline."""
+"""a run of Weights & Biases, online or offline."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtt.errors import TrainingError
-from mtt.training.reporting.loggers.tags import tags
+from mtt.errors import Problem, TrainingError, did_you_mean
+from mtt.training.reporting.logger_kind import LoggerKind, missing_extra, run_name
+from mtt.training.reporting.tags import tags
 
 logger = logging.getLogger(__name__)
 
 ID = "wandb.id"
-"""File of the run folder with the id of the run, by which a restart goes on with it."""
+"""File of the run folder with the id of the wandb run, which a restart continues."""
+
+FILLED = ("config", "dir")
+"""Arguments of ``wandb.init`` that are ours."""
 
 
 class WandbLogger:
-    """Logs every epoch; a restarted run goes on with the curves it had.
+    """Logs every epoch; a restarted run continues its curves.
 
     :param folder: the run folder; wandb keeps its files below it.
     :param settings: arguments of ``wandb.init``.
@@ -77,3 +82,30 @@ class WandbLogger:
     def close(self) -> None:
         """Complete the run; one that did not reach its end is marked as failed."""
         self._run.finish(exit_code=0 if self._ended else 1)
+
+
+def make(folder: Path, options: Mapping[str, Any]) -> WandbLogger:
+    """With the settings of the option, called like the run."""
+    settings = options["wandb"] if isinstance(options["wandb"], Mapping) else {}
+    return WandbLogger(folder, {"name": run_name(folder), **settings}, options)
+
+
+def problems(settings: Any) -> list[Problem]:
+    """Whether wandb is installed, and takes these arguments."""
+    missing = missing_extra("wandb", "wandb", "wandb")
+    if missing:
+        return missing
+    import wandb
+
+    known = [name for name in inspect.signature(wandb.init).parameters if name not in FILLED]
+    found = []
+    for name in settings if isinstance(settings, Mapping) else ():
+        if name in FILLED:
+            found.append(Problem("this is filled by mtt", f"wandb.{name}", "leave it out"))
+        elif name not in known:
+            what, hint = "wandb.init has no such argument", did_you_mean(name, known)
+            found.append(Problem(what, f"wandb.{name}", hint))
+    return found
+
+
+LOGGER = LoggerKind(make, has_option=True, problems=problems)

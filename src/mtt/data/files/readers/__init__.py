@@ -1,0 +1,1 @@
+"""Readers of files by name: each file is one (:mod:`mtt.discovery`), and holds a ``Reader``."""

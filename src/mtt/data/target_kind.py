@@ -1,0 +1,183 @@
+"""What one value of a target is: a number, a vector, a tensor.
+
+A kind says which components a value has, how they turn with the structure, how labels are read and
+predictions written, what the axes of a metatensor block are called, and which components an error
+table shows by themselves. Kinds are found, see :mod:`mtt.data.kinds`.
+
+Arrays of values have the shape ``[n, *components, properties]``, where ``n`` counts structures or
+atoms: ``[n, properties]`` for scalars, ``[n, 3, properties]`` for vectors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Axis(NamedTuple):
+    """One component axis of a metatensor block."""
+
+    name: str  # "xyz"
+    labels: tuple[int, ...]  # (0, 1, 2)
+
+
+class Block(NamedTuple):
+    """The components that are one block of a ``TensorMap``."""
+
+    key: tuple[int, ...] = (0,)  # one number for each of the kind's ``key_names``
+    axes: tuple[Axis, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of components along each axis."""
+        return tuple(len(axis.labels) for axis in self.axes)
+
+
+@dataclass(frozen=True)
+class TargetKind(ABC):
+    """A kind of target; parameters are the fields of a frozen dataclass, in plain JSON types.
+
+    A subclass in a module is registered by the module's ``KIND``.
+    """
+
+    name: ClassVar[str]
+    """As options, ``__supported_targets__`` and checkpoints name it; that of its module."""
+
+    key_names: ClassVar[tuple[str, ...]] = ("_",)
+    """Names of the keys of a ``TensorMap``."""
+
+    additive: ClassVar[bool] = True
+    """Whether values of atoms may be added up, or averaged, to the value of their structure."""
+
+    @property
+    @abstractmethod
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks of a ``TensorMap``, which share out the components in this order."""
+
+    @abstractmethod
+    def rotated(self, values: Tensor, matrices: Tensor) -> Tensor:
+        """``values`` [m, *components, properties] as they are once the structures are turned.
+
+        :param matrices: [m, 3, 3], orthogonal: vectors v become Q v. Of determinant -1 where the
+            turn holds an inversion.
+        """
+
+    @property
+    def invariants(self) -> tuple[int, ...]:
+        """Places, in the flattened components, of those that no rotation or inversion changes.
+
+        Baselines by composition are fitted to these alone.
+        """
+        return ()
+
+    @property
+    def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """What extended errors show by itself: name, and places in the flattened components.
+
+        The plain errors pool all components. A name is made of the axes x, y and z (``xy``), or is
+        a letter with its number (``l=1``), so that metrics of parts are recognised by their names.
+        """
+        return ()
+
+    # ---- shapes
+
+    @property
+    def components(self) -> tuple[int, ...]:
+        """Shape of one value, without the properties.
+
+        The shape of the block; several blocks are concatenated along one axis.
+        """
+        if len(self.blocks) == 1:
+            return self.blocks[0].shape
+        return (sum(math.prod(block.shape) for block in self.blocks),)
+
+    @property
+    def size(self) -> int:
+        """Number of components."""
+        return math.prod(self.components)
+
+    @property
+    def is_invariant(self) -> bool:
+        """Whether no rotation or inversion changes any component."""
+        return len(self.invariants) == self.size
+
+    def shape(self, properties: int) -> tuple[int, ...]:
+        """``(*components, properties)``, the shape of one sample."""
+        return (*self.components, properties)
+
+    def split(self, values: Tensor) -> list[Tensor]:
+        """The blocks ``[n, *block, properties]`` of ``values`` ``[n, *components, properties]``."""
+        if len(self.blocks) == 1:
+            return [values]
+        parts = torch.split(values, [math.prod(block.shape) for block in self.blocks], dim=1)
+        return [
+            part.reshape(len(part), *block.shape, part.shape[-1])
+            for part, block in zip(parts, self.blocks, strict=True)
+        ]
+
+    def joined(self, rows: Sequence[Tensor]) -> Tensor:
+        """``[n, *components, properties]`` of the blocks ``[n, numbers of a sample]`` in order.
+
+        :raises RuntimeError: another number of them than whole components have.
+        """
+        if not self.components:
+            return rows[0]
+        if len(self.blocks) == 1:
+            return rows[0].reshape(len(rows[0]), *self.components, -1)
+        parts = [
+            row.reshape(len(row), math.prod(block.shape), -1)
+            for row, block in zip(rows, self.blocks, strict=True)
+        ]
+        return torch.cat(parts, dim=1)
+
+    # ---- names
+
+    @property
+    def text(self) -> str:
+        """As checkpoints store it: the name, and the parameters as JSON where there are any."""
+        parameters = asdict(self)
+        return f"{self.name} {json.dumps(parameters, sort_keys=True)}" if parameters else self.name
+
+    def supported_name(self, per_atom: bool) -> str:
+        """What ``__supported_targets__`` calls it."""
+        return f"{self.name} per atom" if per_atom else self.name
+
+    # ---- labels and predictions in files
+
+    def read(
+        self, array: NDArray[np.float64], n_samples: int, properties: int
+    ) -> NDArray[np.float64]:
+        """``[n_samples, *components, properties]`` from the numbers under a key.
+
+        They may have this shape, or any other with as many numbers in the same order and, of atoms,
+        a row for each one. A value that lacks one component (NaN) is missing as a whole.
+
+        :raises ValueError: another number of values.
+        """
+        shape = (n_samples, *self.shape(properties))
+        wanted = math.prod(shape)
+        if array.size != wanted or (n_samples > 1 and array.shape[0] != n_samples):
+            found = f"{array.size} values" if array.ndim < 2 else f"shape {list(array.shape)}"
+            of = [f"{n_samples} atoms"] * (n_samples > 1)
+            of += [f"{self.size} components"] * bool(self.components)
+            of = [*of, f"num_subtargets {properties}"]
+            raise ValueError(f"{found} where {wanted} is expected ({', '.join(of)})")
+        values = array.reshape(shape)
+        if not self.components:
+            return values
+        axes = tuple(range(1, len(shape) - 1))
+        missing = np.isnan(values).any(axis=axes, keepdims=True)
+        return np.where(missing, np.nan, values)
+
+    def written(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n, numbers] in the order in which a file has them; :meth:`read` takes it back."""
+        return values.reshape(len(values), -1)

@@ -1,0 +1,57 @@
+"""The ways to evaluate a network: as it is written, in mixed precision, or compiled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from mtt.graph import Graph
+
+
+class NetworkValues(NamedTuple):
+    """What a network says of a graph, before scales and baselines.
+
+    :param values: per target [n_atoms, properties] or [n_atoms], in the network's precision.
+    :param slopes: derivatives of the sums of energies by ``graph.vectors``, [P, 3] each, where
+        they are known already; others are had from ``values`` by automatic differentiation.
+    """
+
+    values: dict[str, Tensor]
+    slopes: dict[str, Tensor]
+
+
+class Network(Protocol):
+    """Evaluates the network of a model; what ``MLIPModel.predict_targets`` takes.
+
+    Called with the graph that the network may see: pairs within its own cutoff.
+    """
+
+    def __call__(self, graph: Graph) -> NetworkValues: ...
+
+
+class Predicting(Protocol):
+    """What an author writes, and where it runs."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def predict(self, graph: Graph) -> dict[str, Tensor]: ...
+
+
+class PlainNetwork:
+    """``model.predict`` as it is written, operation by operation.
+
+    :param autocast: precision of the products, by ``torch.autocast``; None: that of the weights,
+        whatever autocast surrounds the call.
+    """
+
+    def __init__(self, model: Predicting, autocast: torch.dtype | None = None) -> None:
+        self._model = model
+        self._autocast = autocast
+
+    def __call__(self, graph: Graph) -> NetworkValues:
+        lower = self._autocast is not None
+        with torch.autocast(self._model.device.type, self._autocast, enabled=lower):
+            return NetworkValues(self._model.predict(graph), {})

@@ -1,0 +1,121 @@
+"""From the numbers of a network to physical ones: scales, baselines, sums, derivatives."""
+
+from typing import Dict, List, Mapping, Optional
+
+import torch
+from torch import Tensor
+
+from mtt.data.info import TargetInfo
+from mtt.graph import Graph, Target
+from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
+from mtt.mlip.support import check_shape
+
+
+def scaled(
+    raw: Dict[str, Tensor],
+    names: List[str],
+    shapes: Dict[str, List[int]],
+    scales: Tensor,
+    baseline: Tensor,
+) -> Dict[str, Tensor]:
+    """Values in physical units, per target [n_atoms, *shape] float64; TorchScript.
+
+    :param raw: what the network says, [n_atoms, *shape], or [n_atoms] of single numbers.
+    :param names: targets, in the order of ``scales`` and of the columns of ``baseline``.
+    :param shapes: of a sample of each target: components, then properties.
+    :param scales: [n_targets] float64.
+    :param baseline: [n_atoms, Σ numbers of a sample] float64, that of the composition.
+    :raises ArchitectureError: the network gives another shape.
+    """
+    values: Dict[str, Tensor] = {}
+    start = 0
+    for i, name in enumerate(names):
+        network = raw[name]
+        if network.dim() == 1:
+            network = network[:, None]
+        if not torch.jit.is_scripting():
+            check_shape(name, network.shape[1:], shapes[name])
+        width = 1
+        for size in shapes[name]:
+            width = width * size
+        end = start + width
+        columns = baseline[:, start:end].reshape(network.shape)
+        values[name] = network.to(torch.float64) * scales[i] + columns
+        start = end
+    return values
+
+
+def scaled_slopes(
+    raw: Mapping[str, Tensor], vectors: Tensor, names: List[str], scales: Tensor
+) -> Dict[str, Slope]:
+    """Derivatives [P, 3] of the network's numbers by ``vectors``, in physical units.
+
+    :param names: targets, in the order of ``scales`` [n_targets] float64.
+    """
+    factors = {name: scales[names.index(name)].to(vectors.dtype) for name in raw}
+    return {name: Slope(vectors, slope * factors[name]) for name, slope in raw.items()}
+
+
+def plus(values: Dict[str, Tensor], names: List[str], energies: Tensor) -> Dict[str, Tensor]:
+    """``values`` with ``energies`` [n_atoms] added to the targets ``names``; TorchScript."""
+    for name in names:
+        values[name] = values[name] + energies.to(torch.float64)[:, None]
+    return values
+
+
+def without_atoms(
+    names: List[str], shapes: Dict[str, List[int]], baseline: Tensor
+) -> Dict[str, Tensor]:
+    """What there is for no atom, per target [0, *shape] of the dtype of ``baseline``."""
+    values: Dict[str, Tensor] = {}
+    for name in names:
+        values[name] = baseline.new_zeros([0] + shapes[name])
+    return values
+
+
+def differentiated(infos: Mapping[str, TargetInfo], all_gradients: bool) -> List[str]:
+    """Energies whose forces or strain derivatives are wanted: those with labels, or all."""
+    return [n for n, info in infos.items() if info.is_energy and (all_gradients or info.gradients)]
+
+
+def totals(
+    atomic: Mapping[str, Tensor],
+    graph: Graph,
+    infos: Mapping[str, TargetInfo],
+    known: Mapping[str, Slope],
+    create_graph: bool,
+    all_gradients: bool,
+) -> Dict[str, Target]:
+    """Values of structures or atoms, and derivatives of energies.
+
+    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties].
+    :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
+    :param known: per energy the part of the derivative that cannot be had from ``atomic``.
+    :param create_graph: keep what a loss needs to differentiate forces once more.
+    :param all_gradients: forces and strain of every energy, labelled or not.
+    """
+    wanted = differentiated(infos, all_gradients)
+    results: Dict[str, Target] = {}
+    for name, values in atomic.items():
+        info = infos[name]
+        if not info.per_atom:
+            values = _of_structures(values, graph, info.is_mean)
+        force: Optional[Tensor] = None
+        slope: Optional[Tensor] = None
+        if name in wanted:
+            gradient = pair_gradient(values, graph, create_graph, known.get(name))
+            force = forces(gradient, graph) if all_gradients or info.has_forces else None
+            slope = strain(gradient, graph) if all_gradients or info.has_strain else None
+        found = Target(values, force, slope)
+        results[name] = found if create_graph else detached(found)
+    return results
+
+
+def _of_structures(atomic: Tensor, graph: Graph, mean: bool) -> Tensor:
+    """Sums over the atoms of each structure, or their means: [n_systems, *shape]."""
+    zeros = atomic.new_zeros(graph.n_systems, *atomic.shape[1:])
+    values = zeros.index_add(0, graph.system, atomic)
+    if not mean:
+        return values
+    sizes = torch.bincount(graph.system, minlength=graph.n_systems).clamp(min=1)
+    return values / sizes.reshape(-1, *[1] * (values.dim() - 1))

@@ -1,0 +1,67 @@
+"""How the data come to the optimizer: batches, epochs, augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mtt.options.training.option import option
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a batch is, how many make a step, and how often all of them are seen."""
+
+    batch_size: int = option(
+        8,
+        "Structures per batch. Small batches take more steps per epoch and often learn better; "
+        "4 to 16 suits most data. Unused when max_atoms_per_batch is set.",
+        acts="from here",
+        in_stages=True,
+        minimum=1,
+    )
+    gradient_accumulation: int = option(
+        1,
+        "Batches per optimizer step. The loss is normalised over all of them together, so that "
+        "k batches of n structures learn what one batch of k n does, in the memory of n.",
+        acts="from here",
+        in_stages=True,
+        minimum=1,
+    )
+    max_atoms_per_batch: int | None = option(
+        None,
+        "Atoms per batch at most: structures are packed until it is full. Set it instead of "
+        "batch_size when sizes differ much.",
+        acts="from here",
+        minimum=1,
+    )
+    min_atoms_per_batch: int = option(
+        0,
+        "Training batches with fewer atoms are left out of the epoch. Only with "
+        "max_atoms_per_batch.",
+        acts="from here",
+        minimum=0,
+    )
+    batch_atoms: Literal[None, "auto"] = option(
+        None,
+        "auto finds max_atoms_per_batch when the training begins: the memory of some training "
+        "steps is measured, those of the largest structures first. A batch takes at most 70 % of "
+        "what is free, and holds at most 64 average structures and 1/20 of the training set. "
+        "null leaves it to the options above.",
+        acts="from here",
+    )
+    augmentation: Literal["none", "so3", "o3"] = option(
+        "none",
+        "Rotate every training structure and its labels by a different random rotation in each "
+        "epoch. so3: proper rotations; o3: also with inversion; none: no rotation. For "
+        "architectures that are not equivariant by construction; the others learn nothing from "
+        "it. Validation structures are never rotated.",
+        acts="from here",
+        in_stages=True,
+    )
+    num_epochs: int = option(
+        100,
+        "Passes over the training set, those before a restart included.",
+        acts="any time",
+        minimum=1,
+    )

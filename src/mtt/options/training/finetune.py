@@ -1,0 +1,138 @@
+"""``architecture.training.finetune``: which checkpoint to start from, and what of it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mtt.options.schema.validate import validate
+from mtt.options.training.option import Form, option
+from mtt.options.training.schema import section_schema
+from mtt.options.training.sections import read_section, write_section
+from mtt.options.yaml.places import Fault, KeyPath
+
+SECTION = "architecture.training.finetune"
+"""Where the options are in ``options.yaml``; for messages."""
+
+
+@dataclass(frozen=True)
+class FullConfig:
+    """Of the method ``full``, which has no options."""
+
+
+@dataclass(frozen=True)
+class HeadsConfig:
+    """Of the method ``heads``: patterns of parameters; none for those of the architecture."""
+
+    head_modules: tuple[str, ...] = option(())
+    last_layer_modules: tuple[str, ...] = option(())
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Of the method ``lora``: ``weight + alpha / rank * up @ down``.
+
+    :param target_modules: patterns of linear layers; None for all of them.
+    """
+
+    rank: int = option(4, minimum=1)
+    alpha: float = option(8, exclusiveMinimum=0)
+    target_modules: tuple[str, ...] | None = option(None)
+
+
+@dataclass(frozen=True)
+class FreezeConfig:
+    """Of the method ``freeze``: patterns of the parameters that stay what they are."""
+
+    freeze: tuple[str, ...] = option(())
+
+
+MethodConfig = FullConfig | HeadsConfig | LoraConfig | FreezeConfig
+CONFIGS: Mapping[str, type[MethodConfig]] = {
+    "full": FullConfig,
+    "heads": HeadsConfig,
+    "lora": LoraConfig,
+    "freeze": FreezeConfig,
+}
+"""Method to the options that it has in ``config``."""
+
+_CONFIG = Form(lambda: {"type": "object"}, lambda value: value, write_section)
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How a training starts from the weights of another run; not at all without ``read_from``."""
+
+    read_from: str | None = option(
+        None,
+        "Checkpoint (.ckpt) or light archive (.zip) to start from; null starts from random "
+        "weights.",
+    )
+    method: Literal["full", "heads", "lora", "freeze"] = option(
+        "full",
+        "full trains all weights, heads those of the targets' heads, lora low-rank corrections of "
+        "the linear layers, freeze all but what config.freeze names.",
+    )
+    config: MethodConfig = option(
+        FullConfig,
+        "Options of the method. lora: rank (4), alpha (8), target_modules (all linear layers). "
+        "freeze: freeze. heads: head_modules, last_layer_modules (those that the architecture "
+        "names). Names are those of parameters or modules, or parts of them, with * for any text.",
+        form=_CONFIG,
+    )
+    inherit_heads: Mapping[str, str] = option(
+        dict,
+        "New target to the target of the source whose head, baseline and scale it starts from: "
+        "{energy/ccsd: energy}.",
+    )
+    baseline: Literal["auto", "keep", "refit"] = option(
+        "auto",
+        "The energies of elements below the network, where the labels have another reference than "
+        "the source: auto refits them to what the network leaves over if an offset per element "
+        "explains most of it, keep leaves them and warns, refit always refits them. What "
+        "atomic_baseline gives is never changed.",
+    )
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any] | None) -> FinetuneOptions:
+        """From checked values; what is missing has its default.
+
+        Runs from before the option ``baseline`` kept what the source has, and are restarted as
+        they are.
+        """
+        given = dict(section or {})
+        method = CONFIGS[given.get("method", "full")]
+        config = read_section(method, given.get("config") or {})
+        return read_section(cls, {**given, "config": config})
+
+    def plain(self) -> dict[str, Any]:
+        """The way back; of ``config`` what is not the default."""
+        return {**write_section(self, whole=True), "config": write_section(self.config)}
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether anything but the defaults is given, ``read_from`` left aside."""
+        return self.plain() != {**FinetuneOptions().plain(), "read_from": self.read_from}
+
+
+def finetune_faults(section: Mapping[str, Any], path: KeyPath) -> list[Fault]:
+    """What the schema of the section cannot say: ``config`` is that of the method.
+
+    :param section: valid by the schema.
+    """
+    config = section.get("config") or {}
+    schema = section_schema(CONFIGS[section.get("method", "full")])
+    faults = validate(config, schema, (*path, "config"))
+    rest = FinetuneOptions.of({**section, "config": {}})
+    if (config or rest.is_asked_for) and not rest.read_from:
+        hint = "give the checkpoint to start from"
+        faults.append(Fault((*path, "read_from"), "there is nothing to fine-tune", hint))
+    elif isinstance(rest.config, FreezeConfig) and not config.get("freeze"):
+        hint = "names of parameters or modules, with * for any text"
+        faults.append(Fault((*path, "config", "freeze"), "nothing is named", hint))
+    return faults
+
+
+FORM = Form(lambda: section_schema(FinetuneOptions), FinetuneOptions.of, FinetuneOptions.plain)
+"""The section among the training options."""

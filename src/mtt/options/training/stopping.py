@@ -1,0 +1,65 @@
+"""Which epoch is best, and what ends a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mtt.options.training.option import option
+
+
+@dataclass(frozen=True)
+class EarlyStoppingOptions:
+    """When a training that makes no progress ends."""
+
+    patience: int = option(
+        description="Epochs without progress after which the training ends.", minimum=1
+    )
+    min_delta: float = option(
+        0.0,
+        "Smallest decrease that counts as an improvement; in the unit of the metric.",
+        minimum=0,
+    )
+    start: float = option(
+        0.0, "Part of the epochs before which nothing is counted.", minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True)
+class StoppingOptions:
+    """What validations decide, and what stops a training early."""
+
+    best_model_metric: str = option(
+        "loss",
+        "What the best epoch has the lowest value of: loss, rmse_prod or mae_prod (product of the "
+        "errors of all targets and derivatives), or one error such as 'forces RMSE', on all "
+        "validation structures; 'bulk forces RMSE' on the validation set bulk alone.",
+        acts="from here",
+    )
+    extended_metrics: bool = option(
+        False,
+        "Report more errors: forces per element and component, stress per component, the mean "
+        "cosine between predicted and reference forces, the largest error of everything.",
+        acts="from here",
+    )
+    early_stopping: EarlyStoppingOptions | None = option(
+        None,
+        "End the training when best_model_metric has not fallen for a while; null never does.",
+        acts="from here",
+        in_stages=True,
+    )
+    max_time: str | float | None = option(
+        None,
+        "Stop and save after this time: seconds, or MM:SS, HH:MM:SS, D-HH:MM:SS. A restart "
+        "continues for up to the same time.",
+        acts="any time",
+    )
+    on_nonfinite: Literal["stop", "skip", "rollback"] = option(
+        "stop",
+        "What to do where the loss of a batch or its gradient is not finite; such a batch never "
+        "changes the weights. stop: save and end the training with a message. skip: continue with "
+        "the next batch, at most 10 times in a row. rollback: return to the start of the epoch, "
+        "or to the last checkpoint within it, and continue with half the learning rate, at most 5 "
+        "times in a stage.",
+        acts="from here",
+    )

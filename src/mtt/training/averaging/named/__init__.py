@@ -1,0 +1,1 @@
+"""Averages by name: each file is one (:mod:`mtt.discovery`), and holds an ``AverageKind``."""

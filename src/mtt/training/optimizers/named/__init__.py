@@ -1,0 +1,1 @@
+"""Optimizers by name: each file is one (:mod:`mtt.discovery`), and holds an ``OptimizerKind``."""

@@ -1,0 +1,1 @@
+"""Lines on the console, in the width of the terminal."""

@@ -1,0 +1,1 @@
+"""Schedules by name: each file is one (:mod:`mtt.discovery`), and holds a ``ScheduleKind``."""

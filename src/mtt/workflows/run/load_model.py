@@ -1,0 +1,115 @@
+"""Any model that mtt wrote: checkpoints, light archives and exported files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mtt import registry
+from mtt.checkpoint import kinds, metric_of, read, read_archive, upgrade
+from mtt.checkpoint.format import ARCHIVE
+from mtt.errors import CheckpointError
+from mtt.exporting import load_exported
+from mtt.interface import Context, ModelInterface
+from mtt.workflows.bounded import bounded_by
+
+if TYPE_CHECKING:
+    from metatomic.torch import AtomisticModel
+
+log = logging.getLogger(__name__)
+
+
+def load_checkpoint(
+    path: str | Path,
+    architectures: Sequence[str | Path] = (),
+    *,
+    name: str | None = None,
+    trainer: bool = False,
+) -> tuple[dict[str, Any], registry.Architecture]:
+    """A checkpoint, upgraded to today's version, and the architecture that wrote it.
+
+    A light archive is one too, of a single set of weights and without a trainer's part.
+
+    :param name: the architecture to assume where the file does not say.
+    :param trainer: whether the trainer's part is needed too, for a restart.
+    :raises CheckpointError: damaged, unsafe, not a checkpoint, or too new.
+    :raises ArchitectureError: its architecture is not found.
+    """
+    light = kinds.is_archive(kinds.names_in(path))
+    if light and trainer:
+        raise CheckpointError(
+            "this is the archive of a model; it holds no training to resume",
+            where=str(path),
+            hint="restart from a .ckpt file, or fine-tune: "
+            "architecture.training.finetune.read_from",
+        )
+    checkpoint = read_archive(path) if light else read(path, architecture=name)
+    found = registry.find(checkpoint["architecture_name"], architectures, where=str(path))
+    architecture = found.load()
+    upgraded = upgrade(checkpoint, architecture, trainer=trainer, where=str(path))
+    # a step of an upgrade may build a new checkpoint
+    return upgraded | ({ARCHIVE: checkpoint[ARCHIVE]} if light else {}), architecture
+
+
+def model_from(
+    checkpoint: dict[str, Any],
+    architecture: registry.Architecture,
+    context: Context,
+    where: str | Path = "",
+) -> ModelInterface:
+    """The model in an upgraded ``checkpoint``; no random number of the process is drawn.
+
+    :param where: its file, for messages.
+    :raises CheckpointError: its options ask for a model much larger than its weights.
+    """
+    if ARCHIVE in checkpoint:  # its one set of weights; only checkpoints of trainings hold two
+        context = "restart"
+    # first weights are drawn before those of the checkpoint take their place
+    with torch.random.fork_rng(devices=[]), bounded_by(checkpoint, str(where)):
+        model: ModelInterface = architecture.model.load_checkpoint(checkpoint, context)
+    return model
+
+
+def load_model(
+    path: str | Path,
+    *,
+    architectures: Sequence[str | Path] = (),
+    extensions: str | Path | None = None,
+) -> ModelInterface | AtomisticModel:
+    """A trained model: the best weights of a ``.ckpt``, a ``.zip``, or an exported ``.pt``.
+
+    An exported model is a TorchScript program: load only files that you trust.
+
+    :param architectures: folders of architectures outside of the package.
+    :param extensions: folder of the extensions of an exported model of another program.
+    :raises CheckpointError: the file is damaged, or none of the three; no such folder.
+    """
+    if is_exported(path):
+        return load_exported(path, extensions)
+    checkpoint, architecture = load_checkpoint(path, architectures)
+    tell_weights(path, checkpoint)
+    return model_from(checkpoint, architecture, "export", path)
+
+
+def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
+    """Say which weights of ``checkpoint`` are taken, where there is a choice."""
+    log.info("%s: the %s", path, which_weights(checkpoint))
+
+
+def which_weights(checkpoint: Mapping[str, Any]) -> str:
+    """``best weights, of epoch 3 (forces RMSE 0.0213)``: those that are exported."""
+    best = checkpoint.get("best_epoch")
+    if best is None:
+        return "latest weights; it names none as the best"
+    metric, found = metric_of(checkpoint), checkpoint.get("best_metric")
+    value = f" ({metric} {found:.6g})" if metric and isinstance(found, float | int) else ""
+    return f"best weights, of epoch {best}{value}"
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether the file is a TorchScript archive (by content, not by name)."""
+    return kinds.is_exported(kinds.names_in(path))

@@ -1,0 +1,1 @@
+"""Kinds of targets that another package adds."""

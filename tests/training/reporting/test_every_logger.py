@@ -1,0 +1,48 @@
+"""Every logger that is found writes down the epochs of a run."""
+
+import logging
+import time
+
+import pytest
+
+from mtt.discovery import LOGGERS
+from mtt.training.reporting.events import Events
+from mtt.training.reporting.logger_kind import load_logger
+
+UNITS = {
+    "epoch": "", "learning rate": "", "training loss": "", "training forces RMSE": "meV/Å",
+    "validation loss": "", "validation forces RMSE": "meV/Å", "seconds": "s",
+}  # fmt: skip
+ROW = dict(zip(UNITS, [1, 1e-3, 0.8125, 12.0, 0.40625, 9.0, 0.5], strict=True))
+OPTIONS = {"tensorboard": True, "wandb": {"mode": "offline"}}
+
+
+def text_of(folder, pattern):
+    return b"".join(path.read_bytes() for path in folder.rglob(pattern)).decode("latin-1")
+
+
+CASES = {
+    "csv": lambda folder, log: "0.8125" in text_of(folder, "train.csv"),
+    "history": lambda folder, log: '"training loss": 0.8125' in text_of(folder, "history.jsonl"),
+    "line": lambda folder, log: "epoch 1/1  loss 0.8125 | 0.4062" in log,
+    "table": lambda folder, log: "0.8125" in log and "meV/Å" in log,
+    "tensorboard": lambda folder, log: "training/loss" in text_of(folder, "events.out.*"),
+    "wandb": lambda folder, log: "training/loss" in text_of(folder, "*.wandb"),
+}
+"""Whether the losses are in the run folder, or in what was logged."""
+
+
+@pytest.mark.parametrize("name", LOGGERS.names())
+def test_every_logger_writes_the_epochs_down(name, tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    caplog.set_level(logging.INFO, "mtt")
+    events = Events([load_logger(name, "loggers")(tmp_path, OPTIONS)])
+    run = {"num_epochs": 1, "n_batches": 1, "log_interval": 1, "history": (), "units": UNITS}
+    events("run_start", 0, **run)
+    events("epoch", 1, metrics=ROW, units=UNITS, is_best=True)
+    events("end", 1, best_epoch=1, best_metric=0.40625, metric="loss")
+    events.close()
+    end = time.monotonic() + 60.0
+    while not CASES[name](tmp_path, caplog.text):  # wandb has a process that may write later
+        assert time.monotonic() < end, f"{name} wrote nothing"
+        time.sleep(0.05)

@@ -1,0 +1,295 @@
+"""Several ranks train as one does: what follows from all parts of a step is asked of all."""
+
+import copy
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mtt
+from mtt.checkpoint import read
+from mtt.data import Dataset
+from mtt.interface import Run
+from mtt.ranks import Ranks, SerialRanks, states_of_ranks, stored_by_rank
+from mtt.training.numerics.random_state import restore_rng, rng_state
+
+CORE = Path(mtt.__file__).parent
+EXACT = {"rtol": 1e-12, "atol": 1e-13}
+
+
+class Meeting:
+    """Where threads exchange values; one that fails ends the others' waiting."""
+
+    def __init__(self, size):
+        self.values = [None] * size
+        self.barrier = threading.Barrier(size, timeout=20)
+
+    def exchange(self, rank, value):
+        self.values[rank] = value
+        self.barrier.wait()
+        found = list(self.values)
+        self.barrier.wait()
+        return found
+
+
+class ThreadRanks(Ranks):
+    """A rank that is a thread of this process."""
+
+    def __init__(self, rank, meeting):
+        self.rank, self.size, self._meeting = rank, len(meeting.values), meeting
+
+    def gather(self, value):
+        return self._meeting.exchange(self.rank, copy.deepcopy(value))
+
+    def sum(self, tensors):
+        return [sum(each[1:], each[0]) for each in zip(*self.gather(list(tensors)), strict=True)]
+
+    def sum_known(self, tensors, like):
+        each = zip(*self.gather([None if t is None else t.detach() for t in tensors]), strict=True)
+        known = [[tensor for tensor in some if tensor is not None] for some in each]
+        # a copy: threads would otherwise clip one and the same tensor
+        return [sum(some[1:], some[0].clone()) if some else None for some in known]
+
+    def largest(self, tensor):
+        return torch.stack(self.gather(tensor)).amax(0)
+
+
+def together(size, work):
+    """``work(ranks)`` in a thread for each rank; the results in the order of the ranks."""
+    meeting, results, errors = Meeting(size), [None] * size, []
+
+    def one(rank):
+        try:
+            results[rank] = work(ThreadRanks(rank, meeting))
+        except threading.BrokenBarrierError:
+            pass  # another thread has failed, and says why
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+            meeting.barrier.abort()
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+@pytest.fixture
+def gappy(frames, make_model):
+    """Energies are missing of some structures, forces of others, both of one."""
+    changed = list(frames[:16])
+    for name, structures in (("values", (1, 2, 3, 8)), ("forces", (3, 4, 11))):
+        for i in structures:
+            labels = changed[i].labels["energy"]
+            labels = labels._replace(**{name: getattr(labels, name) * np.nan})
+            changed[i] = changed[i]._replace(labels={"energy": labels})
+    return Dataset.from_frames(changed, make_model().dataset_info)
+
+
+def flat(tensors):
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
+
+
+@pytest.mark.parametrize("combination", ["sum", "config"])
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize("shares", [[[0, 8], [8, 16]], [[0, 5], [5, 6], [6, 16]], [[0, 16], []]])
+def test_ranks_with_a_part_of_the_batch_each_learn_what_one_learns_from_all(
+    make_step, make_batch, gappy, dataset, combination, complete, shares
+):
+    """Equal and unequal parts, labels missing in each, and a rank without any batch."""
+    data = dataset if complete else gappy
+    options = {"complete": complete, "combination": combination, "max_norm": 0.5}
+    one, loss = make_step(**options)
+    whole = one(loss, [make_batch(data, one.model)], 0.1)
+    steps = [make_step(**options)[0] for _ in shares]
+    batches = [
+        [make_batch(data.select(np.arange(*share)), step.model)] if share else []
+        for share, step in zip(shares, steps, strict=True)
+    ]
+
+    def work(ranks):
+        step = steps[ranks.rank]
+        step.ranks = ranks
+        return step(loss, batches[ranks.rank], 0.1)
+
+    for step, result in zip(steps, together(len(shares), work), strict=True):
+        assert result.fault == ""
+        assert result.norm.item() == pytest.approx(whole.norm.item(), rel=1e-12)
+        gradients = [[p.grad for p in each.model.parameters()] for each in (step, one)]
+        torch.testing.assert_close(*map(flat, gradients), **EXACT)
+        weights = [each.model.parameters() for each in (step, one)]
+        torch.testing.assert_close(*map(flat, weights), **EXACT)
+
+
+def test_a_loss_that_is_not_finite_on_one_rank_stops_the_step_of_all(
+    make_step, make_batch, dataset
+):
+    steps = [make_step(complete=False) for _ in range(2)]
+    before = flat(steps[0][0].model.parameters()).clone()
+
+    def work(ranks):
+        step, loss = steps[ranks.rank]
+        step.ranks = ranks
+        batch = make_batch(dataset.select([ranks.rank]), step.model)
+        if ranks.rank:
+            batch.graph.vectors.fill_(torch.nan)
+        result = step(loss, [batch], 0.1)
+        return result.fault, step.explain(loss, result)
+
+    found = together(2, work)
+    assert found[0] == found[1]
+    assert found[0][0] == "not finite"
+    assert found[0][1].startswith("the loss of energy")
+    for step, _ in steps:
+        assert torch.equal(flat(step.model.parameters()), before)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What the trainings of ``two_ranks.py`` end with: ``trained(training, run, rank)``."""
+    folder = tmp_path_factory.mktemp("ranks")
+    script = Path(__file__).with_name("two_ranks.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+    def load(training, run, rank):
+        return torch.load(folder / training / f"{run}-{rank}.pt", weights_only=True)
+
+    return folder, load
+
+
+@pytest.mark.parametrize(
+    ("training", "tolerance"),
+    # a line search makes 1e-16 many times larger
+    [("averaged", 1e-12), ("conflict-free", 1e-12), ("line search", 1e-6)],
+)
+def test_two_ranks_train_to_what_one_trains_to(trained, training, tolerance):
+    """Weights, metrics, best epoch and files, with batches half as large on each of two ranks."""
+    folder, load = trained
+    one, *two = load(training, "one", 0), *(load(training, "two", rank) for rank in (0, 1))
+    for rank in two:
+        torch.testing.assert_close(rank["weights"], one["weights"], rtol=tolerance, atol=tolerance)
+        assert len(rank["history"]) == len(one["history"])
+        for ours, theirs in zip(rank["history"], one["history"], strict=True):
+            without = {key: value for key, value in theirs.items() if key != "seconds"}
+            assert {key: ours[key] for key in without} == pytest.approx(without, rel=tolerance)
+    written = [{p.name for p in (folder / training / run).iterdir()} for run in ("one", "two")]
+    assert written[0] == written[1]
+    first, second = (read(folder / training / f"{run}.ckpt") for run in ("one", "two"))
+    assert first["best_epoch"] == second["best_epoch"]
+    assert second["best_metric"] == pytest.approx(first["best_metric"], rel=tolerance)
+
+
+def test_a_stop_that_one_rank_is_asked_for_stops_all_and_they_resume_bit_for_bit(trained):
+    """Within an epoch: what each rank has counted, and would draw, comes back to it."""
+    folder, load = trained
+    reasons = [load("stopped", "part", rank)["reason"] for rank in (0, 1)]
+    assert reasons[0] == reasons[1]
+    assert "SIGUSR1 in epoch 2" in reasons[0]
+    stored = read(folder / "stopped" / "part.ckpt")["trainer_state"]
+    assert (stored["epoch"], stored["batch"]) == (1, 2)
+    for state in (stored["meter"], stored["parts"]["rng"]):
+        assert len(states_of_ranks(state)) == 2
+    for rank in (0, 1):
+        whole, resumed = (load("stopped", run, rank) for run in ("whole", "resumed"))
+        for name, weights in whole["weights"].items():
+            assert torch.equal(weights, resumed["weights"][name])
+        for result in (whole, resumed):
+            for row in result["history"]:
+                del row["seconds"]
+        assert whole["history"] == resumed["history"]
+
+
+def test_an_error_of_the_first_rank_is_raised_on_all():
+    def fail():
+        raise OSError("the disk is full")
+
+    def work(ranks):
+        with pytest.raises(OSError, match="disk is full"):
+            ranks.on_first(fail)
+        return ranks.on_first(lambda: "written"), ranks.broadcast(ranks.rank), ranks.max(ranks.rank)
+
+    assert together(3, work) == [("written", 0, 2)] * 3
+
+
+def test_one_process_stores_its_state_as_it_is_and_several_get_their_own_back():
+    assert stored_by_rank([{"loss": 1}]) == {"loss": 1}
+    states = [{"loss": i} for i in range(11)]
+    assert states_of_ranks(stored_by_rank(states)) == states
+    ranks = SerialRanks()
+    before = rng_state(torch.device("cpu"), ranks)
+    drawn = torch.rand(3)
+    restore_rng(stored_by_rank([before, {}]), torch.device("cpu"), ranks)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+class Recorder(SerialRanks):
+    """One rank that knows which files have asked it for what."""
+
+    def __init__(self):
+        self.asked = defaultdict(set)
+
+    def _note(self, what):
+        frame = sys._getframe(2)
+        while (place := Path(frame.f_code.co_filename)).name == "ranks.py":
+            frame = frame.f_back
+        self.asked[place.relative_to(CORE).as_posix()].add(what)
+
+
+def _recorded(name):
+    real = getattr(SerialRanks, name)
+
+    def method(self, *given):
+        self._note(name)
+        return real(self, *given)
+
+    return method
+
+
+for _name in ("gather", "sum", "sum_known", "sum_numbers", "largest", "on_first"):
+    setattr(Recorder, _name, _recorded(_name))
+
+
+def test_every_place_whose_answer_follows_from_all_ranks_asks_them(make_model, make_trainer, train):
+    """And tensors come back as the very ones that were given: no copy is made."""
+    ranks = Recorder()
+    trainer = make_trainer(
+        num_epochs=2,
+        on_nonfinite="rollback",
+        batch_atoms="auto",
+        checkpoint_interval_minutes=1e-6,
+        max_time=3600,
+        prefit={"parameters": ["network.3.*"], "max_steps": 1},
+    )
+    trainer.run = replace(trainer.run, ranks=ranks)
+    train(trainer, make_model())
+    assert dict(ranks.asked) == {
+        "evaluation/metrics.py": {"sum", "largest"},
+        "training/batch_size/auto.py": {"gather"},
+        "training/checkpoints.py": {"on_first"},
+        "training/fit.py": {"gather"},
+        "training/losses/counts.py": {"sum", "sum_numbers"},
+        "training/losses/gradients.py": {"sum_known"},
+        "training/numerics/random_state.py": {"gather"},
+        "training/prefit.py": {"sum", "sum_numbers"},
+        "training/reporting/meter.py": {"sum", "gather"},
+        "training/reporting/speed.py": {"gather", "sum_numbers"},
+        "training/step.py": {"sum"},
+        "training/stopping/timing.py": {"gather"},
+    }
+    tensors = [torch.ones(2), torch.zeros(1)]
+    assert all(a is b for a, b in zip(SerialRanks().sum(tensors), tensors, strict=True))
+    assert SerialRanks().largest(tensors[0]) is tensors[0]
+    assert SerialRanks().sum_known([None, tensors[0]], tensors) == [None, tensors[0]]
+    assert isinstance(Run().ranks, SerialRanks)
