@@ -56,7 +56,7 @@ def with_targets_of(dataset: Dataset, info: DatasetInfo) -> Dataset:
 
 
 def merge_infos(infos: Sequence[DatasetInfo]) -> DatasetInfo:
-    """What holds for all: every element, every target, every gradient.
+    """Merge descriptions: every element, every target, every gradient.
 
     :raises DataError: units of length, or the nature of a target, differ.
     """

@@ -268,7 +268,7 @@ class Dataset:
         )
 
     def source(self, i: int) -> str:
-        """Where structure ``i`` was read from: ``train.xyz, frame 12``."""
+        """Source of structure ``i``: ``train.xyz, frame 12``."""
         return self.columns.source(self._structure(i))
 
     def _number(self, i: int) -> int:

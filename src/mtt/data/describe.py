@@ -1,4 +1,4 @@
-"""What a packed data set is, as plain values for `mtt show`."""
+"""Describe a packed data set in plain values for `mtt show`."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Frame(NamedTuple):
 
 
 class FrameSet(NamedTuple):
-    """What a data set of the options holds: ``frames, info, notices = read_frames(...)``."""
+    """Contents of a data set of the options: ``frames, info, notices = read_frames(...)``."""
 
     frames: list[Frame]
     info: DatasetInfo

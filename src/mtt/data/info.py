@@ -1,4 +1,4 @@
-"""What a data set holds: elements, targets, units. Plain values that go into checkpoints."""
+"""Elements, targets and units of a data set: plain values that go into checkpoints."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TargetInfo:
 
     @property
     def of_kind(self) -> TargetKind:
-        """What :attr:`kind` names.
+        """Kind of target that :attr:`kind` names.
 
         :raises DataError: no such kind is found.
         """
@@ -104,7 +104,7 @@ class TargetInfo:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TargetInfo:
-        """What :meth:`to_dict` gave.
+        """Restore from the result of :meth:`to_dict`.
 
         :raises TypeError: a key is unknown, or its value of another type; also KeyError.
         """
@@ -118,7 +118,7 @@ class TargetInfo:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a model must know about the data that it is made for.
+    """Description of the data that a model is made for.
 
     :param length_unit: unit of positions and cells (``"angstrom"``), or ``""``.
     :param atomic_types: atomic numbers, ascending; ``Graph.types`` indexes this list.
@@ -145,7 +145,7 @@ class DatasetInfo:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DatasetInfo:
-        """What :meth:`to_dict` gave.
+        """Restore from the result of :meth:`to_dict`.
 
         :raises TypeError: a key is unknown, or its value of another type; also KeyError,
             AttributeError.

@@ -31,7 +31,7 @@ class OutOfMemory(MttError):
 
 
 class Remedy(NamedTuple):
-    """What the user can do about it: the option's place, and what to change."""
+    """Remedy for a lack of memory: the option's place, and what to change."""
 
     where: str = ""
     hint: str = ""
@@ -69,12 +69,12 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def says_lack(text: str) -> bool:
-    """The same of a message alone, as another process leaves it."""
+    """Whether the message of an error, perhaps of another process, reports a lack of memory."""
     return "MemoryError" in text or any(sign in text for sign in _SIGNS)
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that this process can still have, those that torch keeps at hand included."""
+    """Bytes that this process can still use, including those that torch has reserved."""
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0] + kept)
@@ -93,7 +93,7 @@ def in_words(device: torch.device) -> str:
 
 
 def _available() -> int:
-    """Of the machine; all that is built in where the system does not say what is free."""
+    """Free memory of the machine; all memory where the system does not say what is free."""
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
@@ -102,7 +102,7 @@ def _available() -> int:
 
 
 def _limits() -> Iterator[int]:
-    """Of the process (``ulimit -v``) and of its control groups, as queues and containers set."""
+    """Limits of the process (``ulimit -v``) and of its control groups (queues, containers)."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY and Path("/proc/self/statm").exists():
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])

@@ -1,4 +1,4 @@
-"""From the options of a data set to the data set."""
+"""Open the data set that options describe."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _target(
     problems: list[Problem],
     notices: list[str],
 ) -> TargetInfo:
-    """What is stored of the target ``name``, as far as ``options`` ask for it."""
+    """Stored part of the target ``name`` that ``options`` ask for."""
     where = f"{folder} {name}"
     there = stored.get(name)
     if there is None:

@@ -1,4 +1,4 @@
-"""From the options of a data set to its frames: every file once, everything checked."""
+"""Read the frames of a data set: every file once, everything checked."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def frames_from_atoms(
     length_unit: str = "angstrom",
     weight: float | str | None = None,
 ) -> FrameSet:
-    """As :func:`read_frames`, from structures in memory; ``read_from`` is not looked at.
+    """Like :func:`read_frames`, from structures in memory; ``read_from`` is ignored.
 
     :param weight: of all structures in the loss, or the key of a number in ``info``.
     :raises DataError: as :func:`read_frames`; frames are numbered as in ``atoms``.

@@ -17,7 +17,7 @@ from mtt.stopping import stop_if_asked
 
 
 class Labelled(Protocol):
-    """What statistics need of a data set."""
+    """Interface that statistics need of a data set."""
 
     @property
     def info(self) -> DatasetInfo: ...

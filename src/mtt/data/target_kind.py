@@ -1,4 +1,4 @@
-"""What one value of a target is: a number, a vector, a tensor.
+"""Kinds of target values: number, vector, tensor.
 
 A kind says which components a value has, how they turn with the structure, how labels are read and
 predictions written, what the axes of a metatensor block are called, and which components an error
@@ -81,7 +81,7 @@ class TargetKind(ABC):
 
     @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """What extended errors show by itself: name, and places in the flattened components.
+        """Parts that extended errors list separately: name, and places in the flattened components.
 
         The plain errors pool all components. A name is made of the axes x, y and z (``xy``), or is
         a letter with its number (``l=1``), so that metrics of parts are recognised by their names.
@@ -143,12 +143,12 @@ class TargetKind(ABC):
 
     @property
     def text(self) -> str:
-        """As checkpoints store it: the name, and the parameters as JSON where there are any."""
+        """Text in checkpoints: the name, and the parameters as JSON where there are any."""
         parameters = asdict(self)
         return f"{self.name} {json.dumps(parameters, sort_keys=True)}" if parameters else self.name
 
     def supported_name(self, per_atom: bool) -> str:
-        """What ``__supported_targets__`` calls it."""
+        """Name in ``__supported_targets__``."""
         return f"{self.name} per atom" if per_atom else self.name
 
     # ---- labels and predictions in files

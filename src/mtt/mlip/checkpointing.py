@@ -119,7 +119,7 @@ class StoredModel:
 def restarted_info(
     architecture: str, supported: Sequence[str], known: DatasetInfo, wanted: DatasetInfo
 ) -> DatasetInfo:
-    """What a model of ``known`` is made for once it is trained with data of ``wanted``.
+    """Merge what a model knows with the data of ``wanted`` that it is trained with next.
 
     :raises ArchitectureError: elements, targets or units that the model does not know.
     """

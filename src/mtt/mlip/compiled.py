@@ -32,7 +32,7 @@ TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
 
 
 class Compilable(Protocol):
-    """What is compiled of a model: its network, without scales and baselines."""
+    """Part of a model that is compiled: its network, without scales and baselines."""
 
     target_names: list[str]
     energy_names: list[str]
@@ -44,7 +44,7 @@ class Compilable(Protocol):
     def dtype(self) -> torch.dtype: ...
 
     def prepare(self, graph: Graph) -> list[Tensor]:
-        """What depends on the graph alone, and is not differentiated."""
+        """Tables that depend on the graph alone and are not differentiated."""
 
     def predict_prepared(self, graph: Graph, prepared: list[Tensor]) -> dict[str, Tensor]:
         """The network's values, per target [n_atoms, properties] or [n_atoms]."""
@@ -204,7 +204,7 @@ def _differentiated(results: list[Tensor], weights: list[Tensor]) -> list[Tensor
 
 
 def _ones(tensors: list[Tensor]) -> list[bool]:
-    """Where numbers are none or one."""
+    """Whether each dimension has fewer than two entries."""
     return [size < 2 for tensor in tensors for size in tensor.shape]
 
 

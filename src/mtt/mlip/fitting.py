@@ -133,7 +133,7 @@ def fit_scales(
 
 
 def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
-    """What the options fix, before anything is fitted.
+    """Check the values that the options fix, before the fit.
 
     :raises ConfigError: as :func:`fit_weights` and :func:`fit_scales`.
     """

@@ -161,7 +161,7 @@ class MLIPModel(ModelInterface):
         return self.predict(graph)
 
     def interaction_range(self) -> float:
-        """How far an atom's surroundings reach; message passing multiplies the cutoff."""
+        """Radius of an atom's surroundings; message passing multiplies the cutoff."""
         return self.list_cutoff()
 
     def requested_neighbor_lists(self) -> List[NeighborListOptions]:
@@ -171,7 +171,7 @@ class MLIPModel(ModelInterface):
         return outputs_of(self.dataset_info)
 
     def head_modules(self) -> Dict[str, List[str]]:
-        """For every target the names of modules or parameters that serve it alone.
+        """Names of the modules or parameters that serve only one target, by target.
 
         The same kinds in the same order for every target. Empty: unknown.
         """

@@ -1,4 +1,4 @@
-"""From the numbers of a network to physical ones: scales, baselines, sums, derivatives."""
+"""Convert outputs of a network to physical values: scales, baselines, sums, derivatives."""
 
 from typing import Dict, List, Mapping, Optional
 

@@ -1,4 +1,4 @@
-"""What a model can be asked to learn, and whether a data set asks for more."""
+"""Check that a model can learn the targets of a data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TUNE = "fine-tune it to these data: architecture.training.finetune.read_from"
 
 
 def target_kind(target: TargetInfo) -> str:
-    """How ``__supported_targets__`` names this kind of target."""
+    """Name of this kind of target in ``__supported_targets__``."""
     if target.is_energy:
         return "energy"
     return target.of_kind.supported_name(target.per_atom)
@@ -64,7 +64,7 @@ def check_targets(
 
 
 def _kind_problems(name: str, target: TargetInfo) -> list[Problem]:
-    """Of a kind that is not found: a package was there where the model was made, say."""
+    """Report a kind that is not found, for instance because its package is not installed here."""
     try:
         _ = target.of_kind
     except DataError as error:
@@ -122,7 +122,7 @@ def restart_problems(known: DatasetInfo, wanted: DatasetInfo) -> list[Problem]:
 
 
 def unit_problems(known: DatasetInfo, wanted: DatasetInfo) -> list[Problem]:
-    """Where data and model mean different things by the same name."""
+    """Find units in which data and model differ for the same name."""
     problems = []
     if wanted.length_unit and known.length_unit and wanted.length_unit != known.length_unit:
         problems.append(
@@ -135,7 +135,7 @@ def unit_problems(known: DatasetInfo, wanted: DatasetInfo) -> list[Problem]:
 
 
 def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Problem]:
-    """Where ``target`` of the data is another quantity than the model's ``own``."""
+    """Find differences between ``target`` of the data and the model's ``own``."""
     quantity = target.quantity or own.quantity  # what is left open is what the model has
     return [
         Problem(f"{name}: {key} is {new!r} in the data and {old!r} in the model")

@@ -10,7 +10,7 @@ from mtt.options.yaml.places import KeyPath
 
 
 def check_together(sets: dict[str, Part | None], add: Callable[[KeyPath, str, str], None]) -> None:
-    """What data sets must agree on: targets, units, fractions.
+    """Check that data sets agree on targets, units and fractions.
 
     :param sets: ``training_set``, ``validation_set``, ``test_set``; None where one has faults.
     :param add: called with path, mistake and hint.

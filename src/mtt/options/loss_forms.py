@@ -53,7 +53,7 @@ def is_for_forces_only(kind: str) -> bool:
 
 
 def forces_only(kind: str) -> tuple[str, str]:
-    """What is wrong where such a loss is given for another part, and what to write instead."""
+    """Message and hint for a loss of forces that is given for another part."""
     return f"{kind} is for forces", f"write {{energy: {{type: huber, forces: {kind}}}}}"
 
 

@@ -39,7 +39,7 @@ _GRADIENTS = {
 
 
 def target_fault(name: str) -> tuple[str, str] | None:
-    """What is wrong with the name of a target, and a hint; None for a right one.
+    """Message and hint for a wrong name of a target; None for a valid name.
 
     Right are a quantity of metatomic (``energy``), its variants (``energy/pbe``), and names of
     one's own with a domain (``mtt::gap``).

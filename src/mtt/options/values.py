@@ -1,4 +1,4 @@
-"""What a validated, fully expanded options file holds. Plain, frozen values."""
+"""Contents of a validated, fully expanded options file, as plain, frozen values."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TargetOptions:
     virial: GradientOptions | None = None
 
     def to_dict(self, *, gradients: bool = True) -> dict[str, Any]:
-        """As it is written in an options file; ``extra_data`` has no ``gradients``."""
+        """Convert to the form of options files; ``extra_data`` has no ``gradients``."""
         values = asdict(self)
         values["type"] = kind_option(values.pop("kind"))
         values["key"] = self.key or False
@@ -114,7 +114,7 @@ class DatasetOptions:
     name: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is written in an options file."""
+        """Convert to the form of options files."""
         extra = {name: item.to_dict(gradients=False) for name, item in self.extra_data.items()}
         return {
             "systems": asdict(self.systems),
@@ -172,7 +172,7 @@ class Options:
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is written in an options file."""
+        """Convert to the form of options files."""
         return {
             "device": self.device,
             "base_precision": self.base_precision,

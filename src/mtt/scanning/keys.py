@@ -213,7 +213,7 @@ def _unused_in_store(path: str, part: str, use: _Use) -> Iterator[Finding]:
 def _uses(
     sets: Mapping[str, Sequence[DatasetOptions]],
 ) -> dict[str, tuple[str | None, _Use]]:
-    """By file, its reader and what is read from it."""
+    """Collect what is read, by file and reader."""
     found: dict[str, tuple[str | None, _Use]] = {}
 
     def use(part: str, section: SystemsOptions | TargetOptions | GradientOptions) -> list[_Use]:

@@ -53,10 +53,10 @@ class Outcome:
 
     @property
     def meaning(self) -> str:
-        """Of a failed check: what this means for a user of the model."""
+        """Meaning of a failed check for a user of the model."""
         return self.check.meaning if self.status == "failed" else ""
 
     @property
     def look(self) -> str:
-        """Of a failed check: where to look."""
+        """Where to look after a failed check."""
         return self.check.look if self.status == "failed" else ""

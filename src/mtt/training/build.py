@@ -1,4 +1,4 @@
-"""From options to the parts of a training."""
+"""Build the parts of a training from its options."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class TrainingData:
 
     @property
     def validation_sets(self) -> list[Dataset]:
-        """In the order of the options."""
+        """Validation sets in the order of the options."""
         return [dataset for _, dataset in self.validation]
 
     @property
@@ -46,5 +46,5 @@ class TrainingData:
 
     @property
     def names(self) -> list[str]:
-        """Of the validation sets that have their own metrics."""
+        """Names of the validation sets that have their own metrics."""
         return [name for name, _ in self.validation if name]

@@ -69,7 +69,7 @@ class Epoch:
         return self._meter, self._system
 
     def learning_rate(self, step: int = 0) -> float:
-        """Of the step that is next, or of another one, counted from it."""
+        """Learning rate of the next step, or of a later one, counted from it."""
         state, stage = self.state, self.stage
         # by the schedule's count, which batches of other sizes do not upset
         done = (state.epoch - state.stage_start) * stage.steps_per_epoch + state.epoch_steps

@@ -11,7 +11,7 @@ from mtt.training.optimizers import preset
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What one stage is to do.
+    """Plan of one stage.
 
     :param number: from 0.
     :param source: weights to begin with, ``"last"`` or ``"best"`` (of the run so far).

@@ -36,7 +36,7 @@ WHERE = f"{SECTION}.prefit.parameters"
 
 @dataclass(frozen=True)
 class PrefitReport:
-    """What a pre-fit did.
+    """Result of a pre-fit.
 
     :param parameters: names of what was fitted; none where nothing could be.
     :param steps: steps of L-BFGS.
@@ -54,7 +54,7 @@ class PrefitReport:
     converged: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """In plain types, for the provenance of the weights; losses but the first and last."""
+        """Convert to plain types for the provenance; of the losses, the first and the last."""
         values = {key: value for key, value in asdict(self).items() if key != "losses"}
         ends = {"loss_before": self.losses[0], "loss_after": self.losses[-1]} if self.losses else {}
         return {**values, "parameters": list(self.parameters), **ends}

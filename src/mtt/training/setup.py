@@ -54,7 +54,7 @@ class TrainingSetup:
         """The loss of every stage."""
 
     def limit_atoms(self, atoms: int) -> None:
-        """From now on, batches hold up to so many atoms, in all stages and in validation."""
+        """Limit the atoms of later batches, in all stages and in validation."""
         self.options = replace(self.options, max_atoms_per_batch=atoms)
         self.plans = [
             replace(one, options=replace(one.options, max_atoms_per_batch=atoms))
@@ -63,7 +63,7 @@ class TrainingSetup:
 
     @property
     def judged(self) -> Loss:
-        """What epochs are compared by: the loss of the last stage with its final weights."""
+        """Loss by which epochs are compared: that of the last stage with its final weights."""
         return self.losses[-1].final()
 
     def make_validation(self) -> Validation:
@@ -115,7 +115,7 @@ class TrainingSetup:
 
     @property
     def notices(self) -> list[str]:
-        """What to say, once: metrics whose labels are zero or noise."""
+        """Notices, given once, on metrics whose labels are zero or noise."""
         metrics = [self.options.best_model_metric]
         metrics += [self.make_stage(plan).schedule.metric for plan in self.plans]
         return [one for one in dict.fromkeys(map(self._rule.notice, metrics)) if one]

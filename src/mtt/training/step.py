@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What a step saw of one batch; nothing in it keeps the graph of the step alive."""
+    """Results of a step for one batch; nothing in it keeps the graph of the step alive."""
 
     batch: Batch
     predictions: dict[str, Target]
@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """What a step did.
+    """Result of a step.
 
     :param fault: why there was no update: ``"not finite"``, ``"overflow"`` (of the scaled
         loss), ``"no labels"``, ``"line search"`` (of L-BFGS: the loss is finite where it began,

@@ -1,4 +1,4 @@
-"""From an options file to a trained, exported, evaluated model: the whole way, top to bottom."""
+"""Train, export and evaluate a model from an options file."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import torch
 
 from mtt.discovery import AVERAGES
 from mtt.errors import ConfigError, TrainingError
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.averaging.make import make_average
 from mtt.training.optimizers import make_optimizer
 
@@ -32,9 +32,9 @@ CASES = {
 def started(**hypers):
     layer = torch.nn.Linear(1, 1, bias=False).double()
     torch.nn.init.zeros_(layer.weight)
-    options = {**default_hypers(), "learning_rate": 1.0, **hypers}
+    options = parse({"learning_rate": 1.0, **hypers})
     optimizer = make_optimizer(layer, options)
-    return layer, optimizer, make_average(layer, optimizer, options["ema"])
+    return layer, optimizer, make_average(layer, optimizer, options.ema)
 
 
 @pytest.mark.parametrize("name", AVERAGES.names())

@@ -30,7 +30,7 @@ class Batch:
     weights: Tensor | None = None  # [n] float64, of the structures in the loss; None: all 1
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
-        """The same on ``device``."""
+        """Copy the batch to ``device``."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
@@ -65,7 +65,7 @@ class Batch:
 
 
 class Cuts(NamedTuple):
-    """How many structures, atoms and pairs each of several batches has."""
+    """Numbers of structures, atoms and pairs of each of several batches."""
 
     structures: list[int]
     atoms: list[int]

@@ -1,4 +1,4 @@
-"""In which order structures are visited, and where one batch ends and the next begins.
+"""Order in which structures are visited, and limits of the batches.
 
 Both are pure functions: the order of (number of structures, seed, epoch), the batches of the
 order and the number of ranks. A resumed run needs only its epoch and the number
@@ -18,7 +18,7 @@ from mtt.errors import DataError
 
 @dataclass(frozen=True)
 class Batching:
-    """How many structures make a batch: a fixed number, or as many as hold ``atoms`` atoms.
+    """Size of a batch: a fixed number of structures, or as many as hold ``atoms`` atoms.
 
     :param structures: structures per batch and rank.
     :param atoms: a batch is filled in order until the next structure would exceed this.

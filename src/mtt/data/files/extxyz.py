@@ -42,7 +42,7 @@ _DIGITS = 15  # of a number of atoms; more would be petabytes
 
 
 class _FrameError(Exception):
-    """What is wrong, on which line of the frame (0: the number of atoms).
+    """A mistake in a line of a frame (line 0: the number of atoms).
 
     Of mistakes of one ``kind``, the first one is said, with the number of the others.
     """

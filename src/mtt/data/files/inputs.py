@@ -128,7 +128,7 @@ def _named_twice(files: Sequence[Path]) -> list[Problem]:
 
 
 def _identity(file: Path) -> tuple[int, int] | str:
-    """Of the file on the disk, whatever its names are; of one that is not there, its path."""
+    """Identity of a file on the disk, independent of its names; the path of a missing file."""
     try:
         found = os.stat(file)
     except OSError:

@@ -98,7 +98,7 @@ def _joined(named: Mapping[str, Mapping[str, Any]], twice: dict[str, str]) -> di
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Up to rounding, as files write numbers."""
+    """Whether two arrays agree up to the rounding of files."""
     try:
         numbers = [np.asarray(value, dtype=np.float64) for value in (one, other)]
     except (TypeError, ValueError):

@@ -92,7 +92,7 @@ def _check(path: str, reader: str) -> None:
 
 
 def _pattern(folder: Path) -> str:
-    """How to name the structures of a folder."""
+    """Hint with a pattern for the structures of a folder; empty without any."""
     return f"for all of its files, write {folder}/*.xyz" if any(folder.glob("*.xyz")) else ""
 
 

@@ -69,7 +69,7 @@ def share_read(path: str, stream: TextIO) -> Callable[[], float | None]:
 
 
 def _unpacking(path: str) -> Callable[..., Any] | None:
-    """What opens a compressed file; None of another one."""
+    """Function that opens a compressed file; None for another file."""
     with Path(path).open("rb") as stream:
         begin = stream.read(6)
     return next((opens for magic, opens in _OPEN.items() if begin.startswith(magic)), None)

@@ -1,4 +1,4 @@
-"""How many pairs a neighbour list will hold, and how much memory: estimated before it is made."""
+"""Estimate the pairs and the memory of a neighbour list before it is made."""
 
 from __future__ import annotations
 

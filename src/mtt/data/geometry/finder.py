@@ -86,7 +86,7 @@ class Finder:
     def _apart(
         self, points: Float, box: Float, pbc: Mask, quantities: str, source: str
     ) -> list[NDArray[Any]]:
-        """Of a structure that vesin may not take as it is."""
+        """Find the pairs of a structure that vesin cannot take as it is."""
         moved, cells = _wrapped(points, box, pbc)
         moved = _without_gaps(moved, box, pbc, self.cutoff)
         heights = box_heights(moved, box, pbc)

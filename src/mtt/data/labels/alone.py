@@ -68,7 +68,7 @@ def has_numbers(value: Any) -> bool:
 
 
 def remedy(options: TargetOptions, frames: Sequence[RawFrame]) -> str:
-    """What can be done, other than naming the key, where no structure has an energy."""
+    """Hint for data without any energy, in addition to naming the key."""
     if options.quantity != "energy" or options.sample_kind != "system":
         return ""
     found = energy_keys(frames[0].per_structure)

@@ -222,7 +222,7 @@ def _shape(options: TargetOptions) -> tuple[int, ...]:
 
 
 def _name_the_key(section: str, options: GradientOptions) -> str:
-    """What to do where an energy other than ``energy`` has nothing under its default keys."""
+    """Hint for an energy other than ``energy`` without values under its default keys."""
     if options.explicit or section.startswith("targets.energy."):
         return ""
     return f"write {section}: {{key: ...}}, or {section}: off"

@@ -22,7 +22,7 @@ WRITE_NAN = "write nan where a structure has no label"
 
 @dataclass(frozen=True)
 class Section:
-    """What is looked up.
+    """Section of the options whose key is looked up.
 
     :param name: as the user writes it, ``"targets.energy.forces"``.
     :param explicit: False where it is a default, so that a file without it is not a mistake.
@@ -105,7 +105,7 @@ def _from_structures(
 
 
 def _places(frame: RawFrame, section: Section) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Where a key is looked up, and where it may be by mistake."""
+    """Places where a key is looked up, and where it may be by mistake."""
     if section.per_atom:
         return frame.per_atom, frame.per_structure
     return frame.per_structure, frame.per_atom

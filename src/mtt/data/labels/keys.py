@@ -136,7 +136,7 @@ def existing(names: Iterable[str], kind: str) -> str:
 def suggestion(
     key: str, wanted: Mapping[str, Any], other: Mapping[str, Any], per_atom: bool
 ) -> str:
-    """What the user may have meant with ``key``, or an empty string."""
+    """Suggest what the user may have meant with ``key``; empty without a suggestion."""
     if key in other:
         kind = "per structure" if per_atom else "per atom"
         return f"{key!r} exists {kind}; set sample_kind to what it is"

@@ -54,7 +54,7 @@ def of_atoms(frames: Sequence[RawFrame], key: str, width: int) -> list[Any] | No
 
 
 def storing(frame: RawFrame, key: str, per_atom: bool) -> str:
-    """How a derivative at the wrong place is to be stored."""
+    """Hint on how to store a derivative that is in the wrong place."""
     if not per_atom:
         return f"{key!r} exists per atom; it belongs to structures: atoms.info[{key!r}]"
     try:

@@ -50,7 +50,7 @@ def misspelt(frames: Sequence[RawFrame]) -> list[Misspelt]:
 
 
 def spelling_notices(frames: Sequence[RawFrame]) -> list[str]:
-    """What to say before a training or an evaluation."""
+    """Notices for the start of a training or an evaluation."""
     return [
         f"{one.file}: {one.what} ({name_frames(one.frames)}); {one.advice}"
         for one in misspelt(frames)

@@ -32,7 +32,7 @@ _PACK_AGAIN = "pack the data again with `mtt data pack`"
 
 
 class ArrayFolder(NamedTuple):
-    """What a folder holds. The maps are private: pages can be released, files never change."""
+    """Arrays of a folder. The maps are private: pages can be released, files never change."""
 
     header: dict[str, Any]
     arrays: dict[str, NDArray[Any]]

@@ -74,7 +74,7 @@ def _values(target: TargetInfo) -> Spec:
 
 
 class Sources:
-    """Where each structure was read from, as text; joined like the columns are.
+    """Source of each structure, as text; joined like the columns.
 
     :param text: all names one after the other, UTF-8.
     :param ends: [n], end of each name in ``text``.
@@ -129,7 +129,7 @@ class Columns:
         return self.folder is not None or any(part.mapped for part in self.parts)
 
     def source(self, i: int) -> str:
-        """Where structure ``i`` comes from: ``train.xyz, frame 12``."""
+        """Source of structure ``i``: ``train.xyz, frame 12``."""
         if not self.parts:
             return self.sources[i]
         starts = np.cumsum([0] + [len(part) for part in self.parts])

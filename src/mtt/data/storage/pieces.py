@@ -30,7 +30,7 @@ class Pieces:
         return torch.Size((int(self.ends[-1]), *self.blank.shape))
 
     def index_select(self, dim: int, rows: Tensor) -> Tensor:
-        """What ``Tensor.index_select`` does; ``dim`` is 0."""
+        """Select rows like ``Tensor.index_select``; ``dim`` is 0."""
         assert dim == 0
         out = self.blank.expand(len(rows), *self.blank.shape).clone()
         part = np.searchsorted(self.ends, rows.numpy(), side="right")

@@ -1,1 +1,1 @@
-"""From a trained model to the one that is fine-tuned."""
+"""Build the model to fine-tune from a trained one."""

@@ -127,6 +127,6 @@ class Tables:
 
 
 def columns(model: MLIPModel, name: str) -> slice:
-    """Where the numbers of a sample of a target are in the composition table."""
+    """Columns of the composition table that a sample of a target uses."""
     i = model.target_names.index(name)
     return slice(model.ends[i - 1] if i else 0, model.ends[i])

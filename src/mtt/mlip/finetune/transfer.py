@@ -18,7 +18,7 @@ TABLES = ("composition", "scale", "zbl", "prior")
 
 @dataclass
 class Transfer:
-    """What became of the tensors of the new model.
+    """Origin of the tensors of the new model.
 
     :param copied: names of tensors that are the source's.
     :param fresh: names of tensors that are as they were made.

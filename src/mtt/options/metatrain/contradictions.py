@@ -10,7 +10,7 @@ from mtt.options.yaml.places import Fault, KeyPath
 
 
 def contradictions(value: dict[str, Any], path: KeyPath, target: TargetOptions) -> list[Fault]:
-    """Where ``extensive`` and ``type`` say something that cannot be."""
+    """Find contradictions between ``extensive`` and ``type``."""
     written = value.get("extensive")
     here = (*path, "extensive")
     faults = []

@@ -11,7 +11,7 @@ from mtt.options.yaml.load import parse
 
 
 def peer_notice(name: str) -> str | None:
-    """What to say about an architecture ``name`` that metatrain offers and was not found here.
+    """Notice on an architecture ``name`` that metatrain offers and that was not found here.
 
     None for a name that metatrain does not know either. To be asked when nothing was found.
     """
@@ -24,7 +24,7 @@ def peer_notice(name: str) -> str | None:
 
 
 def training_notice(key: str, known: Container[str] = ()) -> str | None:
-    """What to say about a training option of metatrain that an architecture does not have.
+    """Notice on a training option of metatrain that an architecture does not have.
 
     :param known: the platform's options that it has; one that does the same is suggested.
     """
@@ -36,7 +36,7 @@ def training_notice(key: str, known: Container[str] = ()) -> str | None:
 
 
 def loss_notice(name: str) -> str | None:
-    """What to say about a type of loss of metatrain that does not exist here."""
+    """Notice on a type of loss of metatrain that does not exist here."""
     note = _table()["losses"].get(name)
     return f"not available yet: {note} ({name!r})" if note else None
 

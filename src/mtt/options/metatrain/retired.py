@@ -35,7 +35,7 @@ def retired(
 
 
 def retired_faults(training: Mapping[str, Any], names: Collection[str], at: KeyPath) -> list[Fault]:
-    """What the options ``names`` ask for and cannot have.
+    """Find options of ``names`` that are not available.
 
     :param at: where ``training`` is in the options file.
     """
@@ -50,7 +50,7 @@ def retired_faults(training: Mapping[str, Any], names: Collection[str], at: KeyP
 def retired_notices(
     training: Mapping[str, Any], names: Collection[str], at: KeyPath
 ) -> list[Fault]:
-    """What to say of options without effect."""
+    """Notices on options without effect."""
     used = "num_workers" in names and training.get("num_workers")
     return [Fault((*at, "num_workers"), _NUM_WORKERS)] if used else []
 

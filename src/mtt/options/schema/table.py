@@ -129,7 +129,7 @@ def _what(given: Schema, part: Schema) -> str:
 
 
 def _values(schema: Schema, source: Source) -> str:
-    """What the option may be, in words."""
+    """Describe the allowed values of an option in words."""
     found = list(dict.fromkeys(_kinds(schema, source)))
     if source.defaults is None and len(found) > 1:  # there, null is the same as leaving it out
         found = [kind for kind in found if kind != "`null`"]

@@ -1,4 +1,4 @@
-"""How the data come to the optimizer: batches, epochs, augmentation."""
+"""Options of batches, epochs and augmentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mtt.options.training.option import option
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a batch is, how many make a step, and how often all of them are seen."""
+    """Size of a batch, batches per step, and number of epochs."""
 
     batch_size: int = option(
         8,

@@ -18,12 +18,12 @@ SECTION = "architecture.training.finetune"
 
 @dataclass(frozen=True)
 class FullConfig:
-    """Of the method ``full``, which has no options."""
+    """Options of the method ``full``: none."""
 
 
 @dataclass(frozen=True)
 class HeadsConfig:
-    """Of the method ``heads``: patterns of parameters; none for those of the architecture."""
+    """Options of the method ``heads``: patterns of parameters; none: the architecture's."""
 
     head_modules: tuple[str, ...] = option(())
     last_layer_modules: tuple[str, ...] = option(())
@@ -31,7 +31,7 @@ class HeadsConfig:
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Of the method ``lora``: ``weight + alpha / rank * up @ down``.
+    """Options of the method ``lora``: ``weight + alpha / rank * up @ down``.
 
     :param target_modules: patterns of linear layers; None for all of them.
     """
@@ -43,7 +43,7 @@ class LoraConfig:
 
 @dataclass(frozen=True)
 class FreezeConfig:
-    """Of the method ``freeze``: patterns of the parameters that stay what they are."""
+    """Options of the method ``freeze``: patterns of the parameters that are not trained."""
 
     freeze: tuple[str, ...] = option(())
 
@@ -96,7 +96,7 @@ class FinetuneOptions:
 
     @classmethod
     def of(cls, section: Mapping[str, Any] | None) -> FinetuneOptions:
-        """From checked values; what is missing has its default.
+        """Make the options from checked values; missing ones have their defaults.
 
         Runs from before the option ``baseline`` kept what the source has, and are restarted as
         they are.
@@ -117,7 +117,7 @@ class FinetuneOptions:
 
 
 def finetune_faults(section: Mapping[str, Any], path: KeyPath) -> list[Fault]:
-    """What the schema of the section cannot say: ``config`` is that of the method.
+    """Find mistakes that the schema cannot express: ``config`` must fit the method.
 
     :param section: valid by the schema.
     """

@@ -18,13 +18,13 @@ class NamedChoice:
 
     @classmethod
     def of(cls, value: str | Mapping[str, Any]) -> NamedChoice:
-        """From ``name``, or ``{name: ..., option: ...}``."""
+        """Parse ``name``, or ``{name: ..., option: ...}``."""
         if isinstance(value, str):
             return cls(value)
         return cls(value["name"], {key: item for key, item in value.items() if key != "name"})
 
     def plain(self) -> str | dict[str, Any]:
-        """As it is written."""
+        """Convert to the form of options files."""
         return {"name": self.name, **self.options} if self.options else self.name
 
 

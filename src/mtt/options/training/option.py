@@ -1,4 +1,4 @@
-"""What is said of one option where it is defined."""
+"""Definition of one option."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ the first step*: what the training begins with, so that a change is refused."""
 
 @dataclass(frozen=True)
 class Form:
-    """How an option is written in a file, where that is not its type.
+    """Form of an option in a file, where it differs from its type.
 
     :param schema: JSON Schema, from the schema of the option's class (``{}`` without one).
     :param read: from the checked value of a file to that of the option.

@@ -1,4 +1,4 @@
-"""From a mapping to ``TrainingOptions``, with all mistakes found."""
+"""Parse a mapping to ``TrainingOptions`` and collect all mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training reports and stores, and whether it is repeatable."""
+"""Options of what a training reports and stores, and of its repeatability."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class EarlyStoppingOptions:
 
 @dataclass(frozen=True)
 class StoppingOptions:
-    """What validations decide, and what stops a training early."""
+    """Options of the choice of the best epoch and of an early end of the training."""
 
     best_model_metric: str = option(
         "loss",

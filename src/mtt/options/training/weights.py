@@ -52,7 +52,7 @@ _AVERAGE = Form(_average_schema, _read_average, _write_average)
 
 @dataclass(frozen=True)
 class WeightOptions:
-    """How the weights move."""
+    """Options of the optimizer, its schedule and averages of the weights."""
 
     prefit: PrefitOptions | None = option(
         None,

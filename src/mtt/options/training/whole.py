@@ -46,7 +46,7 @@ class StageOptions:
 
     @classmethod
     def of(cls, section: Mapping[str, Any], whole: TrainingOptions) -> StageOptions:
-        """From checked values.
+        """Make the stage from checked values.
 
         :param whole: the options of the training, which the stage has where it gives none.
         """
@@ -101,7 +101,7 @@ class TrainingOptions(
 
     @classmethod
     def of(cls, values: Any) -> TrainingOptions:
-        """From checked values, see :func:`mtt.options.training.parse.parse`."""
+        """Make the options from checked values, see :func:`mtt.options.training.parse.parse`."""
         whole = read_section(cls, {key: value for key, value in values.items() if key != "stages"})
         sections = values.get("stages")
         if sections is None:

@@ -58,7 +58,7 @@ class Loader(yaml.SafeLoader):
         self._depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """As PyYAML does, which would end with a RecursionError in what is nested too deeply."""
+        """Compose a node as PyYAML does, but refuse deep nesting before a RecursionError."""
         if self._depth > MAX_DEPTH:
             what = f"it is nested more than {MAX_DEPTH} levels deep"
             raise yaml.composer.ComposerError(None, None, what, self.peek_event().start_mark)

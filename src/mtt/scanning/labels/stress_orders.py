@@ -37,7 +37,7 @@ class Reading(NamedTuple):
 
     @property
     def is_given(self) -> bool:
-        """As the numbers are read, but for a sign of all normal or of all shear components."""
+        """Whether the order is as given, up to a sign of all normal or all shear components."""
         plain = self.source == (0, 1, 2, 3, 4, 5)
         return plain and len(set(self.signs[:3])) == len(set(self.signs[3:])) == 1
 

@@ -64,7 +64,7 @@ def undecided(name: str, word: str, found: Decision | None) -> Answer:
 
 
 def not_compared(name: str, word: str) -> Answer:
-    """Of structures without a similar one, among others that are right."""
+    """Finding on structures without a similar one, among others that are right."""
     what = (
         f"no similar structure in another cell is among the data, so that nothing shows whether "
         f"their {word} is the derivative of {name}"

@@ -125,7 +125,7 @@ def _divide(
 
 
 def _answer(mine: Steps, question: Question, group: Mask, whole: Answer) -> Answer:
-    """Of one group; that of the whole file where the group's few steps agree with it."""
+    """Answer of one group; that of the whole file where the group's few steps agree with it."""
     inside = group[mine.first] & group[mine.second]
     answer = question.judge(mine.chosen(inside)) if inside.sum() >= FEWEST else None
     if answer is not None and not answer.is_open:

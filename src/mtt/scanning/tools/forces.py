@@ -10,7 +10,7 @@ from mtt.scanning.tools.structures import Float, Index, Structures
 
 
 class Forces(NamedTuple):
-    """Of each structure; atoms without a label do not count."""
+    """Forces of each structure; atoms without a label do not count."""
 
     n_labelled: Index  # [n] atoms with a label
     n_zero: Index  # [n] atoms with a force of exactly zero

@@ -94,12 +94,12 @@ class InfoKeys:
             self.moments[i] = _total(found)
 
     def partition(self, name: str) -> Partition:
-        """By the values of one key."""
+        """Partition structures by the values of one key."""
         values = tuple(self.words[name])
         return Partition(name, self.codes[name], values, not all(map(_is_number, values)))
 
     def states(self) -> Iterator[Partition]:
-        """By each key of few values, and by the total magnetic moment of the atoms."""
+        """Partition by each key of few values, and by the total magnetic moment of the atoms."""
         for name in self.codes:
             yield self.partition(name)
         known = np.isfinite(self.moments)

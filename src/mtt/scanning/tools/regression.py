@@ -56,7 +56,7 @@ def fit(
 def fit_and_rest(
     change: Float, work: Float, other: Float, independent: int | None = None, *, trim: bool = True
 ) -> tuple[Fit, Mask]:
-    """As :func:`fit`, and [m] which steps were left out."""
+    """Like :func:`fit`, and also return [m] which steps were left out."""
     other = other[:, None] if other.ndim == 1 else other
     keep = np.ones(len(work), dtype=bool)
     used = keep.copy()

@@ -32,7 +32,7 @@ REPEATS = 3
 
 
 class Counts(NamedTuple):
-    """Of all operations: how many, and bytes of their results (views have none)."""
+    """Number of all operations, and bytes of their results (views have none)."""
 
     operations: int
     allocated: int

@@ -148,5 +148,5 @@ def _energies(
 
 
 def _factor(unit: str, wanted: str) -> float:
-    """From ``unit`` to ``wanted``; metatomic takes values without a unit as they are."""
+    """Factor from ``unit`` to ``wanted``; metatomic takes values without a unit as they are."""
     return float(unit_conversion_factor(unit, wanted)) if unit else 1.0

@@ -56,7 +56,7 @@ class Cost(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What one training step took."""
+    """Memory that one training step took."""
 
     atoms: int
     pairs: int
@@ -64,13 +64,13 @@ class Measured(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Of the structures of the training set."""
+    """Sizes of the structures of the training set."""
 
     atoms: NDArray[np.int64]
     pairs: NDArray[np.int64]
 
     def first(self, order: NDArray[np.int64], atoms: int) -> NDArray[np.int64]:
-        """As many structures of ``order`` as hold up to ``atoms`` atoms; one at least."""
+        """First structures of ``order`` with up to ``atoms`` atoms; at least one."""
         n = np.searchsorted(self.atoms[order].cumsum(), atoms, side="right")
         return order[: max(1, int(n))]
 
@@ -79,7 +79,7 @@ class Sizes(NamedTuple):
         return np.argsort(-self.pairs / self.atoms, kind="stable")
 
     def most_pairs(self, atoms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """That a batch of so many atoms can have, whatever the order of the data."""
+        """Largest number of pairs in a batch of so many atoms, for any order of the data."""
         order = self.densest()
         known, found = (
             np.concatenate([[0.0], of[order].cumsum()]) for of in (self.atoms, self.pairs)

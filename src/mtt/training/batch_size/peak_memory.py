@@ -59,5 +59,5 @@ class _Living(TorchDispatchMode):
 
 
 def _place(tensor: Tensor) -> int:
-    """The same for all views of one storage."""
+    """Identify the storage of a tensor; all views of it give the same number."""
     return int(tensor.untyped_storage()._cdata)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def counted(
     loss: Loss, batches: Sequence[Batch], ranks: Ranks, device: torch.device
 ) -> list[Tensor | float]:
-    """How many components of each term are labelled in all ``batches`` of all ranks together.
+    """Count the labelled components of each term in all ``batches`` of all ranks together.
 
     :param batches: of this rank; may be empty where there are others.
     :param device: of the counts that are tensors.

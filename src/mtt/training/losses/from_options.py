@@ -1,4 +1,4 @@
-"""From the ``loss`` option to the terms of the loss."""
+"""Build the terms of the loss from the ``loss`` option."""
 
 from __future__ import annotations
 

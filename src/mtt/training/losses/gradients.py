@@ -1,4 +1,4 @@
-"""From loss terms to the gradient that an optimizer sees."""
+"""Combine loss terms to the gradient that an optimizer gets."""
 
 from __future__ import annotations
 

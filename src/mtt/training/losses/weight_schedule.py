@@ -23,7 +23,7 @@ class WeightSchedule:
 
     @classmethod
     def of(cls, option: float | Mapping[Any, Any]) -> WeightSchedule:
-        """From a checked option: ``25.0``, or ``{0: 1.0, 100: 25.0, interpolation: linear}``."""
+        """Parse a checked option: ``25.0``, or ``{0: 1.0, 100: 25.0, interpolation: linear}``."""
         if not isinstance(option, Mapping):
             return cls((0,), (float(option),))
         knots = {int(key): float(option[key]) for key in option if key != "interpolation"}

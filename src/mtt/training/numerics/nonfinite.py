@@ -1,4 +1,4 @@
-"""What is not finite: weights, or predictions of which structures."""
+"""Find weights that are not finite, and structures whose predictions are not."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def nonfinite(predictions: Mapping[str, Target], batch: Batch) -> list[int]:
 
 
 def named_sources(index: Sequence[int], dataset: Dataset) -> str:
-    """Where the first structures of ``index`` were read from, and how many more there are."""
+    """Name the sources of the first structures of ``index``, and the number of others."""
     more = f"; and {len(index) - 5} more" if len(index) > 5 else ""
     return "; ".join(dataset.source(i) for i in index[:5]) + more

@@ -87,7 +87,7 @@ def _scale_problems(
 
 
 def _extremes(dataset: Dataset, name: str) -> Iterator[_Extreme]:
-    """Of every part of the target that has labels."""
+    """Extreme values of every part of the target that has labels."""
     specs = layout(dataset.info)
     for part, words in _PARTS.items():
         spec = specs.get(f"{part}:{name}")

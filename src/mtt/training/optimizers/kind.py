@@ -81,7 +81,7 @@ class OptimizerKind:
         return loaded
 
     def options(self, cls: type[Optimizer]) -> dict[str, Option]:
-        """What a user may set, from the signature of ``cls``."""
+        """Options that a user may set, from the signature of ``cls``."""
         parameters = inspect.signature(cls).parameters
         hidden = {*ELSEWHERE, *_UNSET, *self.fixed}
         known = {key: p.default for key, p in parameters.items() if key not in hidden}
@@ -95,7 +95,7 @@ _CHOICES = {
 
 
 def _option(key: str, default: Any) -> Option:
-    """What may be given for an argument, judged by its default."""
+    """Describe the values that an argument may have, from its default."""
     if key in _CHOICES:
         allowed = _CHOICES[key]
         names = ", ".join("null" if name is None else name for name in allowed)

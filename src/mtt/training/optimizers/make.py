@@ -85,7 +85,7 @@ def averages(optimizer: Optimizer) -> bool:
 def _check_fit(
     name: str, kind: OptimizerKind, decay: float | None, found: Sequence[Trainable]
 ) -> None:
-    """What the optimizer cannot do for this model, or with these options."""
+    """Refuse an optimizer that does not fit this model or these options."""
     if decay and not kind.decay:
         raise ConfigError(
             f"{name} has no weight decay", where=f"{SECTION}.weight_decay", hint="leave it out"

@@ -33,7 +33,7 @@ def refusal(path: tuple[str | int, ...], stage: int, own: frozenset[str] = froze
 
 
 def _of_stage(path: tuple[str | int, ...], stage: int) -> str:
-    """The same for ``stages[number]`` and what is below it."""
+    """Apply the same rules to ``stages[number]`` and the options below it."""
     number = int(path[1])
     if number < stage:
         return f"stage {number + 1} is over"

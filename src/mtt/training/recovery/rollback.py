@@ -20,7 +20,7 @@ _COUNTS = ("batch", "epoch_steps", "step", "meter")
 
 
 def factor(rollbacks: int) -> float:
-    """Of the learning rate, for the rest of the stage: each rollback halves it."""
+    """Factor of the learning rate for the rest of the stage: each rollback halves it."""
     return 0.5**rollbacks
 
 

@@ -36,7 +36,7 @@ class LoggerKind:
 
 
 def load_logger(name: str, where: str) -> Make:
-    """What makes the logger ``name``: a :class:`LoggerKind`, or another package's function.
+    """Load the maker of the logger ``name``: a :class:`LoggerKind`, or a function of a package.
 
     :param where: the option that names it.
     :raises ConfigError: there is none, or it cannot be loaded.

@@ -1,4 +1,4 @@
-"""How fast an epoch goes, and how much memory it takes."""
+"""Speed and memory of an epoch."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Schedule:
         """Take note of a validation."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the observed validations amount to, in plain types; empty for pure functions."""
+        """State from observed validations, in plain types; empty for pure functions."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -90,7 +90,7 @@ class BestRule:
         return {name for name in self._products if set(self._factors(name)) & set(metrics)}
 
     def notice(self, metric: str) -> str:
-        """What to say of ``metric`` where labels are zero or noise; else nothing."""
+        """Notice on ``metric`` where its labels are zero or noise; else empty."""
         if metric in self._products:
             left_out = ", ".join(self._left_out(metric))
             rest = ", ".join(self._factors(metric))

@@ -29,7 +29,7 @@ _DOUBLE = torch.finfo(torch.float64).eps
 
 @dataclass(frozen=True)
 class LabelNoise:
-    """What the validation labels say of the errors, by quantity (``forces``, ``bulk stress``).
+    """Noise and size of the validation labels, by quantity (``forces``, ``bulk stress``).
 
     :param noise: quantities of which all labels are zero or rounding noise.
     :param floors: smallest error that differs from rounding, in the unit of the labels. A
@@ -42,7 +42,7 @@ class LabelNoise:
 
 @dataclass
 class _Sizes:
-    """Of the labels of one quantity; ``residual``: without their composition baseline."""
+    """Sizes of the labels of one quantity; ``residual``: without their composition baseline."""
 
     largest: float = float("nan")
     squares: float = 0.0
@@ -64,7 +64,7 @@ class _Sizes:
 
 
 def label_noise(sets: Sequence[tuple[str, Dataset]], model: MLIPModel) -> LabelNoise:
-    """What can be judged on the validation ``sets``, on all of them together and on each.
+    """Measure the labels of the validation ``sets``, of all together and of each.
 
     :param sets: by name, as :class:`mtt.training.scoring.validation.Validation` takes them.
     :param model: with its composition baseline.
@@ -108,7 +108,7 @@ def _add(
 
 
 def _sizes(dataset: Dataset, quantity: Quantity, model: MLIPModel) -> _Sizes:
-    """Of the labels as they are scored, but strain derivatives per atom in any case."""
+    """Measure the labels as they are scored, but strain derivatives always per atom."""
     labels = dataset.target(quantity.target)
     if quantity.part == "forces":
         return _measured(labels.forces)

@@ -84,7 +84,7 @@ class Validation:
         return ""
 
     def of_labels(self) -> dict[str, float]:
-        """What a model without any error would have: NaN where no structure has a label."""
+        """Metrics of a model without errors; NaN where no structure has a label."""
         return self._scores(lambda batch: batch.targets, stop_if_asked)
 
     def _scores(

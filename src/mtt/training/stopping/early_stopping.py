@@ -57,7 +57,7 @@ class EarlyStopping:
 def make_early_stopping(
     options: EarlyStoppingOptions | None, num_epochs: int
 ) -> EarlyStopping | None:
-    """What the option ``early_stopping`` asks for; ``start`` is a part of ``num_epochs``."""
+    """Make the rule of the option ``early_stopping``; ``start`` is a part of ``num_epochs``."""
     if options is None:
         return None
     first = max(1, int(num_epochs * options.start))

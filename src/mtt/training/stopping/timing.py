@@ -1,4 +1,4 @@
-"""How long a training may take, what ends it early, and when its checkpoints are due."""
+"""Time limit of a training, requests to end it, and when its checkpoints are due."""
 
 from __future__ import annotations
 

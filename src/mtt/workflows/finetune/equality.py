@@ -153,6 +153,6 @@ def _size(model: ModelInterface, name: str, target: TargetInfo, n_atoms: int) ->
 
 
 def _tolerance(model: ModelInterface) -> float:
-    """Of rounding: 4e-10 in float64, 7e-5 in float32."""
+    """Tolerance for rounding: 4e-10 in float64, 7e-5 in float32."""
     dtypes = [p.dtype for p in model.parameters() if p.is_floating_point()]
     return float(torch.finfo(dtypes[0] if dtypes else torch.float64).eps ** 0.6)

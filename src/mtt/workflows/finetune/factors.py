@@ -1,4 +1,4 @@
-"""By which factor labels change with predictions: another unit, or the opposite sign."""
+"""Factor between labels and predictions: another unit, or the opposite sign."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Factor(NamedTuple):
 def energy_factor(
     counts: Tensor, labels: Tensor, predictions: Tensor, sizes: Tensor, unit: str
 ) -> Factor | None:
-    """Of energies per atom, what the composition explains taken off both; None of factor one.
+    """Factor of energies per atom, both without their fit to the composition; None for one.
 
     :param counts: [n, n_types] float64, atoms of each element.
     :param labels: [n, 1] float64, without missing ones; ``predictions`` likewise.
@@ -53,7 +53,7 @@ def energy_factor(
 def force_factor(
     labels: Tensor, predictions: Tensor, energy_unit: str, length_unit: str
 ) -> Factor | None:
-    """Of the components of forces [n, 3], NaN where a label is missing; None of factor one."""
+    """Factor of the components of forces [n, 3], NaN where a label is missing; None for one."""
     known = labels.isfinite() & predictions.isfinite()
     some, others = labels[known], predictions[known]
     step = max(1, -(-len(some) // _COMPONENTS))

@@ -58,7 +58,7 @@ class Subject(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """Of one atom's share."""
+        """Unit of one atom's share."""
         if self.info.per_atom:
             return self.info.unit
         return f"{self.info.unit}/atom" if self.info.unit else "per atom"
@@ -81,7 +81,7 @@ def notices(subject: Subject, verdict: Verdict, done: Done, wish: str) -> Iterat
 
 
 def factor_notice(what: str, found: Factor, said: str) -> Notice:
-    """Of labels that change otherwise than predictions do.
+    """Notice on labels that differ from predictions by a factor.
 
     :param said: the unit that the options give.
     """

@@ -136,7 +136,7 @@ def judge(
 
 
 def force_factor_of(sample: Sample, name: str, info: DatasetInfo) -> Factor | None:
-    """By which factor the forces of the energy ``name`` change; None where all is as it should."""
+    """Factor of the forces of the energy ``name``; None where they agree."""
     labels, found = sample.structures.target(name).forces, sample.predictions[name].forces
     if labels is None or found is None or not info.targets[name].is_energy:
         return None

@@ -13,7 +13,7 @@ LONGEST = 100
 
 
 class Absent:
-    """In the place of a value that one of the two does not have."""
+    """Marks a value that one of the two does not have."""
 
     def __repr__(self) -> str:
         return "not there"

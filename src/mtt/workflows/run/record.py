@@ -31,7 +31,7 @@ class Command:
 
     @property
     def name(self) -> str:
-        """Of its options, for messages."""
+        """Name of the options file, for messages."""
         return self.options or "options passed in Python"
 
     def is_of_the_same_file(self, other: Command) -> bool:

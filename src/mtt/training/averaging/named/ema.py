@@ -138,7 +138,7 @@ def _copied(value: Tensor | None, into: Tensor | None) -> Tensor | None:
 
 
 def make(model: MLIPModel, optimizer: Optimizer, options: Mapping[str, Any]) -> EMA:
-    """Of any optimizer."""
+    """Make an average of the weights of any optimizer."""
     return EMA(model, options["decay"])
 
 

@@ -64,7 +64,7 @@ class ScheduleFreeAverage:
 
 
 def make(model: MLIPModel, optimizer: Optimizer, options: Mapping[str, Any]) -> ScheduleFreeAverage:
-    """Of a schedule-free optimizer."""
+    """Make the average of a schedule-free optimizer."""
     return ScheduleFreeAverage(model, optimizer)
 
 

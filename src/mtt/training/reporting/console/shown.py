@@ -15,7 +15,7 @@ def number(value: float) -> str:
 
 
 def best(values: Mapping[str, Any]) -> str:
-    """What the line of a best epoch ends with: ``best by loss``; from an ``epoch``."""
+    """Text at the end of the line of a best epoch, ``best by loss``; from an ``epoch``."""
     metric = values.get("metric")  # an own trainer need not say
     return f"best by {metric}" if metric else "best"
 

@@ -26,7 +26,7 @@ class Exponential:
 
 
 def build(request: Request) -> Schedule:
-    """By ``factor`` per epoch, or to a hundredth over the rest of the stage."""
+    """Decay by ``factor`` per epoch, or to a hundredth over the rest of the stage."""
     factor, low = request.options["factor"], request.options["min_factor"]
     falls, span = (0.01, request.rest) if factor is None else (factor, request.per_epoch)
     return Schedule(request.peak, request.warmup, Exponential(falls, span, low))

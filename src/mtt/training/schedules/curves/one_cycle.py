@@ -13,7 +13,7 @@ from mtt.training.schedules.options import at_least_one, choice, fraction
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Up to the peak, and down to far below the start (Smith and Topin, 2018).
+    """Rise to the peak, then fall to far below the start (Smith and Topin, 2018).
 
     As torch's ``OneCycleLR``: from ``1 / div_factor`` to 1 over the first ``pct_start`` of
     ``total`` steps, then to ``1 / (div_factor * final_div_factor)`` at the last one.
