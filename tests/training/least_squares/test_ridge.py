@@ -93,3 +93,10 @@ def test_what_is_not_finite_has_no_solution() -> None:
     x[3, 3] = float("inf")
     with pytest.raises(TrainingError, match="cannot be solved for any ridge"):
         solve(added(x, y, roots, 500), torch.ones(40, dtype=torch.bool), "gcv")
+
+
+def test_weights_that_are_not_determined_need_a_larger_ridge() -> None:
+    x, y, roots, _ = system()
+    twice = torch.cat([x, x], dim=1)
+    with pytest.raises(TrainingError, match="with ridge 1e-20 the equations cannot be solved"):
+        solve(added(twice, y, roots, 500), torch.ones(80, dtype=torch.bool), 1e-20)
