@@ -41,6 +41,13 @@ def test_alloy_trains_on_stress(here: Path) -> None:
     assert any("stress" in row.quantity for row in rows)
 
 
+def test_linear_model_is_solved_at_once(here: Path) -> None:
+    small = ["architecture.model.features=30", "architecture.model.max_angular=2"]
+    trained = train("examples/linear/options.yaml", overrides=small)
+    (forces,) = [row for row in trained.reports["test"].rows if row.quantity == "forces"]
+    assert forces.rmse < 300.0  # meV/Å, of forces of 2 eV/Å
+
+
 def test_architecture_outside_of_the_package_trains(here: Path) -> None:
     trained = train(
         "examples/architecture/options.yaml",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the names below
     from mtt.interface import TrainerInterface as TrainerInterface
     from mtt.mlip import MLIPModel as MLIPModel
     from mtt.training import MLIPTrainer as MLIPTrainer
+    from mtt.training.least_squares import LeastSquaresTrainer as LeastSquaresTrainer
     from mtt.workflows.evaluate import evaluate as evaluate
     from mtt.workflows.export import export as export
     from mtt.workflows.run.load_model import load_model as load_model
@@ -32,6 +33,7 @@ _PUBLIC = {
     "Run": "mtt.interface",
     "MLIPModel": "mtt.mlip",
     "MLIPTrainer": "mtt.training",
+    "LeastSquaresTrainer": "mtt.training.least_squares",
     "Graph": "mtt.graph",
     "Target": "mtt.graph",
     "Dataset": "mtt.data",

@@ -179,6 +179,15 @@ class TrainerInterface(ABC):
         """Training defaults below the folder's own; empty but for the platform's trainers."""
         return {}
 
+    @classmethod
+    def quick_fit(cls, dataset_info: DatasetInfo) -> Dict[str, Any] | None:
+        """Options ``{"model": …, "training": …}`` with which the architecture fits within seconds.
+
+        They are laid over the defaults, by ``mtt check --fit``. None, as here, for architectures
+        that learn by steps.
+        """
+        return None
+
     def check(  # noqa: B027 - not every trainer has something to refuse
         self,
         model: ModelInterface,

@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "max_angular": 2,
         "num_layers": 2,
     },
+    "experimental.linear_ace": {"max_radial": 4, "max_angular": 2, "features": 40},
 }
 SUBJECTS: dict[str, Subject] = {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mtt.checking.first_errors import check_first_errors
 from mtt.checking.hypers import model_hypers
+from mtt.checking.quick_fit import fitter
 from mtt.checking.select import Selection
 from mtt.checking.target import Target
 from mtt.errors import MttError, Problem
@@ -113,5 +114,6 @@ def _check_options(
         {name: part for name, part in parts.items() if isinstance(part, list)},
         cutoff=max((float(one.engine_cutoff(length_unit)) for one in requested), default=None),
         baseline=options.architecture["training"].get("atomic_baseline"),
+        fit=fitter(selection.architectures) if selection.fit else None,
     )
     return by_severity([*found, *check_first_errors(start)])

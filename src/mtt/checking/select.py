@@ -20,12 +20,14 @@ class Selection:
     :param hypers: options of the model, as files or ``key=value``, laid over the defaults.
     :param overrides: ``key=value`` from the root of an options file, as for a training.
     :param architectures: folders of architectures outside of the package.
+    :param fit: fit a model to the data of options files, and hold the labels against it.
     """
 
     checks: tuple[Check, ...] = CHECKS
     hypers: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     architectures: tuple[Path, ...] = ()
+    fit: bool = False
 
 
 def select(patterns: Sequence[str]) -> tuple[Check, ...]:
@@ -55,6 +57,15 @@ def refuse_for_options(targets: Sequence[Target], only: bool, hypers: bool) -> N
     if given and all(target.kind == "options" for target in targets):
         what = "is for architectures, and none is to be checked"
         raise ConfigError.collect([Problem(what, name) for name in given])
+
+
+def refuse_for_architectures(targets: Sequence[Target], fit: bool) -> None:
+    """Options of options files mean nothing if none is among ``targets``.
+
+    :raises ConfigError: one was given nevertheless.
+    """
+    if fit and all(target.kind == "architecture" for target in targets):
+        raise ConfigError("is for options files, and none is to be checked", where="--fit")
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     help="Options of the model that override the defaults; small models are checked faster.",
 )
 @arguments.overrides
+@click.option(
+    "--fit",
+    is_flag=True,
+    help="Fit a model to energies and forces of an options file's data, and hold the labels "
+    "against it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @arguments.architectures
 @click.pass_context
@@ -37,6 +43,7 @@ def command(
     only: tuple[str, ...],
     hypers: tuple[str, ...],
     overrides: tuple[str, ...],
+    fit: bool,
     as_json: bool,
     architectures: tuple[Path, ...],
 ) -> None:
@@ -45,14 +52,17 @@ def command(
     TARGET is the folder of an architecture, or its name: all that an architecture promises is
     tested, from symmetry to export. Or it is an options file: options, data and model are
     checked as by `mtt train --dry-run`, and the data are searched for what they hide, such as
-    duplicates, leaks and wrong units. The exit code is 1 if anything is wrong.
+    duplicates, leaks and wrong units; with --fit, labels are also held against a model that is
+    fitted to them in seconds. The exit code is 1 if anything is wrong.
     """
     render.begin(f"checking {' '.join(targets)}")
     from mtt import checking
 
     found = checking.find_targets(targets, architectures)
     checking.refuse_for_options(found, bool(only), bool(hypers))
-    selection = checking.Selection(checking.select(only), hypers, overrides, architectures)
+    checking.refuse_for_architectures(found, fit)
+    chosen = checking.select(only)
+    selection = checking.Selection(chosen, hypers, overrides, architectures, fit)
     if as_json:
         with render_checks.standard_output_is_json():
             results = [checking.check_target(target, selection) for target in found]

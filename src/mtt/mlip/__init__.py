@@ -1,5 +1,6 @@
 """Base classes for authors of energy models: the graph, the model, one-gradient forces."""
 
+from mtt.mlip.linear import Columns, LinearMLIPModel
 from mtt.mlip.model import MLIPModel
 
-__all__ = ["MLIPModel"]
+__all__ = ["Columns", "LinearMLIPModel", "MLIPModel"]

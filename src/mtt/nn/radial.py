@@ -22,6 +22,8 @@ class LaplacianEigenstates(torch.nn.Module):
     The functions are entire; they are evaluated as one Chebyshev expansion, exact to the
     last digits of float64, smooth to all orders.
 
+    ``wave_numbers`` are z_ln / cutoff, in the order of the columns.
+
     :param cutoff: radius at which all functions vanish.
     :param max_radial: n of the last function of l = 0, ≥ 0.
     :param max_angular: highest l, ≥ 0.
@@ -40,6 +42,7 @@ class LaplacianEigenstates(torch.nn.Module):
                 f"max_radial {max_radial} leaves no radial function for l = {highest + 1}",
                 hint=f"raise max_radial, or lower max_angular to {highest}",
             )
+        self.wave_numbers: List[float] = (np.concatenate(zeros) / self.cutoff).tolist()
         coefficients = _chebyshev_coefficients(zeros, self.cutoff)
         self.coefficients = Constant(coefficients)
         degrees = torch.arange(len(coefficients), dtype=torch.float64)

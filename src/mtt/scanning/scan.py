@@ -10,6 +10,8 @@ from mtt.options.values import DatasetOptions
 from mtt.scanning.composition import check_elements
 from mtt.scanning.distances import check_distances, check_isolated, distances_of
 from mtt.scanning.duplicates import check_duplicates, copies_of_others
+from mtt.scanning.fit.check import check_fit
+from mtt.scanning.fit.fitted import FitTo
 from mtt.scanning.keys import check_coverage, check_keys, labels_read
 from mtt.scanning.labels.balance import CHECK as BALANCE
 from mtt.scanning.labels.balance import check_balance
@@ -41,6 +43,7 @@ def scan(
     *,
     cutoff: float | None = None,
     baseline: Mapping[str, Any] | None = None,
+    fit: FitTo | None = None,
 ) -> list[Finding]:
     """Everything about the data that a user should know before training on them.
 
@@ -50,6 +53,7 @@ def scan(
         keys that are not used.
     :param cutoff: of the model, in the unit of length of the data.
     :param baseline: ``atomic_baseline`` of the options.
+    :param fit: fits a model to energies and forces, which labels are then held against.
     :return: the worst first; what is in order (``"fine"``) last.
     :raises DataError: data sets that do not fit together, or files that cannot be read again.
     """
@@ -65,11 +69,7 @@ def scan(
     found += check_states(structures, original, states, keys)
     found += check_duplicates(structures, original, originals_by_state(states, original))
     found += check_splits(structures, copies)
-    forces = {
-        name: forces_of(structures, name)
-        for name, info in structures.energies.items()
-        if info.has_forces
-    }
+    forces = _forces(structures)
     found += check_zeros(structures, forces)
     found += check_constant(structures, forces, copies)
     found += check_balance(structures, forces)
@@ -82,7 +82,14 @@ def scan(
     found += check_isolated(structures, distances, cutoff)
     found += check_free_atoms(structures)
     found += _along_steps(structures, forces, groups, energies)
+    found += check_fit(structures, groups, fit) if fit is not None else []
     return by_severity(_explained(found, molecules))
+
+
+def _forces(structures: Structures) -> dict[str, Forces]:
+    """Of every energy that has some."""
+    energies = structures.energies.items()
+    return {name: forces_of(structures, name) for name, info in energies if info.has_forces}
 
 
 def _along_steps(

@@ -117,17 +117,17 @@ def _order(name: str, word: str, found: Decision) -> Answer:
 
 
 def _signs(name: str, word: str, found: Decision, wrong: frozenset[int]) -> Answer:
-    which = _listed(wrong)
+    which = listed(wrong)
     if not wrong:  # one of several is wrong, and the data do not say which one
         ways = [frozenset(b for b in range(6) if one.signs[b] < 0) for one in found.possible]
-        which = " or ".join(dict.fromkeys(map(_listed, ways)))
+        which = " or ".join(dict.fromkeys(map(listed, ways)))
     single = len(wrong) == 1
     what = (
         f"{which} of the {word} {'has' if single else 'have'} the wrong sign: {name} changes as "
         f"the {word} says with {'it' if single else 'them'} reversed, {_over(found.both)}; as "
         f"given, R² = {found.given.r2:.2f}"
     )
-    advice = f"reverse the sign of {which}: {_rule(word)}{_and_unit(found, word)}"
+    advice = f"reverse the sign of {which}: {rule_of(word)}{_and_unit(found, word)}"
     key = ("signs", wrong, _size(found))
     return Answer("wrong", key, what, found.both.slope, advice, found)
 
@@ -155,9 +155,9 @@ def _whole(name: str, word: str, slope: Fit, is_unit_right: bool, found: Decisio
     size = abs(slope.slope)
     problems = ["the wrong sign"] * (slope.slope < 0) + ["another unit"] * (not is_unit_right)
     what = f"the {word} has {' and '.join(problems)}: {name} changes {slope.slope:.3g} times "
-    advice = [f"reverse its sign: {_rule(word)}"] if slope.slope < 0 else []
+    advice = [f"reverse its sign: {rule_of(word)}"] if slope.slope < 0 else []
     unit = next((u for u, per in PRESSURES.items() if same(1 / size, per, KIND)), "")
-    advice += [] if is_unit_right else [_unit_advice(size, word)]
+    advice += [] if is_unit_right else [unit_advice(size, word)]
     sure: Severity = "wrong" if slope.slope < 0 or unit or not 1 / 3 < size < 3 else "suspicious"
     key = ("slope", slope.slope < 0, is_unit_right or unit or round(size, 1))
     said = f"{what}as much as it says, {_over(slope)}"
@@ -167,8 +167,8 @@ def _whole(name: str, word: str, slope: Fit, is_unit_right: bool, found: Decisio
 def _partly(name: str, word: str, found: Decision, slope: Fit) -> Answer:
     """Decided components are right, and the others are open."""
     rest = frozenset(range(6)) - found.open
-    which = f"{'the shear components ' * (found.open == _SHEAR)}{_listed(found.open)}"
-    right = f"{_listed(rest)} {'is' if len(rest) == 1 else 'are'}" if rest else "their sums are"
+    which = f"{'the shear components ' * (found.open == _SHEAR)}{listed(found.open)}"
+    right = f"{listed(rest)} {'is' if len(rest) == 1 else 'are'}" if rest else "their sums are"
     what = (
         f"whether {which} of the {word} are in the right order and of the right sign cannot be "
         f"decided from these data; {right} right: {name} changes {slope.slope:.2f} times as "
@@ -195,12 +195,14 @@ def _decided_part(found: Decision) -> Fit:
     return found.shear if found.shear.is_sure else found.normal
 
 
-def _unit_advice(size: float, word: str) -> str:
+def unit_advice(size: float, word: str) -> str:
+    """What unit a factor would fit, in words."""
     unit = next((u for u, per in PRESSURES.items() if same(1 / size, per, KIND)), "")
     return f"it would fit {unit} for eV/Å³" if unit and word == "stress" else "no common unit fits"
 
 
-def _rule(word: str) -> str:
+def rule_of(word: str) -> str:
+    """When a stress, or a virial, is positive."""
     rule = "positive under tension" if word == "stress" else "minus volume times stress"
     return f"a {word} is {rule}"
 
@@ -211,9 +213,18 @@ def _orders(found: Decision) -> str:
 
 
 def _read(reading: Reading, found: Decision) -> str:
-    order, signs = reading.order, _negative(reading, found)
+    return order_in_words(reading, _negative(reading, found))
+
+
+def order_in_words(reading: Reading, negative: Iterable[int] | None = None) -> str:
+    """``xx yy zz xy yz xz (the order of VASP) with xy reversed``.
+
+    :param negative: components of the wrong sign; those of the reading where left out.
+    """
+    order = reading.order
+    signs = [b for b in range(6) if reading.signs[b] < 0] if negative is None else list(negative)
     known = f" ({_PROGRAMS[order]})" if order in _PROGRAMS else ""
-    return f"{order}{known}" + (f" with {_listed(signs)} reversed" if signs else "")
+    return f"{order}{known}" + (f" with {listed(signs)} reversed" if signs else "")
 
 
 def _reversed(found: Decision) -> frozenset[int]:
@@ -234,10 +245,11 @@ def _size(found: Decision) -> float:
 
 def _and_unit(found: Decision, word: str) -> str:
     size = abs(found.both.slope)
-    return "" if 1 / _GOOD < size < _GOOD else f"; {_unit_advice(size, word)}"
+    return "" if 1 / _GOOD < size < _GOOD else f"; {unit_advice(size, word)}"
 
 
-def _listed(components: Iterable[int]) -> str:
+def listed(components: Iterable[int]) -> str:
+    """Components in words: ``yz, xz and xy``."""
     names = [COMPONENTS[b] for b in sorted(components)]
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
 

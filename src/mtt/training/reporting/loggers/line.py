@@ -50,7 +50,8 @@ class LineLogger:
             numbers = " | ".join(map(number, values_of_parts))
             text = f"{quantity.removesuffix(' RMSE')} {numbers} {units[name]}".rstrip()
             fields.append(Field(text, is_extra=quantity.endswith(" MAE")))
-        fields.append(Field(f"lr {metrics['learning rate']:.2g}"))
+        if not math.isnan(metrics["learning rate"]):  # what is solved at once has none
+            fields.append(Field(f"lr {metrics['learning rate']:.2g}"))
         fields.append(Field(f"{metrics['seconds']:.1f} s"))
         return FieldLine([*fields, *([Field(best(values))] if values["is_best"] else [])])
 

@@ -1,0 +1,106 @@
+"""A linear atomic cluster expansion in the principal components of the density."""
+
+from typing import Any, Callable, Dict, Iterable, List
+
+import torch
+from metatomic.torch import ModelMetadata
+from torch import Tensor
+
+from mtt import DatasetInfo, Graph
+from mtt.experimental.linear_ace.columns import columns
+from mtt.experimental.linear_ace.density import Density
+from mtt.experimental.linear_ace.features import Features
+from mtt.experimental.linear_ace.mixing import Mixing, principal_channels
+from mtt.experimental.linear_ace.products import choose_products
+from mtt.mlip import Columns, LinearMLIPModel
+from mtt.nn import (
+    layout_of,
+    layout_tensors,
+    neighborhoods,
+    order_of,
+    order_tensors,
+    sort_by_species,
+)
+
+
+class LinearACE(LinearMLIPModel):
+    """E = Σ_i Σ_k w_k,t(i) B_k(i): one weight per element and product of densities.
+
+    Drautz, Phys. Rev. B 99, 014104 (2019); Kovács et al., J. Chem. Theory Comput. 17, 7696 (2021).
+    """
+
+    __checkpoint_version__ = 1
+    __supported_devices__ = ["cpu", "cuda"]
+    __supported_dtypes__ = [torch.float64]
+    __supported_targets__ = ("energy",)
+    __default_metadata__ = ModelMetadata(
+        name="Linear ACE",
+        references={
+            "architecture": [
+                "https://doi.org/10.1103/PhysRevB.99.014104",
+                "https://doi.org/10.1021/acs.jctc.1c00647",
+                "https://doi.org/10.1063/5.0057229",
+            ]
+        },
+    )
+
+    def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
+        super().__init__(hypers, dataset_info)
+        self.cutoff = float(hypers["cutoff"]["radius"])
+        self.n_types = len(dataset_info.atomic_types)
+        self.density = Density(
+            cutoff=self.cutoff,
+            width=hypers["cutoff"]["width"],
+            max_radial=hypers["max_radial"],
+            max_angular=hypers["max_angular"],
+            smearing=hypers["smearing"],
+            n_types=self.n_types,
+        )
+        products = choose_products(self.density.k_per_l, hypers["features"], hypers["order"])
+        self.features = Features(products)
+        sizes = zip(self.density.k_per_l, products.channels, strict=True)
+        self.mixing = torch.nn.ModuleList([Mixing(self.n_types, k, q) for k, q in sizes])
+        self.weights = torch.nn.Parameter(torch.zeros(self.n_types, products.n_features))
+
+    # ------------------------------------------------------------- prediction
+
+    def prepare(self, graph: Graph) -> List[Tensor]:
+        """The layout of the pairs, and the order of the atoms."""
+        order = sort_by_species(graph.types, self.n_types)
+        layout = neighborhoods(graph.centers, order.row_of_atom)
+        tables = layout_tensors(layout)
+        tables.extend(order_tensors(order))
+        return tables
+
+    def predict(self, graph: Graph) -> Dict[str, Tensor]:
+        return self.predict_prepared(graph, self.prepare(graph))
+
+    def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
+        """The energy of every atom [n_atoms]."""
+        layout, order = layout_of(prepared), order_of(prepared[2:])
+        densities = self.density(graph.vectors, graph.types[graph.neighbors], layout)
+        channels: List[Tensor] = []
+        for l, mix in enumerate(self.mixing):
+            channels.append(mix(densities[l], order.counts))
+        energies = self.features(channels, self.weights, order.counts)
+        return {self.target_names[0]: energies.index_select(0, order.row_of_atom)}
+
+    # ---------------------------------------------------------------- fitting
+
+    @property
+    def n_weights(self) -> int:
+        return self.weights.numel()
+
+    def set_weights(self, weights: Tensor) -> None:
+        with torch.no_grad():
+            self.weights.copy_(weights.view_as(self.weights))
+
+    @torch.no_grad()
+    def look_at(self, graphs: Callable[[], Iterable[Graph]]) -> None:
+        """Channels become the principal components of the densities of the training set."""
+        mixing = [mix for mix in self.mixing if isinstance(mix, Mixing)]
+        principal_channels(self.density, mixing, graphs())
+
+    @torch.no_grad()
+    def columns(self, graph: Graph, *, forces: bool, strain: bool) -> Columns:
+        return columns(self, graph, forces=forces, strain=strain)

@@ -1,0 +1,1 @@
+"""Labels against a model that was fitted to them: it reveals what pairs of structures cannot."""
