@@ -64,9 +64,11 @@ def test_a_checkpoint_of_metatrain_predicts_what_metatrain_does(path: Path) -> N
     for atoms, found, one in zip(frames, predictions(model, frames), wanted, strict=True):
         energy, forces, strain = found["energy"]
         assert float(energy) == pytest.approx(one["energy"], abs=1e-6)
-        torch.testing.assert_close(forces, torch.tensor(one["forces"]).double(), rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            forces, torch.tensor(one["forces"], dtype=torch.float64), rtol=0, atol=1e-6
+        )
         if "stress" in one:
-            stress = torch.tensor(one["stress"]).double()
+            stress = torch.tensor(one["stress"], dtype=torch.float64)
             torch.testing.assert_close(strain / atoms.get_volume(), stress, rtol=0, atol=1e-6)
 
 
