@@ -49,7 +49,7 @@ WITHIN = {
 AFTER = {
     "export": Case("mtt.exporting.export._exported", 1, "SIGTERM", LATER),
     "verification": Case("mtt.exporting.verify._run", 1, "SIGUSR1", LATER),
-    "evaluation": Case("mtt.workflows.train.score", 1, "SIGINT", LATER),
+    "evaluation": Case("mtt.workflows.outcome.score", 1, "SIGINT", LATER),
 }
 EVAL = ("eval", "TRAINED/model.ckpt", "data.yaml", "-o", "out.xyz")
 EXPORT = ("export", "TRAINED/model.ckpt", "-o", "exported.pt")

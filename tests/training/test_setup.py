@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mtt.errors import TrainingError
+from mtt.interface import Run
 from mtt.options.training import parse
 from mtt.training.datasets import TrainingData
 from mtt.training.setup import TrainingSetup
@@ -15,9 +16,9 @@ def test_losses_are_made_once_in_units_of_the_scales_that_the_model_has_then(
     model = make_model().to(torch.float64)
     data = TrainingData(model, [dataset], [validation])
     options = parse({"fixed_scaling_weights": {"energy": 3.0}, "stages": [{"num_epochs": 1}] * 2})
-    before = TrainingSetup(options, 0, model, data)
+    before = TrainingSetup(options, Run(), model, data)
     model.fit_baselines(data.training, options)
-    after = TrainingSetup(options, 0, model, data)
+    after = TrainingSetup(options, Run(), model, data)
     for setup, scale in ((before, 1.0), (after, 3.0)):
         assert [loss.terms[0].scale for loss in setup.losses] == [scale, scale]
         assert setup.losses is setup.losses
@@ -29,7 +30,7 @@ def test_fewer_atoms_in_a_batch_reach_all_stages_and_the_validation(
 ):
     model = make_model().to(torch.float64)
     options = parse({"stages": [{"num_epochs": 1}, {"num_epochs": 1, "batch_size": 2}]})
-    setup = TrainingSetup(options, 0, model, TrainingData(model, [dataset], [validation]))
+    setup = TrainingSetup(options, Run(), model, TrainingData(model, [dataset], [validation]))
     setup.limit_atoms(9)
     loaders = [setup.make_stage(plan).training for plan in setup.plans]
     loaders += [loader for _, loader in setup.make_validation().sets]
