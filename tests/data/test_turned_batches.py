@@ -25,7 +25,8 @@ def load(dataset: Dataset, augmentation: Augmentation = "none", **options: objec
 
 
 def tensors(batch: Batch) -> dict[str, torch.Tensor]:
-    found = {name: part for name, part in batch.graph._asdict().items() if name != "n_systems"}
+    parts = batch.graph._asdict().items()
+    found = {name: part for name, part in parts if isinstance(part, torch.Tensor)}
     for name, target in batch.targets.items():
         parts = target._asdict().items()
         found |= {f"{name}.{part}": value for part, value in parts if value is not None}
