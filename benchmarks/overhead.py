@@ -33,12 +33,12 @@ from typing import Any, NamedTuple
 import setting
 import torch
 from clock import Clock
+from mtt.training.averaging.ema import EMA
 
 import mtt.training.step
 from mtt.data import Batch, Batching, Loader, merge
 from mtt.interface import Run
 from mtt.mlip import MLIPModel
-from mtt.training.averaging.ema import EMA
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.losses.loss import Loss
 from mtt.training.reporting.events import Events

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import os
+import runpy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -132,6 +134,12 @@ def tiny_options(ethanol: Path) -> dict[str, Any]:
         "validation_set": 0.2,
         "test_set": 0.1,
     }
+
+
+@pytest.fixture(scope="session")
+def metatrain_format(root: Path) -> SimpleNamespace:
+    """Writes checkpoints as metatrain does: ``tests/importing/metatrain_format.py``."""
+    return SimpleNamespace(**runpy.run_path(str(root / "tests/importing/metatrain_format.py")))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ LEVELS = (
     {"checkpoint"},
     {"baselines"},
     {"mlip", "scanning"},
-    {"evaluation", "exporting"},
+    {"evaluation", "exporting", "importing"},
     {"training"},
     {"workflows", "extend"},
     {"testing"},

@@ -39,6 +39,7 @@ _PUBLIC = {
     "Dataset": "mtt.data",
     "DatasetInfo": "mtt.data",
     "TargetInfo": "mtt.data",
+    "Imported": "mtt.importing",
     "train": "mtt.workflows",
     "evaluate": "mtt.workflows",
     "export": "mtt.workflows",

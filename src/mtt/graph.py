@@ -21,6 +21,8 @@ class Graph(NamedTuple):
     vectors: Tensor  # [P, 3] from centre to neighbour, network precision
     positions: Tensor  # [n_atoms, 3], for long-range models only
     cells: Tensor  # [n_systems, 3, 3] rows are cell vectors, zero where not periodic
+    charges: Optional[Tensor] = None  # [n_systems] float64, elementary charges; None: all 0
+    spins: Optional[Tensor] = None  # [n_systems] float64, multiplicities 2 S + 1; None: all 1
 
 
 class Target(NamedTuple):

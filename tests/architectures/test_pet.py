@@ -31,6 +31,21 @@ VARIANTS = {
     },
     "cosine": {"cutoff_function": "Cosine", "cutoff_width": 1.5, "attention_temperature": 2.0},
     "one layer": {"num_gnn_layers": 1, "num_attention_layers": 2},
+    "metatrain's, adaptive, of charge and spin": {
+        "formulation": "metatrain",
+        "d_node": 12,
+        "num_neighbors_adaptive": 4.5,
+        "cutoff_width_adaptive": 0.7,
+        "system_conditioning": True,
+    },
+    "metatrain's, of one width, adaptive by a grid": {
+        "formulation": "metatrain",
+        "transformer_type": "PostLN",
+        "featurizer_type": "residual",
+        "num_gnn_layers": 1,
+        "num_neighbors_adaptive": 4,
+        "adaptive_cutoff_method": "grid",
+    },
 }
 CPU = torch.device("cpu")
 

@@ -26,8 +26,8 @@ def make(changes):
 @pytest.mark.parametrize(
     ("key", "value", "what"),
     [
-        (("num_neighbors_adaptive",), 16, "not available yet: adaptive cutoffs"),
-        (("system_conditioning",), True, "not available yet: conditioning on charge and spin"),
+        (("num_neighbors_adaptive",), 0, "must be above 0, got 0"),
+        (("formulation",), "torch", "expected one of"),
         (("long_range", "enable"), True, "not available yet: long-range interactions"),
         (("cutoff_function",), "bump", "expected one of"),
     ],
@@ -56,8 +56,6 @@ def test_there_are_as_many_parameters_as_in_metatrains_pet():
     ("changes", "message"),
     [
         ({"long_range": {"enable": True}}, "long_range.enable: long-range .* not available"),
-        ({"num_neighbors_adaptive": 16}, "num_neighbors_adaptive: adaptive .* not available"),
-        ({"system_conditioning": True}, "system_conditioning: .* charge and spin is not available"),
         ({"num_heads": 3}, "d_pet: must be a multiple of num_heads \\(3\\), got 8"),
     ],
 )

@@ -70,8 +70,10 @@ def test_a_run_has_the_errors_of_its_best_and_last_epoch_and_of_the_final_evalua
     assert shown["resume_with"] is None
     errors = shown["errors"]
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    refitted = read(run / "model.ckpt")["provenance"]["refit"]
+    assert {**shown["refit"], "validation": refitted["validation"]} == refitted
     for name, row in (
-        ("best_validation", rows[shown["best_epoch"] - 1]),
+        ("best_validation", {**rows[shown["best_epoch"] - 1], **refitted["validation"]}),
         ("last_validation", rows[-1]),
     ):
         assert errors[name]["epoch"] == row["epoch"]

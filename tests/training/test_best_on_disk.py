@@ -44,7 +44,7 @@ def spoilt(model, spoiler):
 def test_the_best_epoch_survives_a_kill_a_copy_and_worse_and_nan_metrics(
     assert_equal, make_model, make_trainer, train, restart, rows, tmp_path, ema
 ):
-    options = {"num_epochs": 8, "checkpoint_interval": 1, "ema": ema}
+    options = {"num_epochs": 8, "checkpoint_interval": 1, "ema": ema, "refit_baseline": False}
     killed, copied = tmp_path / "killed", tmp_path / "copied"
     spoiler = Spoiler(kill_in=5)
     with pytest.raises(Killed):

@@ -53,6 +53,7 @@ NOT_SEEN_HERE = {
 
 ELSEWHERE = {
     *("min_atoms_per_batch", "ema", "amp", "best_model_metric", "early_stopping", "max_time"),
+    "refit_baseline",
     *("extended_metrics", "log_mae", "log_interval", "checkpoint_interval", "keep_checkpoints"),
     *("checkpoint_interval_steps", "checkpoint_interval_minutes"),
 }
@@ -128,6 +129,18 @@ def test_averages_change_what_is_best_and_nothing_that_is_learnt(outcome):
     assert not same(best[1], best[2])
 
 
+def test_the_refit_changes_the_best_baselines_and_nothing_that_is_learnt(outcome):
+    (one, *_), (two, *_) = outcome(), outcome(refit_baseline=False)
+    assert same(weights(one), weights(two))
+    changed = {
+        name
+        for name, value in one["best_model_state_dict"].items()
+        if not torch.equal(value, two["best_model_state_dict"][name])
+    }
+    assert changed == {"composition.values"}
+    assert one["best_metric"] < two["best_metric"]
+
+
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_mixed_precision_rounds_what_is_learnt(
     make_model, make_trainer, dataset, validation, tmp_path, amp
@@ -144,7 +157,11 @@ def test_mixed_precision_rounds_what_is_learnt(
 
 
 def test_another_metric_chooses_by_other_values(outcome):
-    (one, _, rows, _), (two, *_) = outcome(), outcome(best_model_metric="forces MAE")
+    plain = {"refit_baseline": False}
+    (one, _, rows, _), (two, *_) = (
+        outcome(**plain),
+        outcome(best_model_metric="forces MAE", **plain),
+    )
     assert one["best_metric"] == min(row["validation loss"] for row in rows)
     assert two["best_metric"] != one["best_metric"]
     assert same(weights(one), weights(two))

@@ -96,8 +96,8 @@ def test_decay_is_documented_as_it_is():
         for decay in (0.1, 0.2):
             model = torch.nn.Linear(2, 2, bias=False).double()
             torch.nn.init.constant_(model.weight, 2.0)
-            hypers = parse_options({"optimizer": name, "weight_decay": decay})
-            made = make_optimizer(model, {**hypers, "learning_rate": 0.01})
+            asked = {"optimizer": name, "weight_decay": decay, "learning_rate": 0.01}
+            made = make_optimizer(model, parse_options(asked))
             for _ in range(2):  # soap only measures in the first step
                 model.weight.grad = torch.zeros_like(model.weight)
                 for group in made.param_groups:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtt.discovery import OPTIMIZERS
-from mtt.training import default_hypers
+from mtt.options.training import parse
 from mtt.training.optimizers import make_optimizer, needs_closure
 
 WEIGHTS = np.array([[1.0, -2.0], [0.5, 3.0]])
@@ -62,8 +62,7 @@ FORMULAS = {
 def test_the_first_step_of_every_optimizer_is_its_formula(name):
     layer = torch.nn.Linear(2, 2, bias=False).double()
     layer.load_state_dict({"weight": torch.from_numpy(WEIGHTS.copy())})
-    hypers = {**default_hypers(), "optimizer": name, "learning_rate": 1.0}
-    made = make_optimizer(layer, hypers)
+    made = make_optimizer(layer, parse({"optimizer": name, "learning_rate": 1.0}))
 
     def closure():
         made.zero_grad()

@@ -283,6 +283,8 @@ def test_every_place_whose_answer_follows_from_all_ranks_asks_them(make_model, m
         "training/losses/gradients.py": {"sum_known"},
         "training/numerics/random_state.py": {"gather"},
         "training/prefit.py": {"sum", "sum_numbers"},
+        "training/refit/last_fit.py": {"gather"},
+        "training/refit/residuals.py": {"sum"},
         "training/reporting/meter.py": {"sum", "gather"},
         "training/reporting/speed.py": {"gather", "sum_numbers"},
         "training/step.py": {"sum"},

@@ -138,7 +138,8 @@ def test_best_is_one_record_of_all_stages(make_model, make_trainer, train, liste
         stages=[
             {"num_epochs": 3},
             {"num_epochs": 2, "learning_rate": 10.0, "optimizer": "sgd", "grad_clip_norm": None},
-        ]
+        ],
+        refit_baseline=False,
     )
 
     def listener(category, values, epoch):

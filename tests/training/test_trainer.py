@@ -60,7 +60,11 @@ def test_best_is_what_was_validated_and_last_is_what_came_last(
 
     # a large constant step makes later epochs worse
     trainer = make_trainer(
-        listeners=[listener], num_epochs=12, learning_rate=0.3, warmup_fraction=0.9
+        listeners=[listener],
+        num_epochs=12,
+        learning_rate=0.3,
+        warmup_fraction=0.9,
+        refit_baseline=False,
     )
     model = train(trainer, make_model())
     checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")

@@ -52,7 +52,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         return head | (_what_is_left(path) if kind == "checkpoint" else {})
     if kind == "exported model":
         return head | describe_exported(path)
-    return head | _checkpoint(read_archive(path) if kind == "archive" else peek(path))
+    return head | describe_content(read_archive(path) if kind == "archive" else peek(path))
 
 
 def metric_of(checkpoint: Mapping[str, Any]) -> str | None:
@@ -73,7 +73,8 @@ def _kind(names: list[str]) -> str:
     return "checkpoint" if names else "unknown"  # its table of contents is lost
 
 
-def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
+def describe_content(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What the values of a checkpoint say of it; the part of :func:`describe` without the file."""
     info = _mapping(content.get(keys.DATASET_INFO))
     epoch, step = keys.progress(content)
     described = {
@@ -102,7 +103,7 @@ def _checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
 def _what_is_left(path: Path) -> dict[str, Any]:
     """The plain values of a damaged checkpoint, if their own checksum is right."""
     try:
-        return _checkpoint(peek(path))
+        return describe_content(peek(path))
     except CheckpointError:
         return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,9 +27,14 @@ from mtt.checkpoint.kinds import (
     wrong_members,
 )
 from mtt.checkpoint.pickles import wrong_calls, wrong_content
+from mtt.checkpoint.records import Record
 from mtt.errors import CheckpointError
 
 _DAMAGED = "take another checkpoint of the run, or an older copy of the file"
+
+
+class ForeignObjects(CheckpointError):
+    """A torch file holds objects of classes, which are not loaded: that can run any program."""
 
 
 def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]:
@@ -38,6 +44,17 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
         may write the model's checkpoint as it is); without it such a file is refused.
     :raises CheckpointError: the file is missing, damaged, unsafe, written by a newer ``mtt``,
         or something else than a checkpoint; the message says which.
+    """
+    path = check_path(path)
+    return _check_keys(read_content(path), path, architecture)
+
+
+def read_content(path: str | Path, records: Mapping[str, type[Record]] | None = None) -> Any:
+    """What a torch file holds, whoever wrote it, with its tensors on the CPU.
+
+    :param records: full names of classes to what is made of their objects in place of them.
+    :raises ForeignObjects: it holds other objects than tensors and plain types.
+    :raises CheckpointError: the file is missing, damaged or unsafe, or not a torch file.
     """
     path = check_path(path)
     try:
@@ -52,10 +69,9 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
                 )
             with _archive(file, path) as archive:
                 pickle = archive.read(_find_pickle(names, path))
-            checkpoint = _load(file, pickle, path)
+            return _load(file, pickle, path, records or {})
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    return _check_keys(checkpoint, path, architecture)
 
 
 def peek(path: str | Path) -> dict[str, Any]:
@@ -135,7 +151,12 @@ def _find_pickle(names: list[str], path: Path) -> str:
     raise CheckpointError("is a zip archive, but holds no checkpoint", where=str(path))
 
 
-def _load(file: IO[bytes] | Path, pickle: bytes, path: Path) -> Any:
+def _load(
+    file: IO[bytes] | Path,
+    pickle: bytes,
+    path: Path,
+    records: Mapping[str, type[Record]] | None = None,
+) -> Any:
     """The content; of a path (not a file) with mapped tensors."""
     mapped = isinstance(file, Path)
     try:
@@ -146,12 +167,15 @@ def _load(file: IO[bytes] | Path, pickle: bytes, path: Path) -> Any:
         raise CheckpointError(f"is not a valid checkpoint: it {wrong}", where=str(path))
     if not isinstance(file, Path):
         file.seek(0)
+    known: list[Callable[..., Any] | tuple[Callable[..., Any], str]]
+    known = [(record, name) for name, record in (records or {}).items()]
     try:
-        content = torch.load(file, weights_only=True, map_location="cpu", mmap=mapped)
+        with torch.serialization.safe_globals(known):
+            content = torch.load(file, weights_only=True, map_location="cpu", mmap=mapped)
     except Exception as error:  # torch raises anything between KeyError and UnpicklingError
-        foreign = _foreign_objects(path)
+        foreign = foreign_objects(path)
         if foreign:
-            raise CheckpointError(
+            raise ForeignObjects(
                 f"holds Python objects ({', '.join(foreign)}), which are not loaded, "
                 "since loading them can run any program",
                 where=str(path),
@@ -167,8 +191,8 @@ def _load(file: IO[bytes] | Path, pickle: bytes, path: Path) -> Any:
     return content
 
 
-def _foreign_objects(path: Path) -> list[str]:
-    """Names of what the safe loader refused, read without loading anything."""
+def foreign_objects(path: Path) -> list[str]:
+    """Names of what the safe loader refuses of a torch file, read without loading anything."""
     with contextlib.suppress(Exception):  # malformed content has no readable name
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     return []

@@ -27,6 +27,7 @@ COMMANDS = {
     "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
     "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
+    "import": ("mtt.cli.import_", "Make a checkpoint of a model of another program."),
     "show": ("mtt.cli.show", "Describe a file: a model, packed data, a run, options."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
     "new": ("mtt.cli.new", "Write a new architecture to start from."),

@@ -25,6 +25,8 @@ from mtt.evaluation.systems import (
     precision,
     predict_systems,
     requested_lists,
+    requested_states,
+    with_states,
 )
 from mtt.graph import Target
 from mtt.interface import ModelInterface
@@ -79,8 +81,8 @@ def predict(
     else:
         dataset.prepare(requested_lists(model))
         call = caller(model, targets, dataset.info.length_unit, check_consistency)
-        dtype, device = precision(model), torch.device(device)
-        run = partial(_with_systems, call, dataset, targets, batch_size, dtype, device)
+        call_with = _Call(call, requested_states(model), precision(model), torch.device(device))
+        run = partial(_with_systems, call_with, dataset, targets, batch_size)
     return _warmed_up(run, warm_up, model)
 
 
@@ -125,14 +127,23 @@ def _with_graphs(
         yield Prediction(batch.index, batch.n_atoms, batch.volumes, targets, batch.targets, seconds)
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A model that takes systems, and what these must be.
+
+    :param states: names of what they carry besides neighbour lists.
+    """
+
+    function: Call
+    states: list[str]
+    dtype: torch.dtype
+    device: torch.device
+
+
 def _with_systems(
-    call: Call,
-    dataset: Dataset,
-    targets: Mapping[str, TargetInfo],
-    batch_size: int,
-    dtype: torch.dtype,
-    device: torch.device,
+    call: _Call, dataset: Dataset, targets: Mapping[str, TargetInfo], batch_size: int
 ) -> Iterator[Prediction]:
+    device = call.device
     for index in torch.arange(len(dataset)).split(batch_size):
         part = dataset.select(index)
         with telling_lack(
@@ -140,9 +151,10 @@ def _with_systems(
             lambda part=part: f"the evaluation of {_described(part)}",  # type: ignore[misc]
             lambda part=part: _remedy(len(part)),  # type: ignore[misc]
         ):
-            systems = [part[i].system.to(dtype=dtype, device=device) for i in range(len(part))]
+            whole = [with_states(part[i], call.states) for i in range(len(part))]
+            systems = [system.to(dtype=call.dtype, device=device) for system in whole]
             start = _now(device)
-            found = predict_systems(call, systems, targets)
+            found = predict_systems(call.function, systems, targets)
             seconds = _now(device) - start
         labels = {name: on_device(part.target(name), device) for name in dataset.info.targets}
         n_atoms, volumes = part.n_atoms.to(device), part.volumes.to(device)

@@ -21,7 +21,8 @@ from metatomic.torch import (
 from torch import Tensor
 
 Structure = dict[str, Tensor]
-"""``types``, ``positions``, ``cell``, ``pbc``; per list i, ``samples.i`` and ``vectors.i``."""
+"""``types``, ``positions``, ``cell``, ``pbc``; per list i, ``samples.i`` and ``vectors.i``; per
+further input of the model, ``input.<name>``, one number for the structure."""
 
 Results = dict[str, Tensor]
 """``values``, ``forces`` and ``strain`` of every output, as ``<output>.<part>``."""
@@ -77,7 +78,17 @@ def system(
         )
         register_autograd_neighbors(result, block, False)
         result.add_neighbor_list(options, block)
+    for key in structure:
+        name = key.removeprefix("input.")
+        if name != key:
+            result.add_data(name, _number(name, structure[key].to(strain.dtype)))
     return result
+
+
+def _number(name: str, value: Tensor) -> TensorMap:
+    zero = torch.zeros(1, 1, dtype=torch.int32)
+    block = TensorBlock(value.reshape(1, 1), Labels(["system"], zero), [], Labels([name], zero))
+    return TensorMap(Labels(["_"], zero), [block])
 
 
 def _gradients(

@@ -210,7 +210,8 @@ def _ones(tensors: list[Tensor]) -> list[bool]:
 
 def _tensors(graph: Graph) -> list[Tensor]:
     # the derivative by the vectors is a result, and none goes through them a second time
-    return [value.detach() for value in graph if isinstance(value, Tensor)]
+    # charges and spins go through prepare
+    return [value.detach() for value in graph[:8] if isinstance(value, Tensor)]
 
 
 def _graph(tensors: list[Tensor]) -> tuple[Graph, list[Tensor]]:

@@ -171,6 +171,11 @@ def make_prior(hypers: Mapping[str, Any], info: DatasetInfo) -> Prior | None:
     return Prior(hypers["prior"], types, info.length_unit, energies[0].unit)
 
 
+def largest_cutoff(baselines: Sequence[ZBL | Prior | None]) -> float:
+    """That of the baselines that there are; 0 without any."""
+    return max((float(part.cutoff) for part in baselines if part is not None), default=0.0)
+
+
 def offsets_of(
     baselines: Sequence[torch.nn.Module | None],
     energies: Sequence[str],

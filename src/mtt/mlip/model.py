@@ -1,6 +1,5 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Self, Sequence
 
 import torch
@@ -16,13 +15,14 @@ from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Target
 from mtt.interface import Context, ModelInterface
 from mtt.mlip.checkpointing import StoredModel, restarted_info
-from mtt.mlip.fitting import fit_tables, make_prior, make_zbl, offsets_of
+from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
 from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
+from mtt.mlip.states import graph_of, requested_states
 from mtt.mlip.support import check_targets
-from mtt.mlip.systems import seen_pairs, systems_to_graph, type_index_of
-from mtt.mlip.tensor_map import Layout, layout_of
+from mtt.mlip.systems import list_of, seen_pairs, type_index_of
+from mtt.mlip.tensor_map import Layout, ends_of, layout_of
 from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class MLIPModel(ModelInterface):
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
 
     type_index: Tensor
-    precision: Tensor
+    precision: Tensor  # empty; follows every .to(dtype): its dtype is the network's precision
 
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
@@ -89,20 +89,18 @@ class MLIPModel(ModelInterface):
         self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
         self.tensor_layouts: Dict[str, Layout] = {n: layout_of(n, t) for n, t in targets.items()}
         # all targets side by side: [n_types, Σ numbers of a sample] and [n_targets]
-        widths = [math.prod(target.shape) for target in targets.values()]
-        self.ends: List[int] = torch.tensor(widths).cumsum(0).tolist()
-        self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), sum(widths)))
+        self.ends: List[int] = ends_of(dataset_info)
+        self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), self.ends[-1]))
         self.scale = ExactTable(torch.ones(len(targets)))
         self.zbl = make_zbl(hypers, dataset_info)
         self.prior = make_prior(hypers, dataset_info)
-        cutoffs = [float(part.cutoff) for part in (self.zbl, self.prior) if part is not None]
-        self.baseline_cutoff = max(cutoffs, default=0.0)
+        self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
         self.register_buffer("type_index", type_index_of(dataset_info.atomic_types), False)
-        # follows every .to(dtype): its dtype is the network's precision
         self.register_buffer("precision", torch.zeros(0), persistent=False)
+        self.state_inputs = False  # whether predictions depend on graph.charges and graph.spins
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target [n_atoms, *components, properties]."""
+        """The network's numbers for every atom, per target ``[n_atoms, *shape]``."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
     def predict_targets(
@@ -140,8 +138,8 @@ class MLIPModel(ModelInterface):
         if len(systems) == 0 or len(outputs) == 0:
             nothing: Dict[str, TensorMap] = {}
             return nothing
-        options = NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)
-        graph = systems_to_graph(systems, options, self.type_index, self.precision.dtype)
+        of = (self.type_index, self.precision.dtype, self.state_inputs)
+        graph = graph_of(systems, self.list_cutoff(), *of)
         values = self._atomic_values(graph)
         kinds = (self.per_atom, self.means, self.tensor_layouts)
         return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
@@ -165,7 +163,10 @@ class MLIPModel(ModelInterface):
         return self.list_cutoff()
 
     def requested_neighbor_lists(self) -> List[NeighborListOptions]:
-        return [NeighborListOptions(cutoff=self.list_cutoff(), full_list=True, strict=True)]
+        return [list_of(self.list_cutoff())]
+
+    def requested_inputs(self) -> Dict[str, ModelOutput]:
+        return requested_states(self.state_inputs)
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
         return outputs_of(self.dataset_info)
@@ -282,12 +283,11 @@ class MLIPModel(ModelInterface):
         return [] if self.prior is None else self.prior.examples()
 
     def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
-        """Physical values of every atom, per target [n_atoms, *shape] float64."""
+        """Physical values of every atom, per target ``[n_atoms, *shape]`` float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
             return without_atoms(self.target_names, self.sample_shapes, self.composition.values)
-        return self._with_baselines(
-            self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff)), graph
-        )
+        raw = self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff))
+        return self._with_baselines(raw, graph)
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""

@@ -10,6 +10,11 @@ from torch import Tensor
 from mtt.graph import Graph
 
 
+def list_of(cutoff: float) -> NeighborListOptions:
+    """The neighbour list of all ordered pairs closer than ``cutoff``."""
+    return NeighborListOptions(cutoff=cutoff, full_list=True, strict=True)
+
+
 def systems_to_graph(
     systems: List[System],
     options: NeighborListOptions,
@@ -82,6 +87,8 @@ def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
         vectors=graph.vectors[kept],
         positions=graph.positions,
         cells=graph.cells,
+        charges=graph.charges,
+        spins=graph.spins,
     )
 
 

@@ -1,12 +1,14 @@
 """Values of one target as a metatensor ``TensorMap``; compiled by TorchScript like its callers."""
 
+import math
+from itertools import accumulate
 from typing import List, Optional, Tuple
 
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
 from torch import Tensor
 
-from mtt.data.info import TargetInfo
+from mtt.data.info import DatasetInfo, TargetInfo
 
 Layout = Tuple[List[str], List[List[int]], List[List[str]], List[List[List[int]]]]
 """Names of the keys; then of every block the key, and the names and labels of its axes: those of
@@ -25,6 +27,11 @@ def layout_of(name: str, info: TargetInfo) -> Layout:
         [[axis[0] for axis in block] for block in axes],
         [[list(axis[1]) for axis in block] for block in axes],
     )
+
+
+def ends_of(info: DatasetInfo) -> List[int]:
+    """Where the numbers of each target end, with those of all targets side by side."""
+    return list(accumulate(math.prod(target.shape) for target in info.targets.values()))
 
 
 def of_samples(

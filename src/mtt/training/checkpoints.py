@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtt.checkpoint import read, write, write_last
+from mtt.checkpoint import peek, read, write, write_last
 from mtt.errors import CheckpointError
 from mtt.ranks import Ranks
 from mtt.training.reporting.events import Events
@@ -17,6 +17,7 @@ from mtt.training.reporting.events import Events
 logger = logging.getLogger(__name__)
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+_SAME = ("best_epoch", "model_ckpt_version", "trainer_ckpt_version")
 _EPOCH = re.compile(r"epoch_(\d+)\.ckpt").fullmatch
 
 
@@ -48,6 +49,15 @@ class Checkpoints:
     def save_best(self, epoch: int) -> None:
         """Write ``best.ckpt``, the moment it is best."""
         self._attempt(self._write_best, epoch)
+
+    def renew_best(self, epoch: int, value: float, refitted: bool) -> None:
+        """Give ``best.ckpt`` the best weights as they are now; all else of it stays.
+
+        :param value: of the best metric.
+        :param refitted: their baselines were fitted after the last epoch.
+        """
+        if self._ranks.on_first(lambda: self._shows_another_best(value, refitted)):
+            self._attempt(lambda: self._write(self._renew_best), epoch)
 
     def save_epoch(self, epoch: int) -> None:
         """Write ``last.ckpt``, and keep it as ``epoch_N.ckpt``."""
@@ -94,6 +104,29 @@ class Checkpoints:
 
     def _place_best(self, contents: dict[str, Any]) -> Path:
         write(self._folder / BEST, contents)
+        return self._folder / BEST
+
+    def _shows_another_best(self, value: float, refitted: bool) -> bool:
+        path = self._folder / BEST
+        try:
+            stored = peek(path) if path.is_file() else {}
+        except (OSError, CheckpointError) as error:
+            logger.error("the baselines in %s stay what they are: %s", BEST, error)
+            return False
+        before = stored.get("trainer_state", {}).get("before_refit")
+        return bool(stored) and (bool(before) != refitted or stored["best_metric"] != value)
+
+    def _renew_best(self, contents: dict[str, Any]) -> Path:
+        """Replace in ``best.ckpt`` what the fit after the last epoch changes."""
+        stored = read(self._folder / BEST)
+        # of another epoch, or of an earlier version, whose weights have other names
+        if all(stored.get(key) == contents[key] for key in _SAME):
+            state = {**stored["trainer_state"]}
+            state |= {key: contents["trainer_state"][key] for key in ("version", "before_refit")}
+            origin = {key: one for key, one in stored["provenance"].items() if key != "refit"}
+            origin |= {k: one for k, one in contents["provenance"].items() if k == "refit"}
+            best = {key: contents[key] for key in ("best_metric", "best_model_state_dict")}
+            self._place_best({**stored, **best, "provenance": origin, "trainer_state": state})
         return self._folder / BEST
 
     def _keep_epoch(self, epoch: int) -> Path:

@@ -21,6 +21,7 @@ from mtt.training.losses.loss import Loss
 from mtt.training.numerics.random_state import restore_rng
 from mtt.training.plan import StagePlan
 from mtt.training.recovery.faults import OnNonfinite
+from mtt.training.refit.last_fit import LastFit
 from mtt.training.reporting.events import Events
 from mtt.training.reporting.history_columns import Record
 from mtt.training.reporting.meter import Meter
@@ -63,6 +64,7 @@ class Fit:
     checkpoint_interval: int | None
     on_nonfinite: OnNonfinite
     ranks: Ranks
+    last_fit: LastFit
     stage: Stage | None = None
 
     @property
@@ -88,15 +90,34 @@ class Fit:
                 self._save_epoch()
         if state.epoch == start < self.num_epochs:
             logger.info("already ended early, after epoch %d; nothing to do", start)
+        self._refit()
         self.checkpoints.save_last(state.epoch)
-        if state.best is None:
+        best = state.shown_best
+        if best is None:
             raise TrainingError(
                 "the validation was never finite, so no epoch is best",
                 hint="look at train.csv; a lower learning_rate often helps",
             )
-        best = state.best
         values = {"best_epoch": best.epoch, "best_metric": best.value}
-        self.events("end", state.epoch, **values, metric=self.best_rule.metric)
+        refit = state.origin.get("refit")
+        self.events("end", state.epoch, **values, metric=self.best_rule.metric, refit=refit)
+
+    def _refit(self) -> None:
+        """Fit the baselines of the best weights; what fails there costs no epoch."""
+        state = self.state
+        if state.best is None:
+            return
+        try:
+            state.refitted, facts = self.last_fit.run(state.best, self._stop_at_the_end)
+        except BaseException:
+            self.checkpoints.save_last(state.epoch)
+            raise
+        if facts:
+            state.origin["refit"] = facts
+        if state.refitted is not None or state.was_refitted:
+            refitted = state.refitted is not None
+            best = state.refitted or state.best
+            self.checkpoints.renew_best(state.epoch, best.value, refitted)
 
     def begin(self, plan: StagePlan) -> Stage:
         """Build a stage: with its first weights, or where the checkpoint stopped in it."""
@@ -243,9 +264,17 @@ class Fit:
         self.checkpoints.save_last(state.epoch)
         self._leave(by, code)
 
+    def _stop_at_the_end(self) -> None:
+        """Leave after the last epoch, if a rank is asked to; ``max_time`` waits for the end."""
+        number = self.ranks.max(self.stop.number)
+        if number:
+            self._leave(Signals(number).name, EXIT_CODES[Signals(number)])
+
     def _leave(self, by: str, code: int) -> NoReturn:
+        running = self.state.epoch + 1
+        where = f"in epoch {running}" if running <= self.num_epochs else "after the last epoch"
         raise TrainingInterrupted(
-            f"stopped by {by} in epoch {self.state.epoch + 1} and saved",
+            f"stopped by {by} {where} and saved",
             exit_code=code,
             hint="resume with --restart auto",
         )

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from mtt.errors import CheckpointError, Problem
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Version of :meth:`TrainingState.to_dict`; the folders' trainers have a separate one.
-2 added ``skipped``, ``skipped_in_a_row``, ``rollbacks``, ``good`` and ``batch_atoms``."""
+2 added ``skipped``, ``skipped_in_a_row``, ``rollbacks``, ``good`` and ``batch_atoms``; 3 added
+``before_refit``."""
 
 
 @dataclass
@@ -48,6 +49,9 @@ class TrainingState:
     :param skipped_in_a_row: up to now, in whatever epoch.
     :param rollbacks: of the running stage; each one halves its learning rate.
     :param batch_atoms: what ``batch_atoms: auto`` found; a restart must not find another number.
+    :param refitted: the best with the baselines that were fitted after the last epoch: what a
+        checkpoint shows as the best. A restart resumes as if there had been no such fit.
+    :param was_refitted: the checkpoint that the state is from showed such a best.
     :param origin: what has become of the weights: pre-fit, stages and rollbacks, for the
         provenance.
     :param parts: :meth:`Stage.state_dict` and ``rng``, as of a loaded checkpoint; the living
@@ -73,6 +77,13 @@ class TrainingState:
     rollbacks: int = 0
     batch_atoms: int | None = None
     good: dict[str, Any] = field(default_factory=dict)
+    refitted: Best | None = None
+    was_refitted: bool = False
+
+    @property
+    def shown_best(self) -> Best | None:
+        """What is exported."""
+        return self.best if self.refitted is None else self.refitted
 
     @property
     def has_begun(self) -> bool:
@@ -120,8 +131,17 @@ class TrainingState:
             "rollbacks": self.rollbacks,
             "batch_atoms": self.batch_atoms,
             # where it is the present state, a restart finds it again
+            "before_refit": self._before_refit(),
             "good": {} if self.good.get("batch") == self.batch else self.good,
         }
+
+    def _before_refit(self) -> dict[str, Any]:
+        """What :attr:`best` differs by from :attr:`refitted`; nothing without that."""
+        if self.best is None or self.refitted is None:
+            return {}
+        after = self.refitted.weights
+        changed = {name: old for name, old in self.best.weights.items() if old is not after[name]}
+        return {"value": self.best.value, "weights": changed}
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Mapping[str, Any]) -> TrainingState:
@@ -143,17 +163,18 @@ class TrainingState:
                 hint="update mtt",
             )
         best = None
-        metric = values.pop("best_metric")
+        metric, history = values.pop("best_metric"), json.loads(values.pop("history"))
+        _check_kinds(values)
+        before = values.pop("before_refit", {})
         if metric is not None:
             best = Best(
                 metric=metric,
                 epoch=checkpoint["best_epoch"],
-                value=checkpoint["best_metric"],
-                weights=checkpoint["best_model_state_dict"],
+                value=before.get("value", checkpoint["best_metric"]),
+                weights={**checkpoint["best_model_state_dict"], **before.get("weights", {})},
             )
-        history = json.loads(values.pop("history"))
-        _check_kinds(values)
-        return cls(**values, history=history, best=best)
+        values["origin"] = {k: v for k, v in values["origin"].items() if k != "refit"}
+        return cls(**values, history=history, best=best, was_refitted=bool(before))
 
 
 def _check_kinds(values: Mapping[str, Any]) -> None:

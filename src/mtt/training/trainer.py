@@ -30,6 +30,7 @@ from mtt.training.numerics.precision import check_precision, tf32
 from mtt.training.numerics.random_state import rng_state
 from mtt.training.numerics.ranges import check_ranges
 from mtt.training.options.defaults import check_hypers, default_hypers
+from mtt.training.refit.last_fit import LastFit
 from mtt.training.reporting.events import Events
 from mtt.training.reporting.logger_kind import default_loggers
 from mtt.training.resume import (
@@ -81,7 +82,8 @@ class MLIPTrainer(TrainerInterface):
     @property
     def best(self) -> dict[str, Tensor] | None:
         """Weights of the best epoch so far, on the CPU; the model itself holds the latest."""
-        return None if self._state.best is None else self._state.best.weights
+        best = self._state.shown_best
+        return None if best is None else best.weights
 
     def check(
         self,
@@ -188,12 +190,13 @@ class MLIPTrainer(TrainerInterface):
         forget_best_of_other_rule(self._state, setup)
         for notice in setup.notices:
             logger.warning("%s", notice)
+        validation = setup.make_validation()
         return Fit(
             model=model,
             state=self._state,
             plans=setup.plans,
             make_stage=setup.make_stage,
-            validation=setup.make_validation(),
+            validation=validation,
             best_rule=setup.best_rule,
             record=setup.record,
             events=events,
@@ -213,6 +216,7 @@ class MLIPTrainer(TrainerInterface):
             checkpoint_interval=options.checkpoint_interval,
             on_nonfinite=options.on_nonfinite,
             ranks=self.run.ranks,
+            last_fit=LastFit(setup, validation),
         )
 
     def _run(self, fit: Fit) -> None:
@@ -241,7 +245,7 @@ class MLIPTrainer(TrainerInterface):
 
     def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
         """The whole checkpoint as of now; its keys are documented in ``mtt.checkpoint``."""
-        state, best = self._state, self._state.best
+        state, best = self._state, self._state.shown_best
         stored = state.to_dict()
         if self._fit is not None and self._fit.stage is not None:
             rng = rng_state(next(model.parameters()).device, self.run.ranks)

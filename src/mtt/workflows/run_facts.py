@@ -47,6 +47,7 @@ def of_run(path: Path) -> dict[str, Any]:
         "damaged_checkpoints": [str(problem) for problem in newest.damaged],
         "num_epochs": _num_epochs(folder, content),
         **{key: facts.get(key) for key in _OF_CHECKPOINT},
+        "refit": {k: one for k, one in _refit(content).items() if k != "validation"} or None,
         "atomic_types": facts.get("atomic_types"),
         "targets": facts.get("targets"),
         "errors": {**_validation(content), "evaluation": _evaluation(path)},
@@ -162,10 +163,20 @@ def _validation(content: Mapping[str, Any]) -> dict[str, Any]:
         return {"best_validation": None, "last_validation": None}
     shown = units(DatasetInfo.from_dict(info), extended=True)
     best = [row for row in rows if row.get("epoch") == content.get("best_epoch")]
+    # the best weights have other baselines since that epoch
+    refitted = _refit(content).get("validation")
+    newer = refitted if isinstance(refitted, Mapping) else {}
     return {
-        "best_validation": dict(_row(best[-1], shown)) if best else None,
+        "best_validation": dict(_row({**best[-1], **newer}, shown)) if best else None,
         "last_validation": dict(_row(rows[-1], shown)),
     }
+
+
+def _refit(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the fit of the baselines after the last epoch did; empty without one."""
+    origin = content.get("provenance")
+    found = origin.get("refit") if isinstance(origin, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _row(row: Mapping[str, Any], shown: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

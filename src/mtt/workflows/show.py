@@ -8,20 +8,24 @@ from typing import Any
 
 from mtt import registry
 from mtt.checkpoint import describe
+from mtt.checkpoint.describe import describe_content
+from mtt.checkpoint.read import ForeignObjects
 from mtt.data.describe import describe_packed
 from mtt.data.storage.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
 from mtt.options import load_eval_options, load_options, resolve
 from mtt.options.yaml.load import read_yaml
 from mtt.workflows.restart.runs import is_run
+from mtt.workflows.run.foreign import imported
 from mtt.workflows.run_facts import of_run, of_runs
 
 
 def show(path: str | Path, architectures: Sequence[str | Path] = ()) -> dict[str, Any]:
     """What ``path`` is, as JSON has it.
 
-    A checkpoint, an archive, an exported model (:func:`mtt.checkpoint.describe`), a packed data
-    set, the folder of a run, a folder of runs (``outputs``), or an options file. Always there are
+    A checkpoint, an archive, an exported model (:func:`mtt.checkpoint.describe`), a checkpoint of
+    another program that ``mtt import`` takes, a packed data set, the folder of a run, a folder of
+    runs (``outputs``), or an options file. Always there are
     ``file``, ``kind`` and ``problem``, None for what is sound. Of a damaged one, what can still be
     trusted is given.
 
@@ -38,9 +42,20 @@ def show(path: str | Path, architectures: Sequence[str | Path] = ()) -> dict[str
             return runs
         if path.suffix in (".yaml", ".yml") and path.is_file():
             return _options(path, architectures)
-        return describe(path)
+        try:
+            return describe(path)
+        except ForeignObjects:
+            return _foreign(path, architectures)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _foreign(path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:
+    """A checkpoint of another program, as what it is once it is imported."""
+    checkpoint, _ = imported(path, architectures, tell=False)
+    program = checkpoint["provenance"]["imported"]["program"]
+    head = {"file": str(path), "bytes": path.stat().st_size, "kind": f"checkpoint of {program}"}
+    return {**head, "problem": None, **describe_content(checkpoint)}
 
 
 def _options(path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def test_max_time_is_seconds_or_clock_or_days(value, seconds):
      "-1:00", "1:2:3:4", "1:00:00:", "two hours"],
 )  # fmt: skip
 def test_another_form_of_max_time_is_refused(value):
-    with pytest.raises(ConfigError, match=r"training\.max_time: .* is not a valid training time.*HH:MM:SS"):
+    with pytest.raises(
+        ConfigError, match=r"training\.max_time: .* is not a valid training time.*HH:MM:SS"
+    ):
         parse_max_time(value)
 
 

@@ -38,7 +38,11 @@ class LogCutoff(torch.nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """log f(r), of any shape."""
-        u = (self.cutoff - r) / self.width
+        return self.inside(self.cutoff - r)
+
+    def inside(self, depth: Tensor) -> Tensor:
+        """log f at the distance ``depth`` inside of a cutoff, which may be that of each pair."""
+        u = depth / self.width
         if self.bump:
             u = u.clamp(self.smallest, 1 - self.smallest)
             # ½ (1 + tanh x) is the logistic function of 2 x

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Tuple
 import torch
 from torch import Tensor
 
+from mtt.architectures.pet.metatrain_layer import MetatrainLayer
 from mtt.architectures.pet.transformer import Tokens, TransformerLayer
 from mtt.nn import Neighborhoods, lay_out
 
@@ -42,8 +43,9 @@ class GNNLayer(torch.nn.Module):
             torch.nn.SiLU(),
             torch.nn.Linear(width, width),
         )
+        layer = MetatrainLayer if hypers["formulation"] == "metatrain" else TransformerLayer
         self.layers = torch.nn.ModuleList(
-            TransformerLayer(
+            layer(
                 (width, hypers["d_node"], hypers["d_feedforward"]),
                 hypers["num_heads"],
                 hypers["attention_temperature"],

@@ -68,31 +68,40 @@ class Attention(torch.nn.Module):
 
 
 class RMSNorm(torch.nn.RMSNorm):
-    """gain · x / √(mean x² + 1e-6) (Zhang and Sennrich, arXiv:1910.07467).
+    """gain · x / √(mean x² + ε) (Zhang and Sennrich, arXiv:1910.07467).
 
     Written out, so that it has derivatives of every order on every device.
+
+    :param epsilon: 0 means the rounding unit of the precision, torch's own default.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, epsilon: float = 1e-6) -> None:
         super().__init__(width)
-        self.epsilon = 1e-6
+        self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
+        epsilon = self.epsilon
+        if epsilon == 0.0:
+            epsilon = 2.0**-52 if x.dtype == torch.float64 else 2.0**-23
         square = (x * x).mean(dim=-1, keepdim=True)
-        return x * torch.rsqrt(square + self.epsilon) * self.weight
+        return x * torch.rsqrt(square + epsilon) * self.weight
 
 
-def make_norm(kind: str, width: int) -> torch.nn.Module:
-    """``RMSNorm`` or ``LayerNorm`` of ``width`` features."""
-    return RMSNorm(width) if kind == "RMSNorm" else torch.nn.LayerNorm(width)
+def make_norm(kind: str, width: int, epsilon: float = 1e-6) -> torch.nn.Module:
+    """``RMSNorm`` (with ``epsilon``) or ``LayerNorm`` of ``width`` features."""
+    return RMSNorm(width, epsilon) if kind == "RMSNorm" else torch.nn.LayerNorm(width)
 
 
 class FeedForward(torch.nn.Module):
-    """Two linear layers with SiLU between, or with a gate, SwiGLU (Shazeer, arXiv:2002.05202)."""
+    """Two linear layers with SiLU between, or with a gate, SwiGLU (Shazeer, arXiv:2002.05202).
 
-    def __init__(self, width: int, hidden: int, activation: str) -> None:
+    :param sigmoid: the gate is the logistic function, the GLU of the same paper, not SiLU.
+    """
+
+    def __init__(self, width: int, hidden: int, activation: str, sigmoid: bool = False) -> None:
         super().__init__()
         self.gated = activation == "SwiGLU"
+        self.sigmoid = sigmoid
         self.inward = torch.nn.Linear(width, 2 * hidden if self.gated else hidden)
         self.outward = torch.nn.Linear(hidden, width)
 
@@ -101,14 +110,16 @@ class FeedForward(torch.nn.Module):
         x = self.inward(x)
         if self.gated:
             x, gate = x.chunk(2, dim=1)
-            x = x * torch.nn.functional.silu(gate)
+            x = x * (torch.sigmoid(gate) if self.sigmoid else torch.nn.functional.silu(gate))
         else:
             x = torch.nn.functional.silu(x)
         result: Tensor = self.outward(x)
         return result
 
     def extra_repr(self) -> str:
-        return "SwiGLU" if self.gated else "SiLU"
+        if not self.gated:
+            return "SiLU"
+        return "GLU" if self.sigmoid else "SwiGLU"
 
 
 class TransformerLayer(torch.nn.Module):

@@ -52,6 +52,8 @@ class Batch:
                 vectors=change(graph.vectors),
                 positions=change(graph.positions),
                 cells=change(graph.cells),
+                charges=maybe(graph.charges),
+                spins=maybe(graph.spins),
             ),
             targets={
                 name: Target(change(target.values), maybe(target.forces), maybe(target.strain))
@@ -200,8 +202,17 @@ class Gather:
             vectors=vectors.to(self.dtype),
             positions=positions.to(self.dtype),
             cells=cells.to(self.dtype),
+            charges=self._state("charge", table.structures, 0.0),
+            spins=self._state("spin_multiplicity", table.structures, 1.0),
         )
         return graph, _Atoms(atom_rows, owner)
+
+    def _state(self, name: str, structures: Tensor, default: float) -> Tensor | None:
+        """[m] float64, a number for each structure from ``extra_data``; None where it has none."""
+        info = self.info.extra_data.get(name)
+        if info is None or info.per_atom or info.shape != (1,):
+            return None
+        return self.rows[f"extra:{name}"].index_select(0, structures)[:, 0].nan_to_num(default)
 
     def _targets(
         self, structures: Tensor, atoms: _Atoms, turns: Tensor | None
@@ -241,6 +252,8 @@ def cut(batch: Batch, cuts: Cuts, info: DatasetInfo) -> list[Batch]:
         graph.vectors.split(cuts.pairs),
         graph.positions.split(cuts.atoms),
         graph.cells.split(cuts.structures),
+        _split(graph.charges, cuts.structures),
+        _split(graph.spins, cuts.structures),
     )
     targets: list[dict[str, Target]] = [{} for _ in cuts.structures]
     for name, target in batch.targets.items():

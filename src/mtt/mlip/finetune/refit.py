@@ -55,9 +55,15 @@ class Baselines:
 
     def add(self, name: str, weights: Tensor) -> None:
         """Add ``weights`` [n_types, invariant numbers of a sample] to what is there."""
-        fixed = self._model.dataset_info.targets[name].invariant_columns
-        with torch.no_grad():
-            self._model.composition.values[:, columns(self._model, name)][:, fixed] += weights
+        add_weights(self._model, name, weights)
+
+
+def add_weights(model: MLIPModel, name: str, weights: Tensor) -> None:
+    """Add ``weights`` [n_types, invariant numbers of a sample] to the baseline of ``name``."""
+    fixed = model.dataset_info.targets[name].invariant_columns
+    table = model.composition.values
+    with torch.no_grad():
+        table[:, columns(model, name)][:, fixed] += weights.to(table.device)
 
 
 def check_refit(

@@ -12,7 +12,7 @@ from mtt.options.training.sections import read_section
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """What is computed from the training set before the first step, and what is given.
+    """What is computed from the training set alone, and what is given.
 
     Where a path was given, :func:`mtt.workflows.run.given.with_numbers` puts the numbers in its
     place before a model sees it.
@@ -36,6 +36,13 @@ class BaselineOptions:
         "Scale of each target in its unit, instead of that of the training set: {energy: 1.2}. Or "
         "the path of a checkpoint whose scales are taken.",
         acts="before the first step",
+    )
+    refit_baseline: bool = option(
+        True,
+        "After the last epoch, refit the baselines by least squares to what the best weights "
+        "leave over on the training set, unless the validation gets worse. What atomic_baseline "
+        "gives is never changed.",
+        acts="any time",
     )
 
     @property

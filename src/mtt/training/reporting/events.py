@@ -21,7 +21,8 @@ category         values                                                         
 ``epoch``        ``metrics`` and ``units`` of the whole row, ``is_best``,         just done
                  ``metric`` (what is best has the lowest value of it)
 ``end``          ``best_epoch``, ``best_metric`` (its value), ``metric`` (its     completed
-                 name)
+                 name), ``refit`` (what the fit of the baselines after the last
+                 epoch did; None without one)
 ``evaluation``   of the workflow, for each part of the data: ``part``             of the model
                  (``"test"``), ``dataset`` (its name), ``report``
 ``test``         of the workflow: ``metrics`` and ``units`` on the test set       of the model

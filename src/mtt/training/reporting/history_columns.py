@@ -69,10 +69,19 @@ class Record:
         }
         row |= {name: (progress or {})[name] for name in self._progress}
         row |= self._columns("training", training)
+        row |= self.validated(validation)
+        row["seconds"] = seconds
+        return row
+
+    def validated(self, validation: Mapping[str, float]) -> dict[str, float]:
+        """The part of a row that is of the validation.
+
+        :param validation: metrics of :meth:`mtt.training.scoring.validation.Validation.run`.
+        """
+        row: dict[str, float] = {}
         for part in self._validation_parts():
             prefix = part.removeprefix("validation").lstrip()
             row |= self._columns(part, validation, f"{prefix} " if prefix else "")
-        row["seconds"] = seconds
         return row
 
     def _validation_parts(self) -> Iterable[str]:

@@ -12,10 +12,12 @@ import torch
 from mtt import registry
 from mtt.checkpoint import kinds, metric_of, read, read_archive, upgrade
 from mtt.checkpoint.format import ARCHIVE
+from mtt.checkpoint.read import ForeignObjects
 from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
 from mtt.interface import Context, ModelInterface
 from mtt.workflows.bounded import bounded_by
+from mtt.workflows.run.foreign import imported, is_imported, origin
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
@@ -32,7 +34,8 @@ def load_checkpoint(
 ) -> tuple[dict[str, Any], registry.Architecture]:
     """A checkpoint, upgraded to today's version, and the architecture that wrote it.
 
-    A light archive is one too, of a single set of weights and without a trainer's part.
+    A light archive is one too, of a single set of weights and without a trainer's part; so is a
+    file of another program that ``mtt import`` takes, which is imported in memory.
 
     :param name: the architecture to assume where the file does not say.
     :param trainer: whether the trainer's part is needed too, for a restart.
@@ -47,7 +50,16 @@ def load_checkpoint(
             hint="restart from a .ckpt file, or fine-tune: "
             "architecture.training.finetune.read_from",
         )
-    checkpoint = read_archive(path) if light else read(path, architecture=name)
+    try:
+        checkpoint = read_archive(path) if light else read(path, architecture=name)
+    except ForeignObjects:
+        checkpoint, _ = imported(path, architectures)
+    if trainer and is_imported(checkpoint):
+        raise CheckpointError(
+            f"was imported from {origin(checkpoint)}; it holds no training to resume",
+            where=str(path),
+            hint="fine-tune it: architecture.training.finetune.read_from",
+        )
     found = registry.find(checkpoint["architecture_name"], architectures, where=str(path))
     architecture = found.load()
     upgraded = upgrade(checkpoint, architecture, trainer=trainer, where=str(path))
@@ -97,7 +109,8 @@ def load_model(
 
 def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
     """Say which weights of ``checkpoint`` are taken, where there is a choice."""
-    log.info("%s: the %s", path, which_weights(checkpoint))
+    if not is_imported(checkpoint):  # there is one set of them
+        log.info("%s: the %s", path, which_weights(checkpoint))
 
 
 def which_weights(checkpoint: Mapping[str, Any]) -> str:

@@ -1,0 +1,36 @@
+"""``mtt import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtt.cli import arguments, render
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The checkpoint [default: the file's name with -imported.ckpt].",
+)
+@arguments.architectures
+def command(file: Path, output: Path | None, architectures: tuple[Path, ...]) -> None:
+    """Make a checkpoint of FILE, a trained model of another program.
+
+    FILE is a checkpoint of metatrain's PET. Nothing in it is run: it is read as values.
+    """
+    render.begin(f"importing {file}")
+    import yaml
+
+    from mtt.workflows.import_model import import_model
+
+    done = import_model(file, output, architectures=architectures)
+    render.done(f"wrote {done.path}")
+    training = {"finetune": {"read_from": str(done.path)}}
+    section = {"name": done.architecture, "model": done.hypers, "training": training}
+    text = yaml.safe_dump({"architecture": section}, sort_keys=False)
+    render.done(f"to fine-tune it, with these options:\n\n{text.rstrip()}")

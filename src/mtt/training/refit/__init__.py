@@ -1,0 +1,1 @@
+"""The last step of a training, in closed form: the baselines are fitted to what is left over."""

@@ -1,0 +1,62 @@
+"""A file of another program becomes an ordinary checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mtt.checkpoint import write
+from mtt.errors import ConfigError
+from mtt.registry import Architecture
+from mtt.workflows.overwriting import Named, refuse_overwriting
+from mtt.workflows.run.folder import check_writable
+from mtt.workflows.run.foreign import imported
+
+
+class ImportedFile(NamedTuple):
+    """A checkpoint that was written.
+
+    :param hypers: options of its model that are not the architecture's defaults.
+    """
+
+    path: Path
+    architecture: str
+    hypers: dict[str, object]
+
+
+def import_model(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    architectures: Sequence[str | Path] = (),
+) -> ImportedFile:
+    """Write the model in ``source`` as a checkpoint of mtt; nothing in it is run.
+
+    :param source: a checkpoint of another program.
+    :param output: the checkpoint [default: the name of ``source`` with ``-imported.ckpt``, here].
+    :param architectures: folders of architectures outside of the package.
+    :raises CheckpointError: ``source`` cannot be imported; the message says what it is.
+    :raises ConfigError: ``output`` cannot be written.
+    """
+    source = Path(source)
+    target = Path(f"{source.stem}-imported.ckpt") if output is None else Path(output)
+    if target.suffix != ".ckpt":
+        raise ConfigError(
+            "what is imported is a checkpoint",
+            where=str(target),
+            hint=f"name it {target.with_suffix('.ckpt')}; mtt export makes other files of it",
+        )
+    check_writable(target)
+    refuse_overwriting([Named(target, "the checkpoint")], [Named(source, "the file to import")])
+    checkpoint, architecture = imported(source, architectures)
+    write(target, checkpoint)
+    return ImportedFile(
+        target, architecture.name, changed(checkpoint["model_hypers"], architecture)
+    )
+
+
+def changed(hypers: dict[str, object], architecture: Architecture) -> dict[str, object]:
+    """Options of a model that an options file has to name: those that are not defaults."""
+    defaults = {**architecture.model.platform_hypers(), **architecture.default_hypers["model"]}
+    return {key: value for key, value in hypers.items() if defaults.get(key) != value}
