@@ -65,7 +65,7 @@ class TargetKind(ABC):
 
     @abstractmethod
     def rotated(self, values: Tensor, matrices: Tensor) -> Tensor:
-        """``values`` [m, *components, properties] as they are once the structures are turned.
+        """``values`` ``[m, *components, properties]`` as they are once the structures are turned.
 
         :param matrices: [m, 3, 3], orthogonal: vectors v become Q v. Of determinant -1 where the
             turn holds an inversion.

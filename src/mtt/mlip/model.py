@@ -102,7 +102,7 @@ class MLIPModel(ModelInterface):
         self.register_buffer("precision", torch.zeros(0), persistent=False)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target [n_atoms, *components, properties]."""
+        """The network's numbers for atoms, per target ``[n_atoms, *components, properties]``."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
     def predict_targets(
