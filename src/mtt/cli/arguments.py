@@ -13,7 +13,7 @@ architectures = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A folder of architecture folders, or one itself; may be given several times.",
+    help="An architecture folder, or a folder of such folders; may be given several times.",
 )
 
 extensions = click.option(

@@ -49,10 +49,10 @@ def command(
 ) -> None:
     """Check architectures, and options files.
 
-    TARGET is the folder of an architecture, or its name: all that an architecture promises is
-    tested, from symmetry to export. Or it is an options file: options, data and model are
-    checked as by `mtt train --dry-run`, and the data are searched for what they hide, such as
-    duplicates, leaks and wrong units; with --fit, labels are also held against a model that is
+    TARGET is the folder or the name of an architecture: everything that an architecture must do
+    is tested, from symmetry to export. Or it is an options file: options, data and model are
+    checked as by `mtt train --dry-run`, and the data are searched for hidden faults, such as
+    duplicates, leaks and wrong units; with --fit, labels are also compared with a model that is
     fitted to them in seconds. The exit code is 1 if anything is wrong.
     """
     render.begin(f"checking {' '.join(targets)}")

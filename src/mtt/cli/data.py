@@ -15,7 +15,7 @@ def command() -> None:
 
 
 _key = click.option(
-    "--key", default="energy", show_default=True, help="Where a data file has its energies."
+    "--key", default="energy", show_default=True, help="Key of the energies in a data file."
 )
 
 

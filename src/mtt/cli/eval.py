@@ -31,7 +31,7 @@ from mtt.cli import arguments, render
 @click.option(
     "--check-consistency",
     is_flag=True,
-    help="Have metatomic check all that goes into the model and comes out.",
+    help="Let metatomic check all inputs and outputs of the model.",
 )
 @click.option(
     "--warm-up/--no-warm-up",

@@ -15,8 +15,8 @@ from mtt.cli import arguments, render
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Exported model [default: the checkpoint's name with .pt]; a name that ends in "
-    ".zip makes a light archive, one in .ckpt rewrites the checkpoint, for its metadata.",
+    help="Exported model [default: the checkpoint's name with .pt]. A name that ends in .zip "
+    "makes a light archive; a name that ends in .ckpt rewrites the checkpoint with new metadata.",
 )
 @click.option(
     "-m",

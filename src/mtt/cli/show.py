@@ -17,7 +17,7 @@ def command(file: Path, as_json: bool, architectures: tuple[Path, ...]) -> None:
     """Describe FILE: architecture, targets, epochs, errors, origin.
 
     FILE is a checkpoint, an archive, an exported model, a packed data set, the folder of a run,
-    a folder of runs (outputs), or an options file. Of a damaged one, what can still be read is
+    a folder of runs (outputs), or an options file. Of a damaged file, the readable part is
     shown.
     """
     from mtt.workflows.show import show

@@ -17,7 +17,7 @@ from mtt.cli import arguments, render
     type=click.Path(path_type=Path),
     default=Path("model.pt"),
     show_default=True,
-    help="Exported model; the checkpoint goes beside it with the suffix .ckpt.",
+    help="Exported model; the checkpoint is written next to it, with the suffix .ckpt.",
 )
 @click.option(
     "--restart",
@@ -40,7 +40,7 @@ def command(
     debug: bool,
     architectures: tuple[Path, ...],
 ) -> None:
-    """Train a model by the YAML file OPTIONS, export it, and evaluate it.
+    """Train a model as described in the YAML file OPTIONS, export it, and evaluate it.
 
     A restart takes every option from OPTIONS and -r, and lists those that differ from the run's. It
     does not remember -r, -o or --architectures: a run that is stopped prints the whole command that

@@ -22,8 +22,8 @@ class BaselineOptions:
         dict,
         "Energies of the elements, by symbol or atomic number, in the unit of the target: "
         "{energy: {H: -13.6, O: -432.1}}. Those of elements that are left out are fitted by least "
-        "squares to what the given ones leave over. Or the path of a checkpoint whose baselines "
-        "are taken.",
+        "squares to the residual of the given ones. Or the path of a checkpoint whose baselines "
+        "are used.",
         acts="before the first step",
     )
     scale_targets: bool = option(
@@ -34,14 +34,14 @@ class BaselineOptions:
     fixed_scaling_weights: Mapping[str, Any] | str = option(
         dict,
         "Scale of each target in its unit, instead of that of the training set: {energy: 1.2}. Or "
-        "the path of a checkpoint whose scales are taken.",
+        "the path of a checkpoint whose scales are used.",
         acts="before the first step",
     )
     refit_baseline: bool = option(
         True,
-        "After the last epoch, refit the baselines by least squares to what the best weights "
-        "leave over on the training set, unless the validation gets worse. What atomic_baseline "
-        "gives is never changed.",
+        "After the last epoch, refit the baselines by least squares to the residual of the best "
+        "weights on the training set, unless the validation gets worse. Numbers in "
+        "atomic_baseline are never changed.",
         acts="any time",
     )
 

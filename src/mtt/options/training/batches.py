@@ -23,15 +23,15 @@ class BatchOptions:
     gradient_accumulation: int = option(
         1,
         "Batches per optimizer step. The loss is normalised over all of them together, so that "
-        "k batches of n structures learn what one batch of k n does, in the memory of n.",
+        "k batches of n structures give the step of one batch of k n, in the memory of n.",
         acts="from here",
         in_stages=True,
         minimum=1,
     )
     max_atoms_per_batch: int | None = option(
         None,
-        "Atoms per batch at most: structures are packed until it is full. Set it instead of "
-        "batch_size when sizes differ much.",
+        "Maximum number of atoms per batch; structures are added while they fit. Set it instead "
+        "of batch_size if structures differ much in size.",
         acts="from here",
         minimum=1,
     )
@@ -45,23 +45,23 @@ class BatchOptions:
     batch_atoms: Literal[None, "auto"] = option(
         None,
         "auto finds max_atoms_per_batch when the training begins: the memory of some training "
-        "steps is measured, those of the largest structures first. A batch takes at most 70 % of "
-        "what is free, and holds at most 64 average structures and 1/20 of the training set. "
-        "null leaves it to the options above.",
+        "steps is measured, first with the largest structures. A batch takes at most 70 % of the "
+        "free memory, and holds at most 64 average structures and 1/20 of the training set. "
+        "null: the options above decide.",
         acts="from here",
     )
     augmentation: Literal["none", "so3", "o3"] = option(
         "none",
         "Rotate every training structure and its labels by a different random rotation in each "
         "epoch. so3: proper rotations; o3: also with inversion; none: no rotation. For "
-        "architectures that are not equivariant by construction; the others learn nothing from "
-        "it. Validation structures are never rotated.",
+        "architectures that are not equivariant by construction; the others do not benefit. "
+        "Validation structures are never rotated.",
         acts="from here",
         in_stages=True,
     )
     num_epochs: int = option(
         100,
-        "Passes over the training set, those before a restart included.",
+        "Number of passes over the training set, including those before a restart.",
         acts="any time",
         minimum=1,
     )

@@ -71,27 +71,27 @@ class FinetuneOptions:
     )
     method: Literal["full", "heads", "lora", "freeze"] = option(
         "full",
-        "full trains all weights, heads those of the targets' heads, lora low-rank corrections of "
-        "the linear layers, freeze all but what config.freeze names.",
+        "Which weights are trained. full: all; heads: those of the targets' heads; lora: low-rank "
+        "corrections of the linear layers; freeze: all except those that config.freeze names.",
     )
     config: MethodConfig = option(
         FullConfig,
         "Options of the method. lora: rank (4), alpha (8), target_modules (all linear layers). "
         "freeze: freeze. heads: head_modules, last_layer_modules (those that the architecture "
-        "names). Names are those of parameters or modules, or parts of them, with * for any text.",
+        "names). Names are those of parameters or modules, or parts of them; * matches any text.",
         form=_CONFIG,
     )
     inherit_heads: Mapping[str, str] = option(
         dict,
-        "New target to the target of the source whose head, baseline and scale it starts from: "
-        "{energy/ccsd: energy}.",
+        "For each new target, the target of the source whose head, baseline and scale it starts "
+        "from: {energy/ccsd: energy}.",
     )
     baseline: Literal["auto", "keep", "refit"] = option(
         "auto",
-        "The energies of elements below the network, where the labels have another reference than "
-        "the source: auto refits them to what the network leaves over if an offset per element "
-        "explains most of it, keep leaves them and warns, refit always refits them. What "
-        "atomic_baseline gives is never changed.",
+        "What happens to the composition baseline if the labels have another reference than the "
+        "source. auto: it is refitted to the residual of the network if an offset per element "
+        "explains most of it; keep: it is kept, with a warning; refit: it is always refitted. "
+        "Numbers in atomic_baseline are never changed.",
     )
 
     @classmethod

@@ -100,9 +100,9 @@ class LossSection:
         "reduction, delta, forces: {...}, stress: {...}}}. Differences are divided by the "
         "target's scale, energies and strain derivatives by the number of atoms; delta of huber "
         "(and of huber_forces, whose delta falls with the size of the reference force) is in "
-        "units of the scale. weight is a number, or by epoch: {0: 1.0, 100: 25.0}, with "
-        "interpolation: linear in straight lines. reduction is mean (every component alike), "
-        "structure_mean (every structure alike) or sum.",
+        "units of the scale. weight is a number, or numbers by epoch: {0: 1.0, 100: 25.0}; with "
+        "interpolation: linear they are interpolated. reduction is mean (every component has the "
+        "same weight), structure_mean (every structure has the same weight) or sum.",
         acts="from here",
         in_stages=True,
         form=_FORM,

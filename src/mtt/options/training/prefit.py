@@ -12,9 +12,10 @@ class PrefitOptions:
     """What :func:`mtt.training.prefit.prefit` fits, and how exactly."""
 
     parameters: tuple[str, ...] = option(
-        description="Names, with * for any text: prior.* is the prior's parameters.", minItems=1
+        description="Names of parameters; * matches any text: prior.* is the whole prior.",
+        minItems=1,
     )
-    max_steps: int = option(200, "Iterations at most; 200 unless given.", minimum=1)
+    max_steps: int = option(200, "Maximum number of iterations; 200 unless given.", minimum=1)
     tolerance: float = option(
         1e-6,
         "Converged when no component of the gradient is larger; 1e-6 unless given.",

@@ -21,7 +21,7 @@ class EarlyStoppingOptions:
         minimum=0,
     )
     start: float = option(
-        0.0, "Part of the epochs before which nothing is counted.", minimum=0, maximum=1
+        0.0, "Fraction of the epochs after which the count begins.", minimum=0, maximum=1
     )
 
 
@@ -31,32 +31,32 @@ class StoppingOptions:
 
     best_model_metric: str = option(
         "loss",
-        "What the best epoch has the lowest value of: loss, rmse_prod or mae_prod (product of the "
-        "errors of all targets and derivatives), or one error such as 'forces RMSE', on all "
-        "validation structures; 'bulk forces RMSE' on the validation set bulk alone.",
+        "The best epoch has the lowest value of this metric: loss, rmse_prod or mae_prod (product "
+        "of the errors of all targets and derivatives), or one error such as 'forces RMSE', on "
+        "all validation structures; 'bulk forces RMSE' is only on the validation set bulk.",
         acts="from here",
     )
     extended_metrics: bool = option(
         False,
         "Report more errors: forces per element and component, stress per component, the mean "
-        "cosine between predicted and reference forces, the largest error of everything.",
+        "cosine between predicted and reference forces, the largest error of every quantity.",
         acts="from here",
     )
     early_stopping: EarlyStoppingOptions | None = option(
         None,
-        "End the training when best_model_metric has not fallen for a while; null never does.",
+        "End the training when best_model_metric has not fallen for a while; null: never.",
         acts="from here",
         in_stages=True,
     )
     max_time: str | float | None = option(
         None,
-        "Stop and save after this time: seconds, or MM:SS, HH:MM:SS, D-HH:MM:SS. A restart "
-        "continues for up to the same time.",
+        "Stop and save after this time: seconds, or MM:SS, HH:MM:SS, D-HH:MM:SS. A restart may "
+        "take the same time again.",
         acts="any time",
     )
     on_nonfinite: Literal["stop", "skip", "rollback"] = option(
         "stop",
-        "What to do where the loss of a batch or its gradient is not finite; such a batch never "
+        "What to do if the loss of a batch or its gradient is not finite; such a batch never "
         "changes the weights. stop: save and end the training with a message. skip: continue with "
         "the next batch, at most 10 times in a row. rollback: return to the start of the epoch, "
         "or to the last checkpoint within it, and continue with half the learning rate, at most 5 "

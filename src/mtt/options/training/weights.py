@@ -19,7 +19,7 @@ class EmaOptions:
 
     decay: float = option(
         0.999,
-        "Of one optimizer step; the first steps take (1 + n) / (10 + n), where that is less.",
+        "Decay per optimizer step; (1 + n) / (10 + n) in step n while this is smaller.",
         minimum=0,
         exclusiveMaximum=1,
     )
@@ -42,7 +42,7 @@ def _write_average(value: Average | None) -> bool | dict[str, Any]:
 
 
 def _average_schema() -> dict[str, Any]:
-    name = {"type": "string", "description": "An average; beside it are its own options."}
+    name = {"type": "string", "description": "An average; other keys are its own options."}
     other = {"type": "object", "required": ["name"], "properties": {"name": name}}
     return {"anyOf": [{"type": "boolean"}, section_schema(EmaOptions), other]}
 
@@ -63,7 +63,7 @@ class WeightOptions:
     optimizer: NamedChoice | None = option(
         None,
         "A name ($optimizers; with the extra 'optimizers' also $extra_optimizers), or a mapping "
-        "of name and the optimizer's own options. null takes adam, or adamw where weight_decay is "
+        "of name and the optimizer's own options. null takes adam, or adamw if weight_decay is "
         "set. mlip, lbfgs, prodigy and the schedule-free ones set other options that have the "
         "platform's default.",
         acts="from here",
@@ -80,17 +80,17 @@ class WeightOptions:
     )
     learning_rate_factors: Mapping[str, float] = option(
         dict,
-        "Learning rates of parts, as factors of learning_rate, by names of parameters with * for "
-        "any text; the first that fits counts. For fine-tuning: {'heads.*': 1.0, '*': 0.1}.",
+        "Factors of learning_rate for parts of the model, by names of parameters; * matches any "
+        "text, and the first match counts. For fine-tuning: {'heads.*': 1.0, '*': 0.1}.",
         acts="from here",
         in_stages=True,
         exclusiveMinimum=0,
     )
     weight_decay: float | None = option(
         None,
-        "Shrinks the weights (adamw), or is added times the weights to the gradient (adam). "
-        "Biases, normalisations and priors are spared. null is none; 1e-4 to 1e-2 where a model "
-        "overfits.",
+        "Shrinks the weights (adamw), or adds weight_decay times the weights to the gradient "
+        "(adam). It does not act on biases, normalisations and priors. null: no decay; try 1e-4 "
+        "to 1e-2 if a model overfits.",
         acts="from here",
         in_stages=True,
         minimum=0,
@@ -115,7 +115,7 @@ class WeightOptions:
     )
     grad_clip_norm: float | None = option(
         1.0,
-        "Gradients of a larger global norm are scaled down to this one. null never clips.",
+        "Gradients with a larger global norm are scaled down to this norm. null: no clipping.",
         acts="from here",
         in_stages=True,
         exclusiveMinimum=0,
@@ -131,7 +131,7 @@ class WeightOptions:
         None,
         "Average of the weights, which is validated, kept as best, and exported. true is the "
         "exponential moving average (ema) with a decay of 0.999. A mapping may have the name of "
-        "another average, and its options. schedule_free comes with the schedule-free optimizers.",
+        "another average, and its options. schedule_free is set by the schedule-free optimizers.",
         acts="from here",
         in_stages=True,
         form=_AVERAGE,
@@ -139,7 +139,7 @@ class WeightOptions:
     amp: Literal[None, "bf16", "fp16"] = option(
         None,
         "Automatic mixed precision: the network's matrix products in 16 bits; energy sums, "
-        "baselines and weights keep their precision. fp16 scales the loss. null is off.",
+        "baselines and weights keep their precision. fp16 scales the loss. null: off.",
         acts="from here",
         in_stages=True,
     )
@@ -151,7 +151,8 @@ class WeightOptions:
     )
     compile: bool = option(
         False,
-        "Let torch.compile fuse the network and its forces for the training: a minute or two at "
-        "the start, then about twice as fast on processors. Needs a C++ compiler there.",
+        "Let torch.compile fuse the network and its forces for the training: this takes minutes at "
+        "the start, and steps on CPUs then take about two thirds of the time. Needs a C++ "
+        "compiler there.",
         acts="any time",
     )

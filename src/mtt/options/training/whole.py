@@ -33,12 +33,12 @@ class StageOptions:
     :param own: names of the options that the stage gives itself.
     """
 
-    name: str = option("", "For messages and the history; stage_1, stage_2 … where none is given.")
+    name: str = option("", "Name in messages and in the history; by default stage_1, stage_2 …")
     num_epochs: int = option(description="Epochs of this stage.", minimum=1)
     source: Literal["last", "best"] = option(
         "last",
-        "Weights to begin with: the latest, or the best of the run so far. The first stage has "
-        "last only.",
+        "Weights to begin with: the latest, or the best of the run so far. The first stage can "
+        "only have last.",
         key="from",
     )
     options: TrainingOptions
@@ -85,9 +85,9 @@ class TrainingOptions(
 
     stages: tuple[StageOptions, ...] | None = option(
         None,
-        "Several trainings one after the other, with a fresh optimizer and schedule each; what a "
-        "stage does not say it takes from the options above. num_epochs is then the sum of "
-        "theirs.",
+        "Several trainings one after the other, each with a new optimizer and schedule. An option "
+        "that a stage does not set has the value above. num_epochs is then the sum over the "
+        "stages.",
         acts="from here",
         # read by TrainingOptions.of, which knows what the stages are laid over
         form=Form(_stages_schema, lambda stages: stages, _plain_stages),
