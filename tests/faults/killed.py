@@ -17,7 +17,7 @@ from typing import Any
 
 import mtt.exporting.archive
 import mtt.exporting.export
-import mtt.scaffold.write_architecture
+import mtt.scaffold.copy_template
 from mtt.cli.main import run
 from mtt.data.storage.arrays import ArrayWriter
 from mtt.evaluation.writer import Writer
@@ -57,7 +57,7 @@ def in_pack() -> None:
 
 
 def in_new() -> None:
-    mtt.scaffold.write_architecture.take_place = kill  # type: ignore[attr-defined]
+    mtt.scaffold.copy_template.take_place = kill  # type: ignore[attr-defined]
 
 
 def main() -> None:

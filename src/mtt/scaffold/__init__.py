@@ -1,5 +1,5 @@
 """Writes a new architecture folder that trains at once, for its author to change."""
 
-from mtt.scaffold.write_architecture import FILES, write_architecture
+from mtt.scaffold.copy_template import FILES, write_architecture
 
 __all__ = ["FILES", "write_architecture"]

@@ -76,7 +76,10 @@ def tell_missing(
     section: Section, frames: Sequence[RawFrame], arrays: Sequence[Float], notices: list[str]
 ) -> None:
     """A notice that counts the labels that are NaN."""
-    rows = [int(np.isnan(array.reshape(len(array), -1)).any(axis=1).sum()) for array in arrays]
+    rows = [
+        int(np.isnan(array).any(axis=tuple(range(1, array.ndim))).sum())  # also without any row
+        for array in arrays
+    ]
     partial = [frame for frame, count in zip(frames, rows, strict=True) if count]
     if partial:
         count = f"{len(partial)} of {len(frames)} structures"

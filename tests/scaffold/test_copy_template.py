@@ -10,7 +10,7 @@ import pytest
 from mtt import registry
 from mtt.errors import ArchitectureError
 from mtt.scaffold import FILES, write_architecture
-from mtt.scaffold.write_architecture import class_name, rendered
+from mtt.scaffold.copy_template import class_name, rendered
 
 
 def test_the_example_is_what_the_command_writes(tmp_path: Path, root: Path) -> None:
