@@ -33,7 +33,7 @@ def test_baselines_and_scales_of_a_checkpoint_become_numbers(
     tiny: dict[str, Any], trained: Path, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = trained / "model.ckpt"
-    weights = read(source)["model_state_dict"]
+    weights = read(source)["best_model_state_dict"]
     options = given(tiny, atomic_baseline=str(source), fixed_scaling_weights=str(source))
     with caplog.at_level(logging.INFO, "mtt"):
         result = train(options)
