@@ -50,7 +50,7 @@ def read(path: str | Path, *, architecture: str | None = None) -> dict[str, Any]
 
 
 def read_content(path: str | Path, records: Mapping[str, type[Record]] | None = None) -> Any:
-    """What a torch file holds, whoever wrote it, with its tensors on the CPU.
+    """The content of a torch file of any program, with its tensors on the CPU.
 
     :param records: full names of classes to what is made of their objects in place of them.
     :raises ForeignObjects: it holds other objects than tensors and plain types.

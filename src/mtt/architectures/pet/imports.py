@@ -77,7 +77,7 @@ _INDEX = "species_to_species_index"
 
 
 def _weights(content: Mapping[str, Any], version: int) -> Dict[str, Any]:
-    """The best ones, where they are told apart from the latest."""
+    """The best weights, where the file keeps them apart from the latest."""
     latest, best = content["model_state_dict"], content.get("best_model_state_dict")
     # the large models from before version 8 are used as they were at last
     if not best or (version < 8 and "node_embedding.weight" in latest):

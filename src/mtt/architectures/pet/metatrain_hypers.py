@@ -34,7 +34,7 @@ def hypers_of(stored: Mapping[str, Any], version: int, state: Mapping[str, Any])
     """All options of the model.
 
     :param stored: ``model_hypers`` of a checkpoint of ``version``.
-    :param state: its weights: the large models from before version 8 are told by them.
+    :param state: its weights: the large models from before version 8 are recognised by them.
     :raises CheckpointError: it has long-range interactions, or lacks an option.
     """
     hypers = dict(stored)
