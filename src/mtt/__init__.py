@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the names below
     from mtt.data import DatasetInfo as DatasetInfo
     from mtt.data import TargetInfo as TargetInfo
     from mtt.graph import Graph as Graph
+    from mtt.graph import Graphs as Graphs
     from mtt.graph import Target as Target
     from mtt.interface import ModelInterface as ModelInterface
     from mtt.interface import Run as Run
@@ -35,6 +36,7 @@ _PUBLIC = {
     "MLIPTrainer": "mtt.training",
     "LeastSquaresTrainer": "mtt.training.least_squares",
     "Graph": "mtt.graph",
+    "Graphs": "mtt.graph",
     "Target": "mtt.graph",
     "Dataset": "mtt.data",
     "DatasetInfo": "mtt.data",

@@ -1,5 +1,6 @@
 """The two values that data, models and training hand to one another."""
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Optional
 
 from torch import Tensor
@@ -23,6 +24,10 @@ class Graph(NamedTuple):
     cells: Tensor  # [n_systems, 3, 3] rows are cell vectors, zero where not periodic
     charges: Optional[Tensor] = None  # [n_systems] float64, elementary charges; None: all 0
     spins: Optional[Tensor] = None  # [n_systems] float64, multiplicities 2 S + 1; None: all 1
+
+
+Graphs = Callable[[], Iterable[Graph]]
+"""A data set in batches, from the first one whenever it is called."""
 
 
 class Target(NamedTuple):

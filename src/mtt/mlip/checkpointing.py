@@ -96,8 +96,8 @@ class StoredModel:
             checkpoint["element_history"] = copy.deepcopy(self.element_history)
         return checkpoint
 
-    def fill(self, model: torch.nn.Module, context: Context) -> dict[str, Any] | None:
-        """Give ``model``, as it was built, its precision and weights: to restart the latest ones.
+    def fill(self, model: ModelInterface, context: Context) -> dict[str, Any] | None:
+        """Give ``model``, as it was built, metadata, precision and weights: latest ones to restart.
 
         Otherwise they are the best, and the low-rank corrections of a fine-tuning are merged into
         plain weights; to restart they stay apart, and frozen weights stay frozen.
@@ -105,6 +105,7 @@ class StoredModel:
         :return: what is left of the fine-tuning in the model.
         :raises CheckpointError: the weights are those of another model.
         """
+        model.metadata = self.metadata
         restarts = context == "restart"
         if self.finetuning is not None:
             restore_finetuning(model, self.finetuning)

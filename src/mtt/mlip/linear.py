@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor
@@ -28,19 +27,13 @@ class LinearMLIPModel(MLIPModel):
     """A model of one energy that is linear in its weights.
 
     :class:`mtt.LeastSquaresTrainer` solves it. An author writes ``predict`` as for every
-    :class:`mtt.MLIPModel`, and the four methods below.
+    :class:`mtt.MLIPModel`, and the three methods below.
     """
 
     __jit_unused_properties__: ClassVar[list[str]] = [
         *MLIPModel.__jit_unused_properties__,
         "n_weights",
     ]
-
-    def look_at(self, graphs: Callable[[], Iterable[Graph]]) -> None:
-        """Take from the training set what features depend on, before any weight is sought.
-
-        :param graphs: the training set in batches, as often as it is called.
-        """
 
     @property
     @abstractmethod

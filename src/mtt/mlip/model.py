@@ -12,7 +12,7 @@ from mtt.baselines.prior import start_values
 from mtt.checkpoint import upgrade_by_folder
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
-from mtt.graph import Graph, Target
+from mtt.graph import Graph, Graphs, Target
 from mtt.interface import Context, ModelInterface
 from mtt.mlip.checkpointing import StoredModel, restarted_info
 from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
@@ -52,8 +52,7 @@ class MLIPModel(ModelInterface):
     """``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; so for all kinds."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
-    """Names of parameters (``*`` for any text) that weight decay does not act on; nor does
-    it act on biases, normalisations and priors."""
+    """Parameters (``*`` for any text) without weight decay, as biases, norms and priors are."""
 
     __target_hypers__: ClassVar[Sequence[str]] = ()
     """Options of the model that are mappings from targets: those of new targets are free."""
@@ -198,6 +197,9 @@ class MLIPModel(ModelInterface):
         """
         self.element_history = [list(elements) for elements in history]
 
+    def look_at(self, graphs: Graphs) -> None:
+        """Before a new training: take from its data, ``graphs()``, what the options leave to it."""
+
     @classmethod
     def platform_hypers(cls) -> Dict[str, Any]:
         """Options of every model on this class, whatever the schema of its folder says."""
@@ -220,7 +222,6 @@ class MLIPModel(ModelInterface):
     def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> Self:
         stored = StoredModel.from_checkpoint(checkpoint)
         model = cls(stored.hypers, stored.info)
-        model.metadata = stored.metadata
         if stored.element_history is not None:
             model.remember_elements(stored.element_history)
         model.finetuning = stored.fill(model, context)
@@ -263,8 +264,7 @@ class MLIPModel(ModelInterface):
     def fit_baselines(self, dataset: "Dataset", options: "BaselinesAsked") -> None:
         """Fit the start of the prior, then composition weights and scales to what it leaves over.
 
-        :param options: ``atomic_baseline``, ``scale_targets`` and ``fixed_scaling_weights``; of a
-            mapping of training options these three.
+        :param options: training options, of which those of baselines and scales are read.
         """
         if self.prior is not None:
             start_values(self.prior, dataset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -13,11 +13,14 @@ from mtt.baselines.prior.culprit import check_molecules
 from mtt.data import Dataset, Loader
 from mtt.errors import ConfigError
 from mtt.evaluation.quantities import quantities
+from mtt.graph import Graph
 from mtt.interface import Run
 from mtt.mlip import MLIPModel
+from mtt.mlip.systems import seen_pairs
 from mtt.mlip.trainable.parameter_names import check_patterns
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
+from mtt.ranks import SerialRanks
 from mtt.stopping import stop_if_asked
 from mtt.training.build import make_loader, make_losses, make_stage, smaller_batches
 from mtt.training.datasets import TrainingData
@@ -158,6 +161,14 @@ class TrainingSetup:
         return make_loader(
             options, self.model, dataset, self._seed, shuffle=shuffle, ranks=self.ranks
         )
+
+    def graphs(self) -> Iterator[Graph]:
+        """The whole training set on every rank: what is taken from it must be the same on all."""
+        model, training, alone = self.model, self.data.training, SerialRanks()
+        loader = make_loader(self.options, model, training, 0, shuffle=False, ranks=alone)
+        for batch in loader.epoch():
+            stop_if_asked()
+            yield seen_pairs(batch.graph, model.list_cutoff(), model.cutoff)
 
     def check(self, state: TrainingState) -> None:
         """Make everything once, for the errors.

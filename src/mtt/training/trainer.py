@@ -134,6 +134,8 @@ class MLIPTrainer(TrainerInterface):
             if fresh and not options.finetune.read_from:
                 model.fit_baselines(data.training, options)
             setup = TrainingSetup(options, self.run, model, data)
+            if fresh and not options.finetune.read_from:
+                model.look_at(setup.graphs)
             model.to(device=device, dtype=dtype)
             with (
                 deterministic(options.deterministic),

@@ -72,7 +72,7 @@ def equations(dataset: Dataset, ranks: Ranks) -> NormalEquations:
     """With channels that were found on the whole data set."""
     one = solver(dataset, ranks)
     setup = one.setup()
-    one.model.look_at(lambda: one._graphs(setup))
+    one.model.look_at(setup.graphs)
     loader = setup.loader(one.options, dataset, shuffle=False)
     return assemble(one.model, loader, setup.judged, [0, 2], lambda done, of: None, ranks)
 

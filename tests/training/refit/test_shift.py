@@ -128,3 +128,26 @@ def test_a_shift_is_shown_in_the_units_of_errors(model, left):
     assert facts["shift"] == {"H": pytest.approx(0.001), "C": pytest.approx(0.002)}
     assert facts["unit"] == "eV"
     assert facts["mean_error"][0] == pytest.approx(-0.00135)
+
+
+def test_errors_are_worse_only_beyond_two_standard_errors_of_their_difference():
+    rows = torch.from_numpy(np.random.default_rng(5).normal(size=(40, 1)))
+    left, ones = Residual(rows, torch.ones(40, 1).double()), torch.ones(1, 1).double()
+    for size in (0.01, 0.1, 0.3, 1.0):
+        for sign in (-1, 1):
+            other = left.without(sign * size * ones)
+            rises = (other.rows**2 - rows**2).numpy()
+            limit = 2 * rises.std(ddof=1) / np.sqrt(40)
+            assert other.is_worse_than(left) == bool(rises.mean() > limit), (size, sign)
+    assert left.without(ones).is_worse_than(left)
+    assert not left.without(0.01 * ones).is_worse_than(left)
+    assert not left.without(-0.01 * ones).is_worse_than(left)
+
+
+def test_any_rise_of_the_error_of_one_structure_counts_and_none_without_labels():
+    one = torch.ones(1, 1, dtype=torch.float64)
+    left = Residual(one, one)
+    assert left.without(-1e-9 * one).is_worse_than(left)
+    assert not left.without(1e-9 * one).is_worse_than(left)
+    unlabelled = Residual(one * math.nan, one)
+    assert not unlabelled.without(one).is_worse_than(unlabelled)

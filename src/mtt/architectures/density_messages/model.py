@@ -1,12 +1,13 @@
 """Equivariant message passing: densities around atoms, seen along the pairs between them."""
 
+import logging
 from typing import Any, Dict, List
 
 import torch
 from metatomic.torch import ModelMetadata
 from torch import Tensor
 
-from mtt import DatasetInfo, Graph, MLIPModel
+from mtt import DatasetInfo, Graph, Graphs, MLIPModel
 from mtt.architectures.density_messages.layer import Layer, Pairs
 from mtt.nn import (
     PairBasis,
@@ -18,6 +19,12 @@ from mtt.nn import (
     silu,
     with_known_species,
 )
+
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+USUAL = 16.0  # neighbours of an atom, before any data were seen
 
 
 class DensityMessages(MLIPModel):
@@ -35,7 +42,9 @@ class DensityMessages(MLIPModel):
     messages from densities).
     """
 
-    __checkpoint_version__ = 3
+    average_neighbors: Tensor
+
+    __checkpoint_version__ = 4
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
     __supported_targets__ = ("energy", "scalar", "scalar per atom")
@@ -59,7 +68,10 @@ class DensityMessages(MLIPModel):
         decay = float(hypers["radial_decay"])
         self.basis = PairBasis(self.cutoff, hypers["cutoff_width"], max_angular, n_radial, decay)
         # sums over neighbours are averages: their products must not grow from layer to layer
-        self.damping = 1.0 / float(hypers["average_neighbors"])
+        neighbors = hypers["average_neighbors"]
+        self.measures = neighbors == AUTO
+        average = USUAL if self.measures else float(neighbors)
+        self.register_buffer("average_neighbors", torch.tensor(average))
         self.species = torch.nn.Embedding(self.n_types, n_features)
         self.layers = torch.nn.ModuleList(
             Layer(
@@ -77,6 +89,21 @@ class DensityMessages(MLIPModel):
         self.heads = torch.nn.ModuleList(
             Head(n_features, target.properties) for target in dataset_info.targets.values()
         )
+
+    @torch.no_grad()
+    @torch.jit.unused
+    def look_at(self, graphs: Graphs) -> None:
+        """Count the neighbours of the training set, where ``average_neighbors`` is ``auto``."""
+        if not self.measures:
+            return
+        n_pairs, n_atoms = 0, 0
+        for graph in graphs():
+            n_pairs += graph.centers.shape[0]
+            n_atoms += graph.types.shape[0]
+        # a number of few binary digits is the same in every precision
+        average = max(1.0, round(16 * n_pairs / max(1, n_atoms)) / 16)
+        self.average_neighbors.fill_(average)
+        log.info("an atom has %.1f neighbours within %g on average", average, self.cutoff)
 
     def interaction_range(self) -> float:
         """Each layer looks one cutoff further."""
@@ -129,7 +156,7 @@ class DensityMessages(MLIPModel):
         n_angular, n_functions = self.basis.n_angular, self.basis.n_functions + 1
         basis = table.view(layout.n_rows, layout.width, n_functions)
         angular, scalar = basis.split([n_angular, n_functions - n_angular], dim=2)
-        return Pairs(basis, angular * self.damping, scalar, prepared[2])
+        return Pairs(basis, angular * self.average_neighbors.reciprocal(), scalar, prepared[2])
 
     def head_modules(self) -> Dict[str, List[str]]:
         """The head of each target."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 
 def model_1_to_2(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """All radial functions were of equal size."""
@@ -11,3 +13,15 @@ def model_1_to_2(checkpoint: dict[str, Any]) -> dict[str, Any]:
 def model_2_to_3(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Nothing was normalised."""
     return {**checkpoint, "model_hypers": {**checkpoint["model_hypers"], "normalize": False}}
+
+
+def model_3_to_4(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """``average_neighbors`` was a number of the options, and not among the weights."""
+    average = float(checkpoint["model_hypers"]["average_neighbors"])
+    upgraded = dict(checkpoint)
+    for key in ("model_state_dict", "best_model_state_dict"):
+        weights = checkpoint[key]
+        if weights is not None:
+            dtype = weights["species.weight"].dtype
+            upgraded[key] = {**weights, "average_neighbors": torch.tensor(average, dtype=dtype)}
+    return upgraded

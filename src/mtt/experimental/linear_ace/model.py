@@ -1,12 +1,12 @@
 """A linear atomic cluster expansion in the principal components of the density."""
 
-from typing import Any, Callable, Dict, Iterable, List
+from typing import Any, Dict, List
 
 import torch
 from metatomic.torch import ModelMetadata
 from torch import Tensor
 
-from mtt import DatasetInfo, Graph
+from mtt import DatasetInfo, Graph, Graphs
 from mtt.experimental.linear_ace.columns import columns
 from mtt.experimental.linear_ace.density import Density
 from mtt.experimental.linear_ace.features import Features
@@ -96,7 +96,7 @@ class LinearACE(LinearMLIPModel):
             self.weights.copy_(weights.view_as(self.weights))
 
     @torch.no_grad()
-    def look_at(self, graphs: Callable[[], Iterable[Graph]]) -> None:
+    def look_at(self, graphs: Graphs) -> None:
         """Channels become the principal components of the densities of the training set."""
         mixing = [mix for mix in self.mixing if isinstance(mix, Mixing)]
         principal_channels(self.density, mixing, graphs())

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from mtt.baselines.given import given_types
-from mtt.graph import Graph
 from mtt.interface import Run
 from mtt.mlip import LinearMLIPModel
-from mtt.mlip.systems import seen_pairs
 from mtt.options.training import TrainingOptions
-from mtt.ranks import SerialRanks
 from mtt.stopping import stop_if_asked
-from mtt.training.build import make_loader
 from mtt.training.datasets import TrainingData
 from mtt.training.least_squares.assemble import assemble
 from mtt.training.least_squares.ridge import CRITERIA, Criterion, solve
@@ -70,7 +65,7 @@ class Solver:
             events("progress", 1, batch=done, n_batches=of)
             stop_if_asked()
 
-        model.look_at(lambda: self._graphs(setup))
+        model.look_at(setup.graphs)
         free = self._free()
         loader = setup.loader(self.options, self.data.training, shuffle=False)
         equations = assemble(model, loader, setup.judged, free, progress, ranks)
@@ -103,16 +98,6 @@ class Solver:
         found = training.run(self.model, stop_if_asked)
         own = {**found, "gradient norm": float("nan")}
         return own, validation.run(self.model, stop_if_asked)
-
-    def _graphs(self, setup: TrainingSetup) -> Iterator[Graph]:
-        """The whole training set on every rank: what is taken from it must be the same."""
-        model, alone = self.model, SerialRanks()
-        loader = make_loader(
-            self.options, model, setup.data.training, self.run.seed, shuffle=False, ranks=alone
-        )
-        for batch in loader.epoch():
-            stop_if_asked()
-            yield seen_pairs(batch.graph, model.list_cutoff(), model.cutoff)
 
     def _free(self) -> list[int]:
         """Elements whose energy is fitted together with the weights: those that are not given."""

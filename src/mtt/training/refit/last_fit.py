@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TABLE = "composition.values"
-_ROUNDING = 1e-6  # relative: validations in another order of additions differ by less
 
 
 class Refitted(NamedTuple):
@@ -81,6 +80,12 @@ class LastFit:
             return Refitted(None, {"not_taken": worse} if worse else {})
         return self._judged(best, model, taken, worse, interrupted)
 
+    @property
+    def _scatter(self) -> float:
+        """Relative standard error of a root mean square of as many structures as validate."""
+        n = sum(len(dataset) for dataset in self._setup.data.validation_sets)
+        return float((2 * n) ** -0.5)
+
     def _judged(
         self,
         best: Best,
@@ -89,11 +94,11 @@ class LastFit:
         worse: dict[str, str],
         interrupted: Callable[[], None],
     ) -> Refitted:
-        """Take what ``model`` has become unless its validation is worse."""
+        """Take what ``model`` has become unless its validation is clearly worse."""
         rule, info = self._setup.best_rule, model.dataset_info
         metrics = self._setup.ranks.broadcast(self._validation.run(model, interrupted))
         value = rule.value(metrics)
-        if not value <= best.value + _ROUNDING * abs(best.value):
+        if not value <= best.value + self._scatter * abs(best.value):
             why = f"{rule.metric} on the validation set would change from {best.value:.6g} to "
             why += f"{value:.6g}"
             log.info("the baselines are not refitted: %s", why)
@@ -114,7 +119,7 @@ class LastFit:
     def _worse(
         self, model: MLIPModel, shifts: dict[str, Shift], interrupted: Callable[[], None]
     ) -> dict[str, str]:
-        """Targets whose own error on all validation structures would rise, with the numbers."""
+        """Targets whose own error on all validation structures would rise beyond their scatter."""
         info, reasons = model.dataset_info, {}
         parts = [
             self._left(model, list(shifts), data, interrupted)
@@ -123,8 +128,9 @@ class LastFit:
         for name, shift in shifts.items():
             rows = torch.cat([part[name].rows for part in parts])
             left = Residual(rows, torch.cat([part[name].shares for part in parts]))
-            before, after = left.rmse, left.without(shift.weights).rmse
-            if after > before:  # neither is a number without labels
+            shifted = left.without(shift.weights)
+            if shifted.is_worse_than(left):
+                before, after = left.rmse, shifted.rmse
                 unit, factor = shown(info.targets[name].unit)
                 unit = unit if info.targets[name].is_mean else f"{unit or 'units'}/atom"
                 reasons[name] = (

@@ -61,6 +61,17 @@ class Residual:
         """NaN without labels."""
         return float(self._known.square().mean().sqrt())
 
+    def is_worse_than(self, other: Residual) -> bool:
+        """Whether the mean square is larger by more than two standard errors of the difference.
+
+        Both are of the same structures. A few structures that scatter cannot tell whether a
+        constant is right to a part of their scatter. Of one structure, any rise counts; without
+        labels there is none.
+        """
+        rises = (self._known.square() - other._known.square()).mean(dim=1)
+        error = float(rises.std()) / len(rises) ** 0.5 if len(rises) > 1 else 0.0
+        return float(rises.mean()) > 2 * error
+
 
 @dataclass(frozen=True)
 class Shift:
