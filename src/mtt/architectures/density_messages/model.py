@@ -20,7 +20,6 @@ from mtt.nn import (
     with_known_species,
 )
 
-
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
