@@ -2,13 +2,18 @@
 
 import copy
 import json
+import logging
 import re
 from pathlib import Path
 
+import ase.io
+import numpy as np
 import pytest
+import torch
 import yaml
 
-from mtt import DatasetInfo, TargetInfo, train
+from mtt import Dataset, DatasetInfo, TargetInfo, train
+from mtt.data import Batching, Loader
 from mtt.errors import ArchitectureError
 from mtt.options.schema.validate import validate
 from mtt.registry import PAGE, find
@@ -89,6 +94,7 @@ def test_the_sizes_of_the_page_are_valid_and_as_large_as_it_says(name, number):
         ("num_features", 0),
         ("num_layers", 0),
         ("average_neighbors", 0),
+        ("average_neighbors", "many"),
         ("normalize", 1),
         ("num_layers", 1.5),
         ("zbl", "yes"),
@@ -126,6 +132,39 @@ def test_printing_a_model_shows_its_widths():
         "Embedding(3, 7)",
     ):
         assert part in text
+
+
+def test_neighbours_are_counted_in_the_training_set_where_the_option_leaves_it_to_the_data(
+    ethanol, caplog
+):
+    frames = ase.io.read(ethanol, ":5")
+    targets = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
+    dataset = Dataset.from_atoms(frames, targets)
+    model = make(dataset.info, average_neighbors="auto")
+    cpu = {"dtype": torch.float32, "device": torch.device("cpu"), "shuffle": False, "cutoff": 4.0}
+
+    def graphs():
+        batching = Batching(structures=2)
+        loader = Loader(dataset, dataset.info.atomic_types, batching=batching, **cpu)
+        return (batch.graph for batch in loader.epoch(0))
+
+    assert model.average_neighbors.item() == 16.0
+    with caplog.at_level(logging.INFO):
+        model.look_at(graphs)
+    distances = np.array([frame.get_all_distances() for frame in frames])
+    wanted = ((distances > 0) & (distances < 4.0)).sum() / distances[..., 0].size
+    assert model.average_neighbors.item() == pytest.approx(wanted, abs=1 / 32)
+    assert re.search(r"an atom has 7\.9 neighbours within 4 on average", caplog.text)
+    # the number is stored, and it is one that both precisions have
+    again = type(model).load_checkpoint(model.get_checkpoint(), "restart")
+    assert again.average_neighbors == model.average_neighbors == model.double().average_neighbors
+
+    def never():
+        raise AssertionError("a given number is not counted")
+
+    given = make(dataset.info)
+    given.look_at(never)
+    assert given.average_neighbors.item() == TINY["average_neighbors"]
 
 
 def test_repulsion_of_nuclei_widens_the_list_only_where_it_must():
