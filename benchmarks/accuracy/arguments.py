@@ -12,6 +12,7 @@ from pathlib import Path
 
 from environments import DEFAULT_FOLDER, Environments
 from peers import Program
+from running import Failed
 from systems import Missing
 
 FEWEST = 12  # frames of which 10, a batch, are for training
@@ -24,6 +25,7 @@ class Setting:
     :param out: results and tables are added to it.
     :param scratch: where the programs run.
     :param limit: take so many frames of a data set only.
+    :param made: folder of the data that the benchmarks make.
     """
 
     out: Path
@@ -31,13 +33,17 @@ class Setting:
     environments: Environments
     threads: int
     limit: int | None
+    made: Path
 
 
-def parser(documentation: str, minutes: Sequence[float], several: bool) -> argparse.ArgumentParser:
+def parser(
+    documentation: str, minutes: Sequence[float], several: bool, makes: bool = False
+) -> argparse.ArgumentParser:
     """A parser with the options of all tables.
 
     :param minutes: the default budgets.
     :param several: whether there may be several budgets.
+    :param makes: whether it uses data that the benchmarks make.
     """
     made = argparse.ArgumentParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,6 +64,11 @@ def parser(documentation: str, minutes: Sequence[float], several: bool) -> argpa
         "--environment", action="append", default=[], metavar="NAME=FOLDER",
         help="an environment that exists, as metatrain=/path; what is in it is not checked",
     )  # fmt: skip
+    if makes:
+        add(
+            "--data", type=Path, dest="made", default=DEFAULT_FOLDER / "data",
+            help="where data are made, and found again",
+        )  # fmt: skip
     add("--scratch", type=Path, help="run there and keep everything, instead of a temporary folder")
     add("--limit", type=int, help="take so many frames of the data only, to try the machinery")
     return made
@@ -99,8 +110,9 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
             environments=Environments(given.environments.resolve(), existing),
             threads=given.threads,
             limit=given.limit,
+            made=getattr(given, "made", DEFAULT_FOLDER / "data").resolve(),
         )
         try:
             work(setting)
-        except Missing as error:
+        except (Missing, Failed) as error:
             sys.exit(str(error))

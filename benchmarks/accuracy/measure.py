@@ -16,7 +16,7 @@ from environments import versions
 from peers import Job, Program
 from results import Result
 from running import Failed, Finished, run, shown, told
-from systems import Data
+from systems import Data, Source
 
 PREDICTION_LIMIT = 1800.0  # seconds
 INSIDE = Path(__file__).resolve().parent / "inside"
@@ -30,9 +30,10 @@ class Bench:
         self._paces: dict[tuple[str, str], Pace] = {}
         self._n_runs = 0
 
-    def data(self, name: str) -> Data:
-        """A data set, split into files."""
-        return systems.split(name, self.setting.scratch / "data", self.setting.limit)
+    def data(self, source: str | Source) -> Data:
+        """A data set, split into files; a name is one of ``systems.SOURCES``."""
+        known = systems.SOURCES[source] if isinstance(source, str) else source
+        return systems.split(known, self.setting.scratch / "data", self.setting.limit)
 
     def result(self, program: Program, data: Data, seed: int, minutes: float | None) -> Result:
         """A result with what is known before the start."""
@@ -66,6 +67,7 @@ class Bench:
             result.versions = versions(python)
             job = self._train(program, python, data, result)
             result.curve = program.curve(job, self._finished)
+            result.extra |= program.history(job)
             self.score(program, python, job, result)
             if after is not None:
                 after(program, job, result)
@@ -129,10 +131,14 @@ class Bench:
             done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
             result.parameters = told(done)["parameters"]
             try:
-                found = score.errors(score.read_labels(file), score.read_predictions(out))
+                labels, predicted = score.read_labels(file), score.read_predictions(out)
+                result.errors[part] = score.errors(labels, predicted).to_json()
             except ValueError as error:
                 raise Failed(f"{part}: {error}") from error
-            result.errors[part] = found.to_json()
+            groups = score.read_groups(file, systems.GROUP)
+            if groups:
+                found = score.errors_by_group(labels, predicted, groups)
+                result.groups[part] = {name: one.to_json() for name, one in found.items()}
         self._keep(model, result)
 
     def _keep(self, model: Path, result: Result) -> None:
