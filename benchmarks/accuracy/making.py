@@ -58,6 +58,19 @@ class Recipe:
 
 TBLITE = ("tblite==0.8.0", "ase==3.29.0")
 ALLOY = Recipe("alloy", "make_alloy.py")
+SILICON = Recipe("silicon-tersoff", "make_silicon.py", parts=("tersoff.py",))
+STARTS = {
+    "ethanol": (),
+    "acetylacetone": ("acac/train_300K.xyz",),
+    "3bpa": ("3bpa/train_300K.xyz",),
+}
+MOLECULES = {
+    name: Recipe(
+        name, "make_molecule.py", ("langevin.py", "molecular_scans.py"), starts, TBLITE, "tblite",
+        (name,),
+    )
+    for name, starts in STARTS.items()
+}  # fmt: skip
 
 
 def reference(name: str) -> Path:

@@ -68,11 +68,28 @@ class Bench:
             job = self._train(program, python, data, result)
             result.curve = program.curve(job, self._finished)
             result.extra |= program.history(job)
-            self.score(program, python, job, result)
+        except Failed as error:
+            result.failed = str(error)
+            return self._saved(result)
+        return self.finish(program, job, result, after)
+
+    def finish(
+        self,
+        program: Program,
+        job: Job,
+        result: Result,
+        after: Callable[[Program, Job, Result], None] | None = None,
+    ) -> Result:
+        """Score the model of a job; the result is saved, with the model."""
+        try:
+            self.score(program, self.python(program), job, result)
             if after is not None:
                 after(program, job, result)
         except Failed as error:
             result.failed = str(error)
+        return self._saved(result)
+
+    def _saved(self, result: Result) -> Result:
         results.save(result, self.setting.out)
         print(f"  {line(result)}", flush=True)
         return result
@@ -154,6 +171,6 @@ def line(result: Result) -> str:
         return f"failed: {result.failed.splitlines()[0]}"
     errors = next(iter(result.errors.values()))
     return (
-        f"{result.epochs} epochs, {result.seconds:.0f} s: energy RMSE "
+        f"{result.epochs or 0} epochs, {result.seconds or 0:.0f} s: energy RMSE "
         f"{errors['energy_rmse']:.2f} meV, force RMSE {errors['forces_rmse']:.1f} meV/Å"
     )
