@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import surroundings
 from environments import Environments, versions
 from running import Failed, run, shown
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+import surroundings
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 LIMIT = 3600.0  # seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,7 @@ import ase
 import ase.io
 import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
-
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-import surroundings
-from making import Missing, reference
+from making import Missing, reference, surroundings
 
 __all__ = ["GROUP", "SOURCES", "Data", "Missing", "Source", "split", "surroundings"]
 
