@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from budget import TRIAL_EPOCHS
 from environments import DEFAULT_FOLDER, Environments
 from peers import Program
 from running import Failed
 from systems import Missing
 
+SHORTEST_TRIAL = 4
 FEWEST = 12  # frames of which 10, a batch, are for training
 
 
@@ -26,6 +28,7 @@ class Setting:
     :param scratch: where the programs run.
     :param limit: take so many frames of a data set only.
     :param made: folder of the data that the benchmarks make.
+    :param trial: epochs of the trial that finds how many epochs fit into a budget.
     """
 
     out: Path
@@ -34,6 +37,7 @@ class Setting:
     threads: int
     limit: int | None
     made: Path
+    trial: int = TRIAL_EPOCHS
 
 
 def parser(
@@ -69,6 +73,7 @@ def parser(
             "--data", type=Path, dest="made", default=DEFAULT_FOLDER / "data",
             help="where data are made, and found again",
         )  # fmt: skip
+    add("--trial", type=int, default=TRIAL_EPOCHS, help="epochs of the trial before the first run")
     add("--scratch", type=Path, help="run there and keep everything, instead of a temporary folder")
     add("--limit", type=int, help="take so many frames of the data only, to try the machinery")
     return made
@@ -96,6 +101,8 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
     """
     if given.limit is not None and given.limit < FEWEST:
         raise SystemExit(f"--limit {given.limit}: a batch needs {FEWEST}")
+    if given.trial < SHORTEST_TRIAL:
+        raise SystemExit(f"--trial {given.trial}: a pace needs {SHORTEST_TRIAL} epochs")
     existing = {}
     for pair in given.environment:
         name, equals, folder = pair.partition("=")
@@ -110,6 +117,7 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
             environments=Environments(given.environments.resolve(), existing),
             threads=given.threads,
             limit=given.limit,
+            trial=given.trial,
             made=getattr(given, "made", DEFAULT_FOLDER / "data").resolve(),
         )
         try:

@@ -131,7 +131,7 @@ class Bench:
             return self._finished
 
         key = (program.name, data.name)
-        _, _, pace = budget.within(result.minutes, self._paces.get(key), once)
+        _, _, pace = budget.within(result.minutes, self._paces.get(key), once, self.setting.trial)
         self._paces[key] = pace
         result.epoch_seconds = pace.epoch
         result.structures_per_second = data.n_train / pace.epoch

@@ -41,7 +41,6 @@ COLUMNS = (
     Column("best epoch", of_epoch("best epoch", "epoch")),
     Column("its validation F RMSE", of_epoch("best epoch", "validation forces RMSE"), 1),
     Column("that of the last epoch", of_epoch("last epoch", "validation forces RMSE"), 1),
-    *dynamics.columns(),
     *TRAINING,
 )
 NOTES = (
@@ -61,6 +60,12 @@ def source(name: str, setting: Setting) -> Source:
         name, str(folder / "mixed.xyz"), None, str(folder / "isolated.xyz"), stress=True,
         group=named("config_type"),
     )  # fmt: skip
+
+
+def columns(found: list[Result]) -> tuple[Column, ...]:
+    """Those of the dynamics only where there are any."""
+    moved = any("nve" in result.extra for result in found)
+    return COLUMNS + (dynamics.columns() if moved else ())
 
 
 def notes(found: list[Result]) -> str:
@@ -94,8 +99,8 @@ def main() -> None:
                 for one in data:
                     for program in programs:
                         bench.measure(program, one, seed, minutes, after)
-        written = notes(table.shown(TABLE, setting.out))
-        print(table.write(TABLE, "Solids", COLUMNS, setting.out, written))
+        found = table.shown(TABLE, setting.out)
+        print(table.write(TABLE, "Solids", columns(found), setting.out, notes(found)))
 
     arguments.run(given, work)
 
