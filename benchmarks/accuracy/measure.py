@@ -18,7 +18,7 @@ from results import Result
 from running import Failed, Finished, run, shown, told
 from systems import Data, Source
 
-PREDICTION_LIMIT = 1800.0  # seconds
+PREDICTION_LIMIT = 3600.0  # seconds
 INSIDE = Path(__file__).resolve().parent / "inside"
 
 
@@ -140,15 +140,15 @@ class Bench:
     def score(self, program: Program, python: Path, job: Job, result: Result) -> None:
         """Predict with the trained model in a process of its own, and compare with the labels."""
         model = program.trained(job)
+        outs = {part: job.folder / f"{part}.npz" for part in job.data.scored}
+        files = [str(one) for part, file in job.data.scored.items() for one in (file, outs[part])]
+        kind = program.precise or program.calculator
+        command = [str(python), str(INSIDE / "predict.py"), kind, str(model), *files]
+        done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
+        result.parameters = told(done)["parameters"]
         for part, file in job.data.scored.items():
-            out = job.folder / f"{part}.npz"
-            script = str(INSIDE / "predict.py")
-            kind = program.precise or program.calculator
-            command = [str(python), script, kind, str(model), str(file), str(out)]
-            done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
-            result.parameters = told(done)["parameters"]
             try:
-                labels, predicted = score.read_labels(file), score.read_predictions(out)
+                labels, predicted = score.read_labels(file), score.read_predictions(outs[part])
                 result.errors[part] = score.errors(labels, predicted).to_json()
             except ValueError as error:
                 raise Failed(f"{part}: {error}") from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import ase
+import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
@@ -173,3 +175,25 @@ def test_every_test_set_and_every_scan_of_extrapolation_is_a_line(module: Import
         "| ethanol | dihedrals | ours | 5 | 9 | 7.0 | 3.0 | – | – | – |",
         "| ethanol | dihedrals, C0-C1 | ours | 5 | – | 2.0 | – | – | – | – |",
     ]
+
+
+def test_predictions_of_several_files_are_scored_against_their_labels(
+    inside: Import, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for number, edge in enumerate((3.6, 3.7)):
+        atoms = bulk("Cu", a=edge, cubic=True)
+        atoms.rattle(0.05, seed=number)
+        atoms.calc = EMT()
+        atoms.get_stress()
+        files += [str(tmp_path / f"{number}.xyz"), str(tmp_path / f"{number}.npz")]
+        ase.io.write(files[-2], atoms, format="extxyz")
+    inside("predict").main("emt", "-", *files)
+    assert capsys.readouterr().out == '{"parameters": null}\n'
+    score = inside("score")
+    for frames, out in (files[:2], files[2:]):
+        labels = score.read_labels(Path(frames))
+        errors = score.errors(labels, score.read_predictions(Path(out)))
+        assert errors.energy_rmse == pytest.approx(0, abs=1e-4)
+        assert errors.forces_rmse == pytest.approx(0, abs=1e-3)
+        assert errors.stress_rmse == pytest.approx(0, abs=1e-3)
