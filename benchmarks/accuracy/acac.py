@@ -15,7 +15,7 @@ import table
 from arguments import Setting
 from measure import Bench
 from peers import PEERS
-from table import TRAINING, Column, error
+from table import OFFSET, OFFSET_NOTE, TRAINING, Column, error
 
 TABLE = "acac"
 COLUMNS = (
@@ -23,12 +23,13 @@ COLUMNS = (
     Column("E MAE, meV", error("validation", "energy_mae"), 2),
     Column("F RMSE, meV/Å", error("validation", "forces_rmse"), 1),
     Column("F MAE, meV/Å", error("validation", "forces_mae"), 1),
+    OFFSET,
     *TRAINING,
 )
 NOTES = (
     "Errors on the validation structures, of total energies and of force components, from "
     "predictions of the trained file in a process of its own. Wall time is that of the training "
-    "command."
+    f"command. {OFFSET_NOTE}"
 )
 
 

@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from budget import TRIAL_EPOCHS
 from environments import DEFAULT_FOLDER, Environments
 from peers import Program
+from running import Failed
 from systems import Missing
 
+SHORTEST_TRIAL = 4
 FEWEST = 12  # frames of which 10, a batch, are for training
 
 
@@ -24,6 +27,8 @@ class Setting:
     :param out: results and tables are added to it.
     :param scratch: where the programs run.
     :param limit: take so many frames of a data set only.
+    :param made: folder of the data that the benchmarks make.
+    :param trial: epochs of the trial that finds how many epochs fit into a budget.
     """
 
     out: Path
@@ -31,13 +36,18 @@ class Setting:
     environments: Environments
     threads: int
     limit: int | None
+    made: Path
+    trial: int = TRIAL_EPOCHS
 
 
-def parser(documentation: str, minutes: Sequence[float], several: bool) -> argparse.ArgumentParser:
+def parser(
+    documentation: str, minutes: Sequence[float], several: bool, makes: bool = False
+) -> argparse.ArgumentParser:
     """A parser with the options of all tables.
 
     :param minutes: the default budgets.
     :param several: whether there may be several budgets.
+    :param makes: whether it uses data that the benchmarks make.
     """
     made = argparse.ArgumentParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,6 +68,12 @@ def parser(documentation: str, minutes: Sequence[float], several: bool) -> argpa
         "--environment", action="append", default=[], metavar="NAME=FOLDER",
         help="an environment that exists, as metatrain=/path; what is in it is not checked",
     )  # fmt: skip
+    if makes:
+        add(
+            "--data", type=Path, dest="made", default=DEFAULT_FOLDER / "data",
+            help="where data are made, and found again",
+        )  # fmt: skip
+    add("--trial", type=int, default=TRIAL_EPOCHS, help="epochs of the trial before the first run")
     add("--scratch", type=Path, help="run there and keep everything, instead of a temporary folder")
     add("--limit", type=int, help="take so many frames of the data only, to try the machinery")
     return made
@@ -85,6 +101,8 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
     """
     if given.limit is not None and given.limit < FEWEST:
         raise SystemExit(f"--limit {given.limit}: a batch needs {FEWEST}")
+    if given.trial < SHORTEST_TRIAL:
+        raise SystemExit(f"--trial {given.trial}: a pace needs {SHORTEST_TRIAL} epochs")
     existing = {}
     for pair in given.environment:
         name, equals, folder = pair.partition("=")
@@ -99,8 +117,10 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
             environments=Environments(given.environments.resolve(), existing),
             threads=given.threads,
             limit=given.limit,
+            trial=given.trial,
+            made=getattr(given, "made", DEFAULT_FOLDER / "data").resolve(),
         )
         try:
             work(setting)
-        except Missing as error:
+        except (Missing, Failed) as error:
             sys.exit(str(error))

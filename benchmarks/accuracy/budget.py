@@ -64,16 +64,20 @@ def limit(minutes: float) -> float:
 
 
 def within(
-    minutes: float, known: Pace | None, run: Callable[[int], Finished]
+    minutes: float,
+    known: Pace | None,
+    run: Callable[[int], Finished],
+    trial: int = TRIAL_EPOCHS,
 ) -> tuple[Finished, int, Pace]:
     """Run for as many epochs as fit.
 
     :param known: from an earlier run of the same program on the same data; None: try first.
     :param run: runs the training of so many epochs.
+    :param trial: epochs of the trial.
     :return: the run, its epochs, its pace.
     """
     if known is None:
-        known = pace(run(TRIAL_EPOCHS), TRIAL_EPOCHS)
+        known = pace(run(trial), trial)
     n_epochs = known.epochs_in(minutes)
     finished = run(n_epochs)
-    return finished, n_epochs, pace(finished, n_epochs) if n_epochs > TRIAL_EPOCHS else known
+    return finished, n_epochs, pace(finished, n_epochs) if n_epochs > trial else known

@@ -66,7 +66,7 @@ def structure(name: str, job: Job) -> ase.Atoms:
     """64 atoms of silicon, or the first frame that is predicted of a molecule."""
     if name == "silicon":
         return bulk("Si", "diamond", a=LATTICE, cubic=True).repeat(2)
-    return ase.io.read(job.data.test or job.data.validation, 0)
+    return ase.io.read(job.data.tests.get("test", job.data.validation), 0)
 
 
 def conserve(bench: Bench, program: Program, job: Job, result: Result, picoseconds: float) -> None:

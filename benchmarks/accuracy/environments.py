@@ -14,7 +14,7 @@ TORCH = "torch==2.13.0"
 DEFAULT_FOLDER = Path.home() / ".cache" / "mtt-benchmarks"
 REPORTED = (
     "mtt", "metatrain", "nequip", "mace-torch", "torch", "e3nn", "metatomic-torch",
-    "metatensor-torch", "sphericart-torch", "torch-spex", "lightning", "ase", "numpy",
+    "metatensor-torch", "sphericart-torch", "torch-spex", "lightning", "tblite", "ase", "numpy",
 )  # fmt: skip
 
 
@@ -29,10 +29,12 @@ class Environments:
     folder: Path
     given: dict[str, Path]
 
-    def python(self, name: str, packages: tuple[str, ...]) -> Path:
+    def python(self, name: str, packages: tuple[str, ...], torch: bool = True) -> Path:
         """The interpreter of an environment with ``packages``, installed if need be.
 
         No package at all is the environment of this process.
+
+        :param torch: whether the pinned torch is among them.
 
         :raises Failed: pip could not install them.
         """
@@ -42,13 +44,15 @@ class Environments:
             return self.given[name] / "bin" / "python"
         home = self.folder / name
         done = home / "installed.json"
-        wanted = json.dumps([TORCH, *packages])
+        pinned = [TORCH] if torch else []
+        wanted = json.dumps([*pinned, *packages])
         if not (done.is_file() and done.read_text(encoding="utf-8") == wanted):
             print(f"installing {', '.join(packages)} into an environment of its own", flush=True)
             _call([sys.executable, "-m", "venv", "--clear", str(home)])
             pip = [str(home / "bin" / "pip"), "install", "-q"]
-            _call([*pip, TORCH])  # first and pinned, else pip may take another build
-            _call([*pip, TORCH, *packages])
+            if torch:
+                _call([*pip, TORCH])  # first and pinned, else pip may take another build
+            _call([*pip, *pinned, *packages])
             done.write_text(wanted, encoding="utf-8")
         return home / "bin" / "python"
 

@@ -16,9 +16,9 @@ from environments import versions
 from peers import Job, Program
 from results import Result
 from running import Failed, Finished, run, shown, told
-from systems import Data
+from systems import Data, Source
 
-PREDICTION_LIMIT = 1800.0  # seconds
+PREDICTION_LIMIT = 3600.0  # seconds
 INSIDE = Path(__file__).resolve().parent / "inside"
 
 
@@ -30,9 +30,10 @@ class Bench:
         self._paces: dict[tuple[str, str], Pace] = {}
         self._n_runs = 0
 
-    def data(self, name: str) -> Data:
-        """A data set, split into files."""
-        return systems.split(name, self.setting.scratch / "data", self.setting.limit)
+    def data(self, source: str | Source) -> Data:
+        """A data set, split into files; a name is one of ``systems.SOURCES``."""
+        known = systems.SOURCES[source] if isinstance(source, str) else source
+        return systems.split(known, self.setting.scratch / "data", self.setting.limit)
 
     def result(self, program: Program, data: Data, seed: int, minutes: float | None) -> Result:
         """A result with what is known before the start."""
@@ -66,11 +67,29 @@ class Bench:
             result.versions = versions(python)
             job = self._train(program, python, data, result)
             result.curve = program.curve(job, self._finished)
-            self.score(program, python, job, result)
+            result.extra |= program.history(job)
+        except Failed as error:
+            result.failed = str(error)
+            return self._saved(result)
+        return self.finish(program, job, result, after)
+
+    def finish(
+        self,
+        program: Program,
+        job: Job,
+        result: Result,
+        after: Callable[[Program, Job, Result], None] | None = None,
+    ) -> Result:
+        """Score the model of a job; the result is saved, with the model."""
+        try:
+            self.score(program, self.python(program), job, result)
             if after is not None:
                 after(program, job, result)
         except Failed as error:
             result.failed = str(error)
+        return self._saved(result)
+
+    def _saved(self, result: Result) -> Result:
         results.save(result, self.setting.out)
         print(f"  {line(result)}", flush=True)
         return result
@@ -112,7 +131,7 @@ class Bench:
             return self._finished
 
         key = (program.name, data.name)
-        _, _, pace = budget.within(result.minutes, self._paces.get(key), once)
+        _, _, pace = budget.within(result.minutes, self._paces.get(key), once, self.setting.trial)
         self._paces[key] = pace
         result.epoch_seconds = pace.epoch
         result.structures_per_second = data.n_train / pace.epoch
@@ -121,18 +140,22 @@ class Bench:
     def score(self, program: Program, python: Path, job: Job, result: Result) -> None:
         """Predict with the trained model in a process of its own, and compare with the labels."""
         model = program.trained(job)
+        outs = {part: job.folder / f"{part}.npz" for part in job.data.scored}
+        files = [str(one) for part, file in job.data.scored.items() for one in (file, outs[part])]
+        kind = program.precise or program.calculator
+        command = [str(python), str(INSIDE / "predict.py"), kind, str(model), *files]
+        done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
+        result.parameters = told(done)["parameters"]
         for part, file in job.data.scored.items():
-            out = job.folder / f"{part}.npz"
-            script = str(INSIDE / "predict.py")
-            kind = program.precise or program.calculator
-            command = [str(python), script, kind, str(model), str(file), str(out)]
-            done = run(command, job.folder, job.threads, PREDICTION_LIMIT)
-            result.parameters = told(done)["parameters"]
             try:
-                found = score.errors(score.read_labels(file), score.read_predictions(out))
+                labels, predicted = score.read_labels(file), score.read_predictions(outs[part])
+                result.errors[part] = score.errors(labels, predicted).to_json()
             except ValueError as error:
                 raise Failed(f"{part}: {error}") from error
-            result.errors[part] = found.to_json()
+            groups = score.read_groups(file, systems.GROUP)
+            if groups:
+                found = score.errors_by_group(labels, predicted, groups)
+                result.groups[part] = {name: one.to_json() for name, one in found.items()}
         self._keep(model, result)
 
     def _keep(self, model: Path, result: Result) -> None:
@@ -148,6 +171,6 @@ def line(result: Result) -> str:
         return f"failed: {result.failed.splitlines()[0]}"
     errors = next(iter(result.errors.values()))
     return (
-        f"{result.epochs} epochs, {result.seconds:.0f} s: energy RMSE "
+        f"{result.epochs or 0} epochs, {result.seconds or 0:.0f} s: energy RMSE "
         f"{errors['energy_rmse']:.2f} meV, force RMSE {errors['forces_rmse']:.1f} meV/Å"
     )

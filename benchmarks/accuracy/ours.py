@@ -45,11 +45,25 @@ class Ours(Program):
         return job.folder / "model.pt"
 
     def curve(self, job: Job, finished: Finished) -> list[list[float]]:
-        (history,) = job.folder.glob("outputs/*/*/history.jsonl")
-        epochs = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
         names = ("validation energy RMSE", "validation forces RMSE")
-        points = zip(finished.arrivals, epochs, strict=True)
+        points = zip(finished.arrivals, _epochs(job), strict=True)
         return [[seconds, *(epoch[name] for name in names)] for seconds, epoch in points]
+
+    def history(self, job: Job) -> dict[str, Any]:
+        """Errors of the last epoch and of that with the smallest validation loss."""
+        epochs = [row for row in _epochs(job) if "validation loss" in row]
+        best = min(epochs, key=lambda row: row["validation loss"])
+        return {"best epoch": rmses(best), "last epoch": rmses(epochs[-1])}
+
+
+def rmses(row: dict[str, Any]) -> dict[str, float]:
+    """The errors and the number of a line of the history."""
+    return {name: row[name] for name in row if name == "epoch" or name.endswith("RMSE")}
+
+
+def _epochs(job: Job) -> list[dict[str, Any]]:
+    (history,) = job.folder.glob("outputs/*/*/history.jsonl")
+    return [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
 
 
 def models() -> tuple[Ours, ...]:

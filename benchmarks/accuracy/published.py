@@ -18,7 +18,7 @@ from arguments import Setting
 from measure import Bench
 from peers import Job, Program
 from results import Result
-from table import TRAINING, Column, Reference, Value, error
+from table import OFFSET, OFFSET_NOTE, TRAINING, Column, Reference, Value, error
 
 TABLE = "published"
 MACE_PAPER = "Batatia et al., NeurIPS 2022, arXiv:2206.07697, tables 1 to 3"
@@ -66,6 +66,7 @@ COLUMNS = (
     Column("F RMSE, meV/Å", final("forces_rmse"), 1),
     Column("F MAE, meV/Å", final("forces_mae"), 1),
     Column("validation F RMSE", error("validation", "forces_rmse"), 1),
+    OFFSET,
     *dynamics.columns(),
     *TRAINING,
 )
@@ -111,7 +112,9 @@ def main() -> None:
                 for seed in given.seeds:
                     for program in programs:
                         bench.measure(program, data, seed, minutes, after)
-        notes = f"{NOTES} {dynamics.NOTES}\n\n{curves(table.shown(TABLE, setting.out))}"
+        notes = (
+            f"{NOTES} {OFFSET_NOTE} {dynamics.NOTES}\n\n{curves(table.shown(TABLE, setting.out))}"
+        )
         title = "Beside published errors"
         print(table.write(TABLE, title, COLUMNS, setting.out, notes, PUBLISHED))
 

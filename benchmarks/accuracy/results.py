@@ -21,6 +21,7 @@ class Result:
     :param structures_per_second: of the training set, by ``epoch_seconds``.
     :param peak_mb: largest resident memory of the training, MB.
     :param errors: of a part of the data (``validation``, ``test``), see ``score.Errors``.
+    :param groups: errors of a part of the data by groups of its structures.
     :param curve: [seconds, energy RMSE per atom (meV), force RMSE (meV/Å)] on validation.
     :param model: file name of the kept model, in ``models`` beside the results.
     :param extra: what only one table has.
@@ -45,6 +46,7 @@ class Result:
     parameters: int | None = None
     peak_mb: float | None = None
     errors: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    groups: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
     curve: list[list[float]] = field(default_factory=list)
     model: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)

@@ -25,11 +25,20 @@ class Labels:
     n_atoms: np.ndarray
     stress: np.ndarray
 
+    def of(self, chosen: np.ndarray) -> Labels:
+        """Those of the structures where ``chosen`` (structures,) is true."""
+        atoms = np.repeat(chosen, self.n_atoms)
+        return Labels(
+            self.energies[chosen], self.forces[atoms], self.n_atoms[chosen], self.stress[chosen]
+        )
+
 
 @dataclass(frozen=True)
 class Errors:
     """Of totals [meV], of energies per atom [meV], of components [meV/Å, meV/Å³].
 
+    :param energy_mean: mean of predictions minus labels: what all energies are off by.
+    :param energy_spread: root mean square of the energies without that mean.
     :param stress_rmse: None: there is no stress on one side.
     """
 
@@ -40,8 +49,14 @@ class Errors:
     forces_rmse: float
     forces_mae: float
     stress_rmse: float | None
+    energy_mean: float
+    energy_spread: float
+    energy_per_atom_mean: float
+    energy_per_atom_spread: float
+    n_structures: int
 
     def to_json(self) -> dict[str, float | None]:
+        """Numbers by their names."""
         return asdict(self)
 
 
@@ -70,7 +85,25 @@ def errors(labels: Labels, predicted: Labels) -> Errors:
         forces_rmse=_rms(forces),
         forces_mae=float(np.abs(forces).mean()),
         stress_rmse=_rms(stress) if both.any() else None,
+        energy_mean=float(energy.mean()),
+        energy_spread=float(energy.std()),
+        energy_per_atom_mean=float(per_atom.mean()),
+        energy_per_atom_spread=float(per_atom.std()),
+        n_structures=len(energy),
     )
+
+
+def errors_by_group(labels: Labels, predicted: Labels, groups: list[str]) -> dict[str, Errors]:
+    """The errors of each group.
+
+    :param groups: name of the group of each structure.
+    :raises ValueError: as in ``errors``.
+    """
+    found = {}
+    for name in sorted(set(groups)):
+        chosen = np.array([group == name for group in groups])
+        found[name] = errors(labels.of(chosen), predicted.of(chosen))
+    return found
 
 
 def read_labels(path: Path) -> Labels:
@@ -82,6 +115,12 @@ def read_labels(path: Path) -> Labels:
         n_atoms=np.array([len(atoms) for atoms in frames]),
         stress=np.stack([_stress(atoms) for atoms in frames]),
     )
+
+
+def read_groups(path: Path, key: str) -> list[str]:
+    """The group of each structure of a file, by its ``key``; [] if it has none."""
+    found = [atoms.info.get(key) for atoms in ase.io.read(path, ":")]
+    return [] if None in found else [str(name) for name in found]
 
 
 def read_predictions(path: Path) -> Labels:

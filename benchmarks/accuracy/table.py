@@ -49,6 +49,16 @@ def error(part: str, name: str) -> Value:
     return lambda result: result.errors.get(part, {}).get(name)
 
 
+def of_epoch(which: str, name: str) -> Value:
+    """A number of the ``best epoch`` or of the ``last epoch`` of a training."""
+    return lambda result: result.extra.get(which, {}).get(name)
+
+
+OFFSET = Column("training offset, meV/atom", error("train", "energy_per_atom_mean"), 3)
+OFFSET_NOTE = (
+    "The training offset is the mean error of the energies of the training structures, "
+    "predictions minus labels."
+)
 TRAINING = (
     Column("trained on", lambda r: r.n_train),
     Column("parameters", lambda r: r.parameters),
@@ -152,6 +162,7 @@ def write(
 ) -> Path:
     """Render ``<table>.md`` from all results of the table in ``folder``."""
     path = folder / f"{table}.md"
+    folder.mkdir(parents=True, exist_ok=True)
     text = markdown(title, results.load(folder, table), columns, notes, references)
     path.write_text(text, encoding="utf-8")
     return path

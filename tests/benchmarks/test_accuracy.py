@@ -86,7 +86,8 @@ def data(module: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
         frames.append(ase.Atoms("OH", [[0, 0, 0], [0, 0, 1 + 0.01 * i]]))
         frames[-1].calc = SinglePointCalculator(frames[-1], energy=-i, forces=np.zeros((2, 3)))
     ase.io.write(tmp_path / "source" / "acac" / "train_300K.xyz", frames, format="extxyz")
-    return module("systems").split("acac", tmp_path / "split")
+    systems = module("systems")
+    return systems.split(systems.SOURCES["acac"], tmp_path / "split")
 
 
 def test_the_last_tenth_is_validation(data: Any, module: Import) -> None:
@@ -95,7 +96,7 @@ def test_the_last_tenth_is_validation(data: Any, module: Import) -> None:
     assert data.elements == (1, 8)
     assert score.read_labels(data.train).energies.tolist() == [-i for i in range(18)]
     assert score.read_labels(data.validation).energies.tolist() == [-18, -19]
-    assert list(data.scored) == ["validation"]
+    assert list(data.scored) == ["validation", "train"]
 
 
 def test_missing_data_are_reported(
@@ -104,7 +105,7 @@ def test_missing_data_are_reported(
     systems = module("systems")
     monkeypatch.setattr(systems.surroundings, "data_file", lambda name: None)
     with pytest.raises(systems.Missing, match=r"silicon/train.xyz is neither in \$MTT_DATA"):
-        systems.split("silicon", tmp_path)
+        systems.split(systems.SOURCES["silicon"], tmp_path)
 
 
 def test_every_program_is_given_the_same_files_seed_and_epochs(
@@ -141,3 +142,20 @@ def test_every_epoch_of_a_long_run_is_a_point_of_its_curve(
     curve = program.curve(job, finished)
     assert [point[1:] for point in curve] == [[9.0, 90.0], [4.5, 45.0], [3.0, 30.0]]
     assert [point[0] for point in curve] == finished.arrivals
+
+
+def test_the_best_epoch_of_a_history_is_that_of_the_smallest_loss(
+    data: Any, module: Import, tmp_path: Path
+) -> None:
+    program, job = module("ours").models()[0], module("peers").Job(tmp_path, data, 3, 1, 1)
+    history = tmp_path / "outputs" / "2026-01-01" / "00-00-00" / "history.jsonl"
+    history.parent.mkdir(parents=True)
+    rows = [
+        {"epoch": n, "validation loss": loss, "validation forces RMSE": forces, "seconds": 1.0}
+        for n, loss, forces in ((1, 3.0, 90.0), (2, 1.0, 60.0), (3, 2.0, 50.0))
+    ]
+    history.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert program.history(job) == {
+        "best epoch": {"epoch": 2, "validation forces RMSE": 60.0},
+        "last epoch": {"epoch": 3, "validation forces RMSE": 50.0},
+    }

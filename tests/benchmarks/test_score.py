@@ -108,3 +108,39 @@ def test_labels_and_predictions_come_back_from_their_files(
     )  # fmt: skip
     errors = score.errors(read, score.read_predictions(tmp_path / "p.npz"))
     assert errors.energy_rmse == errors.forces_rmse == errors.stress_rmse == 0.0
+
+
+def test_the_mean_error_is_signed_and_the_spread_is_what_is_left(score: ModuleType) -> None:
+    one = labels(score, 6, [2, 4])
+    other = score.Labels(
+        one.energies + np.array([-0.004, -0.006]), one.forces, one.n_atoms, one.stress
+    )
+    errors = score.errors(one, other)
+    assert errors.energy_mean == pytest.approx(-5.0)
+    assert errors.energy_spread == pytest.approx(1.0)
+    assert errors.energy_per_atom_mean == pytest.approx(-1.75)
+    assert errors.energy_per_atom_spread == pytest.approx(0.25)
+    assert errors.energy_rmse**2 == pytest.approx(errors.energy_mean**2 + errors.energy_spread**2)
+
+
+def test_errors_of_a_group_are_those_of_its_structures_alone(score: ModuleType) -> None:
+    one, other = labels(score, 7, [4, 1, 7, 2]), labels(score, 8, [4, 1, 7, 2])
+    found = score.errors_by_group(one, other, ["melt", "solid", "melt", "solid"])
+    assert list(found) == ["melt", "solid"]
+    assert {name: errors.n_structures for name, errors in found.items()} == {"melt": 2, "solid": 2}
+    energy, forces = 1e3 * (other.energies - one.energies), 1e3 * (other.forces - one.forces)
+    assert found["melt"].energy_mae == pytest.approx(np.abs(energy[[0, 2]]).mean())
+    melt = np.concatenate([forces[:4], forces[5:12]])
+    assert found["melt"].forces_rmse == pytest.approx(np.sqrt(np.mean(melt**2)))
+    solid = 1e3 * (other.stress - one.stress)[[1, 3]]
+    assert found["solid"].stress_rmse == pytest.approx(np.sqrt(np.mean(solid**2)))
+
+
+def test_groups_are_read_where_every_structure_has_one(score: ModuleType, tmp_path: Path) -> None:
+    frames = [ase.Atoms("H"), ase.Atoms("H")]
+    frames[0].info["kind"] = "a"
+    ase.io.write(tmp_path / "frames.xyz", frames, format="extxyz")
+    assert score.read_groups(tmp_path / "frames.xyz", "kind") == []
+    frames[1].info["kind"] = "b"
+    ase.io.write(tmp_path / "frames.xyz", frames, format="extxyz")
+    assert score.read_groups(tmp_path / "frames.xyz", "kind") == ["a", "b"]

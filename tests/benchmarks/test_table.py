@@ -135,3 +135,24 @@ def test_published_numbers_are_in_the_same_table(results: ModuleType, table: Mod
     reference = table.Reference("MACE (published)", "acac", {"F": 5.1})
     text = table.markdown("T", [make(results)], columns(table), references=[reference])
     assert "| 1 |\n| MACE (published) | acac | – | 5.1 | – | – | – |\n" in text
+
+
+def test_the_table_of_groups_has_a_line_for_every_group_of_every_model(
+    results: ModuleType, module: Import
+) -> None:
+    groups = module("groups")
+    made = [
+        make(results, seed=seed, groups={"validation": {"melt": {"forces_rmse": 50.0 + seed}}})
+        for seed in (1, 3)
+    ]
+    other = {"crystal": {"forces_rmse": 7.0}, "melt": {"forces_rmse": 40.0}}
+    made.append(make(results, model_name="mace", groups={"validation": other}))
+    made.append(make(results, model_name="pet", failed="no memory", groups={}))
+    measures = (groups.Measure("F", "forces_rmse", 1), groups.Measure("S", "stress_rmse", 3))
+    assert groups.markdown(made, measures).splitlines() == [
+        "| data | group | model | minutes | F | S |",
+        "|---|---|---|---|---|---|",
+        "| acac | crystal | mace | 10 | 7.0 | – |",
+        "| acac | melt | mace | 10 | 40.0 | – |",
+        "| acac | melt | nequip | 10 | 52.0 ± 1.4 | – |",
+    ]

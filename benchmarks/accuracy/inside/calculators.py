@@ -40,7 +40,31 @@ def mace_float64(path: str) -> Calculator:
     return mace(path, "float64")
 
 
-KINDS = {"metatomic": metatomic, "nequip": nequip, "mace": mace, "mace_float64": mace_float64}
+def emt(path: str) -> Calculator:
+    """A reference of the benchmarks; there is no file."""
+    from ase.calculators.emt import EMT
+
+    return EMT()
+
+
+def tersoff(path: str) -> Calculator:
+    """A reference of the benchmarks; there is no file."""
+    from tersoff import silicon
+
+    return silicon()
+
+
+def gfn2(path: str) -> Calculator:
+    """A reference of the benchmarks, GFN2-xTB; there is no file."""
+    from tblite.ase import TBLite
+
+    return TBLite(method="GFN2-xTB", verbosity=0, accuracy=0.01)
+
+
+KINDS = {
+    "metatomic": metatomic, "nequip": nequip, "mace": mace, "mace_float64": mace_float64,
+    "emt": emt, "tersoff": tersoff, "gfn2": gfn2,
+}  # fmt: skip
 
 
 def n_parameters(calculator: Any) -> int | None:

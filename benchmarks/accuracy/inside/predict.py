@@ -1,4 +1,4 @@
-"""Predict a file of structures: ``predict.py KIND MODEL FRAMES OUT``."""
+"""Predict files of structures: ``predict.py KIND MODEL FRAMES OUT [FRAMES OUT ...]``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+from ase.calculators.calculator import Calculator
 from ase.stress import voigt_6_to_full_3x3_stress
 from calculators import KINDS, n_parameters
 
 
-def main(kind: str, model: str, frames: str, out: str) -> None:
+def main(kind: str, model: str, *files: str) -> None:
     """Write energies, forces and stresses to OUT (npz) and print what the model is (JSON)."""
     calculator = KINDS[kind](model)
+    for frames, out in zip(files[::2], files[1::2], strict=True):
+        predict(calculator, frames, out)
+    print(json.dumps({"parameters": n_parameters(calculator)}))
+
+
+def predict(calculator: Calculator, frames: str, out: str) -> None:
+    """Of the structures of a file."""
     energies, forces, stresses = [], [], []
     structures = ase.io.read(frames, ":")
     for atoms in structures:
@@ -34,7 +42,6 @@ def main(kind: str, model: str, frames: str, out: str) -> None:
         n_atoms=np.array([len(atoms) for atoms in structures]),
         stress=np.stack(stresses).astype(np.float64),
     )
-    print(json.dumps({"parameters": n_parameters(calculator)}))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from running import Finished
 from systems import Data
@@ -55,5 +56,9 @@ class Program(ABC):
         return None
 
     def curve(self, job: Job, finished: Finished) -> list[list[float]]:
-        """[seconds, energy RMSE per atom (meV), force RMSE (meV/Å)] of epochs; [] if not told."""
+        """[seconds, energy RMSE per atom (meV), force RMSE (meV/Å)] of epochs; [] if not known."""
         return []
+
+    def history(self, job: Job) -> dict[str, Any]:
+        """Errors of single epochs, for ``Result.extra``; {} if not known."""
+        return {}
