@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from mtt import train
 from mtt.checkpoint import read
 from mtt.errors import CheckpointError, MttError
 from mtt.ranks import SerialRanks
-from mtt.stopping import Stopped
+from mtt.training import TrainingInterrupted
 from mtt.workflows.plan import Plan
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.load_model import load_checkpoint, model_from
@@ -117,35 +119,33 @@ def test_both_heads_are_trained_exported_and_reported(replay: Options) -> None:
 def test_a_run_that_is_stopped_resumes_bit_for_bit_without_source_and_file(
     replay: Options, trained: Path, fit: Fit
 ) -> None:
-    """Also with an anchor and rates by depth: what they need is in the checkpoint."""
+    """Also with an anchor and rates by depth: what they need is in the run."""
     source = Path(shutil.copy(trained, "source.ckpt"))
     finetune_of(replay).update(read_from=str(source), anchor=0.1, depth_decay=0.5)
-    training = replay["architecture"]["training"]
-    straight = read(fit({**copy.deepcopy(replay)}).checkpoint)
-    training["num_epochs"] = 2
-    twice = read(fit(copy.deepcopy(replay)).checkpoint)
+    replay["architecture"]["training"]["num_epochs"] = 3
+    straight = fit(replay)
 
     def stop(category: str, values: Any, epoch: int) -> None:
-        if category == "epoch" and epoch == 1:
-            raise Stopped("by the test")
+        if category == "progress" and epoch == 2 and values["batch"] == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Stopped):
-        fit(copy.deepcopy(replay), listeners=[stop])
-    (newest, *_) = sorted(Path("outputs").glob("*/*"), key=lambda one: one.stat().st_mtime)[::-1]
-    last = newest / "checkpoints" / "last.ckpt"
-    before = read(last)
+    with pytest.raises(TrainingInterrupted):
+        fit(replay, listeners=[stop])
     Path("old.xyz").unlink()
-    source.rename("moved.ckpt")
-    resumed = read(fit(copy.deepcopy(replay), last).checkpoint)
-    assert before["epoch"] == straight["epoch"] == 1
+    source.unlink()
+    resumed = fit(replay, "auto")
+    assert resumed.path != straight.path
+    one, two = read(resumed.checkpoint), read(straight.checkpoint)
     for key in ("model_state_dict", "best_model_state_dict"):
-        torch.testing.assert_close(resumed[key], twice[key], rtol=0, atol=0)
-    torch.testing.assert_close(
-        resumed["trainer_state"]["anchor"], twice["trainer_state"]["anchor"], rtol=0, atol=0
-    )
+        torch.testing.assert_close(one[key], two[key], rtol=0, atol=0)
+    anchors = [stored["trainer_state"]["anchor"] for stored in (one, two)]
+    assert anchors[0]
+    torch.testing.assert_close(*anchors, rtol=0, atol=0)
+    moments = (stored["trainer_state"]["parts"]["optimizer"]["state"] for stored in (one, two))
+    torch.testing.assert_close(*moments, rtol=0, atol=0)
     finetune_of(replay)["replay"]["weight"] = 2.0
-    with pytest.raises(CheckpointError, match=r"finetune.replay.weight is 2.0"):
-        planned(replay, last)
+    with pytest.raises(CheckpointError, match=r"finetune.replay.weight is 2.0 in the options and"):
+        planned(replay, resumed.checkpoint)
 
 
 def test_the_choice_follows_from_the_seed(replay: Options) -> None:
@@ -230,7 +230,7 @@ def other_reference(options: Options) -> None:
 
 def missing_labels(options: Options) -> None:
     text = Path("old.xyz").read_text()
-    Path("old.xyz").write_text(re.sub(r"energy=\S+ ", "", text, count=2))
+    Path("old.xyz").write_text(re.sub(r"energy=\S+", "energy=nan", text, count=2))
     finetune_of(options)["replay"].update(labels="file", number=14)
 
 
@@ -241,11 +241,11 @@ def missing_labels(options: Options) -> None:
         (just_one, r"replay.number: one structure cannot be learned and held at once"),
         (no_file, r"replay.data.*nowhere.xyz"),
         (no_data, r"replay.data: there is nothing to replay"),
-        (weight_of_nothing, r"(?s)replay.weight: method full does not learn.*replay.select: meth"),
+        (weight_of_nothing, r"(?s)replay.select: method full does not learn.*replay.weight: meth"),
         (no_head_of_the_source, r"replay: no target of the data begins with a head of the source"),
         (other_elements, r"replay.data \(old.xyz\): none of its 14 structures consists of H, C, O"),
         (other_reference, r"replay.data: labels of energy/source minus .* are -4.4.*O -"),
-        (missing_labels, r"(?s)replay.data.*energy.*old.xyz, frame 0"),
+        (missing_labels, r"replay.data: 2 .* no energy/source: old.xyz, frame 0, old.xyz, frame 1"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_before_anything_is_written(

@@ -17,11 +17,9 @@ from mtt.mlip.finetune.baselines import columns
 from mtt.workflows.finetune.replay.label import renamed, with_labels
 from mtt.workflows.finetune.replay.make import Replay
 from mtt.workflows.run.folder import RunFolder
+from mtt.workflows.run_facts import FORGETTING
 
 log = logging.getLogger(__name__)
-
-FORGETTING = "forgetting.json"
-"""File of the run folder."""
 
 REPLAYED = "replayed"
 """Key of the provenance under which :func:`before` is stored."""
