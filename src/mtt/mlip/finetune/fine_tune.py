@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,7 @@ from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
 from mtt.mlip.finetune.baselines import Tables
 from mtt.mlip.finetune.refit import check_refit
+from mtt.mlip.finetune.rescale import refold_scales
 from mtt.mlip.finetune.second_heads import check_target_hypers, partners
 from mtt.mlip.finetune.transfer import Transfer, transfer
 from mtt.mlip.model import MLIPModel
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mtt.data import Dataset
 
 log = logging.getLogger(__name__)
+
+_RESCALED = ("full", "heads", "replay")  # others promise that weights which are frozen stay
 
 
 class FineTuned(NamedTuple):
@@ -78,10 +81,11 @@ def fine_tune(
     }
     info = info.with_targets(taken)
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
+    notes = _rescaled(model, dataset, counterparts, options)
     check_refit(model, counterparts, finetune.baseline, options.given_baselines)
     carried = model.composition.values.clone(), model.scale.values.clone()
     tables = Tables(source, model, counterparts)
-    notes = [*_notes(source, model, counterparts), *tables.fit(dataset, options)]
+    notes += [*_notes(source, model, counterparts), *tables.fit(dataset, options)]
     fresh = _parameters(model, done.fresh)
     record = choose_trainable(model, finetune, fresh, model.head_modules())
     more = {"replay": partners(counterparts, second)} if second else {}
@@ -161,6 +165,15 @@ def _remember(source: MLIPModel, model: MLIPModel) -> None:
         history.append(before)
     if history:
         model.remember_elements(history)
+
+
+def _rescaled(
+    model: MLIPModel, dataset: Dataset, names: Iterable[str], options: TrainingOptions
+) -> list[str]:
+    """Move scales that are far from the forces of ``dataset``, but not those of the options."""
+    if options.finetune.method not in _RESCALED or not options.scale_targets:
+        return []
+    return refold_scales(model, dataset, [n for n in names if n not in options.given_scales])
 
 
 def _notes(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.errors import ConfigError
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import seen_pairs
-from mtt.mlip.trainable.freeze import is_within
+from mtt.mlip.trainable.last_layer import in_head, last_matrices
 from mtt.options.training.finetune import SECTION
 from mtt.stopping import stop_if_asked
 
@@ -69,7 +69,7 @@ def structure_features(
     return torch.stack(rows)
 
 
-def _row(model: MLIPModel, target: str, graph: object, weights: list[Tensor]) -> Tensor:
+def _row(model: MLIPModel, target: str, graph: object, weights: Sequence[Tensor]) -> Tensor:
     within = seen_pairs(graph, model.list_cutoff(), model.cutoff)  # type: ignore[arg-type]
     stop_if_asked()
     with torch.enable_grad():
@@ -94,14 +94,10 @@ def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[object]:
     return iter(loader.epoch())
 
 
-def _last_layer(model: MLIPModel, target: str) -> list[Tensor]:
+def _last_layer(model: MLIPModel, target: str) -> Sequence[Tensor]:
     """Matrices of the head that end in as many numbers as the target has; else all of the head."""
-    modules = model.head_modules().get(target, [])
-    own = [
-        parameter
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad and any(is_within(name, module) for module in modules)
-    ]
+    heads, width = model.head_modules(), model.dataset_info.targets[target].properties
+    own = list(in_head(model, heads, target).values())
     if not own:
         raise ConfigError(
             f"{type(model).__name__} does not say which of its weights are the head of {target}, "
@@ -109,6 +105,4 @@ def _last_layer(model: MLIPModel, target: str) -> list[Tensor]:
             where=f"{SECTION}.replay.select",
             hint="use select: random",
         )
-    width = model.dataset_info.targets[target].properties
-    last = [one for one in own if one.dim() >= 2 and one.shape[-2] == width]
-    return last or own
+    return [*last_matrices(model, heads, target, width).values()] or own
