@@ -15,7 +15,7 @@ KEPT = "source"
 def second_heads(
     known: Collection[str], wanted: Collection[str], inherit: Mapping[str, str]
 ) -> dict[str, str]:
-    """Name of a second head for every target of the source that the data learn anew.
+    """Name of a second head for every target of the source that the data have new labels of.
 
     A target of the source keeps its name unless the data have a target of that name: then its
     old reference is the variant ``energy/source``, with a number where that is taken too.

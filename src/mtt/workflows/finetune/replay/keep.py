@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from mtt.data import Dataset, merge, pack
 from mtt.errors import CheckpointError
 from mtt.workflows.finetune.replay.make import Asked, Replay, make_replay
 from mtt.workflows.run.datasets import Data
+
+log = logging.getLogger(__name__)
 
 FOLDER = "replay"
 """In the folder of a run: what :func:`keep` writes."""
@@ -63,6 +66,7 @@ def _read(run: Path) -> Replay:
     order = np.arange(len(whole))
     first = len(whole) - int(n_held)
     learned = whole.select(order[:first]) if first else None
+    log.info("replay: %d structures with their labels are those of %s", len(whole), path.parent)
     return Replay(learned, whole.select(order[first:]), heads, frames)
 
 
