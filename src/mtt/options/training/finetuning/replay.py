@@ -72,6 +72,10 @@ def replay_faults(section: Mapping[str, Any] | None, method: str, path: KeyPath)
     if (learns or given) and not given.get("data"):
         hint = "a file of structures like those that the source was trained on"
         yield Fault((*path, "replay", "data"), "there is nothing to replay", hint)
+    data = given.get("data")
+    if isinstance(data, Mapping) and "targets" in data and given.get("labels") != "file":
+        what = "labels: source predicts the labels, and would not read those of targets"
+        yield Fault((*path, "replay", "data", "targets"), what, "leave them out, or labels: file")
     if learns:
         return
     for key in ("weight", "select"):

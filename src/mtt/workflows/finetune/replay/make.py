@@ -180,8 +180,6 @@ def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
     assert given is not None
     section: dict[str, Any] = {"systems": given} if isinstance(given, str) else dict(given)
     own = "targets" in section
-    if not labelled:
-        section.pop("targets", None)
     try:
         (options,) = load_eval_options(section)
     except MttError as error:
