@@ -73,8 +73,8 @@ def noted(
     :param more: further entries.
     """
     extra = {**more, **({"fresh": list(fresh)} if finetune.anchor and fresh else {})}
-    nothing = {"method": finetune.method, "layers": [], "rank": None, "alpha": None, "frozen": []}
-    return {**(record or nothing), **extra} if extra else record
+    nothing: dict[str, Any] = {"layers": [], "rank": None, "alpha": None, "frozen": []}
+    return {"method": finetune.method, **(record or nothing), **extra} if extra else record
 
 
 def restore_finetuning(model: nn.Module, record: Mapping[str, Any]) -> None:

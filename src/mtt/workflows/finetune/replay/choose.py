@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtt.data import Batching, Dataset, Loader
+from mtt.data import Batch, Batching, Dataset, Loader
 from mtt.errors import ConfigError
+from mtt.graph import Graph
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import seen_pairs
 from mtt.mlip.trainable.last_layer import in_head, last_matrices
@@ -69,8 +70,8 @@ def structure_features(
     return torch.stack(rows)
 
 
-def _row(model: MLIPModel, target: str, graph: object, weights: Sequence[Tensor]) -> Tensor:
-    within = seen_pairs(graph, model.list_cutoff(), model.cutoff)  # type: ignore[arg-type]
+def _row(model: MLIPModel, target: str, graph: Graph, weights: Sequence[Tensor]) -> Tensor:
+    within = seen_pairs(graph, model.list_cutoff(), model.cutoff)
     stop_if_asked()
     with torch.enable_grad():
         value = model.predict(within)[target].mean()
@@ -81,7 +82,7 @@ def _row(model: MLIPModel, target: str, graph: object, weights: Sequence[Tensor]
     return torch.cat([part.detach().flatten().double().cpu() for part in parts])
 
 
-def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[object]:
+def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[Batch]:
     loader = Loader(
         dataset,
         model.dataset_info.atomic_types,
