@@ -149,3 +149,29 @@ def test_shared_parameters_are_held_once():
     model[1].weight = model[0].weight
     (group,) = groups(model)
     assert group["param_names"] == ["0.weight", "0.bias", "1.bias"]
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+        self.last = nn.Linear(2, 1)
+
+
+def test_rates_fall_with_the_depth_below_the_last_layer_and_multiply_other_factors():
+    tuned = {"read_from": "source.ckpt", "depth_decay": 0.5}
+    given = {"learning_rate": 0.1, "learning_rate_factors": {"layers.1": 3.0}}
+    found = {
+        name: (group["lr_factor"], group["lr"])
+        for group in groups(Layers(), finetune=tuned, **given)
+        for name in group["param_names"]
+    }
+    assert found["last.weight"] == pytest.approx((0.5, 0.05))
+    assert found["layers.1.bias"] == pytest.approx((0.75, 0.075))
+    assert found["layers.0.weight"] == pytest.approx((0.125, 0.0125))
+
+
+def test_an_optimizer_with_one_rate_has_no_rates_by_depth():
+    tuned = {"read_from": "source.ckpt", "depth_decay": 0.5}
+    with pytest.raises(ConfigError, match=r"finetune.depth_decay: lbfgs has one learning rate"):
+        groups(Layers(), finetune=tuned, optimizer="lbfgs")

@@ -26,6 +26,6 @@ def test_every_recipe_of_the_page_is_in_order(page: list[dict[str, Any]]) -> Non
     source, *recipes = page
     train(source, overrides=[*QUICK, "validation_set=0.9", "final_eval=false"])
     methods = [one["architecture"]["training"]["finetune"]["method"] for one in recipes]
-    assert methods == ["full", "heads", "freeze", "lora"]
+    assert methods == ["full", "heads", "freeze", "lora", "replay"]
     for recipe in recipes:
         train(recipe, output="tuned.pt", dry_run=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.memory import Remedy
@@ -13,10 +15,12 @@ from mtt.mlip.networks import PlainNetwork
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import Ranks
+from mtt.training.anchor import Anchor
 from mtt.training.averaging.make import make_average
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, Gradient, SummedGradient
 from mtt.training.losses.loss import Loss
+from mtt.training.losses.second_heads import with_second_heads
 from mtt.training.numerics.precision import AUTOCAST_DTYPES, make_scaler
 from mtt.training.optimizers import averages, make_optimizer, needs_closure
 from mtt.training.plan import StagePlan
@@ -88,7 +92,13 @@ def make_losses(
     :raises ConfigError: it does not fit the targets.
     """
     info, scales = model.dataset_info, model.scales
-    return [make_loss(plan.options, info, scales, *datasets) for plan in plans]
+    partners = (model.finetuning or {}).get("replay", {})
+    sections = []
+    for plan in plans:
+        replay = plan.options.finetune.replay
+        weight = 1.0 if replay is None else replay.weight
+        sections.append(with_second_heads(plan.options, info, partners, weight))
+    return [make_loss(section, info, scales, *datasets) for section in sections]
 
 
 def make_stage(
@@ -98,9 +108,11 @@ def make_stage(
     loss: Loss,
     seed: int,
     ranks: Ranks,
+    anchored: Mapping[str, Tensor] | None = None,
 ) -> Stage:
     """Everything that ``plan`` asks for, fresh.
 
+    :param anchored: weights that ``finetune.anchor`` pulls towards; None: not yet known.
     :raises ConfigError: options that are wrong, or do not go together.
     """
     options = plan.options
@@ -125,6 +137,7 @@ def make_stage(
             _network(options, model, training, ranks),
             make_scaler(options.amp, model.device),
             ranks=ranks,
+            anchor=Anchor(model, options.finetune.anchor, anchored) if anchored else None,
         ),
         schedule=make_schedule(options, plan.num_epochs * steps_per_epoch, steps_per_epoch),
         average=make_average(model, optimizer, options.ema),

@@ -53,6 +53,8 @@ class TrainingSetup:
         self.data = data
         self.plans = stage_plans(options)
         self._seed, self.ranks = run.seed, run.ranks
+        self.anchored: dict[str, torch.Tensor] = {}
+        """Weights of a source by name, which ``finetune.anchor`` pulls towards."""
         self.losses: list[Loss] = make_losses(self.plans, model, data.all)
         """The loss of every stage."""
 
@@ -192,7 +194,8 @@ class TrainingSetup:
         """
         loss = self.losses[plan.number]
         training = self.data.training
-        stage = make_stage(plan, self.model, training, loss, self._seed, self.ranks)
+        given = (plan, self.model, training, loss, self._seed, self.ranks)
+        stage = make_stage(*given, self.anchored)
         if stage.schedule.metric:
             rule, extended = self._rule, self.options.extended_metrics
             known = metric_names(self.model.dataset_info, extended, self.data.names)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from mtt.errors import CheckpointError, Problem
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Version of :meth:`TrainingState.to_dict`; the folders' trainers have a separate one.
 2 added ``skipped``, ``skipped_in_a_row``, ``rollbacks``, ``good`` and ``batch_atoms``; 3 added
-``before_refit``."""
+``before_refit``; 4 added ``anchor``."""
 
 
 @dataclass
@@ -56,6 +56,8 @@ class TrainingState:
         provenance.
     :param parts: :meth:`Stage.state_dict` and ``rng``, as of a loaded checkpoint; the living
         stage is asked when a checkpoint is written.
+    :param anchor: trained weights of a fine-tuning's source by name, where ``finetune.anchor`` asks
+        for them.
     :param good: what a rollback goes back to, see :mod:`mtt.training.recovery.rollback`; of
         the running epoch.
     """
@@ -77,6 +79,7 @@ class TrainingState:
     rollbacks: int = 0
     batch_atoms: int | None = None
     good: dict[str, Any] = field(default_factory=dict)
+    anchor: dict[str, Tensor] = field(default_factory=dict)
     refitted: Best | None = None
     was_refitted: bool = False
 
@@ -130,6 +133,7 @@ class TrainingState:
             "skipped_in_a_row": self.skipped_in_a_row,
             "rollbacks": self.rollbacks,
             "batch_atoms": self.batch_atoms,
+            "anchor": dict(self.anchor),
             # where it is the present state, a restart finds it again
             "before_refit": self._before_refit(),
             "good": {} if self.good.get("batch") == self.batch else self.good,

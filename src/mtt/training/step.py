@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mtt.data import Batch
     from mtt.mlip import MLIPModel
     from mtt.mlip.networks import Network
+    from mtt.training.anchor import Anchor
 
 
 class Seen(NamedTuple):
@@ -61,6 +62,7 @@ class Step:
     :param network: evaluates the model's network in training; None: as it is written.
     :param scaler: of the loss, where the network computes in float16.
     :param ranks: those that take the step together.
+    :param anchor: a further term of the loss, see :class:`mtt.training.anchor.Anchor`.
     """
 
     def __init__(
@@ -73,7 +75,9 @@ class Step:
         scaler: GradScaler | None = None,
         *,
         ranks: Ranks,
+        anchor: Anchor | None = None,
     ) -> None:
+        self.anchor = anchor
         self.model = model
         self.optimizer = optimizer
         self.gradient = gradient
@@ -143,7 +147,8 @@ class Step:
         return value if self.scaler is None else self.scaler.scale(value)
 
     def _decay(self) -> None:
-        """Weights in the gradient (L2), where a group asks for it; before it is clipped."""
+        """Weights in the gradient (L2), where a group asks for it, and the anchor; before it is
+        clipped."""
         for group in self.optimizer.param_groups:
             if group["l2"]:
                 with_gradient = [p for p in group["params"] if p.grad is not None]
@@ -151,6 +156,8 @@ class Step:
                 torch._foreach_add_(
                     gradients, [p.detach() for p in with_gradient], alpha=group["l2"]
                 )
+        if self.anchor is not None:
+            self.anchor.pull()
 
     def _update(
         self,
@@ -181,7 +188,7 @@ class Step:
         def closure() -> float:
             value, _ = self._differentiate(loss, batches, counts)
             self._decay()
-            return float(value)
+            return float(value) + (0.0 if self.anchor is None else float(self.anchor.penalty()))
 
         self.optimizer.step(closure)
         if all(bool(torch.isfinite(p).all()) for p in self._parameters):

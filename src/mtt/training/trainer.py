@@ -20,6 +20,7 @@ from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.options.training import TrainingOptions, parse
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
+from mtt.training.anchor import weights_of_source
 from mtt.training.batch_size.auto import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.datasets import TrainingData
@@ -143,6 +144,9 @@ class MLIPTrainer(TrainerInterface):
                 closing(Events(self._listeners())) as events,
             ):
                 self._limit_batches(setup)
+                if fresh and options.finetune.read_from and options.finetune.anchor:
+                    self._state.anchor = weights_of_source(model)
+                setup.anchored = self._state.anchor
                 if fresh:
                     torch.manual_seed(self.run.seed + self.run.ranks.rank)
                     fitted = setup.prefit()

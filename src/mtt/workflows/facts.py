@@ -96,7 +96,7 @@ def _finetuning(model: type[ModelInterface]) -> str:
     return "; ".join(
         [
             "full, frozen parts, low-rank corrections of linear layers",
-            "heads" if heads else "heads only where the options name them",
+            "heads, replay by second heads" if heads else "heads only where the options name them",
             "new elements" if elements else "no new elements",
         ]
     )

@@ -13,6 +13,7 @@ from mtt.exporting import export_model
 from mtt.interface import ModelInterface
 from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
+from mtt.workflows.finetune.replay.forgetting import REPLAYED, report_forgetting
 from mtt.workflows.plan import Plan
 from mtt.workflows.run.folder import RunFolder, place
 from mtt.workflows.run.load_model import model_from, which_weights
@@ -38,6 +39,9 @@ def export_and_evaluate(
     if upgraded.get("best_epoch") is not None:
         log.info("exporting the %s", which_weights(upgraded))
     _export(plan, folder, model)
+    known = (upgraded.get("provenance") or {}).get(REPLAYED)
+    if plan.replay is not None and known:
+        report_forgetting(plan.replay, model, known, folder)
     if not plan.options.final_eval:
         return {}
     return _evaluate(plan, folder, model, upgraded.get("best_epoch") or 0, events)

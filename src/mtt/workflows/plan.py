@@ -13,6 +13,7 @@ from mtt.options.training import BaselineOptions, FinetuneOptions, TrainingOptio
 from mtt.options.training.option import definitions
 from mtt.registry import Architecture
 from mtt.training import MLIPTrainer
+from mtt.workflows.finetune.replay.make import Replay
 from mtt.workflows.restart.source import Restart
 from mtt.workflows.run.datasets import Data
 from mtt.workflows.run.record import Command
@@ -22,6 +23,7 @@ class Plan(NamedTuple):
     """All that is known before the model exists.
 
     :param training: the platform's options among those of the trainer.
+    :param replay: structures of the kind that a fine-tuning's source was trained on.
     """
 
     raw: RawOptions
@@ -35,6 +37,7 @@ class Plan(NamedTuple):
     folders: Sequence[str | Path]
     command: Command
     training: TrainingOptions
+    replay: Replay | None = None
 
 
 _READ_OF_ALL = (

@@ -23,6 +23,9 @@ from mtt.workflows.run.record import recorded
 EVALUATION = "evaluation.json"
 """File of the run folder: errors of the best weights on all parts of the data."""
 
+FORGETTING = "forgetting.json"
+"""File of the run folder: errors on held structures of a replay, before and after the training."""
+
 _OF_CHECKPOINT = ("architecture", "epoch", "step", "best_epoch", "metric", "best_metric")
 _VALIDATION = "validation "
 
@@ -50,7 +53,8 @@ def of_run(path: Path) -> dict[str, Any]:
         "refit": {k: one for k, one in _refit(content).items() if k != "validation"} or None,
         "atomic_types": facts.get("atomic_types"),
         "targets": facts.get("targets"),
-        "errors": {**_validation(content), "evaluation": _evaluation(path)},
+        "errors": {**_validation(content), "evaluation": _stored(path, EVALUATION)},
+        **_forgetting(path),
         "resume_with": None if state in ("running", "finished") else _resume_with(path),
     }
 
@@ -190,9 +194,16 @@ def _row(row: Mapping[str, Any], shown: Mapping[str, str]) -> Iterator[tuple[str
         yield _named(name, known[0] if known else ""), _finite(value)
 
 
-def _evaluation(run: Path) -> dict[str, Any] | None:
+def _forgetting(run: Path) -> dict[str, Any]:
+    """Errors on held structures of a replay, before and after; nothing without one."""
+    found = _stored(run, FORGETTING)
+    return {} if found is None else {"forgetting": found}
+
+
+def _stored(run: Path, name: str) -> dict[str, Any] | None:
+    """A file of plain values in the folder of a run; None where it is missing or damaged."""
     try:
-        found = json.loads((run / EVALUATION).read_text(encoding="utf-8"))
+        found = json.loads((run / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -25,6 +25,7 @@ from mtt.training.numerics.determinism import deterministic
 from mtt.workflows.bounded import read_by
 from mtt.workflows.finetune.equality import compare_at_step_zero
 from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
+from mtt.workflows.finetune.replay.forgetting import REPLAYED, before
 from mtt.workflows.plan import Plan
 from mtt.workflows.restart.source import Restart
 from mtt.workflows.run.load_model import load_checkpoint, model_from
@@ -82,9 +83,10 @@ def fine_tuned(plan: Plan) -> Start:
         made = _made(source, checkpoint, plan)
     notes = [*made.notes, *_cast(source, plan.dtype)]
     found = compare_at_step_zero(source, made.aligned, made.counterparts, data.training, notes)
+    second = {} if plan.replay is None else plan.replay.second_heads
     with deterministic(options.deterministic):
         labels = compare_with_labels(
-            made.model, source, made.counterparts, data.training, options, plan.device
+            made.model, source, made.counterparts, data.training, options, plan.device, second
         )
     provenance = {
         "start": "finetune",
@@ -96,8 +98,20 @@ def fine_tuned(plan: Plan) -> Start:
             "provenance": stored_provenance(Path(path), checkpoint),
         },
         "step_0": {**found, "labels": {} if labels is None else labels.facts},
+        **_measured(plan, source, made.model),
     }
     return Start(made.model, architecture.trainer(hypers["training"]), provenance, labels)
+
+
+def _measured(plan: Plan, source: ModelInterface, model: ModelInterface) -> dict[str, Any]:
+    """Errors on held structures of the replay before the training, for the provenance."""
+    if plan.replay is None:
+        return {}
+    assert isinstance(source, MLIPModel), "others have no replay"
+    assert isinstance(model, MLIPModel), "others have no replay"
+    asked = plan.training.finetune.replay
+    assert asked is not None, "it is where the structures are from"
+    return {REPLAYED: before(plan.replay, source, model, asked.labels)}
 
 
 class _Made(NamedTuple):
@@ -113,7 +127,9 @@ def _made(source: ModelInterface, checkpoint: dict[str, Any], plan: Plan) -> _Ma
     architecture, data = plan.architecture, plan.data
     if isinstance(source, MLIPModel):
         dataset, model_hypers = merge(data.training), plan.options.architecture["model"]
-        return _Made(*fine_tune(source, model_hypers, data.info, dataset, plan.training))
+        second = {} if plan.replay is None else plan.replay.second_heads
+        given = (source, model_hypers, data.info, dataset, plan.training, second)
+        return _Made(*fine_tune(*given))
     asked, plain = _method(plan.training.finetune), _method(FinetuneOptions())
     # nothing is ever refitted here
     different = [key for key in asked if asked[key] not in (plain[key], "keep")]

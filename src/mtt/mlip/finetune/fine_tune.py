@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,17 +12,22 @@ from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
 from mtt.mlip.finetune.baselines import Tables
 from mtt.mlip.finetune.refit import check_refit
+from mtt.mlip.finetune.rescale import refold_scales
+from mtt.mlip.finetune.second_heads import check_target_hypers, partners
 from mtt.mlip.finetune.transfer import Transfer, transfer
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import as_known, symbols, target_problems, unit_problems
-from mtt.mlip.trainable.freeze import choose_trainable
-from mtt.options.training import TrainingOptions
+from mtt.mlip.trainable.depth import factors
+from mtt.mlip.trainable.freeze import choose_trainable, noted
+from mtt.options.training import FinetuneOptions, TrainingOptions
 from mtt.options.training.finetune import SECTION
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
 
 log = logging.getLogger(__name__)
+
+_RESCALED = ("full", "heads", "replay")  # others promise that weights which are frozen stay
 
 
 class FineTuned(NamedTuple):
@@ -46,6 +51,7 @@ def fine_tune(
     info: DatasetInfo,
     dataset: Dataset,
     options: TrainingOptions,
+    replay: Mapping[str, str] | None = None,
 ) -> FineTuned:
     """A new model for the data of ``info``; ``source`` is not changed.
 
@@ -55,6 +61,7 @@ def fine_tune(
     :param hypers: of the new model: those of the source, but for options of new targets.
     :param dataset: what baselines and scales of new targets and elements are fitted to.
     :param options: ``finetune`` and those of baselines.
+    :param replay: second heads, by name, and the target of the source that each one keeps.
     :raises ConfigError: the options do not fit the model or the data.
     :raises ArchitectureError: targets, units or elements that this model cannot get.
     """
@@ -63,7 +70,9 @@ def fine_tune(
     problems = unit_problems(known, info)
     if problems:
         raise ArchitectureError.collect(problems)
-    counterparts = _counterparts(known, info, finetune.inherit_heads)
+    second = dict(replay or {})
+    counterparts = {**_counterparts(known, info, finetune.inherit_heads), **second}
+    check_target_hypers(source, hypers, second)
     taken = {
         name: as_known(known.targets[counterparts[name]], target)
         if name in counterparts
@@ -72,14 +81,17 @@ def fine_tune(
     }
     info = info.with_targets(taken)
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
+    notes = _rescaled(model, dataset, counterparts, options)
     check_refit(model, counterparts, finetune.baseline, options.given_baselines)
     carried = model.composition.values.clone(), model.scale.values.clone()
     tables = Tables(source, model, counterparts)
-    notes = [*_notes(source, model, counterparts), *tables.fit(dataset, options)]
+    notes += [*_notes(source, model, counterparts), *tables.fit(dataset, options)]
     fresh = _parameters(model, done.fresh)
-    model.finetuning = choose_trainable(model, finetune, fresh, model.head_modules())
+    record = choose_trainable(model, finetune, fresh, model.head_modules())
+    more = {"replay": partners(counterparts, second)} if second else {}
+    model.finetuning = noted(record, finetune, fresh, more)
     _check_growth(model, source, done, finetune.method)
-    _log_sizes(model, finetune.method)
+    _log_sizes(model, finetune)
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
@@ -155,6 +167,15 @@ def _remember(source: MLIPModel, model: MLIPModel) -> None:
         model.remember_elements(history)
 
 
+def _rescaled(
+    model: MLIPModel, dataset: Dataset, names: Iterable[str], options: TrainingOptions
+) -> list[str]:
+    """Move scales that are far from the forces of ``dataset``, but not those of the options."""
+    if options.finetune.method not in _RESCALED or not options.scale_targets:
+        return []
+    return refold_scales(model, dataset, [n for n in names if n not in options.given_scales])
+
+
 def _notes(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]) -> list[str]:
     notes = []
     for name in model.target_names:
@@ -193,11 +214,23 @@ def _check_growth(model: MLIPModel, source: MLIPModel, done: Transfer, method: s
     )
 
 
-def _log_sizes(model: MLIPModel, method: str) -> None:
+def _log_sizes(model: MLIPModel, finetune: FinetuneOptions) -> None:
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)
     layers = [] if model.finetuning is None else model.finetuning["layers"]
     more = f", in corrections of {len(layers)} layers" if layers else ""
     log.info(
-        "method %s trains %d of %d parameters%s", method, trained, sum(n for n, _ in sizes), more
+        "method %s trains %d of %d parameters%s",
+        finetune.method,
+        trained,
+        sum(n for n, _ in sizes),
+        more,
     )
+    if finetune.depth_decay != 1.0:
+        rates = factors(model, model.head_modules(), finetune.depth_decay)
+        learned = {n: f for n, f in rates.items() if model.get_parameter(n).requires_grad}
+        parts: dict[float, list[str]] = {}
+        for name, factor in learned.items():
+            parts.setdefault(factor, []).append(".".join(name.split(".")[:2]))
+        said = (f"{f:.3g} ({', '.join(dict.fromkeys(n))})" for f, n in sorted(parts.items()))
+        log.info("depth_decay: factors of the learning rate are %s", "; ".join(said))

@@ -61,6 +61,22 @@ def choose_trainable(
     return {**record, "frozen": frozen} if frozen else None
 
 
+def noted(
+    record: dict[str, Any] | None,
+    finetune: FinetuneOptions,
+    fresh: Sequence[str],
+    more: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """``record`` with what the engine needs of the start; None where there is nothing to say.
+
+    :param fresh: parameters that do not come from the source; an anchor leaves them alone.
+    :param more: further entries.
+    """
+    extra = {**more, **({"fresh": list(fresh)} if finetune.anchor and fresh else {})}
+    nothing: dict[str, Any] = {"layers": [], "rank": None, "alpha": None, "frozen": []}
+    return {"method": finetune.method, **(record or nothing), **extra} if extra else record
+
+
 def restore_finetuning(model: nn.Module, record: Mapping[str, Any]) -> None:
     """Do to a new model what :func:`choose_trainable` has done, but for the weights."""
     add_adapters(model, record["layers"], record["rank"], record["alpha"])

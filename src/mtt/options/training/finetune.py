@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mtt.options.schema.validate import validate
+from mtt.options.training.finetuning.replay import ReplayOptions, replay_faults
 from mtt.options.training.option import Form, option
 from mtt.options.training.schema import section_schema
 from mtt.options.training.sections import read_section, write_section
@@ -18,7 +19,7 @@ SECTION = "architecture.training.finetune"
 
 @dataclass(frozen=True)
 class FullConfig:
-    """Options of the method ``full``: none."""
+    """Options of the methods ``full`` and ``replay``: none."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ CONFIGS: Mapping[str, type[MethodConfig]] = {
     "heads": HeadsConfig,
     "lora": LoraConfig,
     "freeze": FreezeConfig,
+    "replay": FullConfig,
 }
 """Method to the options that it has in ``config``."""
 
@@ -69,10 +71,12 @@ class FinetuneOptions:
         "Checkpoint (.ckpt) or light archive (.zip) to start from; null starts from random "
         "weights.",
     )
-    method: Literal["full", "heads", "lora", "freeze"] = option(
+    method: Literal["full", "heads", "lora", "freeze", "replay"] = option(
         "full",
         "Which weights are trained. full: all; heads: those of the targets' heads; lora: low-rank "
-        "corrections of the linear layers; freeze: all except those that config.freeze names.",
+        "corrections of the linear layers; freeze: all except those that config.freeze names; "
+        "replay: all, while a second head keeps the source's reference on structures of "
+        "replay.data.",
     )
     config: MethodConfig = option(
         FullConfig,
@@ -92,6 +96,25 @@ class FinetuneOptions:
         "source. auto: it is refitted to the residual of the network if an offset per element "
         "explains most of it; keep: it is kept, with a warning; refit: it is always refitted. "
         "Numbers in atomic_baseline are never changed.",
+    )
+    replay: ReplayOptions | None = option(
+        None,
+        "Structures that method replay learns beside the new ones; with other methods they "
+        "measure what is forgotten. null: none.",
+    )
+    anchor: float = option(
+        0.0,
+        "Adds anchor * |w - w0|^2 to the loss, w0 being the source's weights (L2-SP): trained "
+        "weights stay near them. Typical: 1e-4 to 1e-1; 0: not at all.",
+        minimum=0,
+    )
+    depth_decay: float = option(
+        1.0,
+        "Factor of the learning rate from one layer to the one below it, counted from the heads, "
+        "which have the factor 1. 1: the same for all; 0.5 to 0.9 keeps lower layers nearer to "
+        "the source.",
+        exclusiveMinimum=0,
+        maximum=1,
     )
 
     @classmethod
@@ -121,9 +144,10 @@ def finetune_faults(section: Mapping[str, Any], path: KeyPath) -> list[Fault]:
 
     :param section: valid by the schema.
     """
-    config = section.get("config") or {}
-    schema = section_schema(CONFIGS[section.get("method", "full")])
+    config, method = section.get("config") or {}, section.get("method", "full")
+    schema = section_schema(CONFIGS[method])
     faults = validate(config, schema, (*path, "config"))
+    faults += replay_faults(section.get("replay"), method, path)
     rest = FinetuneOptions.of({**section, "config": {}})
     if (config or rest.is_asked_for) and not rest.read_from:
         hint = "give the checkpoint to start from"

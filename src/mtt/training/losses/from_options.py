@@ -38,7 +38,7 @@ def make_loss(
     """
     given = options.loss
     if isinstance(given, str):
-        given = {name: _uniform(given, target) for name, target in info.targets.items()}
+        given = {name: uniform_loss(given, target) for name, target in info.targets.items()}
     sections = list(_sections(given))
     problems = [*_name_problems(given, info), *_problems(sections)]
     problems = problems or _unit_problems(sections, info) or _zero_problems(sections)
@@ -91,7 +91,8 @@ def _kind(section: LossOptions) -> str:
     return by_own_name(section.type)
 
 
-def _uniform(kind: str, target: TargetInfo) -> LossOptions:
+def uniform_loss(kind: str, target: TargetInfo) -> LossOptions:
+    """The loss ``kind`` for the values and all gradients of ``target``."""
     return LossOptions(kind, gradients={name: LossOptions(kind) for name in target.gradients})
 
 

@@ -67,19 +67,21 @@ def make_groups(
     decay: float,
     lr_factors: Mapping[str, float],
     by_matrix: bool,
+    by_depth: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """One group for all parameters with the same options; every group has parameters.
 
     :param rate: learning rate, of which ``lr_factor`` of the group is a multiple.
     :param lr_factors: factor by pattern of names; the first that fits counts.
     :param by_matrix: whether matrices have separate groups.
+    :param by_depth: a further factor by name; None: 1 for all.
     :return: ``params`` (with names), ``lr``, ``lr_factor``, ``decay``, and ``matrices``.
     """
     groups: dict[tuple[float, float, bool], list[tuple[str, nn.Parameter]]] = {}
     for one in found:
         fits = (f for pattern, f in lr_factors.items() if matches(one.name, pattern))
         key = (
-            next(fits, 1.0),
+            next(fits, 1.0) * (by_depth or {}).get(one.name, 1.0),
             decay if one.decays else 0.0,
             by_matrix and one.is_matrix,
         )

@@ -11,6 +11,8 @@ from torch.optim import LBFGS, Optimizer
 
 from mtt.discovery import OPTIMIZERS
 from mtt.errors import ConfigError, TrainingError
+from mtt.mlip import MLIPModel
+from mtt.mlip.trainable.depth import factors as depth_factors
 from mtt.options.training import NamedChoice, TrainingOptions
 from mtt.training.optimizers.groups import (
     FACTORS,
@@ -55,12 +57,14 @@ def make_optimizer(model: nn.Module, options: TrainingOptions) -> Optimizer:
         if not kind.rates:
             raise ConfigError(f"{name} has one learning rate for all parameters", where=FACTORS)
         check_factors(model, found, factors)
+    by_depth = _by_depth(model, options, name, kind)
     groups = make_groups(
         found,
         rate=options.learning_rate,
         decay=(decay or 0.0) if kind.decay else 0.0,
         lr_factors=factors,
         by_matrix=kind.by_matrix,
+        by_depth=by_depth,
     )
     arguments = {**kind.defaults, **given, **kind.fixed}
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
@@ -94,6 +98,20 @@ def _check_fit(
         raise ConfigError(
             f"{name} is for matrices between layers, and the model has none", where=WHERE
         )
+
+
+def _by_depth(
+    model: nn.Module, options: TrainingOptions, name: str, kind: OptimizerKind
+) -> dict[str, float] | None:
+    """Factors of a fine-tuning's ``depth_decay``; None where all layers learn at one rate."""
+    finetune = options.finetune
+    if finetune.read_from is None or finetune.depth_decay == 1.0:
+        return None
+    if not kind.rates:
+        where = f"{SECTION}.finetune.depth_decay"
+        raise ConfigError(f"{name} has one learning rate for all parameters", where=where)
+    heads = model.head_modules() if isinstance(model, MLIPModel) else {}
+    return depth_factors(model, heads, finetune.depth_decay)
 
 
 def _can_fuse(found: Sequence[Trainable]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,11 +13,13 @@ from torch import Tensor
 
 from mtt.data import Dataset
 from mtt.data.labels.units import force_unit, shown
+from mtt.errors import DataError, Problem
 from mtt.evaluation import Report, Row
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.refit import Baselines
 from mtt.options.training import TrainingOptions
+from mtt.options.training.finetune import SECTION
 from mtt.workflows.finetune.notices import Done, Notice, Subject, factor_notice, notices
 from mtt.workflows.finetune.offsets import Verdict, force_factor_of, judge
 from mtt.workflows.finetune.sample import Sample, compare
@@ -62,6 +64,7 @@ def compare_with_labels(
     datasets: Sequence[Dataset],
     options: TrainingOptions,
     device: torch.device | str = "cpu",
+    second: Collection[str] = (),
 ) -> AgainstLabels | None:
     """Compare, say what comes of it, and refit the baselines of ``model`` as the options ask.
 
@@ -70,6 +73,9 @@ def compare_with_labels(
 
     :param counterparts: target of ``model`` to the target of ``source`` whose head it has.
     :param options: ``finetune.baseline`` and ``atomic_baseline``.
+    :param second: heads that keep the source's reference on replayed structures: their baselines
+        are kept.
+    :raises DataError: the labels of such a head have another reference.
     """
     sample = compare(model, datasets, list(counterparts), device)
     if sample is None:
@@ -79,9 +85,10 @@ def compare_with_labels(
     if isinstance(model, MLIPModel) and isinstance(source, MLIPModel):
         baselines = Baselines(source, model, counterparts, options.given_baselines)
     found = {
-        name: _of_target(sample, name, old, model, baselines, wish)
+        name: _of_target(sample, name, old, model, baselines, "keep" if name in second else wish)
         for name, old in counterparts.items()
     }
+    _check_reference({name: found[name].facts for name in second if name in found})
     said = [notice for one in found.values() for notice in one.notices]
     rows = [one.row for one in found.values() if one.row is not None]
     report = Report(sample.report.errors, (*sample.report.rows, *rows), sample.report.timing)
@@ -97,6 +104,27 @@ def compare_with_labels(
     for notice in said:
         log.log(logging.WARNING if notice.warns else logging.INFO, "%s", notice)
     return outcome
+
+
+def _check_reference(facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Whether replayed labels have the reference of the source, which they are to keep.
+
+    :param facts: of every second head.
+    :raises DataError: an offset per element explains how far they are from its predictions.
+    """
+    problems = []
+    for name, one in facts.items():
+        if one.get("explained_by_composition"):
+            offset = ", ".join(f"{symbol} {shift:+.4g}" for symbol, shift in one["offset"].items())
+            what = (
+                f"labels of {name} minus predictions of the source are {one['mean_residual']:.4g} "
+                f"per atom on average, mostly one number per element ({offset}): the replayed "
+                "labels are not of the source's reference"
+            )
+            hint = "use labels: source, or the data that the source was trained on"
+            problems.append(Problem(what, f"{SECTION}.replay.data", hint))
+    if problems:
+        raise DataError.collect(problems)
 
 
 class _Found(NamedTuple):

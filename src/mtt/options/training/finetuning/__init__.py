@@ -1,0 +1,1 @@
+"""Parts of the fine-tuning section that have options themselves."""

@@ -1,0 +1,1 @@
+"""Structures of the source's kind: chosen, labelled, learned or measured."""

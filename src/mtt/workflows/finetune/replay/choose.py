@@ -1,0 +1,109 @@
+"""Which structures are replayed: at random, or far from each other in the source's features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtt.data import Batch, Batching, Dataset, Loader
+from mtt.errors import ConfigError
+from mtt.graph import Graph
+from mtt.mlip import MLIPModel
+from mtt.mlip.systems import seen_pairs
+from mtt.mlip.trainable.last_layer import in_head, last_matrices
+from mtt.options.training.finetune import SECTION
+from mtt.stopping import stop_if_asked
+
+Indices = NDArray[np.int64]
+
+
+def at_random(n: int, number: int, seed: int) -> Indices:
+    """``number`` of ``n``, ascending; the same for the same seed."""
+    chosen = np.random.default_rng(seed).permutation(n)[:number]
+    return np.sort(chosen)
+
+
+def farthest_points(features: Tensor, number: int, seed: int) -> Indices:
+    """Farthest-point sampling (Gonzalez, Theor. Comput. Sci. 38, 293, 1985).
+
+    Each point is the one farthest from those before it; the first one is drawn from the seed.
+    Features are compared in units of their standard deviations.
+
+    :param features: [n, n_features] float64, n at least ``number``.
+    :return: [number] in the order of the choice; ties go to the first.
+    """
+    deviations = features.std(dim=0, correction=0)
+    varied = deviations > 1e-12 * features.abs().amax(dim=0)
+    points = features[:, varied] / deviations[varied]
+    nearest = torch.full((len(points),), float("inf"), dtype=torch.float64)
+    index = int(np.random.default_rng(seed).integers(len(points)))
+    chosen = []
+    for _ in range(number):
+        chosen.append(index)
+        nearest = torch.minimum(nearest, (points - points[index]).square().sum(dim=1))
+        nearest[chosen] = -1.0  # equal structures are not taken twice
+        index = int(nearest.argmax())
+    return np.array(chosen, dtype=np.int64)
+
+
+def structure_features(
+    model: MLIPModel, target: str, dataset: Dataset, device: torch.device | str
+) -> Tensor:
+    """[n, n_features] float64: what the last layer of a head sees, averaged over the atoms.
+
+    Derivatives of the network's energy by the weights of the last layer are the sums of its inputs
+    over atoms, whatever the architecture is (last-layer features: Bigi et al., arXiv:2403.02251).
+
+    :param target: whose head.
+    :raises ConfigError: the model does not say which of its weights are the head.
+    """
+    model.to(device)
+    weights = _last_layer(model, target)
+    training = model.training
+    model.eval()
+    rows = [_row(model, target, batch.graph, weights) for batch in _one_by_one(model, dataset)]
+    model.train(training)
+    return torch.stack(rows)
+
+
+def _row(model: MLIPModel, target: str, graph: Graph, weights: Sequence[Tensor]) -> Tensor:
+    within = seen_pairs(graph, model.list_cutoff(), model.cutoff)
+    stop_if_asked()
+    with torch.enable_grad():
+        value = model.predict(within)[target].mean()
+    gradients = torch.autograd.grad(value, weights, allow_unused=True)
+    parts = [
+        torch.zeros_like(w) if g is None else g for g, w in zip(gradients, weights, strict=True)
+    ]
+    return torch.cat([part.detach().flatten().double().cpu() for part in parts])
+
+
+def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[Batch]:
+    loader = Loader(
+        dataset,
+        model.dataset_info.atomic_types,
+        cutoff=model.list_cutoff(),
+        dtype=model.dtype,
+        device=model.device,
+        batching=Batching(structures=1),
+        shuffle=False,
+    )
+    return iter(loader.epoch())
+
+
+def _last_layer(model: MLIPModel, target: str) -> Sequence[Tensor]:
+    """Matrices of the head that end in as many numbers as the target has; else all of the head."""
+    heads, width = model.head_modules(), model.dataset_info.targets[target].properties
+    own = list(in_head(model, heads, target).values())
+    if not own:
+        raise ConfigError(
+            f"{type(model).__name__} does not say which of its weights are the head of {target}, "
+            "which features are taken from",
+            where=f"{SECTION}.replay.select",
+            hint="use select: random",
+        )
+    return [*last_matrices(model, heads, target, width).values()] or own
