@@ -142,6 +142,24 @@ def metatrain_format(root: Path) -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(root / "tests/importing/metatrain_format.py")))
 
 
+@pytest.fixture(scope="session")
+def _server(root: Path) -> Iterator[Any]:
+    with runpy.run_path(str(root / "tests/fetching/server.py"))["serving"]() as server:
+        yield server
+
+
+@pytest.fixture
+def web(_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A server on this machine (``tests/fetching/server.py``), and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "*")
+    for name in ("HF_TOKEN", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    _server.answers.clear()
+    _server.requests.clear()
+    return _server
+
+
 @pytest.fixture
 def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
     """The options of a tiny model, to be changed at will."""

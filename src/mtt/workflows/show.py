@@ -13,6 +13,7 @@ from mtt.checkpoint.read import ForeignObjects
 from mtt.data.describe import describe_packed
 from mtt.data.storage.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
+from mtt.fetching import is_address, located
 from mtt.options import load_eval_options, load_options, resolve
 from mtt.options.yaml.load import read_yaml
 from mtt.workflows.restart.runs import is_run
@@ -20,18 +21,25 @@ from mtt.workflows.run.foreign import imported
 from mtt.workflows.run_facts import of_run, of_runs
 
 
-def show(path: str | Path, architectures: Sequence[str | Path] = ()) -> dict[str, Any]:
+def show(
+    path: str | Path, architectures: Sequence[str | Path] = (), *, token: str | None = None
+) -> dict[str, Any]:
     """What ``path`` is, as JSON has it.
 
     A checkpoint, an archive, an exported model (:func:`mtt.checkpoint.describe`), a checkpoint of
     another program that ``mtt import`` takes, a packed data set, the folder of a run, a folder of
     runs (``outputs``), or an options file. Always there are
     ``file``, ``kind`` and ``problem``, None for what is sound. Of a damaged one, what can still be
-    trusted is given.
+    trusted is given. An address is downloaded first; ``cached`` is where the file is then.
 
     :param architectures: folders of architectures outside of the package.
+    :param token: for a server that asks for one.
     :raises MttError: there is nothing, or nothing that mtt knows.
     """
+    if is_address(path):
+        found = located(path, token)
+        known = show(found.path, architectures)
+        return {**known, "file": found.url, "sha256": found.sha256, "cached": str(found.path)}
     path = Path(path)
     try:
         if is_packed(path):

@@ -15,6 +15,7 @@ from mtt.checkpoint.format import ARCHIVE
 from mtt.checkpoint.read import ForeignObjects
 from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
+from mtt.fetching import located
 from mtt.interface import Context, ModelInterface
 from mtt.workflows.bounded import bounded_by
 from mtt.workflows.run.foreign import imported, is_imported, origin
@@ -94,13 +95,22 @@ def load_model(
 ) -> ModelInterface | AtomisticModel:
     """A trained model: the best weights of a ``.ckpt``, a ``.zip``, or an exported ``.pt``.
 
-    An exported model is a TorchScript program: load only files that you trust.
+    An exported model is a TorchScript program: load only files that you trust. From an address
+    checkpoints and archives are loaded, which are none.
 
     :param architectures: folders of architectures outside of the package.
     :param extensions: folder of the extensions of an exported model of another program.
     :raises CheckpointError: the file is damaged, or none of the three; no such folder.
     """
+    found = located(path)
+    path = found.path
     if is_exported(path):
+        if found.url:
+            raise CheckpointError(
+                "is an exported model, a program, which is not run from an address",
+                where=found.url,
+                hint=f"if you trust its author, give the downloaded file: {path}",
+            )
         return load_exported(path, extensions)
     checkpoint, architecture = load_checkpoint(path, architectures)
     tell_weights(path, checkpoint)
