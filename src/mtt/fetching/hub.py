@@ -28,7 +28,6 @@ def download(url: str, token: str | None) -> Path:
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
-        HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
@@ -55,8 +54,8 @@ def download(url: str, token: str | None) -> Path:
         raise CheckpointError(what, where=url, hint=_near(one, token)) from error
     except HFValidationError as error:
         raise CheckpointError(f"is not a name on the hub: {error}", where=url) from error
-    except (HfHubHTTPError, OSError) as error:
-        said = str(error).strip().partition("\n")[0]
+    except Exception as error:  # of its HTTP client too, which is another one in every version
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CheckpointError(f"cannot be downloaded: {said}", where=url) from error
 
 
