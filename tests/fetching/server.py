@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             answer(self)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def send(self, code: int, body: bytes = b"", /, **headers: str) -> None:
         """An honest answer."""

@@ -165,7 +165,9 @@ def test_without_a_connection_the_copy_is_taken_and_without_one_it_is_said(
     assert known is not None
     cache.remember(CLOSED, known)
     assert fetch(CLOSED).path == path
-    assert f"cannot be reached (Connection refused); the copy of {known.date} is used" in caplog.text
+    assert (
+        f"cannot be reached (Connection refused); the copy of {known.date} is used" in caplog.text
+    )
 
 
 def test_a_token_is_sent_to_its_server_alone(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +209,7 @@ def test_more_than_a_model_or_than_the_disk_has_is_refused(
             with pytest.raises(CheckpointError, match="has more than 0 GiB, which no model has"):
                 fetch(url)
     monkeypatch.setattr(cache, "free_bytes", lambda: 1000)
-    with pytest.raises(CheckpointError, match="has 5,120,000 bytes, but 1,000 are free in .*XDG_"):
+    with pytest.raises(CheckpointError, match=r"has 5,120,000 bytes, but 1,000 are free .*XDG_"):
         fetch(web.url + "/a.ckpt")
     assert kept() == []
 

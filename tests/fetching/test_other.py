@@ -31,9 +31,7 @@ def test_what_cannot_be_read_there_is_one_message(web: Any) -> None:
         fetch("gopher://example.org/a.ckpt")
 
 
-def test_fsspec_is_asked_for_where_it_is_missing(
-    web: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fsspec_is_asked_for_where_it_is_missing(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(CheckpointError, match=r"need the package fsspec.*pip install 'mtt\[remote"):
         fetch("s3://bucket/a.ckpt")
