@@ -13,6 +13,7 @@ from mtt.exporting import export_archive, export_model, read_metadata, rewrite_m
 from mtt.fetching import located
 from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.run.folder import check_writable
+from mtt.workflows.run.foreign import refuse_programs
 from mtt.workflows.run.load_model import is_exported, load_checkpoint, model_from, tell_weights
 from mtt.workflows.run.provenance import stored_provenance
 
@@ -82,6 +83,7 @@ def _check(source: Path, target: Path, dtype: str | None) -> None:
         )
     check_writable(target)
     if is_exported(source):
+        refuse_programs(source)
         raise ConfigError(
             "this is an exported model already", where=str(source), hint="give its checkpoint"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from mtt import registry
 from mtt.checkpoint import describe
 from mtt.checkpoint.describe import describe_content
-from mtt.checkpoint.read import ForeignObjects
+from mtt.checkpoint.read import NotOurs
 from mtt.data.describe import describe_packed
 from mtt.data.storage.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
@@ -17,7 +17,8 @@ from mtt.fetching import is_address, located
 from mtt.options import load_eval_options, load_options, resolve
 from mtt.options.yaml.load import read_yaml
 from mtt.workflows.restart.runs import is_run
-from mtt.workflows.run.foreign import imported
+from mtt.workflows.run.foreign import imported_instead, refuse_programs
+from mtt.workflows.run.load_model import is_exported
 from mtt.workflows.run_facts import of_run, of_runs
 
 
@@ -50,17 +51,19 @@ def show(
             return runs
         if path.suffix in (".yaml", ".yml") and path.is_file():
             return _options(path, architectures)
+        if not is_exported(path):
+            refuse_programs(path)
         try:
             return describe(path)
-        except ForeignObjects:
-            return _foreign(path, architectures)
+        except NotOurs as error:
+            return _foreign(error, path, architectures)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _foreign(path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:
+def _foreign(error: NotOurs, path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:
     """A checkpoint of another program, as what it is once it is imported."""
-    checkpoint, _ = imported(path, architectures, tell=False)
+    checkpoint = imported_instead(error, path, architectures, tell=False)
     program = checkpoint["provenance"]["imported"]["program"]
     head = {"file": str(path), "bytes": path.stat().st_size, "kind": f"checkpoint of {program}"}
     return {**head, "problem": None, **describe_content(checkpoint)}

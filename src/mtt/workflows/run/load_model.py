@@ -12,13 +12,13 @@ import torch
 from mtt import registry
 from mtt.checkpoint import kinds, metric_of, read, read_archive, upgrade
 from mtt.checkpoint.format import ARCHIVE
-from mtt.checkpoint.read import ForeignObjects
+from mtt.checkpoint.read import NotOurs
 from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
 from mtt.fetching import located
 from mtt.interface import Context, ModelInterface
 from mtt.workflows.bounded import bounded_by
-from mtt.workflows.run.foreign import imported, is_imported, origin
+from mtt.workflows.run.foreign import imported_instead, is_imported, origin, refuse_programs
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
@@ -51,10 +51,11 @@ def load_checkpoint(
             hint="restart from a .ckpt file, or fine-tune: "
             "architecture.training.finetune.read_from",
         )
+    refuse_programs(path)
     try:
         checkpoint = read_archive(path) if light else read(path, architecture=name)
-    except ForeignObjects:
-        checkpoint, _ = imported(path, architectures)
+    except NotOurs as error:
+        checkpoint = imported_instead(error, path, architectures)
     if trainer and is_imported(checkpoint):
         raise CheckpointError(
             f"was imported from {origin(checkpoint)}; it holds no training to resume",
