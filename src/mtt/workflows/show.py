@@ -15,6 +15,7 @@ from mtt.data.storage.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
 from mtt.fetching import is_address, located
 from mtt.options import load_eval_options, load_options, resolve
+from mtt.options.foreign import check_ours
 from mtt.options.yaml.load import read_yaml
 from mtt.workflows.restart.runs import is_run
 from mtt.workflows.run.foreign import imported_instead, refuse_programs
@@ -84,6 +85,8 @@ def _options(path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:
             kind = "options of mtt eval"
             options = {"data_sets": [one.to_dict() for one in load_eval_options(path)]}
         else:
+            if isinstance(values, dict):
+                check_ours(values, str(path))
             raise ConfigError(
                 "is a YAML file, but holds no options: neither architecture nor systems",
                 where=str(path),
