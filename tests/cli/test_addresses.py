@@ -52,6 +52,15 @@ def test_a_repository_and_a_file_are_taken_as_by_metatrain(
         assert "pip install 'mtt[hub]'" in message
 
 
+def test_a_training_is_not_resumed_from_an_address(
+    web: Any, tiny: dict[str, Any], write: Callable[..., Path], refused: Callable[..., str]
+) -> None:
+    write(tiny)
+    message = refused("train", "options.yaml", "--restart", web.url + "/a.ckpt?x=hidden")
+    assert f"{web.url}/a.ckpt: a training is resumed from a file of its run, not from an" in message
+    assert web.requests == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -99,7 +99,7 @@ def test_the_page_on_foundation_models_has_options_and_methods_that_exist() -> N
     architecture = registry.find(raw.architecture_name).load()
     options = parse(resolve(raw, architecture).architecture["training"])
     assert options.finetune.read_from == "foundation.ckpt"
-    methods = re.findall(r"^\|[^|]+\|[^|]+\| `(\w+)`", page, re.M)
+    methods = re.findall(r"^\|[^|`]+\|[^|`]+\| `(\w+)`", page, re.M)
     assert len(methods) >= 4
     for method in methods:
         assert parse({"finetune": {"read_from": "a.ckpt", "method": method}})

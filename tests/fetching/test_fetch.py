@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import pytest
 
 from mtt import progress
 from mtt.errors import CheckpointError
 from mtt.fetching import cache, fetch, located, stream
+from mtt.fetching.web import _Redirects
 
 BODY = bytes(range(256)) * 20_000  # several reads
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -191,6 +195,16 @@ def test_a_token_is_sent_to_its_server_alone(web: Any, monkeypatch: pytest.Monke
     monkeypatch.setenv("HF_ENDPOINT", web.url)
     assert fetch(url).path.read_bytes() == BODY
     assert "hidden" not in "".join(path.read_text() for path in cache.folder().rglob("*.json"))
+
+
+def test_a_redirection_that_is_not_encrypted_is_refused() -> None:
+    request = Request("https://example.org/a.ckpt")
+    answer = (io.BytesIO(), 302, "Found", Message())
+    with pytest.raises(CheckpointError, match=r"redirects to http://example\.org/b, which is not en"):
+        _Redirects().redirect_request(request, *answer, "http://example.org/b?signature=x")
+    new = _Redirects().redirect_request(request, *answer, "https://example.org/b")
+    assert new is not None
+    assert new.full_url == "https://example.org/b"
 
 
 def test_more_than_a_model_or_than_the_disk_has_is_refused(
