@@ -73,7 +73,7 @@ def test_a_training_is_not_resumed_from_an_address(
     ],
 )
 @pytest.mark.parametrize("command", ["import", "export"])
-def test_words_that_are_no_source_are_wrong_usage(
+def test_words_that_name_no_file_are_wrong_usage(
     mtt: Mtt, command: str, words: tuple[str, ...], message: str
 ) -> None:
     Path("models").mkdir()

@@ -1,4 +1,4 @@
-"""A server in a thread that answers as it is told: files, errors, broken connections."""
+"""A server in a thread: files, errors, broken connections."""
 
 from __future__ import annotations
 

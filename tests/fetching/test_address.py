@@ -25,7 +25,7 @@ DIGEST = "ab" * 32
         (Path("model.ckpt"), False),
     ],
 )
-def test_an_address_is_told_from_a_path(text: object, expected: bool) -> None:
+def test_an_address_is_not_taken_for_a_path(text: object, expected: bool) -> None:
     assert is_address(text) is expected
 
 

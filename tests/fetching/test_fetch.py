@@ -200,7 +200,7 @@ def test_a_token_is_sent_to_its_server_alone(web: Any, monkeypatch: pytest.Monke
 def test_a_redirection_that_is_not_encrypted_is_refused() -> None:
     request = Request("https://example.org/a.ckpt")
     answer = (io.BytesIO(), 302, "Found", Message())
-    with pytest.raises(CheckpointError, match=r"redirects to http://example\.org/b, which is not en"):
+    with pytest.raises(CheckpointError, match=r"redirects to http://example\.org/b, which is not"):
         _Redirects().redirect_request(request, *answer, "http://example.org/b?signature=x")
     new = _Redirects().redirect_request(request, *answer, "https://example.org/b")
     assert new is not None

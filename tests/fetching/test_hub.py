@@ -85,8 +85,8 @@ def test_what_a_repository_has_not_is_named(huggingface: Any) -> None:
     missing(huggingface, "/owner/repo/resolve/main/models/b.ckpt", "EntryNotFound")
     files = [{"type": "file", "path": one, "size": 1, "oid": "0"} for one in ("models/a.ckpt", "x")]
     siblings = [{"rfilename": one["path"]} for one in files]
-    told = json.dumps({"id": "owner/repo", "sha": COMMIT, "siblings": siblings}).encode()
-    huggingface.at("/api/models/owner/repo", lambda one: one.send(200, told))
+    known = json.dumps({"id": "owner/repo", "sha": COMMIT, "siblings": siblings}).encode()
+    huggingface.at("/api/models/owner/repo", lambda one: one.send(200, known))
     tree = json.dumps(files).encode()
     huggingface.at("/api/models/owner/repo/tree/main", lambda one: one.send(200, tree))
     with pytest.raises(CheckpointError, match=r"has no file 'models/b\.ckpt'; did you mean 'mode"):

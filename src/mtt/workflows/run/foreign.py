@@ -40,16 +40,17 @@ def imported(
 
 
 def imported_instead(
-    error: NotOurs, path: str | Path, architectures: Sequence[str | Path] = (), *, tell: bool = True
+    error: NotOurs, path: str | Path, architectures: Sequence[str | Path] = (), **how: bool
 ) -> dict[str, Any]:
     """The checkpoint of :func:`imported`, of a file that is none of mtt.
 
     :param error: what the reader of checkpoints says of it.
+    :param how: as for :func:`imported`.
     :raises CheckpointError: it is not imported either: names the program where it is known, else
         is ``error``.
     """
     try:
-        return imported(path, architectures, tell=tell)[0]
+        return imported(path, architectures, **how)[0]
     except Unrecognised:
         if isinstance(error, ForeignObjects):
             raise
