@@ -142,22 +142,12 @@ def metatrain_format(root: Path) -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(root / "tests/importing/metatrain_format.py")))
 
 
-@pytest.fixture(scope="session")
-def _server(root: Path) -> Iterator[Any]:
-    with runpy.run_path(str(root / "tests/fetching/server.py"))["serving"]() as server:
-        yield server
-
-
 @pytest.fixture
-def web(_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def web(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server on this machine (``tests/fetching/server.py``), and an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "*")
-    for name in ("HF_TOKEN", "HF_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
-    _server.answers.clear()
-    _server.requests.clear()
-    return _server
+    made = runpy.run_path(f"{root}/tests/fetching/server.py")
+    with made["serving"](tmp_path / "cache", monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture
@@ -210,9 +200,6 @@ def _without_clock(values: Any) -> Any:
     if isinstance(values, dict):
         return {k: _without_clock(v) for k, v in values.items() if "seconds" not in k}
     return values
-
-
-# ---------------------------------------------------------------- commands, in this process
 
 
 class Outcome(NamedTuple):

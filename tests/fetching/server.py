@@ -7,7 +7,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 Answer = Callable[["Handler"], None]
 
@@ -102,8 +105,15 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A server for the time of the block."""
+def serving(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server for the time of the block, and nothing of the user's settings.
+
+    :param cache: the folder of downloads.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("no_proxy", "*")
+    for name in ("HF_TOKEN", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()

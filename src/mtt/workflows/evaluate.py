@@ -50,8 +50,7 @@ def evaluate(
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
 
-    :param model: a model, a ``.ckpt`` (its best weights), a ``.zip`` or an exported ``.pt``; or
-        the address of a checkpoint or an archive.
+    :param model: a model, or a file or address of one: ``.ckpt`` (best weights), ``.zip``, ``.pt``.
     :param options: a YAML file, or its content: a data set as in the options of a training
         (``targets`` may be left out: then everything is predicted and nothing scored), or a
         list of them.
