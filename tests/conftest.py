@@ -143,6 +143,14 @@ def metatrain_format(root: Path) -> SimpleNamespace:
 
 
 @pytest.fixture
+def web(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A server on this machine (``tests/fetching/server.py``), and an empty cache."""
+    made = runpy.run_path(f"{root}/tests/fetching/server.py")
+    with made["serving"](tmp_path / "cache", monkeypatch) as server:
+        yield server
+
+
+@pytest.fixture
 def tiny(tiny_options: dict[str, Any]) -> dict[str, Any]:
     """The options of a tiny model, to be changed at will."""
     return copy.deepcopy(tiny_options)
@@ -192,9 +200,6 @@ def _without_clock(values: Any) -> Any:
     if isinstance(values, dict):
         return {k: _without_clock(v) for k, v in values.items() if "seconds" not in k}
     return values
-
-
-# ---------------------------------------------------------------- commands, in this process
 
 
 class Outcome(NamedTuple):

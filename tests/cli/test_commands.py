@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,25 @@ def test_architectures_lists_and_shows(mtt: Mtt, root: Path) -> None:
     assert done.code == 0
     for text in ("default options:", "max_radial: 7", "what they mean", "authors:", "papers:"):
         assert text in done.out
+
+
+def test_architectures_whose_packages_are_missing_come_last_with_their_pip_line(
+    mtt: Mtt, root: Path
+) -> None:
+    folder = Path("own/gaussians")
+    shutil.copytree(root / "examples" / "architecture" / "gaussians", folder)
+    text = (folder / "__init__.py").read_text()
+    more = '\n__extra__ = "smooth"\n__packages__ = ("absent_package",)\n'
+    (folder / "__init__.py").write_text(text + more)
+    done = mtt("architectures", "--architectures", "own")
+    assert (done.code, done.err) == (0, "")
+    listed, _, later = done.out.partition("not installed yet:")
+    assert "soap_bpnn" in listed
+    assert "gaussians" not in listed
+    assert "gaussians" in later
+    assert "needs absent_package: pip install 'mtt[smooth]'" in later
+    done = mtt("architectures", "gaussians", "--architectures", "own")
+    assert "not installed yet: absent_package; pip install 'mtt[smooth]'" in done.out
 
 
 def test_data_stats_of_a_file(mtt: Mtt, alloy: Path) -> None:

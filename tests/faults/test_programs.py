@@ -1,7 +1,8 @@
 """An exported model is a program: what loads it runs it, and `mtt show` does not load it."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 import torch
@@ -67,3 +68,28 @@ def test_an_exported_model_is_shown_and_verified_without_running_it(program: Pat
 def test_loading_an_exported_model_runs_it_as_the_documentation_says(program: Path) -> None:
     load_exported(program)
     assert Path("made-by-the-model").exists()
+
+
+def test_no_command_but_eval_runs_an_exported_model(
+    program: Path,
+    tiny: dict[str, Any],
+    write: Callable[..., Path],
+    mtt: Callable[..., Any],
+    web: Any,
+) -> None:
+    write({"systems": tiny["training_set"]["systems"]}, "eval.yaml")
+    write(tiny)
+    tiny["architecture"]["training"]["finetune"] = {"read_from": str(program)}
+    write(tiny, "finetune.yaml")
+    url = web.file("/model.pt", program.read_bytes())
+    for code, *command in (
+        (0, "show", program),
+        (0, "show", url),
+        (1, "import", program, "-o", "new.ckpt"),
+        (1, "export", program, "-o", "new.pt"),
+        (1, "train", "options.yaml", "--restart", program, "-o", "new.pt"),
+        (1, "train", "finetune.yaml", "-o", "new.pt", "--dry-run"),
+        (1, "eval", url, "eval.yaml"),
+    ):
+        assert mtt(*command).code == code, command
+        assert not Path("made-by-the-model").exists(), command

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -100,6 +101,36 @@ def scripted() -> Path:
 FILES: dict[str, tuple[Callable[[], Path], str]] = {
     "MACE": (lambda: saved("mace.modules.models.MACE"), "is a file of MACE, whose objects are"),
     "NequIP": (lambda: saved("nequip.nn.graph.Graph"), "is a file of NequIP, whose objects are"),
+    "Lightning": (
+        lambda: plain({"state_dict": {}, "pytorch-lightning_version": "2.5"}),
+        "is a checkpoint of PyTorch Lightning; .*pet; see 'Import a model of another program' in",
+    ),
+    "NequIP's Lightning": (
+        lambda: plain({"pytorch-lightning_version": "2.5", "target": "nequip.model.Model"}),
+        "is a checkpoint of NequIP; ",
+    ),
+    "SevenNet": (
+        lambda: plain(
+            {
+                "model_state_dict": {"w": torch.ones(2)},
+                "config": {"_model_type": "E3_equivariant_model", "chemical_species": ["H"]},
+            }
+        ),
+        "is a checkpoint of SevenNet; ",
+    ),
+    "SevenNet with arrays": (
+        lambda: plain(
+            {
+                "model_state_dict": {"w": torch.ones(2)},
+                "config": {
+                    "_model_type": "E3_equivariant_model",
+                    "chemical_species": ["H"],
+                    "shift": np.ones(2),
+                },
+            }
+        ),
+        "is a checkpoint of SevenNet; ",
+    ),
     "more": (
         lambda: saved("mace.modules.models.MACE", more=Payload()),
         r"is a file of MACE, whose objects are not loaded; it holds posix\.system too",
@@ -112,7 +143,15 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
         "is a zip archive of 2 files, not a model; .*pet",
     ),
     "compiled": (lambda: zipped("m/data/aotinductor/x.so"), "compiled for one machine"),
-    "package": (lambda: zipped("m/.data/extern_modules"), "is a torch.package"),
+    "package": (lambda: zipped("m/.data/extern_modules"), "is a torch.package, which .*; import"),
+    "NequIP's package": (
+        lambda: zipped("m/.data/extern_modules", "m/nequip/nn/_graph.py"),
+        "is a torch.package of NequIP, which holds .*; see 'Import a model of",
+    ),
+    "NequIP's program": (
+        lambda: zipped("m/constants.pkl", "m/code/__torch__/nequip/nn.py"),
+        "is a TorchScript program of NequIP, which .*; see 'Import a model of",
+    ),
     "text": (text, "is not a checkpoint, but a text file"),
     "truncated": (truncated, "is damaged: cut short after 5,000 bytes"),
     "mtt": (of_mtt, "is a checkpoint of mtt already, of the architecture 'pet'; use it as it is"),
@@ -151,6 +190,26 @@ COMMANDS: dict[str, Callable[[Path], Any]] = {
     "exporting": lambda path: export(path, "new.pt"),
     "evaluating": evaluating,
 }
+
+
+@pytest.mark.parametrize("command", ["showing", "exporting", "evaluating"])
+@pytest.mark.parametrize("name", ["MACE", "NequIP's Lightning", "SevenNet", "NequIP's package"])
+def test_every_command_names_the_program_of_a_model(name: str, command: str) -> None:
+    make, message = FILES[name]
+    path = make()
+    with pytest.raises(CheckpointError, match=message):
+        COMMANDS[command](path)
+    assert sorted(os.listdir()) == [path.name]
+
+
+def test_other_files_are_not_taken_for_models_of_a_program() -> None:
+    for make, message in (
+        (lambda: plain({"weight": torch.ones(2)}), "but not a checkpoint of a model: it lacks mo"),
+        (lambda: zipped("a", "b"), "compressed"),
+    ):
+        path = make()
+        with pytest.raises(CheckpointError, match=message):
+            export(path, "new.pt")
 
 
 @pytest.mark.parametrize("payload", [Payload(), Hidden("x")], ids=["a call", "a nested pickle"])

@@ -4,8 +4,21 @@ import pytest
 
 from mtt.errors import ConfigError
 from mtt.options import load_options
+from mtt.workflows.show import show
 
 FILES = {
+    "MACE ": """
+name: my_model
+model_dir: MACE_models
+train_file: data/train.xyz
+device: cuda
+""",
+    "MACE  ": """
+name: tuned
+foundation_model: medium
+lr: 0.01
+ema: true
+""",
     "MACE": """
 name: ethanol
 model: MACE
@@ -29,6 +42,15 @@ training_module:
   _target_: nequip.train.EMALightningModule
   model: {_target_: nequip.model.NequIPGNNModel}
 """,
+    "NequIP  ": """
+defaults: [{override hydra/job_logging: custom}]
+run: [train, val, test]
+cutoff_radius: 4.0
+chemical_symbols: [C, H]
+model_type_names: ${chemical_symbols}
+training_module:
+  model: {per_type_energy_shifts: "${training_data_stats:per_type_energy_mean}"}
+""",
     "NequIP ": """
 root: results/water
 run_name: water
@@ -43,6 +65,17 @@ n_val: 50
 model: {chemical_species: auto, cutoff: 5.0, channel: 32, lmax: 1}
 train: {epoch: 10, is_train_stress: true}
 data: {load_trainset_path: [train.xyz]}
+""",
+    "SevenNet ": """
+model: {chemical_species: auto, cutoff: 5.0}
+train: {epoch: 10, continue: {checkpoint: 7net-0, reset_epoch: true}}
+data: {batch_size: 4, load_dataset_path: [train.extxyz]}
+""",
+    "graph-pes ": """
+model: {many-body: {+SchNet: {cutoff: 5.0}}, offset: +LearnableOffset()}
+data: {+load_atoms_dataset: {id: QM7}}
+loss: [+PerAtomEnergyLoss(), +ForceRMSE()]
+fitting: {trainer_kwargs: {max_epochs: 10}}
 """,
     "graph-pes": """
 model: {+PaiNN: {cutoff: 5.0}}
@@ -81,6 +114,14 @@ def test_an_options_file_of_another_program_is_named_in_one_message(name, tmp_pa
         f"{path}: this looks like an options file of {name.strip()}; see 'Coming from other "
         "programs' in the manual"
     )
+
+
+def test_such_a_file_is_described_by_its_program(tmp_path):
+    path = tmp_path / "options.yaml"
+    path.write_text(FILES["SevenNet"])
+    assert "this looks like an options file of SevenNet; see 'Coming" in show(path)["problem"]
+    path.write_text("colour: blue\n")
+    assert "holds no options: neither architecture nor systems" in show(path)["problem"]
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,24 @@ def test_hidden_folders_and_caches_are_passed_over(folder) -> None:
     assert {".hidden", "__pycache__"}.isdisjoint(discover([path.parent]))
 
 
+def test_what_an_architecture_needs_is_read_from_its_source(folder, install, tmp_path) -> None:
+    declared = '__extra__ = "fast"\n__packages__ = ("absent_one", "json", "absent.two")\n'
+    folder("needy", __init__=f"import absent_one\n{declared}")
+    folder("plain", __init__='__packages__ = ("absent_one",)\n')
+    folder("fitted", __init__='__packages__ = ("json", "ase.io")\n')
+    folder("odd", __init__="__packages__ = [name for name in ()]\n__extra__ = 3\n")
+    folder("broken", __init__="__packages__ = (\n")
+    found = discover([tmp_path / "own"])
+    assert found["needy"].missing == ("absent_one", "absent.two")
+    assert found["needy"].install == "pip install 'mtt[fast]'"
+    assert found["plain"].install == "pip install absent-one"
+    for name in ("fitted", "odd", "broken"):
+        assert (found[name].missing, found[name].install) == ((), "")
+    folder("installed_needy", tmp_path, __init__=declared)
+    install("thing", {"needy": "installed_needy"})
+    assert find("needy").install == "pip install 'thing[fast]'"
+
+
 def test_listing_imports_nothing_not_even_torch(folder) -> None:
     own = folder("first", __init__=BOOM).parent
     folder("second", __init__="def (:")

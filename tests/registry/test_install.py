@@ -16,11 +16,11 @@ EXTRAS = (
 @pytest.mark.parametrize(
     ("module", "architecture", "command"),
     [
-        ("absent_package", "a", "thing[fast]"),
-        ("absent_package.part", "a", "thing[fast]"),
-        ("sphericart.torch", "a", "thing[harmonics]"),
-        ("whatever", "my_arch", "thing[my-arch]"),
-        ("whatever", "experimental.my_arch", "thing[my-arch]"),
+        ("absent_package", "a", "'thing[fast]'"),
+        ("absent_package.part", "a", "'thing[fast]'"),
+        ("sphericart.torch", "a", "'thing[harmonics]'"),
+        ("whatever", "my_arch", "'thing[my-arch]'"),
+        ("whatever", "experimental.my_arch", "'thing[my-arch]'"),
         ("some_module.part", "a", "some-module"),
     ],
 )

@@ -164,7 +164,7 @@ def test_a_missing_dependency_of_a_package_comes_with_its_extra(folder, install,
         {"theirs": "installed_four.arch"},
         ("Absent.Package>=2; extra == 'fast'",),
     )
-    with pytest.raises(ArchitectureError, match=r"pip install installed-four\[fast\]"):
+    with pytest.raises(ArchitectureError, match=r"pip install 'installed-four\[fast\]'"):
         find("theirs").load()
 
 

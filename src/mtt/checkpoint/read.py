@@ -33,7 +33,11 @@ from mtt.errors import CheckpointError
 _DAMAGED = "take another checkpoint of the run, or an older copy of the file"
 
 
-class ForeignObjects(CheckpointError):
+class NotOurs(CheckpointError):
+    """A sound file, but not a checkpoint of a model of mtt."""
+
+
+class ForeignObjects(NotOurs):
     """A torch file holds objects of classes, which are not loaded: that can run any program."""
 
 
@@ -148,7 +152,7 @@ def _find_pickle(names: list[str], path: Path) -> str:
             where=str(path),
             hint="give the .ckpt file that it was exported from",
         )
-    raise CheckpointError("is a zip archive, but holds no checkpoint", where=str(path))
+    raise NotOurs("is a zip archive, but holds no checkpoint", where=str(path))
 
 
 def _load(
@@ -214,7 +218,7 @@ def _check_dict(content: Any, path: Path) -> dict[str, Any]:
     checkpoint: dict[str, Any] = content if isinstance(content, dict) else {}
     if MODEL_VERSION not in checkpoint:
         what = f"lacks {MODEL_VERSION}" if checkpoint else f"holds a {type(content).__name__}"
-        raise CheckpointError(
+        raise NotOurs(
             f"is a torch file, but not a checkpoint of a model: it {what}",
             where=str(path),
         )

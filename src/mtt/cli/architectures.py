@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from mtt.cli import arguments, render
 
 if TYPE_CHECKING:
     from mtt.options.schema.table import Row
+    from mtt.registry import Found
     from mtt.workflows.facts import Facts
 
 
@@ -19,16 +20,45 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @arguments.architectures
 def command(name: str | None, architectures: tuple[Path, ...]) -> None:
-    """List all architectures, or describe NAME: its abilities and options."""
+    """List all architectures, or describe NAME: its abilities and options.
+
+    Those that need packages which are not installed are listed with the command that installs
+    them.
+    """
     from mtt import registry
 
     if name is None:
-        render.architectures(registry.discover(architectures).values())
+        _list(registry.discover(architectures).values())
         return
     from mtt.workflows.facts import gather
 
-    for line in _told(gather(registry.find(name, architectures))):
+    found = registry.find(name, architectures)
+    for line in _told(gather(found)):
         render.done(line)
+    if found.missing:
+        render.done(f"\nnot installed yet: {', '.join(found.missing)}; {found.install}")
+
+
+def _list(found: Iterable[Found]) -> None:
+    """All architectures: what they are, their states, and their places.
+
+    Those whose packages are not installed come last, with the command that installs them.
+    """
+    later = []
+    for one in found:
+        if one.missing and not one.problem:
+            later.append(one)
+        else:
+            _architecture(one, str(one.folder))
+    if later:
+        render.done("\nnot installed yet:\n")
+    for one in later:
+        _architecture(one, f"needs {', '.join(one.missing)}: {one.install}")
+
+
+def _architecture(one: Found, more: str) -> None:
+    render.done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
+    render.done(f"{'':<28} {'':<13} {more}")
 
 
 def _told(facts: Facts) -> Iterator[str]:

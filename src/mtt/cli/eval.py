@@ -10,7 +10,7 @@ from mtt.cli import arguments, render
 
 
 @click.command("eval")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path())
 @click.argument("options", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -52,7 +52,7 @@ from mtt.cli import arguments, render
 )
 @arguments.architectures
 def command(
-    model: Path,
+    model: str,
     options: Path,
     output: Path,
     batch_size: int,
@@ -67,7 +67,7 @@ def command(
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
     """
-    render.begin(f"evaluating {model}")
+    render.begin(f"evaluating {arguments.shown(model)}")
     if extensions is not None and not extensions.is_dir():
         # scripts for metatrain name the folder, which no export of mtt makes
         render.done(

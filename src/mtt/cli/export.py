@@ -10,7 +10,7 @@ from mtt.cli import arguments, render
 
 
 @click.command("export")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-o",
     "--output",
@@ -29,24 +29,33 @@ from mtt.cli import arguments, render
     type=click.Choice(["float32", "float64"]),
     help="Precision that engines see [default: float64 where the model can].",
 )
+@arguments.revision
 @arguments.extensions
 @arguments.architectures
 def command(
-    checkpoint: Path,
+    checkpoint: tuple[str, ...],
     output: Path | None,
     metadata: Path | None,
     dtype: str | None,
+    revision: str | None,
+    token: str | None,
+    sha256: str | None,
     extensions: Path | None,
     architectures: tuple[Path, ...],
 ) -> None:
     """Export CHECKPOINT for ASE, LAMMPS, i-PI and every other metatomic engine.
 
+    CHECKPOINT is a file, a URL, or OWNER/REPO FILE for one of the Hugging Face hub.
+
     With -o model.zip the model is kept as JSON and plain bytes, which hold no program;
     CHECKPOINT may be such an archive.
     """
-    render.begin(f"exporting {checkpoint}")
+    given = arguments.source(checkpoint, sha256, revision)
+    render.begin(f"exporting {arguments.shown(given)}")
     arguments.notice_extensions(extensions)
     from mtt.workflows.export import export
 
-    path = export(checkpoint, output, metadata=metadata, dtype=dtype, architectures=architectures)
+    path = export(
+        given, output, metadata=metadata, dtype=dtype, token=token, architectures=architectures
+    )
     render.done(f"wrote {path}")

@@ -10,25 +10,35 @@ from mtt.cli import arguments, render
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     help="The checkpoint [default: the file's name with -imported.ckpt].",
 )
+@arguments.revision
 @arguments.architectures
-def command(file: Path, output: Path | None, architectures: tuple[Path, ...]) -> None:
+def command(
+    file: tuple[str, ...],
+    output: Path | None,
+    revision: str | None,
+    token: str | None,
+    sha256: str | None,
+    architectures: tuple[Path, ...],
+) -> None:
     """Make a checkpoint of FILE, a trained model of another program.
 
-    FILE is a checkpoint of metatrain's PET. Nothing in it is run: it is read as values.
+    FILE is a checkpoint of metatrain's PET, its URL, or OWNER/REPO FILE for one of the Hugging
+    Face hub. Nothing in it is run: it is read as values.
     """
-    render.begin(f"importing {file}")
+    given = arguments.source(file, sha256, revision)
+    render.begin(f"importing {arguments.shown(given)}")
     import yaml
 
     from mtt.workflows.import_model import import_model
 
-    done = import_model(file, output, architectures=architectures)
+    done = import_model(given, output, token=token, architectures=architectures)
     render.done(f"wrote {done.path}")
     training = {"finetune": {"read_from": str(done.path)}}
     section = {"name": done.architecture, "model": done.hypers, "training": training}

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mtt.data.statistics import Statistics
     from mtt.evaluation import Report
     from mtt.interface import Listener
-    from mtt.registry import Found
     from mtt.workflows.evaluate import EvaluatedSet
 
 
@@ -218,13 +217,6 @@ def evaluation(sets: Sequence[EvaluatedSet]) -> None:
         )
         if one.output is not None:
             done(f"wrote {one.output}")
-
-
-def architectures(found: Iterable[Found]) -> None:
-    """All architectures: what they are, their states, and their places."""
-    for one in found:
-        done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
-        done(f"{'':<28} {'':<13} {one.folder}")
 
 
 def _lines(values: Mapping[str, Any], depth: int) -> Iterator[str]:

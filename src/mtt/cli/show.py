@@ -10,19 +10,26 @@ from mtt.cli import arguments, render, render_runs
 
 
 @click.command("show")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@arguments.address
 @arguments.architectures
-def command(file: Path, as_json: bool, architectures: tuple[Path, ...]) -> None:
+def command(
+    file: str,
+    as_json: bool,
+    token: str | None,
+    sha256: str | None,
+    architectures: tuple[Path, ...],
+) -> None:
     """Describe FILE: architecture, targets, epochs, errors, origin.
 
     FILE is a checkpoint, an archive, an exported model, a packed data set, the folder of a run,
-    a folder of runs (outputs), or an options file. Of a damaged file, the readable part is
-    shown.
+    a folder of runs (outputs), an options file, or the URL of a file. Of a damaged file, the
+    readable part is shown.
     """
     from mtt.workflows.show import show
 
-    found = show(file, architectures)
+    found = show(arguments.source([file], sha256), architectures, token=token)
     if "runs" in found and not as_json:
         render_runs.runs(found)
     else:

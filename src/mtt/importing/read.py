@@ -14,6 +14,7 @@ from mtt.checkpoint.read import foreign_objects, read_content
 from mtt.checkpoint.records import records_of
 from mtt.errors import CheckpointError, MttError
 from mtt.importing.contract import READER, Imported
+from mtt.importing.marks import marked
 from mtt.importing.recognise import not_pickled, pickled, refusal
 from mtt.registry import Architecture
 
@@ -49,7 +50,7 @@ def read_foreign(
         found = _read(reader, architecture, content, path)
         if found is not None:
             return found, architecture
-    raise refusal(path, pickled(names, content), can)
+    raise refusal(path, pickled(names, content, marked(path)), can)
 
 
 def _readers(folders: Sequence[str | Path]) -> Iterator[tuple[Architecture, ModuleType]]:

@@ -14,7 +14,7 @@ def install_command(module: str, architecture: str, distribution: str = "mtt") -
     """
     extra = _extra(module, architecture.rpartition(".")[2], distribution)
     if extra is not None:
-        return f"pip install {distribution}[{extra}]"
+        return f"pip install '{distribution}[{extra}]'"  # some shells expand brackets
     return f"pip install {module.partition('.')[0].replace('_', '-')}"
 
 

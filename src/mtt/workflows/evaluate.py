@@ -11,6 +11,7 @@ from mtt.data import Dataset, merge
 from mtt.data.files.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
+from mtt.fetching import is_address
 from mtt.interface import ModelInterface
 from mtt.options import load_eval_options
 from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
@@ -49,7 +50,7 @@ def evaluate(
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
 
-    :param model: a model, a ``.ckpt`` (its best weights), a ``.zip`` or an exported ``.pt``.
+    :param model: a model, or a file or address of one: ``.ckpt`` (best weights), ``.zip``, ``.pt``.
     :param options: a YAML file, or its content: a data set as in the options of a training
         (``targets`` may be left out: then everything is predicted and nothing scored), or a
         list of them.
@@ -88,7 +89,7 @@ def evaluate(
 
 def _read(model: object, options: object) -> Iterator[Named]:
     """All files that the command reads: the model, the options, and what these name."""
-    if isinstance(model, str | Path):
+    if isinstance(model, str | Path) and not is_address(model):
         yield Named(Path(model), "the model")
     yield from files_of_data_sets(options)
 

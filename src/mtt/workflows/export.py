@@ -10,8 +10,10 @@ import torch
 from mtt.checkpoint.format import BEST_EPOCH, BEST_METRIC
 from mtt.errors import ConfigError
 from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
+from mtt.fetching import located
 from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.run.folder import check_writable
+from mtt.workflows.run.foreign import refuse_programs
 from mtt.workflows.run.load_model import is_exported, load_checkpoint, model_from, tell_weights
 from mtt.workflows.run.provenance import stored_provenance
 
@@ -26,22 +28,24 @@ def export(
     *,
     metadata: str | Path | None = None,
     dtype: str | None = None,
+    token: str | None = None,
     architectures: Sequence[str | Path] = (),
 ) -> Path:
     """Export the best weights of ``checkpoint``, verified.
 
-    :param checkpoint: a checkpoint, or a light archive.
+    :param checkpoint: a checkpoint, or a light archive; or the address of one.
     :param output: the exported model (``.pt``; default: the checkpoint's name with that
         suffix), a light archive (``.zip``), or a ``.ckpt``, which gets the checkpoint with new
         ``metadata``.
     :param metadata: YAML file with fields of metatomic's ``ModelMetadata``.
     :param dtype: ``"float32"`` or ``"float64"``, the precision that engines see.
+    :param token: for a server that asks for one.
     :param architectures: folders of architectures outside of the package.
     :return: the file that was written.
     :raises CheckpointError: the checkpoint cannot be read, or the export differs from it.
     :raises ConfigError: the output or the metadata cannot be used.
     """
-    source = Path(checkpoint)
+    source = located(checkpoint, token).path
     target = Path(output) if output is not None else Path(source.with_suffix(".pt").name)
     _check(source, target, dtype)
     read = [Named(source, "the checkpoint")]
@@ -79,6 +83,7 @@ def _check(source: Path, target: Path, dtype: str | None) -> None:
         )
     check_writable(target)
     if is_exported(source):
+        refuse_programs(source)
         raise ConfigError(
             "this is an exported model already", where=str(source), hint="give its checkpoint"
         )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtt.checkpoint import write
+from mtt.checkpoint.format import PROVENANCE
 from mtt.errors import ConfigError
+from mtt.fetching import located
 from mtt.registry import Architecture
 from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.run.folder import check_writable
@@ -29,31 +31,40 @@ def import_model(
     source: str | Path,
     output: str | Path | None = None,
     *,
+    token: str | None = None,
     architectures: Sequence[str | Path] = (),
 ) -> ImportedFile:
     """Write the model in ``source`` as a checkpoint of mtt; nothing in it is run.
 
-    :param source: a checkpoint of another program.
+    :param source: a checkpoint of another program, or its address.
     :param output: the checkpoint [default: the name of ``source`` with ``-imported.ckpt``, here].
+    :param token: for a server that asks for one.
     :param architectures: folders of architectures outside of the package.
     :raises CheckpointError: ``source`` cannot be imported; the message says what it is.
     :raises ConfigError: ``output`` cannot be written.
     """
-    source = Path(source)
-    target = Path(f"{source.stem}-imported.ckpt") if output is None else Path(output)
+    if output is not None:
+        _check_suffix(Path(output))
+    found = located(source, token)
+    target = Path(f"{found.path.stem}-imported.ckpt") if output is None else Path(output)
+    check_writable(target)
+    refuse_overwriting([Named(target, "the checkpoint")], [Named(found.path, "the file to import")])
+    checkpoint, architecture = imported(found.path, architectures)
+    if found.url:
+        checkpoint[PROVENANCE]["imported"]["url"] = found.url
+    write(target, checkpoint)
+    return ImportedFile(
+        target, architecture.name, changed(checkpoint["model_hypers"], architecture)
+    )
+
+
+def _check_suffix(target: Path) -> None:
     if target.suffix != ".ckpt":
         raise ConfigError(
             "what is imported is a checkpoint",
             where=str(target),
             hint=f"name it {target.with_suffix('.ckpt')}; mtt export makes other files of it",
         )
-    check_writable(target)
-    refuse_overwriting([Named(target, "the checkpoint")], [Named(source, "the file to import")])
-    checkpoint, architecture = imported(source, architectures)
-    write(target, checkpoint)
-    return ImportedFile(
-        target, architecture.name, changed(checkpoint["model_hypers"], architecture)
-    )
 
 
 def changed(hypers: dict[str, object], architecture: Architecture) -> dict[str, object]:

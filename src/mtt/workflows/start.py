@@ -14,6 +14,7 @@ import torch
 from mtt.data import DatasetInfo, merge
 from mtt.data.files.inputs import expanded
 from mtt.errors import CheckpointError, ConfigError, MttError, Problem
+from mtt.fetching import located
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.fine_tune import fine_tune
@@ -72,11 +73,13 @@ def fine_tuned(plan: Plan) -> Start:
     architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
     options = plan.training
     assert options.finetune.read_from is not None, "fine-tuning was asked for"
-    path = expanded(options.finetune.read_from)
+    file = located(expanded(options.finetune.read_from))
+    path = file.path
     checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
     _check_architecture(origin, architecture, path)
     best = checkpoint.get("best_epoch")
-    log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
+    epoch = f" (epoch {best})" if best else ""
+    log.info("fine-tuning the best weights of %s%s", file.url or path, epoch)
     source = model_from(checkpoint, architecture, "finetune", path)
     _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
     with _located(path):
@@ -92,10 +95,10 @@ def fine_tuned(plan: Plan) -> Start:
         "start": "finetune",
         **_method(options.finetune),
         "source": {
-            "path": str(path),
+            "path": file.url or str(path),
             "sha256": file_hash(path),
             "epoch": best if best is not None else checkpoint.get("epoch"),
-            "provenance": stored_provenance(Path(path), checkpoint),
+            "provenance": stored_provenance(path, checkpoint),
         },
         "step_0": {**found, "labels": {} if labels is None else labels.facts},
         **_measured(plan, source, made.model),

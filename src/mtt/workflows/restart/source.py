@@ -12,6 +12,7 @@ from typing import Any
 from mtt.checkpoint import newest_valid
 from mtt.data import DatasetInfo
 from mtt.errors import CheckpointError, MttError, Problem
+from mtt.fetching import is_address, shown
 from mtt.mlip.support import restart_problems, symbols
 from mtt.options import Options, RawOptions
 from mtt.registry import Architecture
@@ -91,6 +92,12 @@ def find_restart(
     """
     if wish is None:
         return None
+    if is_address(wish):
+        raise CheckpointError(
+            "a training is resumed from a file of its run, not from an address",
+            where=shown(str(wish)),
+            hint="download it, or fine-tune: architecture.training.finetune.read_from",
+        )
     path = Path(wish)
     if str(wish) == "auto":
         newest = newest_own(wanted)

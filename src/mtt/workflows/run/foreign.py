@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from mtt.checkpoint.format import ARCHITECTURE, PROVENANCE
-from mtt.importing import checkpoint_of, read_foreign
+from mtt.checkpoint.kinds import names_in
+from mtt.checkpoint.read import ForeignObjects, NotOurs
+from mtt.importing import Unrecognised, checkpoint_of, program_in, read_foreign, refusal
 from mtt.registry import Architecture
 from mtt.workflows.bounded import bounded_by
 
@@ -35,6 +37,31 @@ def imported(
         for one in found.left_out:
             log.info("left out: %s", one)
     return checkpoint, architecture
+
+
+def imported_instead(
+    error: NotOurs, path: str | Path, architectures: Sequence[str | Path] = (), **how: bool
+) -> dict[str, Any]:
+    """The checkpoint of :func:`imported`, of a file that is none of mtt.
+
+    :param error: what the reader of checkpoints says of it.
+    :param how: as for :func:`imported`.
+    :raises CheckpointError: it is not imported either: names the program where it is known, else
+        is ``error``.
+    """
+    try:
+        return imported(path, architectures, **how)[0]
+    except Unrecognised:
+        if isinstance(error, ForeignObjects):
+            raise
+        raise error from None
+
+
+def refuse_programs(path: str | Path) -> None:
+    """:raises CheckpointError: ``path`` is a program of another package, which is named."""
+    kind = program_in(names_in(path))
+    if kind is not None:
+        raise refusal(Path(path), kind, ())
 
 
 def origin(checkpoint: Mapping[str, Any]) -> str:

@@ -12,12 +12,13 @@ import torch
 from mtt import registry
 from mtt.checkpoint import kinds, metric_of, read, read_archive, upgrade
 from mtt.checkpoint.format import ARCHIVE
-from mtt.checkpoint.read import ForeignObjects
+from mtt.checkpoint.read import NotOurs
 from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
+from mtt.fetching import located
 from mtt.interface import Context, ModelInterface
 from mtt.workflows.bounded import bounded_by
-from mtt.workflows.run.foreign import imported, is_imported, origin
+from mtt.workflows.run.foreign import imported_instead, is_imported, origin, refuse_programs
 
 if TYPE_CHECKING:
     from metatomic.torch import AtomisticModel
@@ -50,10 +51,11 @@ def load_checkpoint(
             hint="restart from a .ckpt file, or fine-tune: "
             "architecture.training.finetune.read_from",
         )
+    refuse_programs(path)
     try:
         checkpoint = read_archive(path) if light else read(path, architecture=name)
-    except ForeignObjects:
-        checkpoint, _ = imported(path, architectures)
+    except NotOurs as error:
+        checkpoint = imported_instead(error, path, architectures)
     if trainer and is_imported(checkpoint):
         raise CheckpointError(
             f"was imported from {origin(checkpoint)}; it holds no training to resume",
@@ -94,13 +96,22 @@ def load_model(
 ) -> ModelInterface | AtomisticModel:
     """A trained model: the best weights of a ``.ckpt``, a ``.zip``, or an exported ``.pt``.
 
-    An exported model is a TorchScript program: load only files that you trust.
+    An exported model is a TorchScript program: load only files that you trust. From an address
+    checkpoints and archives are loaded, which are none.
 
     :param architectures: folders of architectures outside of the package.
     :param extensions: folder of the extensions of an exported model of another program.
     :raises CheckpointError: the file is damaged, or none of the three; no such folder.
     """
+    found = located(path)
+    path = found.path
     if is_exported(path):
+        if found.url:
+            raise CheckpointError(
+                "is an exported model, a program, which is not run from an address",
+                where=found.url,
+                hint=f"if you trust its author, give the downloaded file: {path}",
+            )
         return load_exported(path, extensions)
     checkpoint, architecture = load_checkpoint(path, architectures)
     tell_weights(path, checkpoint)

@@ -1,0 +1,6 @@
+"""Models at addresses of the web, and on the Hugging Face hub: downloaded once, then cached."""
+
+from mtt.fetching.address import is_address, shown
+from mtt.fetching.fetch import Fetched, fetch, located
+
+__all__ = ["Fetched", "fetch", "is_address", "located", "shown"]
