@@ -208,8 +208,8 @@ def one_device(devices: Sequence[torch.device]) -> torch.device:
     """
     if len(devices) != 1:
         raise ConfigError(
-            f"training on {len(devices)} devices is not available yet",
-            where=f"{SECTION}.distributed",
-            hint="give one device",
+            f"one process trains on one device, not on {len(devices)}",
+            where="device",
+            hint="start a process for each: mtt train --nproc N, torchrun or srun",
         )
     return devices[0]
