@@ -18,7 +18,7 @@ LEVELS = (
     {"errors", "_version", "disk", "regular"},
     {"discovery"},
     {"graph", "options", "progress", "ranks", "stopping"},
-    {"nn", "data"},
+    {"nn", "data", "processes"},
     {"interface"},
     {"registry"},
     {"checkpoint"},

@@ -21,7 +21,14 @@ T = TypeVar("T")
 
 
 class RankError(MttError):
-    """Another rank has failed, or has ended: what it says itself is the reason."""
+    """Another rank has failed, or has ended: what it says itself is the reason.
+
+    :param exit_code: that of the other one, which has said why; 0 where it is not known.
+    """
+
+    def __init__(self, what: str, *, exit_code: int = 0, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.exit_code = exit_code
 
 
 class Ranks(ABC):

@@ -57,12 +57,12 @@ def command(
     does not remember -r, -o or --architectures: a run that is stopped prints the whole command that
     resumes it, and so does `mtt show RUN`.
     """
+    if nproc is not None and (n := number_of_processes(nproc, os.environ)) > 1:
+        return launch(n, [*_words(click.get_current_context().params)])
     if speaks(os.environ):
         # before the imports, which take seconds
         render.begin(f"training with {options}", logged=True)
         arguments.notice_extensions(extensions)
-    if nproc is not None and (n := number_of_processes(nproc, os.environ)) > 1:
-        return launch(n, [*_words(click.get_current_context().params)])
     from mtt.workflows.train import train
 
     if debug:

@@ -6,6 +6,7 @@ waits for a plain value. Every sum is one message, whatever the number of tensor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -126,12 +127,19 @@ class DistributedRanks(Ranks):
         try:
             yield
         except RuntimeError as error:  # connections that others have closed
-            raise RankError(f"the connection to another rank is lost ({_first(error)})") from error
+            if self.watch is not None:
+                self.watch.raise_reason()
+            raise RankError(
+                f"another rank has ended: the connection to it is lost ({_first(error)})",
+                hint="it was killed, as by the system where memory runs out, or its node is gone; "
+                "the last checkpoint is valid",
+            ) from error
         finally:
             if self.watch is not None:
                 self.watch.waits(False)
 
 
 def _first(error: BaseException) -> str:
-    """The first line of a message, without the file of torch's sources that it is from."""
-    return str(error).strip().partition("\n")[0].rpartition("] ")[2]
+    """The first sentence of a message, without the file of torch's sources that it is from."""
+    line = str(error).strip().partition("\n")[0].partition(". ")[0]
+    return re.sub(r"^\[\S+:\d+\] ", "", line)

@@ -7,12 +7,12 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from mtt.errors import MttError, Problem
-from mtt.processes.meeting import make_group, meet, same_store
+from mtt.processes.meeting import has_agent, make_group, meet, same_store
 from mtt.processes.place import Place, place_of
-from mtt.processes.watch import END, FAILED, GRACE, Watch, waited
+from mtt.processes.watch import END, FAILED, FAILURES, GRACE, STUCK, Watch, waited
 from mtt.ranks import RankError, Ranks, SerialRanks
 from mtt.stopping import Stopped
 
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 GONE = "gone"
 """Key of the store: the first rank has printed all that it has to."""
+
+LEFT = "left"
+"""Key of the store: how many of the others need it no longer."""
 
 _PATIENCE = 120.0  # of the others, for the first rank to print and to close its files
 
@@ -45,10 +48,11 @@ def joined(environment: Mapping[str, str]) -> Iterator[Ranks]:
     from mtt.processes.distributed import DistributedRanks
 
     store = meet(place, environment)
-    watch = Watch(same_store(place, environment), place.rank, place.size, str(place))
+    own, launched = same_store(place, environment), has_agent(environment)
+    watch = Watch(own, place.rank, place.size, str(place), launched)
     watch.start()
     if place.rank == 0:
-        atexit.register(_say, store, GONE)
+        atexit.register(_say_goodbye, store, place.size)
     make_group(place, store)
     with _silent(place):
         try:
@@ -57,7 +61,21 @@ def joined(environment: Mapping[str, str]) -> Iterator[Ranks]:
             _leave(place, store, watch, error)
             raise
         watch.close()
+        if place.rank:
+            _left(store)
         _disconnect()
+
+
+def _say_goodbye(store: Store, size: int) -> None:
+    """The first rank has printed all that it has to: others end now, and it after them."""
+    with suppress(RuntimeError):
+        store.set(GONE, "")
+        waited(lambda: bool(store.add(LEFT, 0) >= size - 1), GRACE)
+
+
+def _left(store: Store) -> None:
+    with suppress(RuntimeError):
+        store.add(LEFT, 1)
 
 
 @contextmanager
@@ -78,42 +96,37 @@ def _leave(place: Place, store: Store, watch: Watch, error: BaseException) -> No
     code = _exit_code(error)
     try:
         if isinstance(error, RankError):
-            _leave_to_another(store, place)
-            _say(store, END)
-            return
-        said = f"{type(error).__name__}: {error}"
+            _leave_to_another(error, watch)
+        said = f"{type(error).__name__}: {error.what if isinstance(error, Stopped) else error}"
         store.set(f"{FAILED} {place.rank}", json.dumps([said, code]))
+        store.add(FAILURES, 1)
         if place.rank == 0:
             return
-        if waited(lambda: store.check([f"{FAILED} 0"]), GRACE / 2) and _said(store, 0) == said:
+        waited(lambda: store.check([f"{FAILED} 0"]) or store.check([STUCK]), 6 * GRACE)
+        if store.check([f"{FAILED} 0"]) and _said(store, 0) == said:
             _wait_for_the_first(store)
             raise SystemExit(code)
-        _say(store, END)
-    except RuntimeError:  # the store is gone, with the first rank
-        raise SystemExit(code) from error
+        store.set(END, "")
+    except RuntimeError:
+        pass  # the store is gone, with the first rank; what this one has to say is not said yet
     finally:
         watch.close()
+        if place.rank:
+            _left(store)
     if isinstance(error, MttError):
         raise _located(error, place) from error
 
 
-def _leave_to_another(store: Store, place: Place) -> None:
-    """Exit where another rank has said why it ends, or does so soon."""
-    others = [i for i in range(place.size) if i != place.rank]
-
-    def failed() -> list[int]:
-        return [i for i in others if store.check([f"{FAILED} {i}"])]
-
-    if waited(lambda: bool(failed()), GRACE):
-        said, code = json.loads(store.get(f"{FAILED} {failed()[0]}"))
-        log.debug("rank %d ended: %s", failed()[0], said)
-        _exit(code)
-    if place.rank and waited(lambda: store.check([END]), GRACE / 2):
-        _exit(1)
-
-
-def _exit(code: int) -> NoReturn:
-    raise SystemExit(code)
+def _leave_to_another(error: RankError, watch: Watch) -> None:
+    """Exit where the rank that has failed has said why."""
+    try:
+        if not error.exit_code:
+            watch.raise_reason()
+    except RankError as reason:
+        error = reason
+    if error.exit_code:
+        log.debug("%s", error)
+        raise SystemExit(error.exit_code)
 
 
 def _wait_for_the_first(store: Store) -> None:
@@ -124,11 +137,6 @@ def _wait_for_the_first(store: Store) -> None:
 
 def _said(store: Store, rank: int) -> str:
     return str(json.loads(store.get(f"{FAILED} {rank}"))[0])
-
-
-def _say(store: Store, key: str) -> None:
-    with suppress(RuntimeError):
-        store.set(key, "")
 
 
 def _located(error: MttError, place: Place) -> MttError:

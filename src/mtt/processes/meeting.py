@@ -1,4 +1,4 @@
-"""How processes meet: all of them, within a time limit, or a message about those who are missing."""
+"""How processes meet: all of them in time, or a message about those who are missing."""
 
 from __future__ import annotations
 
@@ -77,8 +77,7 @@ def same_store(place: Place, environment: Mapping[str, str]) -> Store:
 def _store(place: Place, environment: Mapping[str, str], patience: float) -> Store:
     from torch.distributed import PrefixStore, TCPStore
 
-    by_agent = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    is_master = place.rank == 0 and not by_agent
+    is_master = place.rank == 0 and not has_agent(environment)
     try:
         own = TCPStore(
             place.address,
@@ -88,7 +87,7 @@ def _store(place: Place, environment: Mapping[str, str], patience: float) -> Sto
             wait_for_workers=False,
         )
     except (RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0].rpartition("] ")[2]
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         if is_master:
             what = f"{place} cannot open the port at which the processes meet ({reason})"
             hint = "another job may have it: set MASTER_PORT to another one on all processes"
@@ -98,6 +97,11 @@ def _store(place: Place, environment: Mapping[str, str], patience: float) -> Sto
             hint += "between them"
         raise TrainingError(what, where=_address(place), hint=hint) from error
     return PrefixStore(_prefix(environment), own)
+
+
+def has_agent(environment: Mapping[str, str]) -> bool:
+    """Whether the launcher has the store, as torchrun's agent does."""
+    return environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def _prefix(environment: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import NamedTuple
 
 from mtt.errors import TrainingError
@@ -47,6 +47,15 @@ class Place(NamedTuple):
         return f"rank {self.rank} on {socket.gethostname()}"
 
 
+def quieten(environment: MutableMapping[str, str]) -> None:
+    """Keep torch's C++ parts from printing stacks where a connection ends.
+
+    It has an effect before torch is imported. The ranks say themselves which of them has ended.
+    """
+    if _count(environment, "WORLD_SIZE") > 1 or _is_task_of_slurm(environment):
+        environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 def speaks(environment: Mapping[str, str]) -> bool:
     """Whether this process is the first of all, or the only one: it prints. Raises nothing."""
     if _count(environment, "WORLD_SIZE") > 1:
@@ -68,6 +77,13 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
         return _of_torchrun(environment)
     if _is_task_of_slurm(environment):
         return _of_slurm(environment)
+    if _count(environment, "SLURM_PROCID") > 0:  # outside of a step there is only the task 0
+        n = _tasks(environment)
+        raise TrainingError(
+            f"this process is one of {n or 'several'} tasks, of a step that is not known",
+            where=f"SLURM_PROCID={environment['SLURM_PROCID']}",
+            hint="start with srun, or one process with `env -u SLURM_PROCID mtt train`",
+        )
     for name in _MPI:
         if _count(environment, name) > 1:
             raise TrainingError(

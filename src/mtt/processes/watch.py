@@ -7,14 +7,18 @@ of the others at a store: it counts what is done, and says there why a rank has 
 from __future__ import annotations
 
 import faulthandler
+import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mtt.ranks import RankError
 from mtt.stopping import pieces_done
 
 if TYPE_CHECKING:
@@ -28,6 +32,11 @@ PROGRESS = "progress"
 FAILED = "failed"
 """Key of the store, with the number of a rank: the error by which it ends."""
 
+FAILURES = "failures"
+"""Key of the store: how many ranks end by an error."""
+STUCK = "stuck"
+"""Key of the store: the first rank waits for one that has failed, and has no error itself."""
+
 GRACE = 5.0
 """Seconds that a rank has to end by itself, and to say why."""
 
@@ -37,22 +46,43 @@ class Watch(threading.Thread):
 
     :param store: which all ranks can reach.
     :param name: of the rank, for messages: ``rank 1 on node7``.
+    :param launched: the store is that of a launcher, not of the first rank.
     """
 
-    def __init__(self, store: Store, rank: int, size: int, name: str) -> None:
+    def __init__(
+        self, store: Store, rank: int, size: int, name: str, launched: bool = False
+    ) -> None:
         super().__init__(name="mtt-watch", daemon=True)
         self.timeout = 600.0
         self._store, self._rank, self._size, self._place = store, rank, size, name
+        self._launched = launched
         self._since = time.monotonic()  # of the present wait, or of the present work
         self._waiting, self._waits = False, 0
         self._closed = threading.Event()
         self._published, self._progress, self._moved = -1, 0, time.monotonic()
-        self._ending = 0.0
+        self._ending = self._lost = 0.0  # since when
 
     def waits(self, waiting: bool) -> None:
         """The rank begins, or ends, to wait for the others."""
         self._waiting, self._since = waiting, time.monotonic()
         self._waits += 1
+
+    def raise_reason(self, seconds: float = GRACE) -> None:
+        """Wait until another rank says why it has ended, for ``seconds`` at most.
+
+        :raises RankError: it has.
+        """
+        others = [i for i in range(self._size) if i != self._rank]
+        ended: list[int] = []
+
+        def find() -> bool:
+            ended[:] = [i for i in others if self._store.check([f"{FAILED} {i}"])]
+            return bool(ended)
+
+        with suppress(RuntimeError):  # the store is gone, with the rank that had it
+            if waited(find, seconds):
+                said, code = json.loads(self._store.get(f"{FAILED} {ended[0]}"))
+                raise RankError(f"rank {ended[0]} has ended: {said}", exit_code=code)
 
     def close(self) -> None:
         """The rank ends as it should."""
@@ -63,9 +93,20 @@ class Watch(threading.Thread):
         while not self._closed.wait(min(1.0, self.timeout / 5)):
             try:
                 self._look()
-            except (RuntimeError, ValueError):  # the store is gone, with the rank that had it
-                if self._has_waited(GRACE) and not self._closed.is_set():
-                    os._exit(1)
+            except (RuntimeError, ValueError):
+                if not self._closed.is_set():
+                    self._without_store()
+
+    def _without_store(self) -> None:
+        """The launcher, or the first rank, has ended, and the store with it."""
+        now = time.monotonic()
+        if not self._lost:
+            self._lost = now
+            if self._launched:  # save, and end: a launcher that starts again finds the run free
+                os.kill(os.getpid(), signal.SIGTERM)
+        late = now - self._lost > self.timeout
+        if self._ending or late or self._has_waited(2 * GRACE):
+            os._exit(1)
 
     def _look(self) -> None:
         done = self._waits + pieces_done()
@@ -77,6 +118,8 @@ class Watch(threading.Thread):
         elif self._rank and self._has_waited(2 * GRACE) and self._store.check([f"{FAILED} 0"]):
             os._exit(1)  # nothing is left to wait for
         elif self._waiting:
+            if self._rank == 0 and self._has_waited(1.0) and self._store.add(FAILURES, 0):
+                self._store.set(STUCK, "")
             self._look_for_a_hang()
 
     def _look_for_a_hang(self) -> None:

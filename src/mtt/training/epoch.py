@@ -104,9 +104,12 @@ class Epoch:
             state.epoch_steps += 1
             state.skipped_in_a_row = 0
             stage.updated()
-            for i, seen in enumerate(result.seen):
-                norm = None if i else result.norm
+            norm = result.norm if self.ranks.is_first else None  # one for all of them
+            for seen in result.seen:
                 self._meter.add(seen.terms, seen.predictions, seen.batch, norm)
+                norm = None
+            if norm is not None:
+                self._meter.add_norm(norm)
         state.batch += len(batches)
         n_batches = stage.training.n_batches(state.epoch)
         self.events("progress", state.epoch + 1, batch=state.batch, n_batches=n_batches)

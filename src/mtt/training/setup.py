@@ -18,7 +18,7 @@ from mtt.interface import Run
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import seen_pairs
 from mtt.mlip.trainable.parameter_names import check_patterns
-from mtt.options.training import SECTION, TrainingOptions
+from mtt.options.training import TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import SerialRanks
 from mtt.stopping import stop_if_asked

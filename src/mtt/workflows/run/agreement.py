@@ -130,7 +130,5 @@ def announce_ranks(ranks: Ranks, options: BatchOptions) -> None:
             n - options.batch_size,
         )
     else:
-        each = f"{options.batch_size / n:g}"
-        log.info(
-            "%d ranks share every batch: %d structures, %s on each rank", n, options.batch_size, each
-        )
+        size = options.batch_size
+        log.info("%d ranks share every batch: %d structures, %g on each rank", n, size, size / n)
