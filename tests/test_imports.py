@@ -18,7 +18,7 @@ LEVELS = (
     {"errors", "_version", "disk", "regular"},
     {"discovery"},
     {"graph", "options", "progress", "ranks", "stopping"},
-    {"nn", "data", "fetching"},
+    {"nn", "data", "fetching", "processes"},
     {"interface"},
     {"registry"},
     {"checkpoint"},

@@ -161,6 +161,10 @@ class TrainerInterface(ABC):
     A trainer reports events to its listeners, by the categories of the page "Logging".
     """
 
+    __several_ranks__: ClassVar[bool] = False
+    """Whether :meth:`train` shares its work with the other ranks of :attr:`run`, see
+    :class:`mtt.ranks.Ranks`; a training on several processes is refused without."""
+
     def __init__(self, hypers: Dict[str, Any]) -> None:
         if vars(self):
             names = ", ".join(sorted(vars(self)))

@@ -12,10 +12,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mtt.errors import MttError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+
+
+class RankError(MttError):
+    """Another rank has failed, or has ended: what it says itself is the reason.
+
+    :param exit_code: that of the other one, which has said why; 0 where it is not known.
+    """
+
+    def __init__(self, what: str, *, exit_code: int = 0, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.exit_code = exit_code
 
 
 class Ranks(ABC):
@@ -31,6 +44,9 @@ class Ranks(ABC):
 
     size: int
     """How many processes there are."""
+
+    local: int = 0
+    """Number of this process among those of its machine, from 0."""
 
     @property
     def is_first(self) -> bool:
@@ -68,6 +84,20 @@ class Ranks(ABC):
     def largest(self, tensor: Tensor) -> Tensor:
         """The largest value over ranks, component by component; NaN where a rank has NaN."""
 
+    def share(self, tensors: Sequence[Tensor]) -> None:
+        """Give ``tensors`` of all ranks the values that those of the first one have, in place."""
+        first = self.broadcast([tensor.detach() for tensor in tensors])
+        for mine, shared in zip(tensors, first, strict=True):
+            mine.detach().copy_(shared)
+
+    def differing(self, value: Callable[[], Any]) -> list[int]:
+        """Numbers of the ranks on which ``value`` is not what it is on the first.
+
+        :param value: of plain types; not called where there is nothing to compare.
+        """
+        first, *others = self.gather(value())
+        return [i for i, one in enumerate(others, start=1) if one != first]
+
     def sum_numbers(self, numbers: Sequence[float]) -> list[float]:
         """The sum over ranks of each number of the host; no device waits for it."""
         return [sum(each) for each in zip(*self.gather(numbers), strict=True)]
@@ -87,6 +117,9 @@ class Ranks(ABC):
     def broadcast(self, value: T) -> T:
         """``value`` of the first rank."""
         return self.gather(value)[0]
+
+    def limit_waiting(self, seconds: float) -> None:  # noqa: B027 - nothing to limit, as a rule
+        """End all ranks where one of them has not answered for so long."""
 
     def barrier(self) -> None:
         """Wait until all ranks are here."""
@@ -129,6 +162,12 @@ class SerialRanks(Ranks):
 
     def sum_numbers(self, numbers: Sequence[float]) -> list[float]:
         return list(numbers)
+
+    def share(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+    def differing(self, value: Callable[[], Any]) -> list[int]:
+        return []
 
     def largest(self, tensor: Tensor) -> Tensor:
         return tensor

@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 EXIT_CODES = {
     signal.SIGINT: 130,  # as a shell has it: 128 + the number of the signal
@@ -42,6 +43,10 @@ class Stopped(BaseException):
         super().__init__(f"{what}; {hint}" if hint else what)
         self.what = what
         self.exit_code = exit_code
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), exit_code=self.exit_code, hint=self.hint), (self.what,)
 
 
 class StopFlag:
@@ -83,6 +88,12 @@ class StopFlag:
 
 
 _flag: StopFlag | None = None
+_pieces = 0
+
+
+def pieces_done() -> int:
+    """How often :func:`stop_if_asked` was called: a process whose number grows is at work."""
+    return _pieces
 
 
 @contextmanager
@@ -130,6 +141,8 @@ def stop_if_asked() -> None:
 
     :raises Stopped: one came.
     """
+    global _pieces
+    _pieces += 1
     if _flag is None or _flag.signal is None or _flag.how == "later":
         return
     what = f"stopped by {_flag.signal.name}"

@@ -171,24 +171,67 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("training", "tolerance"),
-    # a line search makes 1e-16 many times larger
-    [("averaged", 1e-12), ("conflict-free", 1e-12), ("line search", 1e-6)],
+    [
+        ("averaged", 1e-12),
+        ("conflict-free", 1e-12),
+        ("line search", 1e-6),  # which makes 1e-16 many times larger
+        ("one by one", 1e-12),
+        ("by atoms", 1e-12),
+        ("measured", 1e-12),
+    ],
 )
 def test_two_ranks_train_to_what_one_trains_to(trained, training, tolerance):
-    """Weights, metrics, best epoch and files, with batches half as large on each of two ranks."""
+    """Weights, metrics, best epoch and files, with labels missing here and there."""
     folder, load = trained
     one, *two = load(training, "one", 0), *(load(training, "two", rank) for rank in (0, 1))
+    for name, weights in two[0]["weights"].items():
+        assert torch.equal(weights, two[1]["weights"][name])
     for rank in two:
-        torch.testing.assert_close(rank["weights"], one["weights"], rtol=tolerance, atol=tolerance)
-        assert len(rank["history"]) == len(one["history"])
-        for ours, theirs in zip(rank["history"], one["history"], strict=True):
-            without = {key: value for key, value in theirs.items() if key != "seconds"}
-            assert {key: ours[key] for key in without} == pytest.approx(without, rel=tolerance)
+        assert_same(rank, one, tolerance)
     written = [{p.name for p in (folder / training / run).iterdir()} for run in ("one", "two")]
     assert written[0] == written[1]
     first, second = (read(folder / training / f"{run}.ckpt") for run in ("one", "two"))
     assert first["best_epoch"] == second["best_epoch"]
     assert second["best_metric"] == pytest.approx(first["best_metric"], rel=tolerance)
+
+
+def assert_same(ours, theirs, tolerance):
+    """Weights and history, but for the seconds."""
+    torch.testing.assert_close(ours["weights"], theirs["weights"], rtol=tolerance, atol=tolerance)
+    assert len(ours["history"]) == len(theirs["history"])
+    for own, other in zip(ours["history"], theirs["history"], strict=True):
+        without = {key: value for key, value in other.items() if key != "seconds"}
+        found = {key: own[key] for key in without}
+        assert found == pytest.approx(without, rel=tolerance, nan_ok=True)
+
+
+def test_what_two_ranks_began_one_rank_ends_as_if_it_had_trained_alone(trained):
+    """A batch is the same whoever shares it: the epoch is resumed where it was stopped."""
+    _, load = trained
+    assert "in epoch 2" in load("fewer", "part", 0)["reason"]
+    assert_same(load("fewer", "two", 0), load("fewer", "one", 0), 1e-12)
+
+
+def test_processes_exchange_what_they_have(trained):
+    folder, _ = trained
+    first, second = (torch.load(folder / f"methods-{i}.pt", weights_only=True) for i in (0, 1))
+    for found in (first, second):
+        assert [one["rank"] for one in found["gather"]] == [0, 1]
+        assert found["gather"][1]["text"] == "x" * 900
+        assert found["broadcast"] == [0, "y" * 5000]
+        assert [one.tolist() for one in found["sum"]] == [[3.0, 4.0], 6]
+        assert found["none"] == [[], []]
+        whole, absent, of_one = found["sum_known"]
+        assert (whole.tolist(), absent, of_one.tolist()) == ([[1.0, 1.0], [1.0, 1.0]], None, [1.0])
+        assert found["numbers"] == [0.2, 1.0]
+        assert found["largest"][:2].tolist() == [1.0, 0.0]
+        assert found["largest"][2].isnan()
+        assert found["extremes"] == [-4, -5, True]
+        assert found["differing"] == [[1], []]
+        assert found["first"] == "written"
+        assert found["raised"] == ("stopped; resume", 143, "resume")
+        assert found["shared"].tolist() == [[0.0] * 3] * 2
+    assert second["given"][0].tolist() == [2.0, 2.0]  # nothing is summed in place
 
 
 def test_a_stop_that_one_rank_is_asked_for_stops_all_and_they_resume_bit_for_bit(trained):

@@ -5,20 +5,23 @@ processes are forked before anything is differentiated: torch can not be forked 
 """
 
 import importlib.util
-import io
 import os
 import signal
 import sys
+import tempfile
 import traceback
-from multiprocessing import Pipe
-from pathlib import Path, PosixPath
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import torch._dynamo  # the optimizers do: once, before the processes are forked
+import torch.distributed as dist
 
 from mtt.checkpoint import read
 from mtt.data import Dataset
 from mtt.interface import Run
-from mtt.ranks import Ranks, SerialRanks
+from mtt.processes.distributed import DistributedRanks
+from mtt.ranks import SerialRanks
 from mtt.training import TrainingInterrupted
 
 TRAININGS = {
@@ -37,46 +40,36 @@ TRAININGS = {
         "checkpoint_interval_minutes": 1e-6,  # after every step
     },
     "line search": {"optimizer": "lbfgs", "grad_clip_norm": None, "num_epochs": 1},
+    # every second rank has nothing to do, and some batches have no label of one kind
+    "one by one": {
+        "optimizer": "schedulefree_adamw",
+        "batch_size": 1,
+        "on_nonfinite": "skip",
+        "prefit": {"parameters": ["network.3.*"], "max_steps": 1},
+    },
+    "by atoms": {
+        "max_atoms_per_batch": 14,
+        "min_atoms_per_batch": 5,
+        "augmentation": "o3",
+        "loss": {"energy": {"type": "mse", "gradients": {"positions": {"type": "huber"}}}},
+    },
+    "measured": {
+        "batch_atoms": "auto",
+        "stages": [{"num_epochs": 1}, {"num_epochs": 1, "from": "best", "optimizer": "adam"}],
+    },
 }
 
 
-class ProcessRanks(Ranks):
-    """One of two processes with a pipe between them."""
-
-    def __init__(self, rank, pipe):
-        self.rank, self.size, self._pipe = rank, 2, pipe
-
-    def gather(self, value):
-        written = io.BytesIO()
-        torch.save(value, written)
-        mine = written.getvalue()
-        if self.rank == 0:
-            self._pipe.send_bytes(mine)
-            theirs = self._pipe.recv_bytes()
-        else:
-            theirs = self._pipe.recv_bytes()
-            self._pipe.send_bytes(mine)
-        with torch.serialization.safe_globals([PosixPath]):
-            values = [torch.load(io.BytesIO(one), weights_only=True) for one in (mine, theirs)]
-        return values if self.rank == 0 else values[::-1]
-
-    def sum(self, tensors):
-        return [one + other for one, other in zip(*self.gather(list(tensors)), strict=True)]
-
-    def sum_known(self, tensors, like):
-        detached = [None if tensor is None else tensor.detach() for tensor in tensors]
-        pairs = zip(*self.gather(detached), strict=True)
-        known = [[tensor for tensor in pair if tensor is not None] for pair in pairs]
-        return [sum(some[1:], some[0]) if some else None for some in known]
-
-    def largest(self, tensor):
-        return torch.stack(self.gather(tensor)).amax(0)
-
-
 def on_two(work):
-    """``work(ranks)`` in two processes."""
-    ends = Pipe()
-    forked(lambda: work(ProcessRanks(0, ends[0])), lambda: work(ProcessRanks(1, ends[1])))
+    """``work(ranks)`` in two processes, which gloo connects."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def one(rank):
+            store = dist.FileStore(f"{folder}/store", 2)
+            dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+            work(DistributedRanks())
+
+        forked(partial(one, 0), partial(one, 1))
 
 
 def forked(*works):
@@ -113,20 +106,30 @@ def helpers():
     return module
 
 
+def without_some_labels(i, frame):
+    """A molecule of which, by its number, an energy, forces, or both are missing."""
+    labels = frame.labels["energy"]
+    for name, numbers in (("values", (1, 2, 8)), ("forces", (3, 4, 8))):
+        if i in numbers:
+            labels = labels._replace(**{name: getattr(labels, name) * np.nan})
+    return frame._replace(labels={"energy": labels})
+
+
 class Training:
     """Runs of the same options, from the same weights; their files go to ``folder``."""
 
     def __init__(self, known, folder, dropout=0.0, **options):
         frames = known.molecules(22, seed=1)
+        frames[:16] = map(without_some_labels, range(16), frames[:16])
         self.data = [[Dataset.from_frames(some, known.INFO)] for some in (frames[:16], frames[16:])]
         self.known, self.folder, self.dropout = known, folder, dropout
-        few = {"num_epochs": 2, "learning_rate": 0.01, "checkpoint_interval": 2}
+        few = {"num_epochs": 2, "learning_rate": 0.01, "checkpoint_interval": 2, "batch_size": 4}
         self.hypers = {**few, **options}
         folder.mkdir()
 
-    def run(self, ranks, name, *, batch_size, stop=None, resume=None):
+    def run(self, ranks, name, *, stop=None, resume=None):
         """Train, and store what this rank ends with as ``<name>-<rank>.pt``."""
-        hypers = {**self.hypers, "batch_size": batch_size}
+        hypers = self.hypers
         model, trainer = self.new(hypers) if resume is None else self.resumed(hypers, resume)
 
         def listener(category, values, epoch):
@@ -160,17 +163,57 @@ class Training:
         return model, self.known.Trainer.load_checkpoint(checkpoint, hypers, "restart")
 
 
+def exchanged(ranks, folder):
+    """What all methods of two ranks return, as ``methods-<rank>.pt``."""
+    mine, nan = float(ranks.rank), torch.nan
+    pair = [torch.tensor([1.0 + mine, 2.0]), torch.tensor(3, dtype=torch.int64)]
+    own = [torch.full((2, 2), mine), None, torch.ones(1) if ranks.rank else None]
+    shared = torch.full((3, 2), mine).t()
+
+    def fail():
+        raise TrainingInterrupted("stopped", exit_code=143, hint="resume")
+
+    try:
+        ranks.on_first(fail)
+    except TrainingInterrupted as error:
+        raised = (str(error), error.exit_code, error.hint)
+    ranks.share([shared])
+    found = {
+        "gather": ranks.gather({"rank": ranks.rank, "text": "x" * 900 * ranks.rank}),
+        "broadcast": [ranks.broadcast(ranks.rank), ranks.broadcast("y" * 5000)],
+        "sum": ranks.sum(pair),
+        "given": pair,
+        "none": [ranks.sum([]), ranks.sum_numbers([])],
+        "sum_known": ranks.sum_known(own, [torch.ones(2, 2), torch.ones(3), torch.ones(1)]),
+        "numbers": ranks.sum_numbers([0.1, mine]),
+        "largest": ranks.largest(torch.tensor([mine, -mine, nan if ranks.rank else 1.0])),
+        "extremes": [ranks.max(ranks.rank - 5), ranks.min(ranks.rank - 5), ranks.any(mine > 0)],
+        "differing": [ranks.differing(lambda: mine), ranks.differing(lambda: 1)],
+        "first": ranks.on_first(lambda: "written"),
+        "raised": raised,
+        "shared": shared,
+    }
+    ranks.barrier()
+    torch.save(found, folder / f"methods-{ranks.rank}.pt")
+
+
 def main(folder):
     known = helpers()
+    on_two(lambda ranks: exchanged(ranks, folder))
     for name, options in TRAININGS.items():
         one = Training(known, folder / name, **options)
-        forked(lambda run=one.run: run(SerialRanks(), "one", batch_size=4))
-        on_two(lambda ranks, run=one.run: run(ranks, "two", batch_size=2))
+        forked(lambda run=one.run: run(SerialRanks(), "one"))
+        on_two(lambda ranks, run=one.run: run(ranks, "two"))
     random = Training(known, folder / "stopped", dropout=0.5)
     last = folder / "stopped" / "part" / "last.ckpt"
-    on_two(lambda ranks: random.run(ranks, "whole", batch_size=2))
-    on_two(lambda ranks: random.run(ranks, "part", batch_size=2, stop=(2, 2)))
-    on_two(lambda ranks: random.run(ranks, "resumed", batch_size=2, resume=last))
+    on_two(lambda ranks: random.run(ranks, "whole"))
+    on_two(lambda ranks: random.run(ranks, "part", stop=(2, 2)))
+    on_two(lambda ranks: random.run(ranks, "resumed", resume=last))
+    fewer = Training(known, folder / "fewer", ema={"decay": 0.8})
+    last = folder / "fewer" / "part" / "last.ckpt"
+    forked(lambda: fewer.run(SerialRanks(), "one"))
+    on_two(lambda ranks: fewer.run(ranks, "part", stop=(2, 2)))
+    forked(lambda: fewer.run(SerialRanks(), "two", resume=last))
 
 
 if __name__ == "__main__":

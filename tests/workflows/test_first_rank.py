@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +39,7 @@ def test_files_of_a_run_are_written_by_the_first_rank_its_log_and_its_loggers(
     monkeypatch.chdir(tmp_path)
     witness = Witness()
     workflow = import_module("mtt.workflows.train")
-    monkeypatch.setattr(workflow, "SerialRanks", lambda: witness)
+    monkeypatch.setattr(workflow, "joined", lambda environment: nullcontext(witness))
     train(tiny)
     by_first = set().union(*witness.written)
     assert {"model.pt", "model.ckpt", "last.ckpt", "best.ckpt", "evaluation.json"} <= by_first

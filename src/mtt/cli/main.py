@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import click
 
 from mtt._version import __version__
 from mtt.errors import MttError
+from mtt.processes.place import quieten, speaks
 from mtt.stopping import Stopped, watch_signals
 
 BUG = 70  # sysexits.h: EX_SOFTWARE
@@ -89,8 +91,10 @@ def run(arguments: Sequence[str]) -> int:
     from mtt.cli.render_progress import bars
 
     debug = "--debug" in arguments
+    quieten(os.environ)
+    report = render.at_once if speaks(os.environ) else render.nothing
     try:
-        with watch_signals(report=render.at_once), bars():
+        with watch_signals(report=report), bars():
             return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
     except Stopped as stop:
         render.plain(str(stop))

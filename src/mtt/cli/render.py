@@ -68,6 +68,10 @@ def at_once(text: str) -> None:
         os.write(2, f"{text}\n".encode())
 
 
+def nothing(text: str) -> None:
+    """What :func:`at_once` is on ranks that the first one speaks for."""
+
+
 def done(message: str) -> None:
     """The result of a command, on standard output."""
     click.echo(message)

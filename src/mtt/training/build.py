@@ -14,7 +14,7 @@ from mtt.mlip import MLIPModel
 from mtt.mlip.networks import PlainNetwork
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
-from mtt.ranks import Ranks
+from mtt.ranks import Ranks, SerialRanks
 from mtt.training.anchor import Anchor
 from mtt.training.averaging.make import make_average
 from mtt.training.losses.from_options import make_loss
@@ -56,7 +56,7 @@ def make_loader(
         dtype=model.dtype,
         device=model.device,
         batching=Batching(
-            structures=options.batch_size if atoms is None else None,
+            structures=structures_per_batch(options, ranks) if atoms is None else None,
             atoms=atoms,
             min_atoms=options.min_atoms_per_batch if shuffle else 0,
         ),
@@ -67,6 +67,12 @@ def make_loader(
         cutoff=model.list_cutoff(),
         augmentation=options.augmentation if shuffle else "none",
     )
+
+
+def structures_per_batch(options: BatchOptions, ranks: Ranks) -> int:
+    """Structures of a batch, on all ranks together."""
+    own = options.batch_size_per_rank
+    return options.batch_size if own is None else own * ranks.size
 
 
 def smaller_batches(options: BatchOptions, structures: int) -> Remedy:
@@ -80,8 +86,9 @@ def smaller_batches(options: BatchOptions, structures: int) -> Remedy:
         return Remedy(f"{SECTION}.batch_atoms", hint)
     if atoms is not None:
         return Remedy(f"{SECTION}.max_atoms_per_batch", f"lower it (now {atoms})")
-    hint = f"lower it (now {options.batch_size}), or let batch_atoms: auto find what fits"
-    return Remedy(f"{SECTION}.batch_size", hint)
+    key = "batch_size" if options.batch_size_per_rank is None else "batch_size_per_rank"
+    hint = f"lower it (now {getattr(options, key)}), or let batch_atoms: auto find what fits"
+    return Remedy(f"{SECTION}.{key}", hint)
 
 
 def make_losses(
@@ -134,7 +141,7 @@ def make_stage(
             optimizer,
             gradient,
             options.grad_clip_norm,
-            _network(options, model, training, ranks),
+            _network(options, model, training),
             make_scaler(options.amp, model.device),
             ranks=ranks,
             anchor=Anchor(model, options.finetune.anchor, anchored) if anchored else None,
@@ -147,9 +154,9 @@ def make_stage(
     )
 
 
-def _network(options: TrainingOptions, model: MLIPModel, dataset: Dataset, ranks: Ranks) -> Network:
+def _network(options: TrainingOptions, model: MLIPModel, dataset: Dataset) -> Network:
     """How the network is evaluated in training steps."""
-    compiled = _compiled(options, model, dataset, ranks) if options.compile else None
+    compiled = _compiled(options, model, dataset) if options.compile else None
     learns_slopes = any(target.gradients for target in model.dataset_info.targets.values())
     # what is compiled computes slopes in any case
     if compiled is not None and learns_slopes:
@@ -157,14 +164,13 @@ def _network(options: TrainingOptions, model: MLIPModel, dataset: Dataset, ranks
     return PlainNetwork(model, AUTOCAST_DTYPES[options.amp])
 
 
-def _compiled(
-    options: BatchOptions, model: MLIPModel, dataset: Dataset, ranks: Ranks
-) -> CompiledNetwork:
+def _compiled(options: BatchOptions, model: MLIPModel, dataset: Dataset) -> CompiledNetwork:
     # the compiler takes a second to import
     from mtt.mlip.compiled import CompiledNetwork
 
     def examples() -> Iterator[Graph]:
-        loader = make_loader(options, model, dataset, 0, shuffle=False, ranks=ranks)
+        # every rank compiles the same code, from what one rank alone would take
+        loader = make_loader(options, model, dataset, 0, shuffle=False, ranks=SerialRanks())
         return (batch.graph for batch in loader.epoch())
 
     return CompiledNetwork(model, examples)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.memory import OutOfMemory, Remedy, telling_lack
-from mtt.ranks import Ranks
+from mtt.ranks import RankError, Ranks
 from mtt.training.build import smaller_batches
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.losses.loss import Loss
@@ -86,7 +86,8 @@ class Epoch:
     def _take(self, batches: Sequence[Batch]) -> bool:
         """One optimizer step, and a checkpoint or the end where either is due after it."""
         state, stage = self.state, self.stage
-        result = self._step(batches)
+        # ranks share a batch out; one with few structures leaves some ranks without any
+        result = self._step([batch for batch in batches if len(batch.index)])
         for batch in batches:
             self._system.add(batch)
         if result.fault:
@@ -103,9 +104,12 @@ class Epoch:
             state.epoch_steps += 1
             state.skipped_in_a_row = 0
             stage.updated()
-            for i, seen in enumerate(result.seen):
-                norm = None if i else result.norm
+            norm = result.norm if self.ranks.is_first else None  # one for all of them
+            for seen in result.seen:
                 self._meter.add(seen.terms, seen.predictions, seen.batch, norm)
+                norm = None
+            if norm is not None:
+                self._meter.add_norm(norm)
         state.batch += len(batches)
         n_batches = stage.training.n_batches(state.epoch)
         self.events("progress", state.epoch + 1, batch=state.batch, n_batches=n_batches)
@@ -120,7 +124,11 @@ class Epoch:
         return True
 
     def _step(self, batches: Sequence[Batch]) -> StepResult:
-        """:raises OutOfMemory: everything is saved as it was before, if that can be."""
+        """Take a step; without memory for it everything is saved as it was before, if it can be.
+
+        :raises OutOfMemory: there is none on this rank.
+        :raises RankError: there is none on another one.
+        """
         state, stage = self.state, self.stage
 
         def doing() -> str:
@@ -133,7 +141,7 @@ class Epoch:
         try:
             with telling_lack(self.model.device, doing, remedy):
                 return stage.step(self.loss, batches, self.learning_rate())
-        except OutOfMemory:
+        except (OutOfMemory, RankError):
             if not stage.step.updating:
                 with suppress(OutOfMemory), telling_lack(self.model.device, str, Remedy):
                     self._save()

@@ -19,6 +19,7 @@ from mtt.training.checkpoints import Checkpoints
 from mtt.training.epoch import Epoch
 from mtt.training.losses.loss import Loss
 from mtt.training.numerics.random_state import restore_rng
+from mtt.training.numerics.same_weights import check_same_weights
 from mtt.training.plan import StagePlan
 from mtt.training.recovery.faults import OnNonfinite
 from mtt.training.refit.last_fit import LastFit
@@ -30,7 +31,7 @@ from mtt.training.scoring.best import BestRule
 from mtt.training.scoring.validation import Validation
 from mtt.training.stage import Stage
 from mtt.training.state import Best, TrainingState
-from mtt.training.stopping.timing import MAX_TIME, Deadline, Due, TrainingInterrupted
+from mtt.training.stopping.timing import MAX_TIME, TIMED, Deadline, Due, TrainingInterrupted
 
 if TYPE_CHECKING:
     from mtt.mlip import MLIPModel
@@ -153,6 +154,7 @@ class Fit:
         before, loss = state.batch, stage.loss.at(state.epoch - state.stage_start)
         epoch = self._epoch(stage, loss)
         meter, system = epoch.run()
+        check_same_weights([self.model, stage.evaluated], self.ranks, state.epoch + 1)
         # max_time may be shorter than a validation: one that was stopped by it comes to its end
         timed = state.batch > before
         found = self.validation.run(
@@ -253,10 +255,11 @@ class Fit:
         :param timed: ``max_time`` may say so too.
         """
         state = self.state
-        number = self.ranks.max(self.stop.number)
-        if number:
+        asked = self.stop.number or (TIMED if timed and self.deadline.passed else 0)
+        number = self.ranks.max(asked)
+        if number > TIMED:
             by, code = Signals(number).name, EXIT_CODES[Signals(number)]
-        elif timed and self.ranks.any(self.deadline.passed):
+        elif number:
             by, code = "max_time", MAX_TIME
         else:
             return

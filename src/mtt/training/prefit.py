@@ -22,11 +22,11 @@ from mtt.errors import TrainingError
 from mtt.mlip.trainable.parameter_names import check_patterns, matches
 from mtt.options.training import SECTION, PrefitOptions
 from mtt.ranks import Ranks
-from mtt.training.losses.counts import over_ranks
+from mtt.training.losses.counts import nothing_counted, over_ranks
 from mtt.training.losses.loss import Loss
 
 if TYPE_CHECKING:
-    from mtt.data import Loader
+    from mtt.data import Batch, Loader
     from mtt.mlip import MLIPModel
 
 log = logging.getLogger(__name__)
@@ -130,8 +130,8 @@ class _Fit:
         self.model, self.loader, self.loss = model, loader, loss
         self.interrupted, self.ranks = interrupted, ranks
         self.names, self.parameters = tuple(chosen), list(chosen.values())
-        own: list[Tensor | float] = [0.0] * len(loss.terms)
-        for batch in loader.epoch(0):
+        own = nothing_counted(loss, model.device)
+        for batch in _with_structures(loader):
             counts = zip(own, loss.counts(batch), strict=True)
             own = [sum_ + count for sum_, count in counts]
         self.counts = over_ranks(own, ranks)
@@ -173,7 +173,7 @@ class _Fit:
         if self.seen is None or not torch.equal(self.seen[0], point):
             self.evaluations += 1
             total, gradients = 0.0, [torch.zeros_like(p) for p in self.parameters]
-            for batch in self.loader.epoch(0):
+            for batch in _with_structures(self.loader):
                 predictions = self.model.predict_targets(batch.graph, create_graph=True)
                 terms = self.loss.weighted(self.loss(predictions, batch), self.counts)
                 value = torch.stack([term.double() for term in terms]).sum()
@@ -225,3 +225,8 @@ def _undisturbed(model: MLIPModel, chosen: Sequence[Parameter]) -> Iterator[None
             module.training = mode
         for parameter, gradient in zip(chosen, gradients, strict=True):
             parameter.grad = gradient
+
+
+def _with_structures(loader: Loader) -> Iterator[Batch]:
+    """Ranks share few structures out: batches of none are left out."""
+    return (batch for batch in loader.epoch(0) if len(batch.index))

@@ -18,7 +18,7 @@ from mtt.interface import Run
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import seen_pairs
 from mtt.mlip.trainable.parameter_names import check_patterns
-from mtt.options.training import SECTION, TrainingOptions
+from mtt.options.training import TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import SerialRanks
 from mtt.stopping import stop_if_asked
@@ -211,8 +211,8 @@ def one_device(devices: Sequence[torch.device]) -> torch.device:
     """
     if len(devices) != 1:
         raise ConfigError(
-            f"training on {len(devices)} devices is not available yet",
-            where=f"{SECTION}.distributed",
-            hint="give one device",
+            f"one process trains on one device, not on {len(devices)}",
+            where="device",
+            hint="start a process for each: mtt train --nproc N, torchrun or srun",
         )
     return devices[0]

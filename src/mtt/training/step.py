@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +13,10 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
+from mtt.data.memory import lacks_memory
 from mtt.graph import Target
 from mtt.mlip.derivatives import detached
-from mtt.ranks import Ranks
+from mtt.ranks import RankError, Ranks
 from mtt.training.losses.counts import counted
 from mtt.training.losses.gradients import Gradient, total
 from mtt.training.losses.loss import Loss, TermValue
@@ -85,6 +87,7 @@ class Step:
         self.network = network
         self.scaler = scaler
         self.ranks = ranks
+        self._lack: BaseException | None = None  # of memory, for the part of this rank
         self.updating = False  # True where an update was begun, and failed
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
@@ -105,6 +108,8 @@ class Step:
         self._decay()
         norm = get_total_norm(gradients) if gradients else value.new_zeros(())
         size, fault = self._guard(loss, value, norm, counts)
+        if fault == "not finite":
+            self._raise_lack()
         if not fault:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate * group["lr_factor"]
@@ -118,9 +123,38 @@ class Step:
     def _differentiate(
         self, loss: Loss, batches: Sequence[Batch], counts: Sequence[Tensor | float]
     ) -> tuple[Tensor, list[Seen]]:
-        """Fill ``grad`` of all parameters; the loss, and what was seen of each batch."""
-        self.optimizer.zero_grad(set_to_none=True)
+        """Fill ``grad`` of all parameters; the loss, and what was seen of each batch.
+
+        The loss is NaN on all ranks where one of them has no memory for its part.
+        """
         weights = [loss.terms[i].weight for i in loss.active]
+        self._lack, seen = None, []
+        own = torch.zeros((), dtype=torch.float64, device=self._parameters[0].device)
+        try:
+            seen, values = self._own(loss, batches, counts, weights)
+            own = total(values).double() if values else own
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            self._lack = error
+            traceback.clear_frames(error.__traceback__)
+            self.optimizer.zero_grad(set_to_none=True)
+            self.gradient.forget()
+            own.fill_(torch.nan)
+        # the other ranks wait for this one, whatever has become of its part
+        self.gradient.finish(weights, self.ranks)
+        (value,) = self.ranks.sum([own])
+        return value, seen
+
+    def _own(
+        self,
+        loss: Loss,
+        batches: Sequence[Batch],
+        counts: Sequence[Tensor | float],
+        weights: Sequence[float],
+    ) -> tuple[list[Seen], list[Tensor]]:
+        """The part of this rank: gradients are added up, losses are not."""
+        self.optimizer.zero_grad(set_to_none=True)
         values: list[Tensor] = []
         seen = []
         for batch in batches:
@@ -138,10 +172,20 @@ class Step:
                     [TermValue(term.total.detach(), term.labelled) for term in terms],
                 )
             )
-        self.gradient.finish(weights, self.ranks)
-        own = total(values) if values else self._parameters[0].new_zeros(())
-        (value,) = self.ranks.sum([own])
-        return value, seen
+        return seen, values
+
+    def _raise_lack(self) -> None:
+        """Asked by all ranks: end the step where one of them had no memory for its part.
+
+        :raises MemoryError: of this rank, or what torch raised.
+        :raises RankError: of another one.
+        """
+        lack, self._lack = self._lack, None
+        lacking = [i for i, lacks in enumerate(self.ranks.gather(lack is not None)) if lacks]
+        if lack is not None:
+            raise lack
+        if lacking:
+            raise RankError(f"rank {lacking[0]} has no memory left for its part of the step")
 
     def _scaled(self, value: Tensor) -> Tensor:
         return value if self.scaler is None else self.scaler.scale(value)
@@ -188,7 +232,10 @@ class Step:
         def closure() -> float:
             value, _ = self._differentiate(loss, batches, counts)
             self._decay()
-            return float(value) + (0.0 if self.anchor is None else float(self.anchor.penalty()))
+            number = float(value)
+            if not math.isfinite(number):
+                self._raise_lack()
+            return number + (0.0 if self.anchor is None else float(self.anchor.penalty()))
 
         self.optimizer.step(closure)
         if all(bool(torch.isfinite(p).all()) for p in self._parameters):

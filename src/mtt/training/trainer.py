@@ -30,6 +30,7 @@ from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.numerics.precision import check_precision, tf32
 from mtt.training.numerics.random_state import rng_state
 from mtt.training.numerics.ranges import check_ranges
+from mtt.training.numerics.same_weights import share_weights
 from mtt.training.options.defaults import check_hypers, default_hypers
 from mtt.training.refit.last_fit import LastFit
 from mtt.training.reporting.events import Events
@@ -58,6 +59,8 @@ class MLIPTrainer(TrainerInterface):
         from there.
     :raises ConfigError: one problem for each option that is wrong.
     """
+
+    __several_ranks__ = True
 
     __taken_on_restart__: frozenset[str] = frozenset()
     """Own options of the architecture that a resumed training may change; others are refused."""
@@ -102,6 +105,7 @@ class MLIPTrainer(TrainerInterface):
         options = self.options
         check_precision(options, one_device(devices), dtype)
         parse_max_time(options.max_time)
+        parse_max_time(options.rank_timeout, "rank_timeout")
         check_given(options, model.dataset_info)
         check_ranges([*train_datasets, *val_datasets], options, dtype)
         data = TrainingData(model, train_datasets, val_datasets)
@@ -134,10 +138,13 @@ class MLIPTrainer(TrainerInterface):
             fresh = not self._state.has_begun
             if fresh and not options.finetune.read_from:
                 model.fit_baselines(data.training, options)
+                # least squares may round differently on another kind of processor
+                share_weights(model, self.run.ranks)
             setup = TrainingSetup(options, self.run, model, data)
             if fresh and not options.finetune.read_from:
                 model.look_at(setup.graphs)
             model.to(device=device, dtype=dtype)
+            share_weights(model, self.run.ranks)
             with (
                 deterministic(options.deterministic),
                 tf32(options.tf32, device),

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from mtt.evaluation import Report
 from mtt.interface import Listener, Run
 from mtt.options import Options, load_options, resolve
 from mtt.options.training import TrainingOptions
+from mtt.processes.join import joined
 from mtt.ranks import Ranks, SerialRanks
 from mtt.stopping import stop_if_asked, watch_signals
 from mtt.training.reporting.events import Events
+from mtt.training.stopping.timing import parse_max_time
 from mtt.workflows.announce import (
     announce_data,
     announce_model,
@@ -44,12 +46,17 @@ from mtt.workflows.restart.source import (
     with_its_options,
 )
 from mtt.workflows.run.absent_losses import drop_losses_without_labels
+from mtt.workflows.run.agreement import (
+    announce_ranks,
+    check_same_options,
+    check_same_start,
+    check_several,
+)
 from mtt.workflows.run.datasets import Data, read_data
 from mtt.workflows.run.folder import RunFolder, root_of
 from mtt.workflows.run.given import with_numbers
 from mtt.workflows.run.listeners import check_listeners, make_events
-from mtt.workflows.run.machine import choose_device, choose_dtype
-from mtt.workflows.run.processes import refuse_several_processes
+from mtt.workflows.run.machine import choose_device, choose_dtype, of_rank
 from mtt.workflows.run.provenance import completed, fingerprint, provenance
 from mtt.workflows.run.record import command_of
 from mtt.workflows.run.stored_name import check_stored_name
@@ -100,14 +107,13 @@ def train(
         all of them are checked.
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
     """
-    refuse_several_processes(os.environ)
-    ranks = SerialRanks()
-    plan, start = check_only(
-        options, Path(output), restart, overrides, architectures, listeners, dry_run, ranks
-    )
-    if dry_run:
-        return TrainResult()
-    with ExitStack() as held:
+    with joined(os.environ) as ranks, ExitStack() as held:
+        shown = listeners if ranks.is_first else ()
+        plan, start = check_only(
+            options, Path(output), restart, overrides, architectures, shown, dry_run, ranks
+        )
+        if dry_run:
+            return TrainResult()
         if ranks.is_first:
             held.enter_context(claimed(plan.output))
         folder = ranks.on_first(lambda: run_folder(plan.restart))
@@ -116,7 +122,7 @@ def train(
         announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         ranks.on_first(lambda: describe(plan, folder, origin))
-        attached = [*start.trainer.run.listeners, *listeners]
+        attached = [*start.trainer.run.listeners, *shown]
         with closing(make_events(plan.options, folder.path, attached, ranks)) as events:
             with during_training(folder.path, plan.command):
                 checkpoint = run(plan, start, folder, origin, events, ranks)
@@ -145,6 +151,8 @@ def check_only(
     """
     known = SerialRanks() if ranks is None else ranks
     plan = read_inputs(options, output, restart, overrides, architectures, dry_run, known)
+    known.limit_waiting(parse_max_time(plan.training.rank_timeout, "rank_timeout") or 600.0)
+    announce_ranks(known, plan.training)
     announce_data(plan, Events(listeners))
     start = begin(plan)
     show_first_errors(start, Events(listeners))
@@ -180,13 +188,17 @@ def read_inputs(
             log.warning("%s", notice)
     with raw.locating():
         check_listeners(resolved)
+        check_several(ranks, architecture.trainer, architecture.name)
         device = choose_device(resolved.device, architecture.model)
+        device = of_rank(device, ranks)
         dtype = choose_dtype(resolved.base_precision, architecture.model)
+    seeded = raw.base.get("seed") is not None
+    check_same_options(resolved, seeded, ranks)
+    resolved = replace(resolved, seed=ranks.broadcast(resolved.seed))
     named = ranks.on_first(lambda: checked_output(output, dry_run))
     command = command_of(raw.source, output or named, tuple(overrides), tuple(folders))
-    seeded = raw.base.get("seed") is not None
     wanted = Wanted(command, resolved.to_dict(), seeded, architecture)
-    resumed = find_restart(restart, wanted, folders)
+    resumed = find_restart(restart, wanted, folders, ranks)
     if output is not None:
         refuse_to_overwrite(named, raw, resolved, resumed)
     if resumed is not None:
@@ -198,6 +210,7 @@ def read_inputs(
         resolved = with_numbers(resolved, architecture, data.info, folders)
         training = training_options(architecture, resolved.architecture["training"])
         replay = replay_of(training, data, resolved, folders, device, resumed)
+    check_same_start(ranks, data, device, dtype, None if resumed is None else resumed.path)
     if replay is not None:
         data = with_replay(data, replay)
     if resumed is not None:

@@ -39,63 +39,60 @@ def test_seeds_may_be_negative_and_large():
     assert sorted(permutation(9, -1, 0)) == sorted(permutation(9, 2**70, 10**6)) == list(range(9))
 
 
-@given(
-    n=st.integers(0, 60),
-    structures=st.integers(1, 12),
-    world_size=st.integers(1, 5),
+LIMITS = st.one_of(
+    st.builds(Batching, structures=st.integers(1, 12)),
+    st.builds(Batching, atoms=st.integers(20, 60), structures=st.none() | st.integers(1, 6)),
+    st.builds(Batching, structures=st.integers(1, 12), min_atoms=st.integers(0, 20)),
 )
-def test_every_structure_comes_once_when_not_shuffled(n, structures, world_size):
-    batches = ranks([3] * n, Batching(structures), world_size, shuffle=False)
-    assert len({len(batches_of_rank) for batches_of_rank in batches}) == 1
-    assert joined(joined(zip(*batches, strict=True))) == list(range(n))
-    assert all(len(batch) <= structures for rank in batches for batch in rank)
 
 
 @given(
-    n_atoms=st.lists(st.integers(1, 20), max_size=40),
-    world_size=st.integers(1, 4),
+    n_atoms=st.lists(st.integers(1, 20), min_size=5, max_size=40),
+    batching=LIMITS,
+    world_size=st.integers(1, 5),
     epoch=st.integers(0, 3),
     shuffle=st.booleans(),
 )
-def test_batches_by_atoms_are_full_and_miss_nothing(n_atoms, world_size, epoch, shuffle):
-    if shuffle:
-        n_atoms = [20] * world_size + n_atoms  # so that there is a batch for every rank
-    batches = ranks(n_atoms, Batching(atoms=20), world_size, shuffle=shuffle, epoch=epoch)
-    steps = list(zip(*batches, strict=True))
-    flat = [batch for step in steps for batch in step if batch]
-    seen = [i for batch in flat for i in batch]
-    assert len(set(seen)) == len(seen)
-    if not shuffle or world_size == 1:
-        assert sorted(seen) == list(range(len(n_atoms)))
-    for batch, following in pairwise(flat):
+def test_ranks_share_the_batches_that_one_rank_has(n_atoms, batching, world_size, epoch, shuffle):
+    """Whatever limits them, and whether the last one has a structure for each rank or not."""
+    n_atoms = [20, *n_atoms]  # so that there is a batch
+    options = {"shuffle": shuffle, "epoch": epoch, "seed": 3}
+    (alone,) = ranks(n_atoms, batching, 1, **options)
+    parts = ranks(n_atoms, batching, world_size, **options)
+    assert [joined(step) for step in zip(*parts, strict=True)] == alone
+    for step, batch in zip(zip(*parts, strict=True), alone, strict=True):
+        if batching.atoms is None:
+            assert max(map(len, step)) - min(map(len, step)) <= 1
+        else:
+            share = sum(n_atoms[i] for i in batch) / world_size
+            largest = max(n_atoms[i] for i in batch)
+            assert all(sum(n_atoms[i] for i in part) <= share + largest for part in step)
+    if not shuffle:
+        assert joined(alone) == list(range(len(n_atoms)))
+
+
+@given(n_atoms=st.lists(st.integers(1, 20), min_size=1, max_size=40), epoch=st.integers(0, 3))
+def test_batches_by_atoms_are_full_and_miss_nothing(n_atoms, epoch):
+    (batches,) = ranks(n_atoms, Batching(atoms=20), 1, shuffle=True, epoch=epoch)
+    assert sorted(joined(batches)) == list(range(len(n_atoms)))
+    for batch, following in pairwise(batches):
         atoms = sum(n_atoms[i] for i in batch)
         assert atoms <= 20 < atoms + n_atoms[following[0]]
 
 
-def test_several_ranks_see_what_one_rank_with_a_larger_batch_sees():
-    together = ranks([5] * 47, Batching(12), 1, shuffle=True, seed=3, epoch=2)[0]
-    apart = ranks([5] * 47, Batching(4), 3, shuffle=True, seed=3, epoch=2)
-    assert [joined(step) for step in zip(*apart, strict=True)] == together
-
-
-def test_a_shuffled_step_that_cannot_feed_every_rank_is_left_out():
-    batches = ranks([1] * 10, Batching(2), 4, shuffle=True)
-    assert [[len(batch) for batch in rank] for rank in batches] == [[2]] * 4
-    assert len({i for rank in batches for batch in rank for i in batch}) == 8
-
-
-def test_an_unshuffled_rank_may_get_an_empty_batch():
-    assert ranks([1] * 5, Batching(1), 4, shuffle=False) == [
-        [[0], [4]],
-        [[1], []],
-        [[2], []],
-        [[3], []],
-    ]
+def test_a_rank_may_get_an_empty_part_of_a_batch():
+    for shuffle in (False, True):
+        parts = ranks([1] * 5, Batching(4), 3, shuffle=shuffle)
+        sizes = [[len(part) for part in one] for one in parts]
+        assert sizes == [[2, 1], [1, 0], [1, 0]]
 
 
 def test_fewer_structures_than_ranks_cannot_train():
-    with pytest.raises(DataError, match="2 structures do not fill one batch on each of 3 ranks"):
+    with pytest.raises(DataError, match="2 structures to train on are fewer than the 3 ranks"):
         ranks([1, 1], Batching(4), 3, shuffle=True)
+    assert ranks([1, 1], Batching(4), 3, shuffle=False) == [[[0]], [[1]], [[]]]
+    with pytest.raises(DataError, match="has no structures"):
+        ranks([], Batching(4), 1, shuffle=True)
 
 
 def test_a_least_number_of_atoms_that_no_batch_has_is_named():

@@ -30,7 +30,7 @@ _Load = Callable[[Plan], tuple[Batch, Cuts]]
 
 
 class Loader:
-    """Batches of ``dataset`` for one rank.
+    """Batches of ``dataset``, of which a rank has its part; a part may be empty.
 
     Where the columns fit they live on ``device`` and batches are gathered there; else they
     are gathered on the host, for a GPU in a background thread.
@@ -89,7 +89,7 @@ class Loader:
         self._background = on_way if background is None else background
 
     def n_batches(self, epoch: int = 0) -> int:
-        """Batches of this rank in ``epoch``; every rank has the same number."""
+        """Batches in ``epoch``, the same on every rank."""
         return len(self._plan(epoch).sizes)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:

@@ -9,6 +9,8 @@ from typing import Any
 from mtt.options.values import GRADIENTS, TargetOptions
 from mtt.options.yaml.places import Fault, KeyPath
 
+PER_RANK = "batch_size_per_rank"
+
 
 class Modernizer:
     """Renames old options of ``architecture.training``.
@@ -35,6 +37,8 @@ class Modernizer:
             self._bounds(section, path)
         if self._is_old(section, "remove_composition_contribution", "atomic_baseline"):
             self._composition(section, path)
+        if section.get("distributed") is True and self._is_old(section, "distributed", PER_RANK):
+            self._distributed(section, path)
         if "loss" in self.known and isinstance(section.get("loss"), dict):
             section["loss"] = self._loss(section["loss"], (*path, "loss"))
         return section
@@ -49,6 +53,14 @@ class Modernizer:
             return
         self.notices.append(Fault((*path, old), f"deprecated name; use {new!r}"))
         section[new] = value
+
+    def _distributed(self, section: dict[str, Any], path: KeyPath) -> None:
+        """metatrain counts ``batch_size`` on each of its processes."""
+        del section["distributed"]
+        if section.get(PER_RANK) is None:
+            section[PER_RANK] = section.get("batch_size", self.known["batch_size"])
+        what = f"batch_size counts for each process, as in metatrain; write {PER_RANK} instead"
+        self.notices.append(Fault((*path, "distributed"), what))
 
     def _bounds(self, section: dict[str, Any], path: KeyPath) -> None:
         here = (*path, "batch_atom_bounds")

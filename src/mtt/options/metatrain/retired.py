@@ -11,7 +11,7 @@ from mtt.options.yaml.places import Fault, KeyPath
 _SCHEMA: dict[str, dict[str, Any]] = {
     "num_workers": {"type": ["integer", "null"], "minimum": 0},
     "log_separate_blocks": {"const": False, UNAVAILABLE: "errors of separate blocks"},
-    "distributed": {"const": False, UNAVAILABLE: "training on several devices"},
+    "distributed": {"const": False, UNAVAILABLE: "this name here; give batch_size_per_rank"},
     "distributed_port": {"type": "integer", "minimum": 1, "maximum": 65535},
 }
 RETIRED = tuple(_SCHEMA)

@@ -15,7 +15,17 @@ class BatchOptions:
     batch_size: int = option(
         8,
         "Structures per batch. Small batches take more steps per epoch and often learn better; "
-        "4 to 16 suits most data. Unused when max_atoms_per_batch is set.",
+        "4 to 16 suits most data. Unused when max_atoms_per_batch is set. Several processes share "
+        "a batch, so that their number does not change what is learned.",
+        acts="from here",
+        in_stages=True,
+        minimum=1,
+    )
+    batch_size_per_rank: int | None = option(
+        None,
+        "Structures per batch on each of several processes, instead of batch_size: a batch has as "
+        "many times more as there are processes, and the same file learns something else on "
+        "another number of them.",
         acts="from here",
         in_stages=True,
         minimum=1,
@@ -31,7 +41,7 @@ class BatchOptions:
     max_atoms_per_batch: int | None = option(
         None,
         "Maximum number of atoms per batch; structures are added while they fit. Set it instead "
-        "of batch_size if structures differ much in size.",
+        "of batch_size if structures differ much in size. Several processes share a batch.",
         acts="from here",
         minimum=1,
     )
@@ -46,7 +56,8 @@ class BatchOptions:
         None,
         "auto finds max_atoms_per_batch when the training begins: the memory of some training "
         "steps is measured, first with the largest structures. A batch takes at most 70 % of the "
-        "free memory, and holds at most 64 average structures and 1/20 of the training set. "
+        "free memory (of each process its part), and holds at most 64 average structures and 1/20 "
+        "of the training set. "
         "null: the options above decide.",
         acts="from here",
     )

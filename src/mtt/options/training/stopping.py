@@ -54,6 +54,13 @@ class StoppingOptions:
         "take the same time again.",
         acts="any time",
     )
+    rank_timeout: str | float = option(
+        600.0,
+        "Of several processes: end all of them if one has not answered for this time, in the form "
+        "of max_time; where each of them is then is printed. What one process does alone and "
+        "without a sign of life (compiling, reading from a slow disk) has to be shorter.",
+        acts="any time",
+    )
     on_nonfinite: Literal["stop", "skip", "rollback"] = option(
         "stop",
         "What to do if the loss of a batch or its gradient is not finite; such a batch never "

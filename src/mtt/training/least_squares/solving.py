@@ -18,6 +18,7 @@ from mtt.training.datasets import TrainingData
 from mtt.training.least_squares.assemble import assemble
 from mtt.training.least_squares.ridge import CRITERIA, Criterion, solve
 from mtt.training.least_squares.rows import check_squares
+from mtt.training.numerics.same_weights import share_weights
 from mtt.training.reporting.events import Events
 from mtt.training.setup import TrainingSetup
 
@@ -76,6 +77,7 @@ class Solver:
         if free:
             values = model.composition.values
             values[free, 0] += found.weights[model.n_weights :].to(values)
+        share_weights(model, ranks)
         return {
             "equations": equations.n_rows,
             "weights": len(found.weights),

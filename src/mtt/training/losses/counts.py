@@ -27,10 +27,14 @@ def counted(
         each = zip(*map(loss.counts, batches), strict=True)
         own = [sum(counts[1:], counts[0]) for counts in each]
     else:
-        # of the kinds that the counts of a batch have: see Term.count
-        nothing = torch.zeros((), dtype=torch.int64, device=device)
-        own = [0.0 if term.complete else nothing for term in loss.terms]
+        own = nothing_counted(loss, device)
     return over_ranks(own, ranks)
+
+
+def nothing_counted(loss: Loss, device: torch.device) -> list[Tensor | float]:
+    """The counts of no batch, of the kinds that those of a batch have: see Term.count."""
+    nothing = torch.zeros((), dtype=torch.int64, device=device)
+    return [0.0 if term.complete else nothing for term in loss.terms]
 
 
 def over_ranks(counts: Sequence[Tensor | float], ranks: Ranks) -> list[Tensor | float]:

@@ -35,6 +35,9 @@ class SummedGradient:
             # by the weights alone: positions need no gradient of the loss
             scale(summed).backward(inputs=self._parameters)
 
+    def forget(self) -> None:
+        """Nothing was added: ``grad`` is all that there is."""
+
     def finish(self, weights: Sequence[float], ranks: Ranks) -> None:
         """All batches of the step are added: sum up what the ranks have found.
 
@@ -76,6 +79,10 @@ class ConflictFreeGradient:
                 if gradient is not None:
                     known = row[k]
                     row[k] = gradient if known is None else known + gradient
+
+    def forget(self) -> None:
+        """Leave out all that was added since the last :meth:`finish`."""
+        self._rows = []
 
     def finish(self, weights: Sequence[float], ranks: Ranks) -> None:
         """Write the direction into ``grad``; parameters that no term knows keep None.

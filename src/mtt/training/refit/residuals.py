@@ -16,7 +16,8 @@ from mtt.mlip import MLIPModel
 from mtt.ranks import Ranks
 
 if TYPE_CHECKING:
-    from mtt.data import Loader
+    from mtt.data import Batch, Loader
+    from mtt.graph import Target
 
 
 @torch.no_grad()
@@ -47,18 +48,22 @@ def residuals(
     }
     with _values_alone(model):
         for batch in loader.epoch(0):
-            with telling_lack(
-                model.device,
-                lambda one=batch: f"the refit of {describe([one], loader.dataset.source)}",  # type: ignore[misc]
-                Remedy,
-            ):
-                predicted = model.predict_targets(batch.graph)
-            for name, rows in found.items():
-                left = batch.targets[name].values.double() - predicted[name].values
-                rows[batch.index] = left.flatten(1)[:, targets[name].invariant_columns]
+            if len(batch.index):  # ranks share few structures out
+                predicted = _predicted(model, batch, loader)
+                for name, rows in found.items():
+                    left = batch.targets[name].values.double() - predicted[name].values
+                    rows[batch.index] = left.flatten(1)[:, targets[name].invariant_columns]
             interrupted()
     sums = ranks.sum([found[name] for name in names])
     return {name: one.cpu() for name, one in zip(names, sums, strict=True)}
+
+
+def _predicted(model: MLIPModel, batch: Batch, loader: Loader) -> dict[str, Target]:
+    def doing() -> str:
+        return f"the refit of {describe([batch], loader.dataset.source)}"
+
+    with telling_lack(model.device, doing, Remedy):
+        return model.predict_targets(batch.graph)
 
 
 @contextmanager

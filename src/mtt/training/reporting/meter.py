@@ -56,6 +56,10 @@ class Meter:
             predictions, batch.targets, batch.n_atoms, batch.volumes, types=batch.graph.types
         )
 
+    def add_norm(self, norm: Tensor) -> None:
+        """Count the gradient of a step of which this rank had no batch."""
+        self._sums[-1] += torch.stack([norm.to(self._sums.dtype), self._sums.new_ones(())])
+
     def merge(self, other: Meter) -> None:
         """Count all that ``other`` has counted; it has the same loss, targets and device."""
         self._sums += other._sums

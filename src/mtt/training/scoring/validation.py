@@ -76,7 +76,8 @@ class Validation:
     def nonfinite(self, model: MLIPModel) -> str:
         """Structures of which a prediction is not finite: `` (structures: …)``, or nothing."""
         for _, loader in self.sets:
-            found = (nonfinite(self._predictions(model, one), one) for one in loader.epoch())
+            own_batches = (one for one in loader.epoch() if len(one.index))
+            found = (nonfinite(self._predictions(model, one), one) for one in own_batches)
             own = [i for some in found for i in some]
             index = sorted(i for each in self.ranks.gather(own) for i in each)
             if index:
@@ -98,17 +99,8 @@ class Validation:
         for name, loader in self.sets:
             meter = Meter(self.loss, self.info, device, self.extended, ranks=self.ranks)
             for batch in loader.epoch():
-                with telling_lack(
-                    device,
-                    lambda one=batch, data=loader.dataset: (  # type: ignore[misc]
-                        f"the validation of {describe([one], data.source)}"
-                    ),
-                    lambda one=batch: self.remedy(len(one.index)),  # type: ignore[misc]
-                ):
-                    predicted = predictions(batch)
-                    with torch.no_grad():
-                        terms = self.loss(predicted, batch)
-                    meter.add(terms, predicted, batch)
+                if len(batch.index):  # ranks share few structures out
+                    self._add(batch, predictions, meter, loader)
                 interrupted()
             whole.merge(meter)
             if name:
@@ -116,6 +108,23 @@ class Validation:
                 prefixed |= {f"{name} {metric}": found[metric] for metric in self._metrics}
         found = whole.compute()
         return {metric: found[metric] for metric in self._metrics} | prefixed
+
+    def _add(
+        self,
+        batch: Batch,
+        predictions: Callable[[Batch], Mapping[str, Target]],
+        meter: Meter,
+        loader: Loader,
+    ) -> None:
+        with telling_lack(
+            loader.device,
+            lambda: f"the validation of {describe([batch], loader.dataset.source)}",
+            lambda: self.remedy(len(batch.index)),
+        ):
+            predicted = predictions(batch)
+            with torch.no_grad():
+                terms = self.loss(predicted, batch)
+            meter.add(terms, predicted, batch)
 
     @property
     def _metrics(self) -> list[str]:

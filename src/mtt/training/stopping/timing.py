@@ -17,14 +17,18 @@ Clock = Callable[[], float]
 MAX_TIME = 143
 """Exit code after ``max_time``: that of a run which its queue stopped in time."""
 
+TIMED = 1
+"""What ranks say of ``max_time`` where they say the number of a signal: none that is handled."""
+
 _FORM = re.compile(r"(?:(\d+)-(?=\d+:\d+:))?(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
-def parse_max_time(value: str | float | None) -> float | None:
+def parse_max_time(value: str | float | None, key: str = "max_time") -> float | None:
     """Seconds, from seconds, ``SS``, ``MM:SS``, ``HH:MM:SS`` or ``D-HH:MM:SS``.
 
     The first part may be any number; those that follow stay below 24 or 60.
 
+    :param key: name of the option, for the message.
     :raises ConfigError: another form, or a time that is not above zero.
     """
     if value is None:
@@ -33,7 +37,7 @@ def parse_max_time(value: str | float | None) -> float | None:
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigError(
             f"{value!r} is not a valid training time",
-            where="architecture.training.max_time",
+            where=f"architecture.training.{key}",
             hint="give seconds above zero, or 'MM:SS', 'HH:MM:SS' or 'D-HH:MM:SS'",
         )
     return seconds

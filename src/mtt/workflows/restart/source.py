@@ -15,6 +15,7 @@ from mtt.errors import CheckpointError, MttError, Problem
 from mtt.fetching import is_address, shown
 from mtt.mlip.support import restart_problems, symbols
 from mtt.options import Options, RawOptions
+from mtt.ranks import Ranks, SerialRanks
 from mtt.registry import Architecture
 from mtt.workflows.restart.differences import Difference, said
 from mtt.workflows.restart.refusals import refusals
@@ -80,13 +81,17 @@ class Restart:
 
 
 def find_restart(
-    wish: str | Path | None, wanted: Wanted, architectures: Sequence[str | Path]
+    wish: str | Path | None,
+    wanted: Wanted,
+    architectures: Sequence[str | Path],
+    ranks: Ranks | None = None,
 ) -> Restart | None:
     """The checkpoint that ``wish`` names, or None.
 
     ``"auto"`` takes the newest one of the newest run of the same options file. It starts from
     scratch where no run exists yet, and says so.
 
+    :param ranks: that resume together; the first one chooses.
     :raises CheckpointError: the file cannot be used; for ``auto``: as
         :func:`mtt.workflows.restart.runs.newest_own`.
     """
@@ -100,7 +105,8 @@ def find_restart(
         )
     path = Path(wish)
     if str(wish) == "auto":
-        newest = newest_own(wanted)
+        known = SerialRanks() if ranks is None else ranks
+        newest = known.on_first(lambda: newest_own(wanted))
         if newest is None:
             log.info("no run in %s to resume; starting from scratch", OUTPUTS)
             return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import torch
 
 from mtt.errors import ConfigError
 from mtt.interface import ModelInterface
+from mtt.ranks import Ranks
 
 _PRECISIONS = {64: torch.float64, 32: torch.float32, 16: torch.float16}
 
@@ -18,6 +21,8 @@ def choose_device(wish: str | None, model: type[ModelInterface]) -> torch.device
     supported = model.__supported_devices__
     if wish is None:
         kinds = [kind for kind in supported if _is_here(kind)]
+    elif wish == "multi-gpu":
+        kinds = [kind for kind in supported if kind == "cuda" and _is_here(kind)]
     elif wish == "gpu":
         kinds = [kind for kind in supported if kind != "cpu" and _is_here(kind)]
     else:
@@ -38,6 +43,37 @@ def choose_device(wish: str | None, model: type[ModelInterface]) -> torch.device
             "what is there",
         )
     return torch.device(kinds[0])
+
+
+def of_rank(device: torch.device, ranks: Ranks) -> torch.device:
+    """The device of this rank: each takes a GPU of its machine, by its number there.
+
+    A launcher that shows one GPU to each process has chosen already.
+
+    :raises ConfigError: there are more ranks on a machine than GPUs; the device is one GPU, or
+        of a kind that cannot be shared out. Raised on all ranks.
+    """
+    if ranks.size == 1 or device.type == "cpu":
+        return device
+    problem, name = "", ""
+    n = torch.cuda.device_count()
+    if device.type != "cuda" or device.index is not None:
+        problem = f"{device} is one device, and there are {ranks.size} ranks"
+    elif ranks.local >= n != 1:
+        problem = f"{socket.gethostname()} has {n} GPUs and at least {ranks.local + 1} ranks"
+    else:
+        device = torch.device("cuda", ranks.local if n > 1 else 0)
+        name = f"{socket.gethostname()} {torch.cuda.get_device_properties(device).uuid}"
+    found = ranks.gather((problem, name))
+    names = [name for _, name in found if name]
+    if len({*names}) < len(names):
+        problem = "several ranks have the same GPU"
+    problem = next((other for other, _ in found if other), problem)
+    if problem:
+        hint = "start as many processes on a machine as it has GPUs: --nproc gpu, --ntasks-per-node"
+        raise ConfigError(problem, where="device", hint=hint)
+    torch.cuda.set_device(device)
+    return device
 
 
 def choose_dtype(wish: int | None, model: type[ModelInterface]) -> torch.dtype:

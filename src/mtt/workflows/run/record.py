@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtt.processes.place import LAUNCHED
+
 RECORD = "command.json"
 """File of the run folder."""
 
@@ -20,6 +22,7 @@ class Command:
     :param options: the options file as it was named; empty for options passed in Python.
     :param file: the same file, absolute and without links.
     :param folder: where the command ran, absolute and without links: that of ``outputs``.
+    :param nproc: processes that it started; empty for one.
     """
 
     options: str
@@ -28,6 +31,7 @@ class Command:
     output: str = "model.pt"
     overrides: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
+    nproc: str = ""
 
     @property
     def name(self) -> str:
@@ -57,6 +61,7 @@ class Command:
             return f"train({', '.join(['options', *words, f'restart={restart!r}'])})"
         words = ["mtt", "train", self.options]
         words += ["-o", self.output] if self.output != "model.pt" else []
+        words += ["--nproc", self.nproc] if self.nproc else []
         for override in self.overrides:
             words += ["-r", override]
         for folder in self.architectures:
@@ -95,6 +100,7 @@ def command_of(
         output=str(output),
         overrides=overrides,
         architectures=tuple(map(str, architectures)),
+        nproc=os.environ.get(LAUNCHED, ""),
     )
 
 

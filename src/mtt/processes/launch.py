@@ -1,0 +1,109 @@
+"""``mtt train --nproc N``: several processes on this machine, started by torch's elastic agent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from mtt.errors import TrainingError
+from mtt.processes.meeting import cores_for
+from mtt.processes.place import LAUNCHED, place_of
+from mtt.stopping import EXIT_CODES
+
+_TO_SAVE = 60
+"""Seconds that processes have to save and end, from a signal on."""
+
+
+def number_of_processes(wish: str, environment: Mapping[str, str]) -> int:
+    """The number that ``--nproc`` asks for; ``gpu`` is one for each GPU of this machine.
+
+    :raises TrainingError: neither a number nor ``gpu``; no GPU is here; this process is one of
+        several already.
+    """
+    if place_of(environment) is not None:
+        raise TrainingError(
+            "this process is one of several already, which a launcher has started",
+            where=f"--nproc {wish}",
+            hint="leave --nproc out",
+        )
+    if wish == "gpu":
+        import torch
+
+        n = torch.cuda.device_count()
+        if not n:
+            hint = "give a number: --nproc 4 starts four processes on the CPU"
+            raise TrainingError("no GPU is on this machine", where="--nproc gpu", hint=hint)
+        return n
+    if not (wish.isascii() and wish.isdecimal() and 1 <= int(wish) <= 4096):
+        hint = "give a number from 1, or gpu for all GPUs of this machine"
+        raise TrainingError("this is not a number of processes", where=f"--nproc {wish}", hint=hint)
+    return int(wish)
+
+
+def launch(n: int, words: Sequence[str]) -> int:
+    """Run ``mtt`` with ``words`` in ``n`` processes, until all have ended; their exit code.
+
+    The processes print; a signal is passed on to them. One that fails ends all.
+
+    :raises TrainingError: a process was ended by a signal, such as that of a lack of memory.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    handled = [one.name for one in EXIT_CODES]
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=n,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.1,
+        signals_to_handle=",".join([*handled, "SIGHUP", "SIGQUIT"]),
+        shutdown_timeout=_TO_SAVE,
+    )
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores_for(n)))
+    os.environ[LAUNCHED] = str(n)
+    try:
+        with _quiet():
+            elastic_launch(config, sys.executable)("-m", "mtt", *words)
+    except ChildFailedError as error:
+        failures = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        return _outcome(failures)
+    except SignalException as error:
+        return EXIT_CODES.get(signal.Signals(error.sigval), 143)
+    return 0
+
+
+def _outcome(codes: Mapping[int, int]) -> int:
+    """The exit code of processes that have failed, by rank; what they could say they have said."""
+    own = [code for code in codes.values() if code > 0]
+    if own:
+        return own[0]
+    rank, code = next(iter(codes.items()))
+    name = signal.Signals(-code).name
+    reason = " (as the system does where memory runs out)" if name == "SIGKILL" else ""
+    raise TrainingError(
+        f"rank {rank} was ended by {name}{reason}, and so the training; the last checkpoint is "
+        "valid",
+        hint="resume with --restart auto",
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log of torch's agent: the processes say themselves what went wrong."""
+    logger = logging.getLogger("torch.distributed.elastic")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
