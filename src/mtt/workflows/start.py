@@ -70,15 +70,8 @@ def fine_tuned(plan: Plan) -> Start:
     """
     architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
     options = plan.training
-    assert options.finetune.read_from is not None, "fine-tuning was asked for"
-    path = expanded(options.finetune.read_from)
-    checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
-    _check_architecture(origin, architecture, path)
-    best = checkpoint.get("best_epoch")
-    log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
-    source = model_from(checkpoint, architecture, "finetune", path)
-    _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
-    with _located(path):
+    source, checkpoint, facts = _source(plan)
+    with _located(facts["path"]):
         made = _made(source, checkpoint, plan)
     notes = [*made.notes, *_cast(source, plan.dtype)]
     found = compare_at_step_zero(source, made.aligned, made.counterparts, data.training, notes)
@@ -89,15 +82,39 @@ def fine_tuned(plan: Plan) -> Start:
     provenance = {
         "start": "finetune",
         **_method(options.finetune),
-        "source": {
-            "path": str(path),
-            "sha256": file_hash(path),
-            "epoch": best if best is not None else checkpoint.get("epoch"),
-            "provenance": stored_provenance(Path(path), checkpoint),
-        },
+        "source": facts,
         "step_0": {**found, "labels": {} if labels is None else labels.facts},
     }
     return Start(made.model, architecture.trainer(hypers["training"]), provenance, labels)
+
+
+def _source(plan: Plan) -> tuple[ModelInterface, dict[str, Any], dict[str, Any]]:
+    """The model to fine-tune, its checkpoint, and where it comes from, for the provenance.
+
+    Published weights, which their architecture knows by name, have an empty checkpoint.
+    """
+    architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
+    wanted = plan.training.finetune.read_from
+    assert wanted is not None, "fine-tuning was asked for"
+    if wanted == architecture.model.pretrained(hypers["model"]):
+        log.info("fine-tuning %s, whose weights %s has", wanted, architecture.name)
+        with plan.raw.locating(("architecture", "model")):
+            start = new_model(architecture, hypers, data.info, plan.dtype, plan.options.seed)
+        return start.model, {}, {"path": wanted, "sha256": None, "epoch": None, "provenance": {}}
+    path = expanded(wanted)
+    checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
+    _check_architecture(origin, architecture, path)
+    best = checkpoint.get("best_epoch")
+    log.info("fine-tuning the best weights of %s%s", path, f" (epoch {best})" if best else "")
+    source = model_from(checkpoint, architecture, "finetune", path)
+    _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
+    facts = {
+        "path": str(path),
+        "sha256": file_hash(path),
+        "epoch": best if best is not None else checkpoint.get("epoch"),
+        "provenance": stored_provenance(Path(path), checkpoint),
+    }
+    return source, checkpoint, facts
 
 
 class _Made(NamedTuple):
