@@ -126,7 +126,7 @@ def new_network(hypers: Dict[str, Any], n_species: int, n_targets: int) -> Netwo
     config = {
         "channel": hypers["channels"],
         "lmax": hypers["max_angular"],
-        "is_parity": False,
+        "is_parity": True,
         "num_convolution_layer": n_layers,
         "cutoff": float(hypers["cutoff"]),
         "cutoff_function": {"cutoff_function_name": "poly_cut", "poly_cut_p_value": 6},
@@ -150,7 +150,13 @@ def _completed(config: Dict[str, Any]) -> Dict[str, Any]:
 def _built(config: Dict[str, Any]) -> Any:
     """The package's own model."""
     with building_in(torch.float64):
-        return package("model_build").build_E3_equivariant_model(copy.deepcopy(config))
+        network = package("model_build").build_E3_equivariant_model(copy.deepcopy(config))
+    for module in network.modules():
+        if hasattr(module, "__codegen__"):
+            # e3nn would copy these parts through a pickle, in which they are traced once more: with
+            # further buffers, rounded to the precision of the moment
+            module.__codegen__ = []
+    return network
 
 
 def _divided(network: Any) -> Tuple[Any, Any]:
