@@ -52,8 +52,9 @@ PUBLISHED: Dict[str, Published] = {
     ),
 }
 
-# by the names that the files were written with
+# by the names that files were written with, before numpy 2 and since
 _NUMPY: List[Any] = [
+    np._core.multiarray._reconstruct,
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
     np.ndarray,
     np.dtype,
