@@ -95,7 +95,7 @@ class ModelInterface(torch.nn.Module, ABC):
 
     @classmethod
     def pretrained(cls, hypers: Dict[str, Any]) -> Optional[str]:
-        """Name of the published weights that a new model with these options has; None for random ones.
+        """Name of the published weights that a new model with these options has; None: random.
 
         A training then starts like the fine-tuning of a model of this name: see
         ``docs/src/writing-an-architecture.md``.

@@ -37,7 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "experimental.linear_ace": {"max_radial": 4, "max_angular": 2, "features": 40},
     "experimental.sevennet": {
         "pretrained": None,
-        "network": {"channels": 4, "layers": 2, "radial_width": 8, "cutoff": 3.5},
+        "network": {"channels": 4, "layers": 3, "radial_width": 8, "cutoff": 3.5},
     },
 }
 SUBJECTS: dict[str, Subject] = {}

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 
 SMALL = {
     "pretrained": None,
-    "network": {"channels": 4, "layers": 2, "radial_width": 8, "cutoff": 3.5},
+    "network": {"channels": 4, "layers": 3, "radial_width": 8, "cutoff": 3.5},
 }
 CASES = [("7net-0", None), ("7net-l3i5", None), ("7net-mf-0", None), ("7net-mf-0", "R2SCAN")]
 
@@ -134,9 +134,7 @@ def test_methods_of_fine_tuning(method: dict[str, Any], trained: set[str]) -> No
 def test_low_rank_corrections_have_nothing_to_correct() -> None:
     model = model_of(**SMALL)
     with pytest.raises(ConfigError, match="SevenNet has no linear layers to correct; use method"):
-        choose_trainable(
-            model, FinetuneOptions.of({"method": "lora", "read_from": "x"}), [], {}
-        )
+        choose_trainable(model, FinetuneOptions.of({"method": "lora", "read_from": "x"}), [], {})
 
 
 @pytest.fixture(scope="module")

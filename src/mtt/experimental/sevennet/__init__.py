@@ -1,4 +1,4 @@
-"""SevenNet: pretrained equivariant networks of 89 elements, to be fine-tuned; or one from nothing."""
+"""SevenNet: published equivariant networks of 89 elements, to be fine-tuned."""
 
 from mtt.experimental.sevennet.model import SevenNet
 from mtt.experimental.sevennet.trainer import Trainer

@@ -35,10 +35,10 @@ class SevenNet(MLIPModel):
     __supported_targets__ = ("energy",)
     __no_weight_decay__ = ("edge_embedding",)
     __conformance_exceptions__ = {
-        "an inversion turns forces and keeps energies": "the published networks know rotations, not "
-        "inversions: mirror images differ by what they have not learnt",
-        "second derivatives are continuous at the cutoff": "the published networks fade out by the "
-        "XPLOR function, whose second derivative jumps at the cutoff",
+        "an inversion turns forces and keeps energies": "the published networks know "
+        "rotations, not inversions: mirror images differ by what they have not learnt",
+        "second derivatives are continuous at the cutoff": "the published networks fade out "
+        "by the XPLOR function, whose second derivative jumps at the cutoff",
     }
     __default_metadata__ = ModelMetadata(
         name="SevenNet",
@@ -77,7 +77,7 @@ class SevenNet(MLIPModel):
         self.register_buffer("species", torch.tensor(species, dtype=torch.int64), False)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The energy of every atom, per target [n_atoms, 1]; in its unit, where it is pretrained."""
+        """The energy of every atom, per target [n_atoms, 1]; in its unit, if pretrained."""
         pairs = torch.stack([graph.centers, graph.neighbors])
         vectors = graph.vectors * self.to_angstrom
         energies = self.network(self.species[graph.types], pairs, vectors)
@@ -94,7 +94,7 @@ class SevenNet(MLIPModel):
         return {name: [f"network.readouts.{i}"] for i, name in enumerate(self.target_names)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
-        """One row of one layer for each element; published weights have those of all their elements.
+        """One row of one layer for each element; published weights have all of theirs.
 
         The layer divides by the square root of the number of elements.
         """

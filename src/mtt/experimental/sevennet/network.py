@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 from torch import Tensor
 
-from mtt.experimental.sevennet.package import package, building_in
+from mtt.experimental.sevennet.package import building_in, package
 from mtt.experimental.sevennet.published import content_of, find
 
 READOUT = ("reduce_input_to_hidden", "reduce_hidden_to_energy", "rescale_atomic_energy")
@@ -17,7 +17,9 @@ _LEFT_OUT = ("onehot_idx_to_onehot", "one_hot_modality", "reduce_total_enegy", "
 
 
 class Network(torch.nn.Module):
-    """Layers of the package, and one read-out of the energy per target; lengths in Å, energies in eV.
+    """Layers of the package, and one read-out of the energy per target.
+
+    Published networks have lengths in Å and energies in eV.
 
     :param layers: those below the read-out, by the package's names.
     :param readout: the last layers; copied for each target.
@@ -162,8 +164,8 @@ def _built(config: Dict[str, Any]) -> Any:
 def _divided(network: Any) -> Tuple[Any, Any]:
     """Layers below the read-out, and the read-out, ready for graphs of any number of structures."""
     network.set_is_batch_data(False)
-    layers: "OrderedDict[str, torch.nn.Module]" = OrderedDict()
-    readout: "OrderedDict[str, torch.nn.Module]" = OrderedDict()
+    layers: OrderedDict[str, torch.nn.Module] = OrderedDict()
+    readout: OrderedDict[str, torch.nn.Module] = OrderedDict()
     for name, layer in network.named_children():
         if name not in _LEFT_OUT:
             (readout if name in READOUT else layers)[name] = layer

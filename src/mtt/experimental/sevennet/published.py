@@ -1,7 +1,7 @@
 """The models that the package ships: which files they are, and how these are read.
 
-A file is a pickle. Its checksum is compared first; then torch's safe loader reads it, which knows tensors,
-plain types and, of numpy, arrays of numbers. Nothing in it is executed.
+A file is a pickle. Its checksum is compared first; then torch's safe loader reads it, which knows
+tensors, plain types and, of numpy, arrays of numbers. Nothing in it is executed.
 """
 
 import hashlib
