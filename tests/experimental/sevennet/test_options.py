@@ -46,7 +46,7 @@ def test_default_options_of_the_network_are_those_of_the_file() -> None:
     ("changed", "message"),
     [
         ({"pretrained": "7net0"}, "there is no pretrained model '7net0'; did you mean '7net-0'?"),
-        ({"modality": "PBE"}, "7net-0: there are no modalities; leave it out"),
+        ({"modality": "PBE"}, "modality: 7net-0 has no modalities; leave it out"),
         (
             {"pretrained": "7net-mf-0", "modality": "R2SCN"},
             "there is no modality 'R2SCN' in 7net-mf-0; did you mean 'R2SCAN'?",

@@ -120,7 +120,7 @@ def check_hypers(hypers: Dict[str, Any]) -> None:
     known = () if name is None else find(name).modalities
     problems: List[Problem] = []
     if modality is not None and modality not in known:
-        what, hint = f"{name or 'random weights'}: there are no modalities", "leave it out"
+        what, hint = f"{name or 'a new network'} has no modalities", "leave it out"
         if known:
             what = f"there is no modality {modality!r} in {name}"
             hint = did_you_mean(modality, known) or f"it has {', '.join(known)}"

@@ -111,7 +111,7 @@ def pretrained_network(name: str, n_targets: int, modality: Optional[str]) -> Tu
 
 @lru_cache(maxsize=2)
 def _published(name: str) -> Tuple[Any, Any, Dict[str, Any]]:
-    """Layers, read-out and configuration; whoever gets them copies them: building takes seconds."""
+    """Layers, read-out and configuration; callers copy them, since building takes seconds."""
     content = content_of(name)
     older = package("scripts.backward_compatibility")
     config = _completed(older.patch_old_config(dict(content["config"])))
