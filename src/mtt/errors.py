@@ -61,6 +61,10 @@ class ArchitectureError(MttError):
     """An architecture cannot be found, loaded, or do what is asked of it."""
 
 
+class MissingPackageError(ArchitectureError):
+    """An architecture needs a package that is not installed, or another version of it."""
+
+
 class CheckpointError(MttError):
     """A checkpoint or exported model is damaged, unsafe, or of the wrong kind."""
 

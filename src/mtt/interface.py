@@ -93,6 +93,23 @@ class ModelInterface(torch.nn.Module, ABC):
         """
         return {}
 
+    @classmethod
+    def pretrained(cls, hypers: Dict[str, Any]) -> Optional[str]:
+        """Name of the published weights that a new model with these options has; None: random.
+
+        A training then starts like the fine-tuning of a model of this name: see
+        ``docs/src/writing-an-architecture.md``.
+
+        :param hypers: options of the model, valid by the folder's schema.
+        """
+        return None
+
+    def before_export(self) -> None:
+        """Called on the copy that is exported, on the CPU, before TorchScript compiles it.
+
+        For parts that TorchScript cannot compile as they are trained.
+        """
+
     def extra_repr(self) -> str:
         """What the model is built from: elements, targets, options."""
         info = self.dataset_info

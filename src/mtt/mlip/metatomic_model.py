@@ -95,5 +95,6 @@ def exported(
     )
     alone = copy.deepcopy(model).to("cpu").eval()
     merge_adapters(alone)
+    alone.before_export()
     metadata = model.metadata if metadata is None else metadata
     return AtomisticModel(alone, with_units(metadata, model.dataset_info.targets), capabilities)

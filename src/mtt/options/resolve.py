@@ -131,6 +131,7 @@ class _Section:
         hypers["training"] = self._without_retired(hypers["training"])
         self._validate(hypers, set(training))
         self._expand_loss(hypers["training"])
+        self._start_pretrained(hypers)
         self._check_together(hypers["training"])
         # what is not set is not stored: models and checkpoints know only what they use
         hypers["model"] = {
@@ -210,6 +211,15 @@ class _Section:
         self.faults += retired_faults(training, names, _TRAINING)
         self.notices += retired_notices(training, names, _TRAINING)
         return without_retired(training, names)
+
+    def _start_pretrained(self, hypers: dict[str, Any]) -> None:
+        """A model with published weights is fine-tuned, unless another source is given."""
+        if self.faults or "finetune" not in self.platform:
+            return
+        finetune = hypers["training"].get("finetune") or {}
+        name = self.architecture.model.pretrained(hypers["model"])
+        if name is not None and not finetune.get("read_from"):
+            hypers["training"]["finetune"] = {**finetune, "read_from": name}
 
     def _check_together(self, training: dict[str, Any]) -> None:
         """Whether the options of the platform's trainer, each right by itself, go together."""

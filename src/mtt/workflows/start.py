@@ -72,17 +72,8 @@ def fine_tuned(plan: Plan) -> Start:
     """
     architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
     options = plan.training
-    assert options.finetune.read_from is not None, "fine-tuning was asked for"
-    file = located(expanded(options.finetune.read_from))
-    path = file.path
-    checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
-    _check_architecture(origin, architecture, path)
-    best = checkpoint.get("best_epoch")
-    epoch = f" (epoch {best})" if best else ""
-    log.info("fine-tuning the best weights of %s%s", file.url or path, epoch)
-    source = model_from(checkpoint, architecture, "finetune", path)
-    _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
-    with _located(path):
+    source, checkpoint, facts = _source(plan)
+    with _located(facts["path"]):
         made = _made(source, checkpoint, plan)
     notes = [*made.notes, *_cast(source, plan.dtype)]
     found = compare_at_step_zero(source, made.aligned, made.counterparts, data.training, notes)
@@ -94,12 +85,7 @@ def fine_tuned(plan: Plan) -> Start:
     provenance = {
         "start": "finetune",
         **_method(options.finetune),
-        "source": {
-            "path": file.url or str(path),
-            "sha256": file_hash(path),
-            "epoch": best if best is not None else checkpoint.get("epoch"),
-            "provenance": stored_provenance(path, checkpoint),
-        },
+        "source": facts,
         "step_0": {**found, "labels": {} if labels is None else labels.facts},
         **_measured(plan, source, made.model),
     }
@@ -115,6 +101,37 @@ def _measured(plan: Plan, source: ModelInterface, model: ModelInterface) -> dict
     asked = plan.training.finetune.replay
     assert asked is not None, "it is where the structures are from"
     return {REPLAYED: before(plan.replay, source, model, asked.labels)}
+
+
+def _source(plan: Plan) -> tuple[ModelInterface, dict[str, Any], dict[str, Any]]:
+    """The model to fine-tune, its checkpoint, and where it comes from, for the provenance.
+
+    Published weights, which their architecture knows by name, have an empty checkpoint.
+    """
+    architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
+    wanted = plan.training.finetune.read_from
+    assert wanted is not None, "fine-tuning was asked for"
+    if wanted == architecture.model.pretrained(hypers["model"]):
+        log.info("fine-tuning %s, whose weights %s has", wanted, architecture.name)
+        with plan.raw.locating(("architecture", "model")):
+            start = new_model(architecture, hypers, data.info, plan.dtype, plan.options.seed)
+        return start.model, {}, {"path": wanted, "sha256": None, "epoch": None, "provenance": {}}
+    file = located(expanded(wanted))
+    path = file.path
+    checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
+    _check_architecture(origin, architecture, path)
+    best = checkpoint.get("best_epoch")
+    epoch = f" (epoch {best})" if best else ""
+    log.info("fine-tuning the best weights of %s%s", file.url or path, epoch)
+    source = model_from(checkpoint, architecture, "finetune", path)
+    _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
+    facts = {
+        "path": file.url or str(path),
+        "sha256": file_hash(path),
+        "epoch": best if best is not None else checkpoint.get("epoch"),
+        "provenance": stored_provenance(path, checkpoint),
+    }
+    return source, checkpoint, facts
 
 
 class _Made(NamedTuple):
