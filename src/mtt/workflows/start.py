@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from mtt.data import DatasetInfo, merge
-from mtt.data.files.inputs import expanded
 from mtt.errors import CheckpointError, ConfigError, MttError, Problem
-from mtt.fetching import located
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.fine_tune import fine_tune
@@ -27,10 +25,10 @@ from mtt.workflows.bounded import read_by
 from mtt.workflows.finetune.equality import compare_at_step_zero
 from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, before
+from mtt.workflows.finetune.source import Source, Wanted, read_source
 from mtt.workflows.plan import Plan
 from mtt.workflows.restart.source import Restart
-from mtt.workflows.run.load_model import load_checkpoint, model_from
-from mtt.workflows.run.provenance import file_hash, stored_provenance
+from mtt.workflows.run.load_model import model_from
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +70,7 @@ def fine_tuned(plan: Plan) -> Start:
     """
     architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
     options = plan.training
-    source, checkpoint, facts = _source(plan)
+    source, checkpoint, _, facts = _source(plan)
     with _located(facts["path"]):
         made = _made(source, checkpoint, plan)
     notes = [*made.notes, *_cast(source, plan.dtype)]
@@ -103,35 +101,23 @@ def _measured(plan: Plan, source: ModelInterface, model: ModelInterface) -> dict
     return {REPLAYED: before(plan.replay, source, model, asked.labels)}
 
 
-def _source(plan: Plan) -> tuple[ModelInterface, dict[str, Any], dict[str, Any]]:
-    """The model to fine-tune, its checkpoint, and where it comes from, for the provenance.
-
-    Published weights, which their architecture knows by name, have an empty checkpoint.
-    """
-    architecture, hypers, data = plan.architecture, plan.options.architecture, plan.data
-    wanted = plan.training.finetune.read_from
-    assert wanted is not None, "fine-tuning was asked for"
-    if wanted == architecture.model.pretrained(hypers["model"]):
-        log.info("fine-tuning %s, whose weights %s has", wanted, architecture.name)
-        with plan.raw.locating(("architecture", "model")):
-            start = new_model(architecture, hypers, data.info, plan.dtype, plan.options.seed)
-        return start.model, {}, {"path": wanted, "sha256": None, "epoch": None, "provenance": {}}
-    file = located(expanded(wanted))
-    path = file.path
-    checkpoint, origin = load_checkpoint(path, plan.folders, name=architecture.name)
-    _check_architecture(origin, architecture, path)
-    best = checkpoint.get("best_epoch")
+def _source(plan: Plan) -> Source:
+    """The model to fine-tune, checked to be of the architecture and with the options of the run."""
+    architecture, hypers, data = plan.architecture, plan.options.architecture["model"], plan.data
+    name = plan.training.finetune.read_from
+    assert name is not None, "fine-tuning was asked for"
+    of_run = (plan.dtype, plan.options.seed, plan.folders)
+    found = read_source(Wanted(name, architecture, hypers, data.info, *of_run))
+    path = found.facts["path"]
+    if not found.checkpoint:
+        log.info("fine-tuning %s, whose weights %s has", path, architecture.name)
+        return found
+    _check_architecture(found.origin, architecture, path)
+    best = found.checkpoint.get("best_epoch")
     epoch = f" (epoch {best})" if best else ""
-    log.info("fine-tuning the best weights of %s%s", file.url or path, epoch)
-    source = model_from(checkpoint, architecture, "finetune", path)
-    _check_hypers(source, hypers["model"], path, _renewed(source, data.info))
-    facts = {
-        "path": file.url or str(path),
-        "sha256": file_hash(path),
-        "epoch": best if best is not None else checkpoint.get("epoch"),
-        "provenance": stored_provenance(path, checkpoint),
-    }
-    return source, checkpoint, facts
+    log.info("fine-tuning the best weights of %s%s", path, epoch)
+    _check_hypers(found.model, hypers, path, _renewed(found.model, data.info))
+    return found
 
 
 class _Made(NamedTuple):

@@ -17,8 +17,7 @@ import torch
 from mtt import registry
 from mtt.evaluation import Report
 from mtt.interface import Listener, Run
-from mtt.options import Options, load_options, resolve
-from mtt.options.training import TrainingOptions
+from mtt.options import load_options, resolve
 from mtt.processes.join import joined
 from mtt.ranks import Ranks, SerialRanks
 from mtt.stopping import stop_if_asked, watch_signals
@@ -32,14 +31,13 @@ from mtt.workflows.announce import (
     tell_unread,
 )
 from mtt.workflows.claim import claimed
-from mtt.workflows.finetune.replay.keep import find_replay, with_replay
-from mtt.workflows.finetune.replay.make import Asked, Replay
+from mtt.workflows.finetune.replay.keep import replay_of, with_replay
+from mtt.workflows.finetune.replay.make import Asked
 from mtt.workflows.outcome import export_and_evaluate
 from mtt.workflows.plan import Plan, training_options
 from mtt.workflows.restart.how_to_resume import after_training, during_training
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import (
-    Restart,
     check_same_data,
     find_restart,
     run_folder,
@@ -52,8 +50,8 @@ from mtt.workflows.run.agreement import (
     check_same_start,
     check_several,
 )
-from mtt.workflows.run.datasets import Data, read_data
-from mtt.workflows.run.folder import RunFolder, root_of
+from mtt.workflows.run.datasets import read_data
+from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.given import with_numbers
 from mtt.workflows.run.listeners import check_listeners, make_events
 from mtt.workflows.run.machine import choose_device, choose_dtype, of_rank
@@ -209,7 +207,9 @@ def read_inputs(
     with raw.locating(("architecture", "training")):
         resolved = with_numbers(resolved, architecture, data.info, folders)
         training = training_options(architecture, resolved.architecture["training"])
-        replay = replay_of(training, data, resolved, folders, device, resumed)
+        replay = replay_of(
+            Asked(training.finetune, data, resolved, architecture, folders, device, dtype), resumed
+        )
     check_same_start(ranks, data, device, dtype, None if resumed is None else resumed.path)
     if replay is not None:
         data = with_replay(data, replay)
@@ -217,22 +217,6 @@ def read_inputs(
         check_same_data(resumed, fingerprint(data), data.info, resolved)
     found = (raw, resolved, architecture, data, resumed)
     return Plan(*found, device, dtype, named, folders, command, training, replay)
-
-
-def replay_of(
-    training: TrainingOptions,
-    data: Data,
-    options: Options,
-    folders: Sequence[str | Path],
-    device: torch.device,
-    resumed: Restart | None,
-) -> Replay | None:
-    """The replayed structures that a fine-tuning asks for: those of the run that is resumed."""
-    if training.finetune.replay is None:
-        return None
-    template = options.training_set[0]
-    asked = Asked(training.finetune, data, template, options.seed, folders, device)
-    return find_replay(asked, None if resumed is None else root_of(resumed.path))
 
 
 def begin(plan: Plan) -> Start:

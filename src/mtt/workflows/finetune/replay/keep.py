@@ -12,7 +12,9 @@ import numpy as np
 from mtt.data import Dataset, merge, pack
 from mtt.errors import CheckpointError
 from mtt.workflows.finetune.replay.make import Asked, Replay, make_replay
+from mtt.workflows.restart.source import Restart
 from mtt.workflows.run.datasets import Data
+from mtt.workflows.run.folder import root_of
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,16 @@ _ABOUT = "replay.json"
 # what engines show of variants: metatomic warns where one has no description
 NEW = "labels that the model was fine-tuned to"
 OLD = "reference of the model that the fine-tuning began with"
+
+
+def replay_of(asked: Asked, resumed: Restart | None) -> Replay | None:
+    """The replayed structures that a fine-tuning asks for: those of the run that is resumed.
+
+    :raises MttError: see :func:`find_replay`.
+    """
+    if asked.finetune.replay is None:
+        return None
+    return find_replay(asked, None if resumed is None else root_of(resumed.path))
 
 
 def find_replay(asked: Asked, run: Path | None) -> Replay:

@@ -13,15 +13,16 @@ import torch
 from ase.data import chemical_symbols
 
 from mtt.data import Dataset, TargetInfo, read_dataset
-from mtt.data.files.inputs import described, expanded
+from mtt.data.files.inputs import described
 from mtt.errors import ConfigError, DataError, MttError, Problem
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.second_heads import second_heads
-from mtt.options import DatasetOptions, load_eval_options
+from mtt.options import DatasetOptions, Options, load_eval_options
 from mtt.options.training import FinetuneOptions
 from mtt.options.training.finetune import SECTION
 from mtt.options.training.finetuning.replay import ReplayOptions
 from mtt.options.values import GRADIENTS, ReadFrom, TargetOptions
+from mtt.registry import Architecture
 from mtt.workflows.finetune.replay.choose import (
     Indices,
     at_random,
@@ -29,8 +30,8 @@ from mtt.workflows.finetune.replay.choose import (
     structure_features,
 )
 from mtt.workflows.finetune.replay.label import check_labelled, of_source, renamed
+from mtt.workflows.finetune.source import Source, Wanted, read_source
 from mtt.workflows.run.datasets import Data
-from mtt.workflows.run.load_model import load_checkpoint, model_from
 
 log = logging.getLogger(__name__)
 
@@ -64,15 +65,31 @@ class Asked(NamedTuple):
     """What a replay is made from.
 
     :param data: of the run, without replayed structures.
-    :param template: a data set of the training set, for what the options leave out.
+    :param run: options of the run; its first data set says what those of the replay leave out.
     """
 
     finetune: FinetuneOptions
     data: Data
-    template: DatasetOptions
-    seed: int
+    run: Options
+    architecture: Architecture
     folders: Sequence[str | Path]
-    device: torch.device | str
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def template(self) -> DatasetOptions:
+        return self.run.training_set[0]
+
+    @property
+    def seed(self) -> int:
+        return self.run.seed
+
+    def source(self) -> Source:
+        """The model that is fine-tuned."""
+        name, hypers = self.finetune.read_from, self.run.architecture["model"]
+        assert name is not None, "there is no replay without a source"
+        of_run = (self.data.info, self.dtype, self.seed, self.folders)
+        return read_source(Wanted(name, self.architecture, hypers, *of_run))
 
     @property
     def options(self) -> ReplayOptions:
@@ -86,12 +103,10 @@ def make_replay(asked: Asked) -> Replay:
     :raises ConfigError: the source is not a model of the platform, or has none of the targets.
     :raises DataError: nothing to choose from, fewer structures than asked for, or labels missing.
     """
-    assert asked.finetune.read_from is not None
-    path = expanded(asked.finetune.read_from)
-    checkpoint, architecture = load_checkpoint(path, asked.folders)
-    source = model_from(checkpoint, architecture, "finetune", path)
+    found = asked.source()
+    source = found.model
     if not isinstance(source, MLIPModel):
-        what = f"{architecture.name} has no second heads: it does not build on MLIPModel"
+        what = f"{found.origin.name} has no second heads: it does not build on MLIPModel"
         raise ConfigError(what, where=WHERE, hint="leave it out")
     heads, infos = _heads(asked, source)
     candidates = _candidates(asked, source, heads, infos)
