@@ -11,6 +11,7 @@ from mtt.checkpoint.kinds import ZIP_ERRORS
 
 _LARGEST = 2**24  # bytes of a pickle that are looked through
 _PICKLE = "/data.pkl"
+_MALFORMED: tuple[type[Exception], ...] = (*ZIP_ERRORS, LookupError)
 _LIGHTNING = "pytorch-lightning_version"
 _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("SevenNet", frozenset({"model_state_dict", "E3_equivariant_model", "chemical_species"})),
@@ -36,5 +37,5 @@ def _texts(path: Path) -> Iterator[str]:
         for _, argument, _ in pickletools.genops(pickle):
             if isinstance(argument, str):
                 yield argument
-    except (*ZIP_ERRORS, LookupError):
+    except _MALFORMED:
         return  # not a torch file, or cut off
