@@ -81,7 +81,7 @@ def source(name: str, setting: Setting) -> Source:
         name,
         str(folder / f"{file}.xyz"),
         None if name == ALLOY else 0.1,
-        str(folder / "isolated.xyz"),
+        None if name == ALLOY else str(folder / "isolated.xyz"),
         {test: str(folder / f"{file}.xyz") for test, file in tests.items()},
         stress=name == ALLOY,
         group=named("config_type"),

@@ -55,7 +55,7 @@ def source(name: str, setting: Setting) -> Source:
         both.parent.mkdir(parents=True, exist_ok=True)
         parts = [ase.io.read(folder / f"{part}.xyz", ":") for part in ("solid", "strained")]
         ase.io.write(both, parts[0] + parts[1], format="extxyz")
-        return Source(name, str(both), None, str(folder / "isolated.xyz"), stress=True, group=group)
+        return Source(name, str(both), None, stress=True, group=group)
     folder = making.made(making.MOLECULES[name], setting.made, setting.environments)
     isolated = str(folder / "isolated.xyz")
     return Source(name, str(folder / "300K.xyz"), 0.1, isolated, group=group)

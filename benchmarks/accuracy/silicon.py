@@ -56,10 +56,8 @@ def source(name: str, setting: Setting) -> Source:
     if name != "molten-alloy":
         return SOURCES[name]
     folder = making.made(making.ALLOY, setting.made, setting.environments)
-    return Source(
-        name, str(folder / "mixed.xyz"), None, str(folder / "isolated.xyz"), stress=True,
-        group=named("config_type"),
-    )  # fmt: skip
+    group = named("config_type")
+    return Source(name, str(folder / "mixed.xyz"), None, stress=True, group=group)
 
 
 def columns(found: list[Result]) -> tuple[Column, ...]:
