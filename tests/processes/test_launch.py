@@ -16,9 +16,7 @@ from mtt.errors import TrainingError
 from mtt.processes.launch import _outcome, number_of_processes
 
 
-def test_two_processes_train_and_print_and_write_once(
-    tiny: dict[str, Any], tmp_path: Path
-) -> None:
+def test_two_processes_train_and_print_and_write_once(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny["architecture"]["training"]["num_epochs"] = 1
     (tmp_path / "options.yaml").write_text(yaml.safe_dump(tiny))
     words = [sys.executable, "-m", "mtt", "train", "options.yaml", "--nproc", "2"]
