@@ -55,5 +55,5 @@ def test_the_number_of_processes_is_given_or_that_of_gpus() -> None:
         with pytest.raises(TrainingError, match="no GPU is on this machine; give a number"):
             number_of_processes("gpu", {})
     of_torchrun = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
-    with pytest.raises(TrainingError, match="one of several already.*leave --nproc out"):
+    with pytest.raises(TrainingError, match=r"one of several already.*leave --nproc out"):
         number_of_processes("2", of_torchrun)
