@@ -49,7 +49,7 @@ def ended(
         [sys.executable, script, str(folder), str(given / "options.yaml")],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,  # a loaded machine takes long
     )
     assert done.returncode == 0, done.stderr
     ends = json.loads((folder / "ends.json").read_text())

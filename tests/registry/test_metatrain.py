@@ -42,8 +42,8 @@ def test_every_import_of_metatrain_is_named_with_the_line_to_write(folder) -> No
         "option asks for it",
         f"{trainer}:2: imports logging from metatrain.utils, which mtt does not have; write "
         "`import logging`, and logging.getLogger(__name__)",
-        f"{trainer}:3: imports metatrain.utils.distributed.slurm, which mtt does not have; not "
-        "available yet: training on several devices",
+        f"{trainer}:3: imports metatrain.utils.distributed.slurm, which mtt does not have; "
+        "leave it out: mtt.MLIPTrainer trains on several devices",
         f"{trainer}:4: imports Something from metatrain.other.thing, which mtt does not have; "
         "copy what you need of it into the folder; see the page Writing an architecture",
     ]

@@ -20,6 +20,7 @@ BASE = {"num_epochs": 2, "batch_size": 4, "learning_rate": 0.02}
 # option to the value that it changes to, and to what must stand beside it in both runs
 WEIGHTS = {
     "batch_size": (6, {}),
+    "batch_size_per_rank": (6, {}),
     "gradient_accumulation": (2, {}),
     "max_atoms_per_batch": (9, {}),
     "num_epochs": (3, {}),
@@ -43,6 +44,7 @@ WEIGHTS = {
 
 NOT_SEEN_HERE = {
     "on_nonfinite": "where something is not finite alone; tests/training/test_on_nonfinite.py",
+    "rank_timeout": "several processes alone; tests/processes/test_ends.py",
     "batch_atoms": "tests/training/batch_size/test_auto.py",
     "compile": "the same to the last digits; tests/training/test_compile.py",
     "tf32": "CUDA alone; tests/training/numerics/test_precision.py",

@@ -159,7 +159,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     script = Path(__file__).with_name("two_ranks.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=300
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
 

@@ -152,7 +152,7 @@ def test_what_is_not_available_is_refused_together(make_trainer):
             finetune={"method": "lora", "config": {"rank": 0, "alhpa": 2}},
         )
     text = str(caught.value)
-    assert "architecture.training.distributed: not available yet: training on several" in text
+    assert "training.distributed: not available yet: this name here; give batch_size_per" in text
     assert "log_separate_blocks" in text
     assert "finetune.read_from: there is nothing to fine-tune" in text
 

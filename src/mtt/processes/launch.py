@@ -86,8 +86,9 @@ def _outcome(codes: Mapping[int, int]) -> int:
     """The exit code of processes that have failed, by rank; what they could say they have said."""
     own = [code for code in codes.values() if code > 0]
     if own:
-        return own[0]
-    rank, code = next(iter(codes.items()))
+        return max(own)
+    # SIGTERM is what the launcher sends to the others
+    rank, code = min(codes.items(), key=lambda one: one[1] == -signal.SIGTERM)
     name = signal.Signals(-code).name
     reason = " (as the system does where memory runs out)" if name == "SIGKILL" else ""
     raise TrainingError(

@@ -137,7 +137,7 @@ def _of_slurm(environment: Mapping[str, str]) -> Place:
             hint="start with srun; SLURM_PROCID and SLURM_JOB_NODELIST, or MASTER_ADDR, must be "
             "set",
         )
-    # jobs that share a node need ports of their own: as many as there are job numbers
+    # jobs that share a node meet at different ports
     job = _count(environment, "SLURM_JOB_ID") or _count(environment, "SLURM_JOBID")
     port = _count(environment, "MASTER_PORT") or 15_000 + job % 15_000
     n_local = re.match(r"\d+", environment.get("SLURM_STEP_TASKS_PER_NODE", ""))

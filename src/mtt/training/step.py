@@ -128,7 +128,8 @@ class Step:
         The loss is NaN on all ranks where one of them has no memory for its part.
         """
         weights = [loss.terms[i].weight for i in loss.active]
-        self._lack, seen = None, []
+        self._lack = None
+        seen: list[Seen] = []
         own = torch.zeros((), dtype=torch.float64, device=self._parameters[0].device)
         try:
             seen, values = self._own(loss, batches, counts, weights)

@@ -35,7 +35,6 @@ def test_workers_that_are_not_used_are_mentioned_with_their_line(read: Callable[
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("distributed: true", "distributed: not available yet: training on several devices"),
         ("log_separate_blocks: true", "log_separate_blocks: not available yet: errors of separate"),
         ("num_workers: -1", "num_workers: must be at least 0, got -1"),
         ("num_workers: many", "num_workers: expected an integer or null, got the text 'many'"),

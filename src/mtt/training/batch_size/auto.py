@@ -89,7 +89,10 @@ class Sizes(NamedTuple):
 
 
 def plan_batch_atoms(setup: TrainingSetup) -> int:
-    """Atoms per batch, the fewest of all ranks; weights, optimizer and random numbers stay.
+    """Atoms per batch on all ranks together; weights, optimizer and random numbers stay.
+
+    The part of a rank is its share and at most one structure more
+    (:func:`mtt.data.batching.order.plan`), and fits on every rank.
 
     :param setup: its model is on the device, and has the precision, of the training.
     :raises OutOfMemory: the largest structure alone is too much.
@@ -100,12 +103,28 @@ def plan_batch_atoms(setup: TrainingSetup) -> int:
         kinds: dict[str, StagePlan] = {}
         for plan in setup.plans:
             kinds.setdefault(str([getattr(plan.options, name) for name in _SEEN_IN_MEMORY]), plan)
-        own = min(_Probe(setup, plan).run() for plan in kinds.values())
+        found = [_probed(setup, plan) for plan in kinds.values()]
     finally:
         restore_rng(random, device, alone)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    return setup.ranks.min(own)
+    fits = setup.ranks.min(min(one.fits for one in found))
+    least, most = found[0].least, min(one.most for one in found)
+    return min(max(fits, setup.ranks.size * (fits - least)), most)
+
+
+class Probed(NamedTuple):
+    """Atoms of a batch: as many as fit on one rank, the fewest and the most that are wanted."""
+
+    fits: int
+    least: int
+    most: int
+
+
+def _probed(setup: TrainingSetup, plan: StagePlan) -> Probed:
+    probe = _Probe(setup, plan)
+    fits = probe.run()
+    return Probed(fits, *probe.bounds()[:2])
 
 
 class _Probe:
@@ -129,7 +148,7 @@ class _Probe:
     def run(self) -> int:
         """Measure, plan and try."""
         sizes = self._sizes
-        least, most, reason = self._bounds()
+        least, most, reason = self.bounds()
         order = np.argsort(-(sizes.pairs + sizes.atoms), kind="stable")
         self._take(order[:1])  # makes the optimizer's moments, and whatever else stays
         free = free_memory(self._device)
@@ -146,7 +165,7 @@ class _Probe:
         )
         return number
 
-    def _bounds(self) -> tuple[int, int, str]:
+    def bounds(self) -> tuple[int, int, str]:
         """The fewest atoms that hold every structure, the most that are wanted, and why these."""
         atoms, sets = self._sizes.atoms, self._setup.data.validation_sets
         least = max(int(one.n_atoms.max()) for one in (self._setup.data.training, *sets))

@@ -130,5 +130,5 @@ def announce_ranks(ranks: Ranks, options: BatchOptions) -> None:
             n - options.batch_size,
         )
     else:
-        size = options.batch_size
-        log.info("%d ranks share every batch: %d structures, %g on each rank", n, size, size / n)
+        whole = options.batch_size
+        log.info("%d ranks share every batch: %d structures, %g on each rank", n, whole, whole / n)

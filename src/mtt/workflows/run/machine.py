@@ -57,7 +57,7 @@ def of_rank(device: torch.device, ranks: Ranks) -> torch.device:
         return device
     problem, name = "", ""
     n = torch.cuda.device_count()
-    if device.type != "cuda" or device.index is not None:
+    if device.type != "cuda" or ":" in str(device):
         problem = f"{device} is one device, and there are {ranks.size} ranks"
     elif ranks.local >= n != 1:
         problem = f"{socket.gethostname()} has {n} GPUs and at least {ranks.local + 1} ranks"

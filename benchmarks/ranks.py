@@ -1,0 +1,213 @@
+"""What do several ranks gain, what does their exchange cost, and do they learn what one learns?
+
+    python benchmarks/ranks.py [--ranks 1 2 4] [--epochs 3] [--small] [--only scaling]
+
+Each rank is a process with one thread, forked from this one; gloo connects them.
+
+scaling     structures/s of the training part of the last epoch (density_messages, 500 frames)
+overhead    milliseconds of the exchange in a step: counts, gradients of 1 000 to 10 000 000
+            parameters, loss, stop
+exactness   largest relative difference of the weights to those of one rank after two epochs in
+            float64, for pairs of techniques
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import torch._dynamo  # by every optimizer; once, before the forks
+import torch.distributed as dist
+from setting import machine, structures
+
+import mtt
+import mtt.workflows
+from mtt.checkpoint import read
+from mtt.processes.distributed import DistributedRanks
+
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "config": {"gradient_combination": "config"},
+    "clipping": {"grad_clip_norm": 0.01},
+    "accumulation": {"gradient_accumulation": 3},
+    "ema": {"ema": {"decay": 0.9}},
+    "schedule-free": {"optimizer": "schedulefree_adamw"},
+    "muon": {"optimizer": "muon"},
+    "by atoms": {"max_atoms_per_batch": 50},
+    "one by one": {"batch_size": 1},
+    "rotations": {"augmentation": "o3"},
+    "plateau": {"scheduler": "plateau"},
+    "skip": {"on_nonfinite": "skip"},
+}
+SMALL = {"num_channels": 8, "num_features": 8, "num_layers": 1, "max_angular": 1}
+CLASH = ({"ema", "schedule-free"}, {"by atoms", "one by one"}, {"schedule-free", "muon"})
+
+
+def in_ranks(n: int, work: Callable[[int], None]) -> None:
+    """``work(rank)`` in ``n`` processes with the variables that torchrun sets."""
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        port = one.getsockname()[1]
+    children = []
+    for rank in range(n):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n)}
+                os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+                work(rank)
+                code = 0
+            except BaseException:  # noqa: BLE001 - nothing may reach the code of the parent
+                traceback.print_exc()
+            os._exit(code)
+        children.append(child)
+    if any(os.waitpid(child, 0)[1] for child in children):
+        raise SystemExit("a rank has failed")
+
+
+def options(data: Path, n_frames: int, training: dict[str, Any], small: bool) -> dict[str, Any]:
+    """Of a training of density_messages on the first frames of ``data``."""
+    return {
+        "seed": 1,
+        "base_precision": 64,
+        "device": "cpu",
+        "final_eval": False,
+        "architecture": {
+            "name": "density_messages",
+            "model": SMALL if small else {},
+            "training": training,
+        },
+        "training_set": {
+            "systems": {"read_from": f"{data}", "length_unit": "angstrom"},
+            "targets": {"energy": {"unit": "eV", "stress": False}},
+            "indices": list(range(n_frames)),
+        },
+        "validation_set": 0.1,
+        "test_set": 0.0,
+    }
+
+
+def scaling(sizes: Sequence[int], epochs: int, small: bool) -> None:
+    data, name = structures()
+    print(f"\nstructures/s, {name}, batch_size 16, one thread each")
+    alone = 0.0
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            found = Path(folder) / "speeds.json"
+
+            def work(rank: int, folder: str = folder, found: Path = found) -> None:
+                os.chdir(folder)
+                speeds: list[float] = []
+
+                def listener(category: str, values: Any, epoch: int) -> None:
+                    if category == "system":
+                        speeds.append(values["metrics"]["structures per second"])
+
+                training = {"batch_size": 16, "num_epochs": epochs}
+                mtt.train(options(data, 400, training, small), listeners=[listener])
+                if rank == 0:
+                    found.write_text(json.dumps(speeds))
+
+            in_ranks(n, work)
+            speed = json.loads(found.read_text())[-1]
+        alone = alone or speed / n
+        print(f"{n:3d} ranks  {speed:8.1f}/s  {speed / alone:5.2f} times one rank")
+
+
+def overhead(sizes: Sequence[int], repeats: int = 50) -> None:
+    print("\nmilliseconds of the exchange in a step (median)")
+    for n in sizes:
+        for n_parameters in (10**3, 10**5, 10**6, 10**7):
+            in_ranks(n, lambda rank, n=n_parameters: _exchange(n, repeats))
+
+
+def _exchange(n_parameters: int, repeats: int) -> None:
+    store = dist.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        is_master=os.environ["RANK"] == "0",
+        wait_for_workers=False,
+    )
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
+    ranks, seconds = DistributedRanks(), []
+    parameters = list(torch.rand(20, n_parameters // 20).unbind())
+    for _ in range(repeats if n_parameters < 10**7 else 5):
+        began = time.perf_counter()
+        ranks.sum_numbers([3.0, 4.0])
+        ranks.sum_known(parameters, parameters)
+        ranks.sum([torch.zeros((), dtype=torch.float64)])
+        ranks.max(0)
+        seconds.append(time.perf_counter() - began)
+    if rank == 0:
+        print(f"{size:3d} ranks  {n_parameters:10,d} parameters  {1e3 * median(seconds):8.2f} ms")
+    ranks.barrier()
+
+
+def exactness(n: int) -> None:
+    print(f"\nlargest relative difference of the weights, {n} ranks to one")
+    data, _ = structures()
+    singles = [(name,) for name in TECHNIQUES]
+    worst = 0.0
+    for names in [*singles, *itertools.combinations(list(TECHNIQUES)[1:], 2)]:
+        if any(clash <= set(names) for clash in CLASH):
+            continue
+        training = {"batch_size": 5, "num_epochs": 2, "compile": False}
+        for name in names:
+            training |= TECHNIQUES[name]
+        found = []
+        for size in (1, n):
+            with tempfile.TemporaryDirectory() as folder:
+
+                def work(rank: int, folder: str = folder, training: Any = training) -> None:
+                    os.chdir(folder)
+                    mtt.train(options(data, 23, training, True))
+
+                in_ranks(size, work)
+                found.append(read(Path(folder) / "model.ckpt")["model_state_dict"])
+        one, several = found
+        difference = max(
+            float((several[key] - value).abs().max() / value.abs().max().clamp(min=1e-30))
+            for key, value in one.items()
+            if value.is_floating_point() and value.numel()
+        )
+        worst = max(worst, difference)
+        print(f"{difference:8.1e}  {' + '.join(names)}")
+    print(f"{worst:8.1e}  at most")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--small", action="store_true", help="measure the speed of a small model")
+    parser.add_argument("--only", choices=["scaling", "overhead", "exactness"])
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine())
+    if given.only in (None, "scaling"):
+        scaling(given.ranks, given.epochs, given.small)
+    if given.only in (None, "overhead"):
+        overhead([n for n in given.ranks if n > 1])
+    if given.only in (None, "exactness"):
+        exactness(max(given.ranks))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
