@@ -29,6 +29,8 @@ class SevenNet(MLIPModel):
     Park, Kim, Hwang and Han, J. Chem. Theory Comput. 20, 4857 (2024).
     """
 
+    species: Tensor  # [n_elements] int64, as the network numbers them
+
     __checkpoint_version__ = 1
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
@@ -98,7 +100,9 @@ class SevenNet(MLIPModel):
 
         The layer divides by the square root of the number of elements.
         """
-        fresh = self.state_dict()[name].view(len(self.dataset_info.atomic_types), -1).clone()
+        fresh: Tensor = (
+            self.state_dict()[name].view(len(self.dataset_info.atomic_types), -1).clone()
+        )
         fresh[places] = known.view(len(places), -1).to(fresh) * (len(fresh) / len(places)) ** 0.5
         return fresh.flatten()
 

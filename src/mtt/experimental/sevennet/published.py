@@ -54,8 +54,8 @@ PUBLISHED: Dict[str, Published] = {
 
 # by the names that files were written with, before numpy 2 and since
 _NUMPY: List[Any] = [
-    np._core.multiarray._reconstruct,
-    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
+    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
     np.ndarray,
     np.dtype,
     type(np.dtype(np.float32)),

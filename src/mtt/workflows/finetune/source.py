@@ -21,6 +21,9 @@ from mtt.workflows.run.provenance import file_hash, stored_provenance
 log = logging.getLogger(__name__)
 
 
+_NOWHERE: Mapping[str, Any] = {"sha256": None, "epoch": None, "provenance": {}}
+
+
 class Wanted(NamedTuple):
     """What decides how the source is found and read.
 
@@ -62,8 +65,7 @@ def read_source(wanted: Wanted) -> Source:
     if name == own.model.pretrained(dict(wanted.hypers)):
         with building(wanted.seed, wanted.dtype):
             model = own.model(dict(wanted.hypers), wanted.info)
-        facts = {"path": name, "sha256": None, "epoch": None, "provenance": {}}
-        return Source(model, {}, own, facts)
+        return Source(model, {}, own, {"path": name, **_NOWHERE})
     file = located(expanded(name))
     checkpoint, origin = load_checkpoint(file.path, wanted.folders, name=own.name)
     best = checkpoint.get("best_epoch")
