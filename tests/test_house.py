@@ -29,6 +29,9 @@ BROAD_EXCEPTS = {  # path: reason
 }
 
 
+UNPICKLES = {"src/mtt/processes/values.py": "what ranks of one job send each other, never a file"}
+
+
 def python_files(*folders: str) -> list[Path]:
     found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     assert found, f"no Python files in {folders}"
@@ -121,6 +124,8 @@ def test_no_module_is_called_utils() -> None:
 def test_nothing_is_unpickled() -> None:
     offenders = []
     for path in python_files("src", "tests", "examples", "benchmarks"):
+        if name_of(path) in UNPICKLES:
+            continue
         for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.Call):
                 continue
