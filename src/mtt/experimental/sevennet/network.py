@@ -70,7 +70,7 @@ class Network(torch.nn.Module):
         energies: List[Tensor] = []
         for readout in self.readouts:
             own = data.copy()
-            for layer in readout.values():
+            for layer in readout.values():  # type: ignore[operator]
                 own = layer(own)
             energies.append(own["atomic_energy"])
         return energies
