@@ -28,6 +28,7 @@ NOT_HERE: dict[str, tuple[type[MttError], str]] = {
     "finetune_by_lora": (CheckpointError, "a.ckpt: no such file"),
     "finetune_heads": (CheckpointError, "a.ckpt: no such file"),
     "finetune_inherited_heads": (CheckpointError, "a.ckpt: no such file"),
+    "multi_gpu": (ConfigError, "no multi-gpu device on this machine"),
     "fractions": (DataError, "fractions.yaml:4 validation_set: there are no structures"),
 }
 
