@@ -167,6 +167,19 @@ def test_neighbours_are_counted_in_the_training_set_where_the_option_leaves_it_t
     assert given.average_neighbors.item() == TINY["average_neighbors"]
 
 
+@pytest.mark.parametrize(("old", "new"), [(16.0, "auto"), (8.0, 8.0)])
+def test_the_former_default_of_neighbours_becomes_auto_and_keeps_its_number(old, new):
+    known = make(average_neighbors=old).get_checkpoint()
+    weights = known["model_state_dict"]
+    earlier = {name: value for name, value in weights.items() if name != "average_neighbors"}
+    stored = {**known, "model_ckpt_version": 3, "model_state_dict": earlier}
+    upgraded = ARCHITECTURE.model.upgrade_checkpoint(stored)
+    assert upgraded["model_hypers"]["average_neighbors"] == new
+    assert upgraded["model_state_dict"]["average_neighbors"].item() == old
+    model = ARCHITECTURE.model.load_checkpoint(upgraded, "export")
+    assert model.average_neighbors.item() == old
+
+
 def test_repulsion_of_nuclei_widens_the_list_only_where_it_must():
     assert make(zbl=True).list_cutoff() >= make().list_cutoff() == 4.0
     near = make(zbl=True, cutoff=1.0, cutoff_width=0.5, num_layers=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,15 @@ import yaml
 
 from mtt.checkpoint import read
 from mtt.errors import TrainingError
-from mtt.processes.launch import _outcome, number_of_processes
+from mtt.processes.launch import _hangup_terminates, _outcome, number_of_processes
 
 
 def test_two_processes_train_and_print_and_write_once(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny["architecture"]["training"]["num_epochs"] = 1
     (tmp_path / "options.yaml").write_text(yaml.safe_dump(tiny))
-    words = [sys.executable, "-m", "mtt", "train", "options.yaml", "--nproc", "2"]
+    # a module of the working folder must not take the place of mtt
+    (tmp_path / "mtt.py").write_text("raise SystemExit('this is not mtt')")
+    words = [sys.executable, "-P", "-m", "mtt", "train", "options.yaml", "--nproc", "2"]
     words += ["-r", "final_eval=false", "-r", "architecture.training.batch_size=6"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stderr) == (0, "")
@@ -29,6 +32,23 @@ def test_two_processes_train_and_print_and_write_once(tiny: dict[str, Any], tmp_
     stored = read(tmp_path / "model.ckpt")
     assert stored["train_hypers"]["batch_size"] == 6
     assert "rank 1" in stored["trainer_state"]["parts"]["rng"]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_hangup_is_a_termination_unless_it_is_ignored_as_by_nohup(ignored: bool) -> None:
+    seen: list[int] = []
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        before = signal.getsignal(signal.SIGHUP)
+        with _hangup_terminates():
+            signal.raise_signal(signal.SIGHUP)
+        assert seen == ([] if ignored else [signal.SIGTERM])
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
 
 
 def test_a_process_that_could_say_nothing_is_spoken_for() -> None:

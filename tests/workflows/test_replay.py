@@ -234,9 +234,22 @@ def missing_labels(options: Options) -> None:
     finetune_of(options)["replay"].update(labels="file", number=14)
 
 
+def another_unit(options: Options) -> None:
+    target = {**options["training_set"]["targets"]["energy"], "unit": "kcal/mol"}
+    data = {"systems": {"read_from": "old.xyz"}, "targets": {"energy": target}}
+    finetune_of(options)["replay"].update(labels="file", data=data)
+
+
+def another_length_unit(options: Options) -> None:
+    systems = {"read_from": "old.xyz", "length_unit": "nanometer"}
+    finetune_of(options)["replay"]["data"] = {"systems": systems}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (another_unit, r"replay.data.targets: energy: unit is 'kcal/mol' in the data and 'eV' in"),
+        (another_length_unit, r"length_unit: is 'nanometer', and that of the training .*angstrom"),
         (too_many, r"replay.number: 15 are asked for, and 14 structures of data .*at most 14"),
         (just_one, r"replay.number: one structure cannot be learned and held at once"),
         (no_file, r"replay.data.*nowhere.xyz"),

@@ -56,7 +56,9 @@ def launch(n: int, words: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    handled = [one.name for one in EXIT_CODES]
+    # what nohup and shells in the background have switched off stays off
+    wanted = [*EXIT_CODES, signal.SIGQUIT]
+    handled = [one.name for one in wanted if signal.getsignal(one) is not signal.SIG_IGN]
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -66,14 +68,15 @@ def launch(n: int, words: Sequence[str]) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         monitor_interval=0.1,
-        signals_to_handle=",".join([*handled, "SIGHUP", "SIGQUIT"]),
+        signals_to_handle=",".join(handled),
         shutdown_timeout=_TO_SAVE,
     )
     os.environ.setdefault("OMP_NUM_THREADS", str(cores_for(n)))
     os.environ[LAUNCHED] = str(n)
     try:
-        with _quiet():
-            elastic_launch(config, sys.executable)("-m", "mtt", *words)
+        with _quiet(), _hangup_terminates():
+            # -P: modules in the working folder do not take the place of those of Python and mtt
+            elastic_launch(config, sys.executable)("-P", "-m", "mtt", *words)
     except ChildFailedError as error:
         failures = {rank: failure.exitcode for rank, failure in error.failures.items()}
         return _outcome(failures)
@@ -96,6 +99,18 @@ def _outcome(codes: Mapping[int, int]) -> int:
         "valid",
         hint="resume with --restart auto",
     )
+
+
+@contextmanager
+def _hangup_terminates() -> Iterator[None]:
+    """A closed terminal ends the training as SIGTERM does, unless SIGHUP is ignored (nohup)."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @contextmanager

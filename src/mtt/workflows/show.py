@@ -64,7 +64,7 @@ def show(
 
 def _foreign(error: NotOurs, path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:
     """A checkpoint of another program, as what it is once it is imported."""
-    checkpoint = imported_instead(error, path, architectures, tell=False)
+    checkpoint = imported_instead(error, path, architectures, announce=False)
     program = checkpoint["provenance"]["imported"]["program"]
     head = {"file": str(path), "bytes": path.stat().st_size, "kind": f"checkpoint of {program}"}
     return {**head, "problem": None, **describe_content(checkpoint)}

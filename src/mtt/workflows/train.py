@@ -210,9 +210,9 @@ def read_inputs(
         replay = replay_of(
             Asked(training.finetune, data, resolved, architecture, folders, device, dtype), resumed
         )
-    check_same_start(ranks, data, device, dtype, None if resumed is None else resumed.path)
     if replay is not None:
         data = with_replay(data, replay)
+    check_same_start(ranks, data, device, dtype, None if resumed is None else resumed.path)
     if resumed is not None:
         check_same_data(resumed, fingerprint(data), data.info, resolved)
     found = (raw, resolved, architecture, data, resumed)

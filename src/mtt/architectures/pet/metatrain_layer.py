@@ -14,7 +14,7 @@ class MetatrainLayer(torch.nn.Module):
     - Atoms that are wider than pairs take what attention gives (PreLN), or their token after
       both of its parts (PostLN), as an addition to their features; their own network always
       follows a norm.
-    - Atoms that are as wide as pairs have no network of their own: with PreLN their features
+    - Atoms that are as wide as pairs have no separate network: with PreLN their features
       are what attention gives, with PostLN they are treated as pairs are.
     - The gate of SwiGLU is the logistic function, ε of RMSNorm the rounding unit.
 

@@ -44,7 +44,7 @@ def package(module: str) -> ModuleType:
 def building_in(dtype: torch.dtype) -> Iterator[None]:
     """Within the block e3nn builds its constants in ``dtype``, as programs that can be copied.
 
-    What it compiles ahead cannot be copied, and is no faster here.
+    What it compiles ahead cannot be copied, and is not faster here.
     """
     import e3nn
 

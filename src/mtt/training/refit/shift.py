@@ -64,8 +64,8 @@ class Residual:
     def is_worse_than(self, other: Residual) -> bool:
         """Whether the mean square is larger by more than two standard errors of the difference.
 
-        Both are of the same structures. A few structures that scatter cannot tell whether a
-        constant is right to a part of their scatter. Of one structure, any rise counts; without
+        Both are of the same structures. From a few structures that scatter one does not know
+        a constant better than to a part of their scatter. Of one structure, any rise counts; without
         labels there is none.
         """
         rises = (self._known.square() - other._known.square()).mean(dim=1)

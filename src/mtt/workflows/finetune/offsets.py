@@ -130,7 +130,7 @@ def judge(
         offset=offset,
         fresh=fresh,
         factor=factor,
-        far={} if target.per_atom else _far(sample, offset),
+        far={} if target.per_atom else _far(sample, offset, _ROUNDING * scale),
         files={} if target.per_atom else _files(sample.files(), parts, offset, noise),
     )
 
@@ -153,11 +153,12 @@ def _noise(labels: Target, found: Target, length_unit: str, scale: float) -> flo
     return scale
 
 
-def _far(sample: Sample, offset: Offset) -> dict[str, float]:
+def _far(sample: Sample, offset: Offset, rounding: float) -> dict[str, float]:
     """Mean residual per atom that is left, of structures that were left out."""
     values = offset.left.mean(dim=1)
-    out = (values.isfinite() & ~offset.kept).nonzero()[:, 0].tolist()
-    return {sample.structures.source(i): float(values[i]) for i in out}
+    out = (values.abs() > rounding) & ~offset.kept
+    far = out.nonzero()[:, 0].tolist()
+    return {sample.structures.source(i): float(values[i]) for i in far}
 
 
 def _files(files: Sequence[str], parts: _Parts, common: Offset, noise: float) -> dict[str, float]:

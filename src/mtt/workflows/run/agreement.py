@@ -50,8 +50,14 @@ def check_same_start(
     """Whether data, programs, device and checkpoint are those of the first rank.
 
     :param checkpoint: to start from.
-    :raises ConfigError: names the ranks and what differs. Raised on all ranks.
+    :raises ConfigError: names the ranks and what differs; or there are fewer structures than
+        ranks. Raised on all ranks.
     """
+    n = sum(len(one) for one in data.training)
+    if n < ranks.size:
+        what = f"{n} structures to train on are fewer than the {ranks.size} ranks"
+        hint = f"train on {n} ranks at most, or on more data" if n else "give some to train on"
+        raise ConfigError(what, where="training_set", hint=hint)
 
     def own() -> Facts:
         return {

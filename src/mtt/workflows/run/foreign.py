@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 
 def imported(
-    path: str | Path, architectures: Sequence[str | Path] = (), *, tell: bool = True
+    path: str | Path, architectures: Sequence[str | Path] = (), *, announce: bool = True
 ) -> tuple[dict[str, Any], Architecture]:
     """The checkpoint that ``mtt import`` makes of a file, and its architecture.
 
-    :param tell: log where it comes from, and what of it is left out.
+    :param announce: log where it comes from, and what of it is left out.
     :raises CheckpointError: the file is none that mtt imports; the message says what it is.
     """
     found, architecture = read_foreign(path, architectures)
@@ -32,7 +32,7 @@ def imported(
     weights = {ARCHITECTURE: architecture.name, **found.weights}
     with torch.random.fork_rng(devices=[]), bounded_by(weights, str(path)):
         checkpoint = checkpoint_of(found, architecture, path)
-    if tell:
+    if announce:
         log.info("%s: imported from %s", path, origin(checkpoint))
         for one in found.left_out:
             log.info("left out: %s", one)

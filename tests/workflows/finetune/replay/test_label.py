@@ -81,3 +81,17 @@ def test_structures_without_labels_are_named_up_to_five(atoms):
     with pytest.raises(DataError, match=r"here: 6 .* no energy/source: .*frame 4 and 1 more; add"):
         check_labelled(view, "here")
     check_labelled(view.select([6]), "here")
+
+
+def test_a_crystal_without_stress_is_named_and_a_molecule_needs_none(atoms):
+    molecule, crystal = (one.copy() for one in atoms)
+    other = crystal.copy()
+    for one in (molecule, crystal, other):
+        one.info["energy"] = 1.0
+        one.info["stress"] = np.full((3, 3), np.nan)
+    crystal.info["stress"] = np.eye(3)
+    target = {"energy": {"key": "energy", "unit": "eV", "stress": {"key": "stress"}}}
+    view = renamed(Dataset.from_atoms([molecule, crystal, other], target), {"energy": "old"})
+    with pytest.raises(DataError, match=r"here: 1 .* no stress of old: .*2"):
+        check_labelled(view, "here")
+    check_labelled(view.select([0, 1]), "here")

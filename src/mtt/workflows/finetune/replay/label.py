@@ -120,12 +120,14 @@ def check_labelled(dataset: Dataset, where: str) -> None:
     problems = []
     for name, info in dataset.info.targets.items():
         target = dataset.target(name)
-        kinds = {"values": target.values, "forces": target.forces}
+        kinds = {"values": target.values, "forces": target.forces, "stress": target.strain}
         for kind, rows in kinds.items():
             if rows is None:
                 continue
             of_atoms = kind == "forces" or info.per_atom
             lacking = (~rows.isfinite()).flatten(1).any(dim=1)
+            if kind == "stress":  # a structure without a volume has none
+                lacking &= dataset.volumes > 0
             owner = torch.arange(len(dataset))
             if of_atoms:
                 owner = owner.repeat_interleave(dataset.n_atoms)
@@ -133,7 +135,7 @@ def check_labelled(dataset: Dataset, where: str) -> None:
             if frames:
                 shown = ", ".join(dataset.source(i) for i in frames[:_SHOWN])
                 more = f" and {len(frames) - _SHOWN} more" if len(frames) > _SHOWN else ""
-                what = name if kind == "values" else f"forces of {name}"
+                what = name if kind == "values" else f"{kind} of {name}"
                 problems.append(
                     Problem(
                         f"{len(frames)} replayed structures have no {what}: {shown}{more}",
