@@ -64,9 +64,9 @@ class Residual:
     def is_worse_than(self, other: Residual) -> bool:
         """Whether the mean square is larger by more than two standard errors of the difference.
 
-        Both are of the same structures. From a few structures that scatter one does not know
-        a constant better than to a part of their scatter. Of one structure, any rise counts; without
-        labels there is none.
+        Both are of the same structures. From a few structures that scatter a constant is
+        not known better than to a part of their scatter. Of one structure, any rise counts;
+        without labels there is none.
         """
         rises = (self._known.square() - other._known.square()).mean(dim=1)
         error = float(rises.std()) / len(rises) ** 0.5 if len(rises) > 1 else 0.0
