@@ -116,10 +116,14 @@ def _hangup_terminates() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the log of torch's agent: the processes say themselves what went wrong."""
-    logger = logging.getLogger("torch.distributed.elastic")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # torch gives modules of it a level each
+    of_torch = "torch.distributed.elastic"
+    names = [of_torch, *(one for one in logging.root.manager.loggerDict if of_torch in one)]
+    before = {one: logging.getLogger(one).level for one in names}
+    for one in names:
+        logging.getLogger(one).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for one, level in before.items():
+            logging.getLogger(one).setLevel(level)

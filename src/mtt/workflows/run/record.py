@@ -77,6 +77,7 @@ class Command:
             "output": self.output,
             "overrides": list(self.overrides),
             "architectures": list(self.architectures),
+            **({"nproc": self.nproc} if self.nproc else {}),
         }
 
     def _relative(self) -> str:
@@ -119,7 +120,8 @@ def recorded(run: Path) -> Command | None:
     lists = [values.get(key) for key in ("overrides", "architectures")]
     if not all(isinstance(one, str) for one in texts) or not all(map(_are_texts, lists)):
         return None
-    return Command(*texts, *map(tuple, lists))  # type: ignore[arg-type]
+    nproc = values.get("nproc", "")
+    return Command(*texts, *map(tuple, lists), nproc if isinstance(nproc, str) else "")  # type: ignore[arg-type]
 
 
 def _are_texts(value: Any) -> bool:

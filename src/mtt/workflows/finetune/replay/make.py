@@ -17,7 +17,6 @@ from mtt.data.files.inputs import described
 from mtt.errors import ConfigError, DataError, MttError, Problem
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.second_heads import second_heads
-from mtt.mlip.support import target_problems
 from mtt.options import DatasetOptions, Options, load_eval_options
 from mtt.options.training import FinetuneOptions
 from mtt.options.training.finetune import SECTION
@@ -31,6 +30,7 @@ from mtt.workflows.finetune.replay.choose import (
     structure_features,
 )
 from mtt.workflows.finetune.replay.label import check_labelled, of_source, renamed
+from mtt.workflows.finetune.replay.units import check_length_unit, check_units
 from mtt.workflows.finetune.source import Source, Wanted, read_source
 from mtt.workflows.run.datasets import Data
 
@@ -162,9 +162,9 @@ def _candidates(
         whole = read_dataset(options)
     except DataError as error:
         raise DataError.collect([_at_the_option(one) for one in error.problems]) from error
-    _check_length_unit(whole, asked)
+    check_length_unit(whole, asked.data.info.length_unit, WHERE)
     if asked.options.labels == "file":
-        _check_units(whole, source, heads)
+        check_units(whole, source, heads, WHERE)
         whole = renamed(whole, {old: head for head, old in heads.items()})
         whole = whole.keep_targets(whole.info.with_targets(_shared(whole, infos)))
     known = set(source.dataset_info.atomic_types)
@@ -177,27 +177,6 @@ def _candidates(
         hint = "replay structures whose elements are in the training set and in the source"
         raise DataError(what, where=f"{WHERE}.data ({_name(options)})", hint=hint)
     return _Candidates(whole.select(numbers), numbers, len(whole))
-
-
-def _check_length_unit(whole: Dataset, asked: Asked) -> None:
-    own, wanted = whole.info.length_unit, asked.data.info.length_unit
-    if own != wanted:
-        what = f"is {own!r}, and that of the training set {wanted!r}"
-        hint = "convert one of the files: a training has one unit of length"
-        raise ConfigError(what, where=f"{WHERE}.data.systems.length_unit", hint=hint)
-
-
-def _check_units(whole: Dataset, source: MLIPModel, heads: Mapping[str, str]) -> None:
-    """Labels of the file are learned by heads of the source, as they are: no unit is converted."""
-    problems = [
-        problem._replace(where=f"{WHERE}.data.targets", hint="give the labels in the model's unit")
-        for old in heads.values()
-        for problem in target_problems(
-            old, whole.info.targets[old], source.dataset_info.targets[old]
-        )
-    ]
-    if problems:
-        raise ConfigError.collect(problems)
 
 
 def _shared(whole: Dataset, infos: Mapping[str, TargetInfo]) -> dict[str, TargetInfo]:
