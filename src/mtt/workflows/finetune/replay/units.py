@@ -1,4 +1,4 @@
-"""Units of replayed structures: those of the training set and of the source, since none is converted."""
+"""Units of replayed structures: those of the training set and of the source; none is converted."""
 
 from __future__ import annotations
 
