@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,8 @@ def recorded(run: Path) -> Command | None:
     lists = [values.get(key) for key in ("overrides", "architectures")]
     if not all(isinstance(one, str) for one in texts) or not all(map(_are_texts, lists)):
         return None
-    nproc = values.get("nproc", "")
-    return Command(*texts, *map(tuple, lists), nproc if isinstance(nproc, str) else "")  # type: ignore[arg-type]
+    known = Command(*texts, *map(tuple, lists))  # type: ignore[arg-type]
+    return replace(known, nproc=str(values.get("nproc", "")))
 
 
 def _are_texts(value: Any) -> bool:
