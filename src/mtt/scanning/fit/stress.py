@@ -20,7 +20,7 @@ from mtt.scanning.tools.unit_readings import PRESSURES, same
 CHECK = "stress against a fit"
 _FEWEST = 4  # structures of a group that can be judged
 _GOOD = 1.3  # slopes within this factor of 1 are right
-_VAGUE, _CLEAR = 1.75, 0.98  # and within this one, where R² is no better
+_VAGUE, _CLEAR = 1.75, 0.98  # and within this one, where R² is not better
 _KIND = 0.25  # of the logarithm: units of stress are far apart
 _MORE = "train a model on energies and forces alone, and compare what it predicts"
 
