@@ -216,11 +216,11 @@ Command = Callable[..., Outcome]
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test runs in an empty folder, where lines are wide enough not to break."""
-    from mtt.cli import render
+    from mtt.cli.render import terminal
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(render, "_shared", [])  # a console keeps the width that it began with
+    monkeypatch.setattr(terminal, "_shared", [])  # a console keeps the width that it began with
     return tmp_path
 
 

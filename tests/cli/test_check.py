@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mtt.cli import render
+from mtt.cli.render import terminal
 from mtt.testing import NAMES
 
 Mtt = Callable[..., Any]
@@ -243,7 +243,7 @@ def test_lines_fit_the_terminal(
     width: int, sharp: Path, mtt: Mtt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Console(width=width)
-    monkeypatch.setattr(render, "rich_console", lambda: console)
+    monkeypatch.setattr(terminal, "rich_console", lambda: console)
     out = mtt("check", sharp, *SMALL, "--only", "continuous at the cutoff").out
     assert max(len(line.rstrip()) for line in out.splitlines()) <= min(width, 110)
     assert "failed" in out
@@ -255,7 +255,7 @@ def test_a_terminal_shows_what_is_running(
     own: Path, mtt: Mtt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Console(width=100, force_terminal=True, color_system="truecolor")
-    monkeypatch.setattr(render, "rich_console", lambda: console)
+    monkeypatch.setattr(terminal, "rich_console", lambda: console)
     out = mtt("check", own, *SMALL, "--only", "a translation", "--only", "order of the atoms").out
     assert "\x1b[32mpassed" in out
     assert "2 passed" in out

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from mtt import progress
-from mtt.cli import render
-from mtt.cli.render_progress import bars
+from mtt.cli.render import terminal as rendering
+from mtt.cli.render.progress import bars
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def terminal(monkeypatch):
         console = Console(
             file=screen, force_terminal=is_terminal, width=width, color_system=None, _environ={}
         )
-        monkeypatch.setattr(render, "_shared", [console])
+        monkeypatch.setattr(rendering, "_shared", [console])
         return screen
 
     return make
@@ -36,7 +36,7 @@ def widest(screen):
 def test_tables_of_a_narrow_terminal_keep_their_numbers(terminal, width):
     screen = terminal(width)
     row = ["energy (per atom)", "meV/atom", "1000 of 2000", *["-1.234e-05"] * 4]
-    render.table(["", "unit", "labels", "mean", "std", "min", "max"], [row])
+    rendering.table(["", "unit", "labels", "mean", "std", "min", "max"], [row])
     assert widest(screen) <= width
     assert "…" not in screen.getvalue()
     assert sum(screen.getvalue().count(digit) for digit in "1234") >= 16
@@ -45,15 +45,15 @@ def test_tables_of_a_narrow_terminal_keep_their_numbers(terminal, width):
 def test_a_table_with_room_is_as_it_always_was(terminal):
     screens = [terminal(width) for width in (50, 200)]
     for screen in screens:
-        render._shared[0].file = screen
-        render.table(["", "RMSE"], [["energy", "1.25"]])
+        rendering._shared[0].file = screen
+        rendering.table(["", "RMSE"], [["energy", "1.25"]])
     assert "─" in screens[0].getvalue()
     assert screens[0].getvalue().split() == screens[1].getvalue().split()
 
 
 def test_long_messages_are_broken_at_blanks_and_paths_stay_whole(terminal):
     path = "/a/folder/" + "of_a_very_long_name/" * 4 + "model.pt"
-    screen, handler = terminal(60), render._Console()
+    screen, handler = terminal(60), rendering._Console()
     for text in ("a sentence of many words " * 6, f"wrote {path}"):
         handler.emit(logging.LogRecord("mtt", logging.INFO, "", 0, text, None, None))
     lines = screen.getvalue().splitlines()
@@ -64,7 +64,7 @@ def test_long_messages_are_broken_at_blanks_and_paths_stay_whole(terminal):
 def test_a_pipe_gets_every_message_as_one_line(terminal):
     screen = terminal(60, is_terminal=False)
     text = "a sentence of many words " * 6
-    render._Console().emit(logging.LogRecord("mtt", logging.INFO, "", 0, text, None, None))
+    rendering._Console().emit(logging.LogRecord("mtt", logging.INFO, "", 0, text, None, None))
     assert screen.getvalue() == f"{text}\n"
 
 
@@ -74,7 +74,7 @@ def test_long_work_has_a_bar_on_a_terminal_alone(terminal, is_terminal):
     with bars():
         work = progress.Work("neighbour lists within 5")
         work(1234, 0.5)
-        render._shared[0].print("a line above")
+        rendering._shared[0].print("a line above")
         work.over()
     assert ("neighbour lists within 5" in screen.getvalue()) is is_terminal
     assert ("1,234" in screen.getvalue()) is is_terminal
@@ -83,7 +83,7 @@ def test_long_work_has_a_bar_on_a_terminal_alone(terminal, is_terminal):
 
 def test_a_bar_goes_with_another_display(terminal):
     screen = terminal(80)
-    with render._shared[0].status("checking"), bars():
+    with rendering._shared[0].status("checking"), bars():
         progress.Work("reading h2.xyz")(0, None)
     assert "checking" in screen.getvalue()
 

@@ -1,1 +1,1 @@
-"""The command line: one file per command parses and calls a workflow; ``render`` prints."""
+"""The command line: one file per command parses and calls a workflow; ``render/`` prints."""

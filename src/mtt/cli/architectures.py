@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtt.cli import arguments, render
+from mtt.cli import arguments
+from mtt.cli.render import terminal
 
 if TYPE_CHECKING:
     from mtt.options.schema.table import Row
@@ -34,9 +35,9 @@ def command(name: str | None, architectures: tuple[Path, ...]) -> None:
 
     found = registry.find(name, architectures)
     for line in _told(gather(found)):
-        render.done(line)
+        terminal.done(line)
     if found.missing:
-        render.done(f"\nnot installed yet: {', '.join(found.missing)}; {found.install}")
+        terminal.done(f"\nnot installed yet: {', '.join(found.missing)}; {found.install}")
 
 
 def _list(found: Iterable[Found]) -> None:
@@ -51,14 +52,14 @@ def _list(found: Iterable[Found]) -> None:
         else:
             _architecture(one, str(one.folder))
     if later:
-        render.done("\nnot installed yet:\n")
+        terminal.done("\nnot installed yet:\n")
     for one in later:
         _architecture(one, f"needs {', '.join(one.missing)}: {one.install}")
 
 
 def _architecture(one: Found, more: str) -> None:
-    render.done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
-    render.done(f"{'':<28} {'':<13} {more}")
+    terminal.done(f"{one.name:<28} {one.state:<13} {one.problem or one.summary}")
+    terminal.done(f"{'':<28} {'':<13} {more}")
 
 
 def _told(facts: Facts) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from mtt.cli import render
+from mtt.cli.render import terminal
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -32,7 +32,7 @@ extensions = click.option(
 def notice_extensions(folder: Path | None) -> None:
     """Print that nothing is written into the folder of ``-e``."""
     if folder is not None:
-        render.done(f"-e {folder}: exported files need no extensions; none are written")
+        terminal.done(f"-e {folder}: exported files need no extensions; none are written")
 
 
 overrides = click.option(

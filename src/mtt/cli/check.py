@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtt.cli import arguments, render, render_checks
+from mtt.cli import arguments
+from mtt.cli.render import checks, terminal
 
 if TYPE_CHECKING:
     from mtt.checking import Result, Selection, Target
@@ -55,7 +56,7 @@ def command(
     duplicates, leaks and wrong units; with --fit, labels are also compared with a model that is
     fitted to them in seconds. The exit code is 1 if anything is wrong.
     """
-    render.begin(f"checking {' '.join(targets)}")
+    terminal.begin(f"checking {' '.join(targets)}")
     from mtt import checking
 
     found = checking.find_targets(targets, architectures)
@@ -64,9 +65,9 @@ def command(
     chosen = checking.select(only)
     selection = checking.Selection(chosen, hypers, overrides, architectures, fit)
     if as_json:
-        with render_checks.standard_output_is_json():
+        with checks.standard_output_is_json():
             results = [checking.check_target(target, selection) for target in found]
-        render_checks.as_json(results)
+        checks.as_json(results)
     else:
         results = [_shown(target, selection) for target in found]
     context.exit(0 if all(one.passed for one in results) else 1)
@@ -76,12 +77,12 @@ def _shown(target: Target, selection: Selection) -> Result:
     """Check one target, and show the results as they come."""
     from mtt import checking
 
-    render_checks.heading(target)
+    checks.heading(target)
     if target.kind == "options":
-        with render.training_display() as listener:
+        with terminal.training_display() as listener:
             result = checking.check_target(target, selection, listeners=[listener])
     else:
-        with render_checks.progress(target, selection.checks) as report:
+        with checks.progress(target, selection.checks) as report:
             result = checking.check_target(target, selection, report)
-    render_checks.result(result)
+    checks.result(result)
     return result

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import render
+from mtt.cli.render import terminal
 
 
 @click.group("data")
@@ -27,10 +27,10 @@ def stats(file: Path, key: str) -> None:
 
     A YAML file names data sets and their targets, as for `mtt eval`.
     """
-    render.begin(f"reading {file}")
+    terminal.begin(f"reading {file}")
     from mtt.workflows.run.datasets import statistics_of
 
-    render.statistics(str(file), statistics_of(file, key))
+    terminal.statistics(str(file), statistics_of(file, key))
 
 
 @command.command("pack")
@@ -43,8 +43,8 @@ def pack(files: tuple[Path, ...], output: Path, key: str) -> None:
     FILES are data files with energies, or YAML files that name data sets and their targets, as
     for `mtt eval`.
     """
-    render.begin(f"packing {len(files)} files")
+    terminal.begin(f"packing {len(files)} files")
     from mtt.workflows.run.datasets import pack_files
 
     n_structures = pack_files(files, output, key)
-    render.done(f"packed {n_structures} structures into {output}")
+    terminal.done(f"packed {n_structures} structures into {output}")

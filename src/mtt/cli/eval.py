@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import arguments, render
+from mtt.cli import arguments
+from mtt.cli.render import terminal
 
 
 @click.command("eval")
@@ -67,10 +68,10 @@ def command(
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
     """
-    render.begin(f"evaluating {arguments.shown(model)}")
+    terminal.begin(f"evaluating {arguments.shown(model)}")
     if extensions is not None and not extensions.is_dir():
         # scripts for metatrain name the folder, which no export of mtt makes
-        render.done(
+        terminal.done(
             f"-e {extensions}: this folder does not exist; files that mtt exported need none"
         )
         extensions = None
@@ -87,4 +88,4 @@ def command(
         extended=extended,
         architectures=architectures,
     )
-    render.evaluation(sets)
+    terminal.evaluation(sets)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import arguments, render
+from mtt.cli import arguments
+from mtt.cli.render import terminal
 
 
 @click.command("export")
@@ -51,11 +52,11 @@ def command(
     CHECKPOINT may be such an archive.
     """
     given = arguments.source(checkpoint, sha256, revision)
-    render.begin(f"exporting {arguments.shown(given)}")
+    terminal.begin(f"exporting {arguments.shown(given)}")
     arguments.notice_extensions(extensions)
     from mtt.workflows.export import export
 
     path = export(
         given, output, metadata=metadata, dtype=dtype, token=token, architectures=architectures
     )
-    render.done(f"wrote {path}")
+    terminal.done(f"wrote {path}")

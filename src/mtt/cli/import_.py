@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import arguments, render
+from mtt.cli import arguments
+from mtt.cli.render import terminal
 
 
 @click.command("import")
@@ -33,14 +34,14 @@ def command(
     Face hub. Nothing in it is run: it is read as values.
     """
     given = arguments.source(file, sha256, revision)
-    render.begin(f"importing {arguments.shown(given)}")
+    terminal.begin(f"importing {arguments.shown(given)}")
     import yaml
 
     from mtt.workflows.import_model import import_model
 
     done = import_model(given, output, token=token, architectures=architectures)
-    render.done(f"wrote {done.path}")
+    terminal.done(f"wrote {done.path}")
     training = {"finetune": {"read_from": str(done.path)}}
     section = {"name": done.architecture, "model": done.hypers, "training": training}
     text = yaml.safe_dump({"architecture": section}, sort_keys=False)
-    render.done(f"to fine-tune it, with these options:\n\n{text.rstrip()}")
+    terminal.done(f"to fine-tune it, with these options:\n\n{text.rstrip()}")

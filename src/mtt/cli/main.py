@@ -58,9 +58,9 @@ class LazyGroup(click.Group):
 def show_completion(context: click.Context, option: click.Parameter, wanted: bool) -> None:
     """Print the path of the completion script, and exit."""
     if wanted:
-        from mtt.cli import render
+        from mtt.cli.render import terminal
 
-        render.done(str(Path(__file__).with_name("completion.bash")))
+        terminal.done(str(Path(__file__).with_name("completion.bash")))
         context.exit()
 
 
@@ -77,9 +77,9 @@ def show_completion(context: click.Context, option: click.Parameter, wanted: boo
 )
 def cli(debug: bool) -> None:
     """Train atomistic machine-learning models from one YAML file."""
-    from mtt.cli import render
+    from mtt.cli.render import terminal
 
-    render.setup(debug)
+    terminal.setup(debug)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -87,17 +87,17 @@ def run(arguments: Sequence[str]) -> int:
 
     :param arguments: the words after ``mtt``.
     """
-    from mtt.cli import render
-    from mtt.cli.render_progress import bars
+    from mtt.cli.render import terminal
+    from mtt.cli.render.progress import bars
 
     debug = "--debug" in arguments
     quieten(os.environ)
-    report = render.at_once if speaks(os.environ) else render.nothing
+    report = terminal.at_once if speaks(os.environ) else terminal.nothing
     try:
         with watch_signals(report=report), bars():
             return int(cli.main(list(arguments), prog_name="mtt", standalone_mode=False) or 0)
     except Stopped as stop:
-        render.plain(str(stop))
+        terminal.plain(str(stop))
         return stop.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -105,26 +105,26 @@ def run(arguments: Sequence[str]) -> int:
         usage.show()
         return usage.exit_code
     except MttError as error:
-        render.error(str(error))
+        terminal.error(str(error))
         if debug:
-            render.plain(traceback.format_exc())
+            terminal.plain(traceback.format_exc())
         return 1
     except (KeyboardInterrupt, click.exceptions.Abort):
-        render.error("stopped")
+        terminal.error("stopped")
         return 130
     except Exception as error:  # noqa: BLE001
         if _lacks_memory(error):
-            render.error(f"no memory is left: {str(error) or 'the system gives none'}")
+            terminal.error(f"no memory is left: {str(error) or 'the system gives none'}")
             return 1
         if isinstance(error, OSError) and error.errno in FULL:
-            render.error(f"{error.filename or 'a file'} cannot be written: {error.strerror}")
+            terminal.error(f"{error.filename or 'a file'} cannot be written: {error.strerror}")
             return 1
         # not the user's fault: keep everything that the report of a bug needs
         log = _write_traceback(arguments)
         last = traceback.format_exc().strip().splitlines()[-1]
-        render.error(f"this is a bug in mtt or in the architecture: {last}\nfull report: {log}")
+        terminal.error(f"this is a bug in mtt or in the architecture: {last}\nfull report: {log}")
         if debug:
-            render.plain(traceback.format_exc())
+            terminal.plain(traceback.format_exc())
         return BUG
 
 

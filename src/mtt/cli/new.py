@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import render
+from mtt.cli.render import terminal
 
 
 @click.command("new")
@@ -24,9 +24,9 @@ def command(name: str, parent: Path) -> None:
     folder = write_architecture(name, parent)
     written = shlex.quote(str(folder))
     width = max(map(len, FILES))
-    render.done(f"wrote {folder}")
+    terminal.done(f"wrote {folder}")
     for file, holds in FILES.items():
-        render.done(f"  {file:<{width}}  {holds}")
+        terminal.done(f"  {file:<{width}}  {holds}")
     steps = (
         ("test all that an architecture promises", f"mtt check {written}"),
         ("see its options", f"mtt architectures {name} --architectures {written}"),
@@ -36,4 +36,4 @@ def command(name: str, parent: Path) -> None:
         ),
     )
     for what, line in steps:
-        render.done(f"\n{what}:\n  {line}")
+        terminal.done(f"\n{what}:\n  {line}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mtt.cli import arguments, render, render_runs
+from mtt.cli import arguments
+from mtt.cli.render import runs, terminal
 
 
 @click.command("show")
@@ -31,6 +32,6 @@ def command(
 
     found = show(arguments.source([file], sha256), architectures, token=token)
     if "runs" in found and not as_json:
-        render_runs.runs(found)
+        runs.runs(found)
     else:
-        render.mapping(found, as_json)
+        terminal.mapping(found, as_json)

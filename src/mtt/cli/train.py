@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from mtt.cli import arguments, render
+from mtt.cli import arguments
+from mtt.cli.render import terminal
 from mtt.processes.launch import launch, number_of_processes
 from mtt.processes.place import speaks
 
@@ -61,13 +62,13 @@ def command(
         return launch(n, [*_words(click.get_current_context().params)])
     if speaks(os.environ):
         # before the imports, which take seconds
-        render.begin(f"training with {options}", logged=True)
+        terminal.begin(f"training with {options}", logged=True)
         arguments.notice_extensions(extensions)
     from mtt.workflows.train import train
 
     if debug:
-        render.setup(debug)
-    with render.training_display() as listener:
+        terminal.setup(debug)
+    with terminal.training_display() as listener:
         train(
             options,
             output=output,

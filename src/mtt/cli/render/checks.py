@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mtt.cli import render, render_scan
+from mtt.cli.render import scan, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ class Progress:
 
     def start(self) -> None:
         """The heading, and on a terminal what is running."""
-        console = render.rich_console()
+        console = terminal.rich_console()
         if console.is_terminal:
             self.status = console.status("loading")
             self.status.start()
@@ -90,7 +90,7 @@ def result(one: Result) -> None:
     for i, problem in enumerate(one.problems):
         _print(_labelled(_said(problem), above=min(i, 1)))
     if one.findings:
-        render_scan.findings(one.findings)
+        scan.findings(one.findings)
     if one.outcomes:
         counts: Counter[str] = Counter(outcome.status for outcome in one.outcomes)
         parts: list[str | tuple[str, str]] = []
@@ -110,7 +110,7 @@ def result(one: Result) -> None:
 @contextmanager
 def standard_output_is_json() -> Iterator[None]:
     """All other output goes to standard error while the block runs."""
-    console = render.rich_console()
+    console = terminal.rich_console()
     before, console.stderr = console.stderr, True
     try:
         yield
@@ -121,7 +121,7 @@ def standard_output_is_json() -> Iterator[None]:
 def as_json(results: Sequence[Result]) -> None:
     """All results, for programs."""
     content = {"passed": all(one.passed for one in results), "targets": list(map(_data, results))}
-    render.done(json.dumps(content, indent=2, ensure_ascii=False))
+    terminal.done(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def _data(one: Result) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _data(one: Result) -> dict[str, Any]:
         "problems": [problem._asdict() for problem in one.problems],
     }
     if found is None:
-        data["findings"] = [render_scan.data(finding) for finding in one.findings]
+        data["findings"] = [scan.data(finding) for finding in one.findings]
     else:
         data |= {"name": found.name, "folder": str(found.folder)}
         data["checks"] = [_check_data(outcome, found.folder.resolve()) for outcome in one.outcomes]
@@ -214,11 +214,11 @@ def _labelled(lines: Sequence[tuple[str, str]], above: int = 0, below: int = 0) 
 
 
 def _print(renderable: RenderableType) -> None:
-    render.rich_console().print(renderable, highlight=False)
+    terminal.rich_console().print(renderable, highlight=False)
 
 
 def _width() -> int:
-    return min(int(render.rich_console().width), WIDEST)
+    return min(int(terminal.rich_console().width), WIDEST)
 
 
 def _seconds(value: float) -> str:

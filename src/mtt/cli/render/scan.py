@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtt.cli import render
+from mtt.cli.render import terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +22,7 @@ def findings(found: Sequence[Finding]) -> None:
     """The table, what is in order below it, and the number of findings of each kind."""
     from rich.text import Text
 
-    console = render.rich_console()
+    console = terminal.rich_console()
     shown = [one for one in found if one.severity != "fine"]
     fine = [one for one in found if one.severity == "fine"]
     if shown:

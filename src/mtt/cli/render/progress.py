@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mtt import progress
-from mtt.cli import render
+from mtt.cli.render import terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -48,7 +48,7 @@ class Bars:
         self._bars, self._tasks = None, {}
 
     def _start(self) -> None:
-        console = render.rich_console()
+        console = terminal.rich_console()
         if not console.is_terminal:
             self._off = True
             return

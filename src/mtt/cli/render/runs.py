@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mtt.cli.render import done, number
+from mtt.cli.render.terminal import done, number
 
 _COLUMNS = ("run", "options", "architecture", "state", "epoch", "best")
 
