@@ -15,8 +15,8 @@ from mtt.mlip.networks import PlainNetwork
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import Ranks, SerialRanks
-from mtt.training.anchor import Anchor
 from mtt.training.averaging.make import make_average
+from mtt.training.losses.anchor import Anchor
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import ConflictFreeGradient, Gradient, SummedGradient
 from mtt.training.losses.loss import Loss

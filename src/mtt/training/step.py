@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mtt.data import Batch
     from mtt.mlip import MLIPModel
     from mtt.mlip.networks import Network
-    from mtt.training.anchor import Anchor
+    from mtt.training.losses.anchor import Anchor
 
 
 class Seen(NamedTuple):
@@ -64,7 +64,7 @@ class Step:
     :param network: evaluates the model's network in training; None: as it is written.
     :param scaler: of the loss, where the network computes in float16.
     :param ranks: those that take the step together.
-    :param anchor: a further term of the loss, see :class:`mtt.training.anchor.Anchor`.
+    :param anchor: a further term of the loss, see :class:`mtt.training.losses.anchor.Anchor`.
     """
 
     def __init__(

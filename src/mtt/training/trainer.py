@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from contextlib import closing
 from functools import partial
@@ -12,19 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtt.checkpoint import upgrade_by_folder, write
 from mtt.data import Dataset
 from mtt.errors import CheckpointError
-from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
+from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.options.training import TrainingOptions, parse
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
-from mtt.training.anchor import weights_of_source
 from mtt.training.batch_size.auto import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
 from mtt.training.datasets import TrainingData
 from mtt.training.fit import Fit
+from mtt.training.losses.anchor import weights_of_source
 from mtt.training.numerics.determinism import deterministic
 from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.numerics.precision import check_precision, tf32
@@ -32,22 +30,22 @@ from mtt.training.numerics.random_state import rng_state
 from mtt.training.numerics.ranges import check_ranges
 from mtt.training.numerics.same_weights import share_weights
 from mtt.training.options.defaults import check_hypers, default_hypers
+from mtt.training.platform_trainer import PlatformTrainer
 from mtt.training.refit.last_fit import LastFit
 from mtt.training.reporting.events import Events
-from mtt.training.reporting.logger_kind import default_loggers
 from mtt.training.resume import (
     check_resumable,
     forget_best_of_other_rule,
     restart_epoch_if_changed,
 )
 from mtt.training.setup import TrainingSetup, one_device
-from mtt.training.state import TrainingState
+from mtt.training.state import Best
 from mtt.training.stopping.timing import Deadline, Due, parse_max_time
 
 logger = logging.getLogger(__name__)
 
 
-class MLIPTrainer(TrainerInterface):
+class MLIPTrainer(PlatformTrainer):
     """The platform's engine behind the contract.
 
     A folder's trainer needs no more than its version::
@@ -70,7 +68,6 @@ class MLIPTrainer(TrainerInterface):
         finetune = {**defaults["finetune"], **(hypers.get("finetune") or {})}
         super().__init__({**defaults, **hypers, "finetune": finetune})
         check_hypers(self.hypers)
-        self._state = TrainingState()
         self._fit: Fit | None = None
 
     @classmethod
@@ -86,7 +83,7 @@ class MLIPTrainer(TrainerInterface):
     @property
     def best(self) -> dict[str, Tensor] | None:
         """Weights of the best epoch so far, on the CPU; the model itself holds the latest."""
-        best = self._state.shown_best
+        best = self._best
         return None if best is None else best.weights
 
     def check(
@@ -160,34 +157,6 @@ class MLIPTrainer(TrainerInterface):
                     self._state.origin |= {} if fitted is None else {"prefit": fitted.to_dict()}
                 self._run(self._prepare(setup, Path(checkpoint_dir), events, stop))
 
-    def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
-        """Write the model, its best weights, and the state of the training, on the first rank.
-
-        :raises CheckpointError: it cannot be written.
-        """
-        contents = self._checkpoint(model)
-        self.run.ranks.on_first(lambda: write(path, contents))
-
-    @classmethod
-    def load_checkpoint(
-        cls, checkpoint: dict[str, Any], hypers: dict[str, Any], context: Context
-    ) -> MLIPTrainer:
-        """Make a trainer with ``hypers`` that continues from ``checkpoint``.
-
-        Contexts other than ``restart`` start with a fresh optimizer and schedule.
-
-        :raises CheckpointError: the checkpoint holds no training, or one of a newer mtt.
-        """
-        trainer = cls(hypers)
-        if context == "restart":
-            trainer._state = TrainingState.from_checkpoint(checkpoint)
-        return trainer
-
-    @classmethod
-    def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
-        """Apply ``trainer_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_by_folder(checkpoint, "trainer", cls)
-
     def _limit_batches(self, setup: TrainingSetup) -> None:
         """What ``batch_atoms`` asks for: measured once, and the same after every restart."""
         if setup.options.batch_atoms is None:
@@ -244,10 +213,9 @@ class MLIPTrainer(TrainerInterface):
         with watch_signals("later"):
             fit.run()
 
-    def _listeners(self) -> list[Listener]:
-        writes = self.run.own_loggers and self.run.ranks.is_first
-        own = default_loggers(self.run.directory) if writes else []
-        return [*own, *self.run.listeners]
+    @property
+    def _best(self) -> Best | None:
+        return self._state.shown_best
 
     def _checkpoint_if_finite(self, model: MLIPModel) -> dict[str, Any]:
         """:raises CheckpointError: the weights are not finite; older checkpoints are kept."""
@@ -257,21 +225,8 @@ class MLIPTrainer(TrainerInterface):
         return self._checkpoint(model)
 
     def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
-        """The whole checkpoint as of now; its keys are documented in ``mtt.checkpoint``."""
-        state, best = self._state, self._state.shown_best
-        stored = state.to_dict()
+        contents = super()._checkpoint(model)
         if self._fit is not None and self._fit.stage is not None:
             rng = rng_state(next(model.parameters()).device, self.run.ranks)
-            stored["parts"] = {**self._fit.stage.state_dict(), "rng": rng}
-        return {
-            **model.get_checkpoint(),
-            "architecture_name": self.run.architecture,
-            "trainer_ckpt_version": self.__checkpoint_version__,
-            "provenance": copy.deepcopy({**self.run.provenance, **state.origin}),
-            "train_hypers": copy.deepcopy(self.hypers),
-            "epoch": state.epoch,
-            "best_epoch": None if best is None else best.epoch,
-            "best_metric": None if best is None else best.value,
-            "best_model_state_dict": None if best is None else dict(best.weights),
-            "trainer_state": stored,
-        }
+            contents["trainer_state"]["parts"] = {**self._fit.stage.state_dict(), "rng": rng}
+        return contents

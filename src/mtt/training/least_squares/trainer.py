@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -12,9 +11,8 @@ from typing import Any
 
 import torch
 
-from mtt.checkpoint import upgrade_by_folder, write
 from mtt.data import Dataset
-from mtt.interface import Context, Listener, ModelInterface, TrainerInterface
+from mtt.interface import ModelInterface
 from mtt.mlip import LinearMLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.options.training import TrainingOptions, parse
@@ -25,15 +23,15 @@ from mtt.training.least_squares.fingerprint import fingerprint
 from mtt.training.least_squares.options import RidgeOptions, default_hypers
 from mtt.training.least_squares.solving import Solver, log_solution
 from mtt.training.numerics.ranges import check_ranges
+from mtt.training.platform_trainer import PlatformTrainer
 from mtt.training.reporting.events import Events
-from mtt.training.reporting.logger_kind import default_loggers
 from mtt.training.setup import one_device
 from mtt.training.state import Best, TrainingState
 
 logger = logging.getLogger(__name__)
 
 
-class LeastSquaresTrainer(TrainerInterface):
+class LeastSquaresTrainer(PlatformTrainer):
     """Solves a :class:`mtt.mlip.LinearMLIPModel` by regularised least squares, in double precision.
 
     The loss is that of the options, of squares alone. One pass over the training set adds up the
@@ -46,7 +44,6 @@ class LeastSquaresTrainer(TrainerInterface):
 
     def __init__(self, hypers: dict[str, Any]) -> None:
         super().__init__({**self.platform_hypers(), **hypers})
-        self._state = TrainingState()
         _ = self.options, self.ridge
 
     @classmethod
@@ -166,49 +163,3 @@ class LeastSquaresTrainer(TrainerInterface):
         events("best", 1, metric=rule.metric, value=value)
         events("epoch", 1, metrics=dict(row), units=units, is_best=True, metric=rule.metric)
         log_solution(said)
-
-    def save_checkpoint(self, model: ModelInterface, path: str | Path) -> None:
-        """Write the model and what is known of its solution, on the first rank.
-
-        :raises CheckpointError: it cannot be written.
-        """
-        contents = self._checkpoint(model)
-        self.run.ranks.on_first(lambda: write(path, contents))
-
-    @classmethod
-    def load_checkpoint(
-        cls, checkpoint: dict[str, Any], hypers: dict[str, Any], context: Context
-    ) -> LeastSquaresTrainer:
-        """A trainer with ``hypers``, which knows what ``checkpoint`` is the solution of.
-
-        :raises CheckpointError: the checkpoint holds no training, or one of a newer mtt.
-        """
-        trainer = cls(hypers)
-        if context == "restart":
-            trainer._state = TrainingState.from_checkpoint(checkpoint)
-        return trainer
-
-    @classmethod
-    def upgrade_checkpoint(cls, checkpoint: dict[str, Any]) -> dict[str, Any]:
-        """Apply ``trainer_1_to_2`` … of the folder's ``upgrade.py``, one after the other."""
-        return upgrade_by_folder(checkpoint, "trainer", cls)
-
-    def _listeners(self) -> list[Listener]:
-        writes = self.run.own_loggers and self.run.ranks.is_first
-        own = default_loggers(self.run.directory) if writes else []
-        return [*own, *self.run.listeners]
-
-    def _checkpoint(self, model: ModelInterface) -> dict[str, Any]:
-        state, best = self._state, self._state.best
-        return {
-            **model.get_checkpoint(),
-            "architecture_name": self.run.architecture,
-            "trainer_ckpt_version": self.__checkpoint_version__,
-            "provenance": copy.deepcopy({**self.run.provenance, **state.origin}),
-            "train_hypers": copy.deepcopy(self.hypers),
-            "epoch": state.epoch,
-            "best_epoch": None if best is None else best.epoch,
-            "best_metric": None if best is None else best.value,
-            "best_model_state_dict": None if best is None else dict(best.weights),
-            "trainer_state": state.to_dict(),
-        }

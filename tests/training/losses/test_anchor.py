@@ -7,7 +7,7 @@ from mtt.data import Batching, Loader
 from mtt.errors import TrainingError
 from mtt.options.training import parse
 from mtt.ranks import SerialRanks
-from mtt.training.anchor import Anchor, weights_of_source
+from mtt.training.losses.anchor import Anchor, weights_of_source
 from mtt.training.losses.from_options import make_loss
 from mtt.training.losses.gradients import SummedGradient
 from mtt.training.step import Step
