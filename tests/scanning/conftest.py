@@ -139,7 +139,11 @@ def found_in_files(tmp_path: Path) -> Callable[..., list[Finding]]:
     """
 
     def found_in_files(
-        files: Frames | Mapping[str, Frames], check: str = "", *, energy: Mapping[str, Any] = ENERGY
+        files: Frames | Mapping[str, Frames],
+        check: str = "",
+        *,
+        energy: Mapping[str, Any] = ENERGY,
+        extra_data: Mapping[str, Any] | None = None,
     ) -> list[Finding]:
         named = files if isinstance(files, Mapping) else {"train.xyz": files}
         for name, frames in named.items():
@@ -149,6 +153,7 @@ def found_in_files(tmp_path: Path) -> Callable[..., list[Finding]]:
                 {
                     "systems": {"read_from": str(tmp_path / name), "length_unit": "angstrom"},
                     "targets": {"energy": dict(energy)},
+                    **({"extra_data": dict(extra_data)} if extra_data else {}),
                 }
                 for name in named
             ]

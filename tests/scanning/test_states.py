@@ -77,7 +77,7 @@ def test_labels_of_two_methods_are_distinguished_by_their_key(
     )
     (one,) = found_in_files(frames, CHECK)
     assert "in several versions, method = PBE and B3LYP" in one.what
-    assert "no model of mtt has it as an input" in one.advice
+    assert "is not an input of any model" in one.advice
 
 
 def test_copies_inside_of_a_state_are_still_duplicates(
@@ -115,3 +115,11 @@ def test_charges_of_one_composition_are_suspicious_without_shared_structures(
         atoms.numbers[0] = 79 if i > 29 else 29
         atoms.calc.atoms = atoms.copy()
     assert found_in_files(cluster, CHECK) == []
+
+
+def test_a_charge_that_is_read_as_an_input_distinguishes_the_states(
+    cluster: Frames, found_in_files: Found
+) -> None:
+    frames = in_states(cluster[:8], lambda atoms, s: atoms.info.update(charge=s))
+    said = found_in_files(frames, extra_data={"charge": {"key": "charge"}})
+    assert [one for one in said if one.check in (CHECK, "duplicates")] == []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo
-from mtt.data.read import frames_from_atoms
+from mtt.data.read import frames_from_atoms, spelled_out
 from mtt.data.sample import Sample, pair_block, system_of, tensor_map
 from mtt.data.storage.blocks import blocks_of_frames, columns_in_memory
 from mtt.data.storage.columns import Columns, layout
@@ -22,7 +22,6 @@ from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.store import neighbor_lists, read_columns
 from mtt.errors import DataError, did_you_mean
 from mtt.graph import Target
-from mtt.options import TargetOptions, load_eval_options
 
 if TYPE_CHECKING:
     from metatomic.torch import NeighborListOptions
@@ -79,6 +78,7 @@ class Dataset:
         length_unit: str = "angstrom",
         name: str = "",
         weight: float | str | None = None,
+        extra_data: Mapping[str, Any] | None = None,
     ) -> Dataset:
         """A data set in memory, from structures with labels as ASE's readers give them.
 
@@ -86,12 +86,12 @@ class Dataset:
             :class:`mtt.options.TargetOptions` instead of the inner dicts.
         :param name: what its errors are reported under where there are several data sets.
         :param weight: of all structures in the loss, or the key of a number per structure.
+        :param extra_data: masks and inputs, as in the options: ``{"charge": {"key": "charge"}}``.
         :raises DataError: collects all mistakes in the data.
         :raises ConfigError: collects all mistakes in ``targets``.
         """
-        frames, info, notices = frames_from_atoms(
-            atoms, _spelled_out(targets, length_unit), length_unit=length_unit, weight=weight
-        )
+        options, extra = spelled_out(targets, extra_data or {}, length_unit)
+        frames, info, notices = frames_from_atoms(atoms, options, extra, length_unit, weight)
         return cls.from_frames(frames, info, notices, name=name)
 
     @classmethod
@@ -289,11 +289,3 @@ class Dataset:
             bool(self.columns.take(name, chunk, per_atom=spec.per_atom).isfinite().all())
             for chunk in self.columns.chunks(self.structures)
         )
-
-
-def _spelled_out(targets: Mapping[str, Any], length_unit: str) -> dict[str, TargetOptions]:
-    """``targets`` with every section an option file may leave out."""
-    written = {k: v for k, v in targets.items() if not isinstance(v, TargetOptions)}
-    systems = {"read_from": "atoms", "length_unit": length_unit}
-    read = load_eval_options({"systems": systems, "targets": written})[0].targets if written else {}
-    return {name: read.get(name, target) for name, target in targets.items()}

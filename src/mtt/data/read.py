@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ase
 import numpy as np
@@ -21,6 +22,7 @@ from mtt.data.labels.units import check_units
 from mtt.data.labels.weights import structure_weights
 from mtt.data.sanity import check_structures
 from mtt.errors import DataError, Problem
+from mtt.options import load_eval_options
 from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 
 
@@ -52,6 +54,25 @@ def read_frames(options: DatasetOptions) -> FrameSet:
         chosen, source, options.targets, options.extra_data, length_unit, options.weight
     )
     return frame_set._replace(notices=(*notices, *frame_set.notices))
+
+
+def spelled_out(
+    targets: Mapping[str, Any], extra_data: Mapping[str, Any], length_unit: str
+) -> tuple[dict[str, TargetOptions], dict[str, TargetOptions]]:
+    """Targets and extra data, of options in plain types, with all that options may leave out.
+
+    :raises ConfigError: collects all mistakes.
+    """
+    sections = {"targets": targets, "extra_data": extra_data}
+    written: dict[str, Any] = {"systems": {"read_from": "atoms", "length_unit": length_unit}}
+    for name, section in sections.items():
+        plain = {k: v for k, v in section.items() if not isinstance(v, TargetOptions)}
+        written |= {name: plain} if plain else {}
+    (read,) = load_eval_options(written)
+    return (
+        {name: read.targets.get(name, target) for name, target in targets.items()},
+        {name: read.extra_data.get(name, target) for name, target in extra_data.items()},
+    )
 
 
 def frames_from_atoms(

@@ -1,7 +1,8 @@
 """One structure in several states: of charge, of spin, or of another key of the file.
 
 The positions of two states are the same and their energies are not, so that a model that sees
-positions alone can only learn their mean. The key belongs to the input; it is not a label.
+positions alone can only learn their mean. The key belongs to the input; it is not a label. Charges
+and spins that are read as ``extra_data`` are inputs: models that take them learn each state.
 """
 
 from __future__ import annotations
@@ -69,13 +70,23 @@ def check_states(
     structures: Structures, original: Index, states: States | None, keys: InfoKeys
 ) -> Iterator[Finding]:
     """Structures in several states, and states that the elements do not determine."""
-    if states is not None:
+    if states is not None and not _is_input(structures, states.partition.name):
         yield _shared(structures, original, states)
     for one in keys.states():
+        if _is_input(structures, one.name):
+            continue
         if states is not None and one.name == states.partition.name:
             continue
         if is_state(one.name) and one.name != MOMENT and not one.is_text:
             yield from _unseen(structures, one)
+
+
+def _is_input(structures: Structures, name: str) -> bool:
+    """Whether a key that names a charge or a spin is read as the input of a model."""
+    as_charge = bool(_CHARGE.search(name.lower()))
+    return is_state(name) and ("charge" if as_charge else "spin_multiplicity") in (
+        structures.info.extra_data
+    )
 
 
 def _shared(structures: Structures, original: Index, states: States) -> Finding:
@@ -87,8 +98,8 @@ def _shared(structures: Structures, original: Index, states: States) -> Finding:
     kind = "states" if is_state(name) else "versions"
     what = (
         f"{count(n, 'structures')} {'is' if n == 1 else 'are'} in the data in several {kind}, "
-        f"{name} = {_listed(values)}, with other labels in each; a model sees positions and "
-        "elements alone, and can only learn the mean"
+        f"{name} = {_listed(values)}, with other labels in each; a model that is not given "
+        f"{name} can only learn the mean"
     )
     energies = list(structures.energies)
     number, unit = None, ""
@@ -103,16 +114,18 @@ def _shared(structures: Structures, original: Index, states: States) -> Finding:
 
 
 def _advice(name: str, target: str) -> str:
-    reason = (
-        f"{name} belongs to the input, not to the targets, and no model of mtt has such an input "
-        if is_state(name)
-        else f"{name} distinguishes them, and no model of mtt has it as an input "
-    )
     base = target.split("/")[0]
+    split = (
+        "train on one of them (a file of its frames), one model for each, or one target for each: "
+        f"a list in training_set, of a file with the target {target} and another file with the "
+        f"target {base}/NAME (with quantity: energy)"
+    )
+    if not is_state(name):
+        return f"{name} distinguishes them, and is not an input of any model: {split}"
+    quantity = "charge" if _CHARGE.search(name.lower()) else "spin_multiplicity"
     return (
-        f"{reason}yet. Train on one of them (a file of its frames), one model for each, or one "
-        f"target for each: a list in training_set, of a file with the target {target} and "
-        f"another file with the target {base}/NAME (with quantity: energy)"
+        f"{name} belongs to the input, not to the targets. If the architecture takes charge and "
+        f"spin, read it with extra_data: {{{quantity}: {{key: {name}}}}}; otherwise {split}"
     )
 
 
@@ -129,8 +142,8 @@ def _unseen(structures: Structures, one: Partition) -> Iterator[Finding]:
     both = zip(values.tolist(), numbers.tolist(), strict=True)
     listed = _listed([f"{one.called(value)} ({count(n, 'structures')})" for value, n in both])
     what = (
-        f"structures of the same composition have {one.name} = {listed}; a model sees positions "
-        "and elements alone"
+        f"structures of the same composition have {one.name} = {listed}; a model that is "
+        "not given it can only learn the mean"
     )
     severity: Severity = "suspicious" if _CHARGE.search(one.name.lower()) else "note"
     target = next(iter(structures.energies), "energy")

@@ -9,7 +9,8 @@ from typing import Any
 from mtt.data import merge
 from mtt.data.labels.sums import sum_notices
 from mtt.data.statistics import statistics
-from mtt.interface import TrainerInterface
+from mtt.mlip import MLIPModel
+from mtt.mlip.states import STATES
 from mtt.options import Options
 from mtt.training import MLIPTrainer
 from mtt.training.reporting.events import Events
@@ -56,24 +57,33 @@ def is_finetuned(plan: Plan) -> bool:
     return bool(plan.training.finetune.read_from)
 
 
-def tell_unread(plan: Plan, trainer: TrainerInterface) -> None:
-    """Say which ``extra_data`` are read from the files and by nothing else.
+def announce_inputs(plan: Plan, start: Start) -> None:
+    """Which ``extra_data`` nothing reads, and charges and spins that the data do not give.
 
-    A trainer of a folder's own gets them with the structures, and may read them.
+    The trainer of a folder gets them with the structures, and may read them itself.
     """
-    if not isinstance(trainer, MLIPTrainer):
+    if not isinstance(start.trainer, MLIPTrainer):
         return
+    takes_states = isinstance(start.model, MLIPModel) and start.model.state_inputs
     sets = [one for part in plan.data.parts().values() for one in part]
     names = dict.fromkeys(name for one in sets for name in one.info.extra_data)
-    masks = {f"{target}_mask" for target in plan.data.info.targets}
-    unread = [name for name in names if name not in masks]
+    read = {f"{target}_mask" for target in plan.data.info.targets}
+    read |= set(STATES) if takes_states else set()
+    unread = [name for name in names if name not in read]
     if unread:
         log.warning(
             "extra_data: %s changes nothing: %s predicts from structures alone, and the training "
-            "reads masks of targets (%s) and nothing else of them",
+            "reads nothing but %s",
             ", ".join(unread),
             plan.architecture.name,
-            ", ".join(sorted(masks)),
+            ", ".join(sorted(read)),
+        )
+    for name in [name for name in STATES if takes_states and name not in names]:
+        log.warning(
+            "%s takes a %s, and extra_data has none: it is %g in every structure",
+            plan.architecture.name,
+            name,
+            STATES[name],
         )
 
 

@@ -25,10 +25,10 @@ from mtt.training.reporting.events import Events
 from mtt.training.stopping.timing import parse_max_time
 from mtt.workflows.announce import (
     announce_data,
+    announce_inputs,
     announce_model,
     describe,
     show_first_errors,
-    tell_unread,
 )
 from mtt.workflows.claim import claimed
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
@@ -154,7 +154,7 @@ def check_only(
     announce_data(plan, Events(listeners))
     start = begin(plan)
     show_first_errors(start, Events(listeners))
-    tell_unread(plan, start.trainer)
+    announce_inputs(plan, start)
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]
         data = plan.data
