@@ -2,10 +2,9 @@
 
     python benchmarks/ranks_exact.py [--ranks 2 4] [--only NAME ...] [--pairs]
 
-Tiny models are trained in float64 on one rank and on several, each a process with one thread.
-Printed is a table in Markdown: the largest difference of a weight, a buffer or a baseline of the
-final model from that of one rank, in parts of the largest number of its tensor. The one rank, the
-others, and the order of all sums within a rank are the only things that differ.
+Tiny models are trained in float64 on one rank and on several, each a process with one thread that
+trains all of them. Printed is a table in Markdown: the largest difference of a weight, a buffer or
+a baseline of the final model from that of one rank, in parts of the largest number of its tensor.
 
 ``--pairs`` trains with all pairs of the techniques that are options of a training, on the largest
 number of ranks alone, which takes an hour.
@@ -16,9 +15,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from setting import machine
 import mtt
 import mtt.workflows
 from mtt.checkpoint import read
+from mtt.errors import MttError
 from mtt.options.yaml.overrides import deep_merge
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "ethanol.xyz"
@@ -160,20 +163,51 @@ def checkpoint_in(place: Path) -> Path:
     return found
 
 
-def trained(case: Case, n: int, folder: Path) -> dict[str, torch.Tensor]:
-    """Weights, buffers and baselines of the model that ``n`` ranks train."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        for file in folder.iterdir():
+def numbers(place: Path) -> dict[str, torch.Tensor]:
+    """Weights, buffers and baselines of the model that was trained in a folder."""
+    found = read(checkpoint_in(place))["model_state_dict"]
+    return {key: value for key, value in found.items() if value.is_floating_point()}
+
+
+def train_all(cases: Mapping[str, Case], n: int, folder: Path) -> None:
+    """Train all cases on ``n`` ranks, case i in ``folder / "n" / "i"``, and say how each ends."""
+    ports = free_ports(len(cases))
+    for i in range(len(cases)):
+        place = folder / str(n) / str(i)
+        place.mkdir(parents=True)
+        for file in folder.glob("*.*"):
             (place / file.name).symlink_to(file)
 
-        def work(rank: int) -> None:
-            os.chdir(place)
-            train_only(options(case))
+    def work(rank: int) -> None:
+        for i, (title, case) in enumerate(cases.items()):
+            os.chdir(folder / str(n) / str(i))
+            os.environ["MASTER_PORT"] = str(ports[i])
+            try:
+                train_only(options(case))
+            except (MttError, SystemExit) as error:
+                print(f"{n} ranks, rank {rank}, {title}: {error}", file=sys.stderr, flush=True)
+                continue
+            if rank == 0 and n > 1:
+                found = compared(folder, i, n)
+                print(f"{n} ranks, {title}: {found}", file=sys.stderr, flush=True)
 
-        in_ranks(n, work)
-        found = read(checkpoint_in(place))["model_state_dict"]
-    return {key: value for key, value in found.items() if value.is_floating_point()}
+    in_ranks(n, work)
+
+
+def free_ports(n: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def compared(folder: Path, i: int, n: int) -> str:
+    """How far the case i on ``n`` ranks is from that on one."""
+    try:
+        return f"{difference(*(numbers(folder / str(size) / str(i)) for size in (1, n))):.0e}"
+    except ValueError:
+        return "failed"
 
 
 def difference(one: Mapping[str, torch.Tensor], several: Mapping[str, torch.Tensor]) -> float:
@@ -204,35 +238,22 @@ def pairs() -> Iterator[tuple[str, Case]]:
 
 def table(cases: Mapping[str, Case], sizes: Sequence[int]) -> float:
     """Print it; the largest difference."""
-    worst = 0.0
-    print("| technique | " + " | ".join(f"{n} ranks" for n in sizes) + " |")
-    print("|---|" + "---|" * len(sizes), flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_data(folder)
         if any("finetune" in case.training for case in cases.values()):
-            source = trained_source(folder)
-            (folder / "source.ckpt").write_bytes(source)
-        for title, case in cases.items():
-            one = trained(case, 1, folder)
-            found = [difference(one, trained(case, n, folder)) for n in sizes]
-            worst = max([worst, *found], key=lambda part: (part != part, part))
-            print(f"| {title} | " + " | ".join(f"{each:.0e}" for each in found) + " |", flush=True)
-    return worst
-
-
-def trained_source(folder: Path) -> bytes:
-    """A checkpoint for fine-tunings, of one rank."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        (place / "ethanol.xyz").symlink_to(folder / "ethanol.xyz")
-
-        def work(rank: int) -> None:
-            os.chdir(place)
-            train_only(options(Case(ADAM)))
-
-        in_ranks(1, work)
-        return checkpoint_in(place).read_bytes()
+            train_all({"the source of fine-tunings": Case(ADAM)}, 1, folder)
+            (folder / "source.ckpt").write_bytes(checkpoint_in(folder / "1" / "0").read_bytes())
+            shutil.rmtree(folder / "1")
+        for n in (1, *sizes):
+            train_all(cases, n, folder)
+        found = [[compared(folder, i, n) for n in sizes] for i in range(len(cases))]
+    print("| technique | " + " | ".join(f"{n} ranks" for n in sizes) + " |")
+    print("|---|" + "---|" * len(sizes))
+    for title, row in zip(cases, found, strict=True):
+        print(f"| {title} | " + " | ".join(row) + " |")
+    every = [float("nan") if one == "failed" else float(one) for row in found for one in row]
+    return max(every, key=lambda part: (part != part, part))
 
 
 def main() -> int:
