@@ -1,4 +1,4 @@
-"""What do several ranks gain, what does their exchange cost, and do they learn what one learns?
+"""What do several ranks gain, and what does their exchange cost?
 
     python benchmarks/ranks.py [--ranks 1 2 4] [--epochs 3] [--small] [--only scaling]
 
@@ -7,14 +7,13 @@ Each rank is a process with one thread, forked from this one; gloo connects them
 scaling     structures/s of the training part of the last epoch (density_messages, 500 frames)
 overhead    milliseconds of the exchange in a step: counts, gradients of 1 000 to 10 000 000
             parameters, loss, stop
-exactness   largest relative difference of the weights to those of one rank after two epochs in
-            float64, for pairs of techniques
+
+``ranks_exact.py`` looks whether they learn what one learns.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import socket
@@ -34,25 +33,9 @@ from setting import machine, structures
 
 import mtt
 import mtt.workflows
-from mtt.checkpoint import read
 from mtt.processes.distributed import DistributedRanks
 
-TECHNIQUES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "config": {"gradient_combination": "config"},
-    "clipping": {"grad_clip_norm": 0.01},
-    "accumulation": {"gradient_accumulation": 3},
-    "ema": {"ema": {"decay": 0.9}},
-    "schedule-free": {"optimizer": "schedulefree_adamw"},
-    "muon": {"optimizer": "muon"},
-    "by atoms": {"max_atoms_per_batch": 50},
-    "one by one": {"batch_size": 1},
-    "rotations": {"augmentation": "o3"},
-    "plateau": {"scheduler": "plateau"},
-    "skip": {"on_nonfinite": "skip"},
-}
 SMALL = {"num_channels": 8, "num_features": 8, "num_layers": 1, "max_angular": 1}
-CLASH = ({"ema", "schedule-free"}, {"by atoms", "one by one"}, {"schedule-free", "muon"})
 
 
 def in_ranks(n: int, work: Callable[[int], None]) -> None:
@@ -157,38 +140,6 @@ def _exchange(n_parameters: int, repeats: int) -> None:
     ranks.barrier()
 
 
-def exactness(n: int) -> None:
-    print(f"\nlargest relative difference of the weights, {n} ranks to one")
-    data, _ = structures()
-    singles = [(name,) for name in TECHNIQUES]
-    worst = 0.0
-    for names in [*singles, *itertools.combinations(list(TECHNIQUES)[1:], 2)]:
-        if any(clash <= set(names) for clash in CLASH):
-            continue
-        training = {"batch_size": 5, "num_epochs": 2, "compile": False}
-        for name in names:
-            training |= TECHNIQUES[name]
-        found = []
-        for size in (1, n):
-            with tempfile.TemporaryDirectory() as folder:
-
-                def work(rank: int, folder: str = folder, training: Any = training) -> None:
-                    os.chdir(folder)
-                    mtt.train(options(data, 23, training, True))
-
-                in_ranks(size, work)
-                found.append(read(Path(folder) / "model.ckpt")["model_state_dict"])
-        one, several = found
-        difference = max(
-            float((several[key] - value).abs().max() / value.abs().max().clamp(min=1e-30))
-            for key, value in one.items()
-            if value.is_floating_point() and value.numel()
-        )
-        worst = max(worst, difference)
-        print(f"{difference:8.1e}  {' + '.join(names)}")
-    print(f"{worst:8.1e}  at most")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -196,7 +147,7 @@ def main() -> int:
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="measure the speed of a small model")
-    parser.add_argument("--only", choices=["scaling", "overhead", "exactness"])
+    parser.add_argument("--only", choices=["scaling", "overhead"])
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(machine())
@@ -204,8 +155,6 @@ def main() -> int:
         scaling(given.ranks, given.epochs, given.small)
     if given.only in (None, "overhead"):
         overhead([n for n in given.ranks if n > 1])
-    if given.only in (None, "exactness"):
-        exactness(max(given.ranks))
     return 0
 
 

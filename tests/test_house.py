@@ -22,14 +22,16 @@ FOREIGN_METHODS = {  # documented by torch, click and PyYAML, whose classes ask 
 }  # fmt: skip
 BROAD_EXCEPTS = {  # path: reason
     "src/mtt/ranks.py": "an error of the first rank is raised on all of them",
-    "src/mtt/processes/values.py": "an error that cannot be pickled is raised by what it says",
+    "src/mtt/processes/distributed.py": "an error that cannot be pickled is raised by what it says",
     "src/mtt/cli/main.py": "the outermost frame: writes the report of a bug, exit code 70",
     "src/mtt/training/reporting/events.py": "a failing logger is reported and switched off",
     "src/mtt/workflows/run/remote.py": "a failing copy is tried again and reported",
 }
 
 
-UNPICKLES = {"src/mtt/processes/values.py": "what ranks of one job send each other, never a file"}
+UNPICKLES = {
+    "src/mtt/processes/distributed.py": "what ranks of one job send each other, never a file"
+}
 
 
 def python_files(*folders: str) -> list[Path]:

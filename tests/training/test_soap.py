@@ -24,25 +24,34 @@ def moved(weight, given, **options):
     return parameter.detach()
 
 
+def improved(basis, products, shift):
+    """One power iteration, in numpy: the next basis, and the order of the columns."""
+    image = products @ basis / np.trace(products) + shift * basis
+    octaves = np.log2(np.diag(basis.T @ image))
+    order = np.argsort(-np.round(8 * octaves), kind="stable")
+    return np.linalg.qr(image[:, order])[0], order
+
+
 def by_hand(given, frequency, beta1, beta2):
     """One matrix, in numpy: moments in the original directions, turned anew in every step."""
     first = given[0]
     rows, columns = (1 - beta2) * first @ first.T, (1 - beta2) * first.T @ first
-    u, v = np.linalg.eigh(rows)[1][:, ::-1], np.linalg.eigh(columns)[1][:, ::-1]
+    u, v = np.eye(len(rows)), np.eye(len(columns))
+    for _ in range(5):
+        u, v = improved(u, rows, 1e-3)[0], improved(v, columns, 1e-3)[0]
     weight, moment, square = np.zeros_like(first), np.zeros_like(first), np.zeros_like(first)
     for t, g in enumerate(given[1:], 1):
         moment = beta1 * moment + (1 - beta1) * g
         square = beta2 * square + (1 - beta2) * (u.T @ g @ v) ** 2
         unbiased = (u.T @ moment @ v) / (1 - beta1**t)
-        change = unbiased / (np.sqrt(square) / np.sqrt(1 - beta2**t))
-        weight = weight - 0.01 * u @ change @ v.T
+        roots = np.sqrt(square) + 1e-5 * np.sqrt(square.max())
+        weight = weight - 0.01 * u @ (unbiased / (roots / np.sqrt(1 - beta2**t))) @ v.T
         rows = beta2 * rows + (1 - beta2) * g @ g.T
         columns = beta2 * columns + (1 - beta2) * g.T @ g
         if t % frequency == 0:
-            order = np.argsort(-np.diag(u.T @ rows @ u))
-            u, square = np.linalg.qr(rows @ u[:, order])[0], square[order]
-            order = np.argsort(-np.diag(v.T @ columns @ v))
-            v, square = np.linalg.qr(columns @ v[:, order])[0], square[:, order]
+            u, order = improved(u, rows, 1e-6)
+            v, sideways = improved(v, columns, 1e-6)
+            square = square[order][:, sideways]
     return weight
 
 
@@ -51,18 +60,58 @@ def test_a_matrix_moves_as_the_paper_says(frequency):
     given = gradients(4, 4)
     found = moved(given[0], given, eps=0.0, precondition_frequency=frequency, betas=(0.9, 0.95))
     expected = by_hand([g.numpy() for g in given], frequency, 0.9, 0.95)
-    # 24 steps of about the learning rate; square, or the first gradient had no unique eigenvectors
+    # 24 steps of about the learning rate
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
     assert np.abs(expected).max() > 0.02
 
 
-def test_the_steps_turn_with_the_gradients():
-    given = gradients(4, 3)
-    q, r = torch.linalg.qr(given[7] @ given[7].T)[0], torch.linalg.qr(given[9].T @ given[9])[0]
-    options = {"precondition_frequency": 3, "eps": 0.0}
-    plain = moved(given[0], given, **options)
-    turned = moved(given[0], [q @ g @ r for g in given], **options)
-    torch.testing.assert_close(turned, q @ plain @ r, rtol=1e-6, atol=1e-8)
+def test_the_bases_become_eigenvectors_with_the_greatest_eigenvalue_first():
+    parameter = torch.nn.Parameter(torch.zeros(6, 4, dtype=torch.float64))
+    optimizer = SOAP([parameter], lr=0.01, precondition_frequency=1, betas=(0.9, 0.999))
+    (given,) = gradients(6, 4, steps=1)
+    for _ in range(40):
+        parameter.grad = given.clone()
+        optimizer.step()
+    state = optimizer.state[parameter]
+    for side, expected in ((0, given @ given.T), (1, given.T @ given)):
+        basis = state[f"basis{side}"][0]
+        torch.testing.assert_close(basis.T @ basis, torch.eye(len(basis), dtype=torch.float64))
+        found = basis.T @ (expected / expected.trace()) @ basis
+        torch.testing.assert_close(found, found.diagonal().diag(), rtol=0, atol=1e-9)
+        # those below 1e-6 of the trace are not looked for
+        assert found.diagonal()[:2].tolist() == sorted(found.diagonal().tolist())[:-3:-1]
+
+
+def learned(rounding, steps=45):
+    """Two layers that learn from three samples: few directions have gradients, pairs equal ones.
+
+    :param rounding: relative change of every gradient, as by sums in another order.
+    """
+    generator = torch.Generator().manual_seed(3)
+    inputs, outputs = (
+        torch.randn(3, n, generator=generator, dtype=torch.float64) for n in (12, 16)
+    )
+    inner = torch.randn(8, 12, generator=generator, dtype=torch.float64) / 4
+    weights = [torch.nn.Parameter(w) for w in (inner, torch.eye(16, dtype=torch.float64))]
+    optimizer = SOAP(weights, lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        hidden = torch.tanh(inputs @ weights[0].T)
+        found = torch.cat([hidden, hidden], dim=1) @ weights[1]
+        (found - outputs).square().mean().backward()
+        for weight in weights:
+            noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+            weight.grad += rounding * weight.grad.abs().max() * noise
+        optimizer.step()
+    return torch.cat([weight.detach().flatten() for weight in weights])
+
+
+def test_rounding_of_gradients_stays_rounding():
+    """The order in which ranks, or threads, sum up a gradient must not be another training."""
+    as_they_are = learned(0.0)
+    moved = (as_they_are - learned(0.0, steps=1)).abs().max()
+    assert moved > 0.1
+    torch.testing.assert_close(learned(1e-16), as_they_are, rtol=0, atol=1e-9)
 
 
 def test_each_matrix_of_a_stack_is_on_its_own():

@@ -22,6 +22,7 @@ from mtt.data import Dataset
 from mtt.interface import Run
 from mtt.processes.distributed import DistributedRanks
 from mtt.ranks import SerialRanks
+from mtt.registry import find
 from mtt.training import TrainingInterrupted
 
 TRAININGS = {
@@ -57,7 +58,10 @@ TRAININGS = {
         "batch_atoms": "auto",
         "stages": [{"num_epochs": 1}, {"num_epochs": 1, "from": "best", "optimizer": "adam"}],
     },
+    "default options": {"architecture": "density_messages", "num_epochs": 6},
 }
+TINY = {"num_channels": 8, "num_features": 8, "num_layers": 2, "max_angular": 1, "cutoff": 3.0}
+TINY |= {"average_neighbors": 3.0}
 
 
 def on_two(work):
@@ -118,12 +122,15 @@ def without_some_labels(i, frame):
 class Training:
     """Runs of the same options, from the same weights; their files go to ``folder``."""
 
-    def __init__(self, known, folder, dropout=0.0, **options):
+    def __init__(self, known, folder, dropout=0.0, architecture="", **options):
         frames = known.molecules(22, seed=1)
         frames[:16] = map(without_some_labels, range(16), frames[:16])
         self.data = [[Dataset.from_frames(some, known.INFO)] for some in (frames[:16], frames[16:])]
         self.known, self.folder, self.dropout = known, folder, dropout
+        self.architecture = find(architecture).load() if architecture else None
         few = {"num_epochs": 2, "learning_rate": 0.01, "checkpoint_interval": 2, "batch_size": 4}
+        if self.architecture is not None:
+            few = dict(self.architecture.default_hypers["training"])
         self.hypers = {**few, **options}
         folder.mkdir()
 
@@ -153,6 +160,10 @@ class Training:
 
     def new(self, hypers):
         torch.manual_seed(0)
+        if self.architecture is not None:
+            options = self.architecture.default_hypers["model"] | TINY
+            model = self.architecture.model(options, self.known.INFO)
+            return model.double(), self.architecture.trainer(hypers)
         options = {"width": 16, "dropout": self.dropout}
         model = self.known.PairNet(options, self.known.INFO).double()
         return model, self.known.Trainer(hypers)

@@ -1,21 +1,22 @@
 """Ranks that are processes: what they know is exchanged by torch.distributed.
 
 Tensors of a GPU are summed by NCCL, those of a CPU and all plain values by gloo, so that no device
-waits for a plain value. Every sum is one message, whatever the number of tensors.
+waits for a plain value. Every sum is one message, whatever the number of tensors. Plain values are
+pickled: ranks are processes of one job, which run the same code, and trust each other.
 """
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from mtt.processes.values import broadcasted, gathered, portable
 from mtt.processes.watch import Watch
 from mtt.ranks import RankError, Ranks
 
@@ -35,20 +36,23 @@ class DistributedRanks(Ranks):
         self.watch = watch
 
     def gather(self, value: T) -> list[T]:
+        found: list[Any] = [None] * self.size
         with self._together():
-            return gathered(value, self.size)
+            dist.all_gather_object(found, value)
+        return found
 
     def broadcast(self, value: T) -> T:
+        found: list[Any] = [value if self.is_first else None]
         with self._together():
-            found: T = broadcasted(value, self.is_first)
-            return found
+            dist.broadcast_object_list(found, 0)
+        return cast(T, found[0])
 
     def on_first(self, work: Callable[[], T]) -> T:
         def portable_work() -> T:
             try:
                 return work()
             except BaseException as error:
-                other = portable(error)
+                other = _portable(error)
                 if other is error:
                     raise
                 raise other from error
@@ -137,6 +141,15 @@ class DistributedRanks(Ranks):
         finally:
             if self.watch is not None:
                 self.watch.waits(False)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """``error``, or what is left of it, so that other processes can have it."""
+    try:
+        back = pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - errors of any package; what they say is kept
+        return RankError(f"{type(error).__name__}: {error}")
+    return error if type(back) is type(error) else RankError(str(error))
 
 
 def _first(error: BaseException) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +23,9 @@ PATIENCE = 300.0
 _FOREVER = timedelta(days=30)
 """Of torch's own time limits: a rank may write a file for long, and the watch knows better."""
 
+REFUSED = "refused"
+"""Key of the store: why processes that come to it are not those of one training."""
+
 _NAMED = 8
 
 
@@ -28,14 +33,24 @@ def meet(place: Place, environment: Mapping[str, str], patience: float = PATIENC
     """Wait for all processes; the store in which they leave messages for each other.
 
     :param environment: of torchrun, whose agent may have the store already.
-    :raises TrainingError: the address cannot be reached, or processes are missing.
+    :raises TrainingError: the address cannot be reached, processes are missing, two have the same
+        number, or they do not agree how many they are.
     """
     store = _store(place, environment, patience)
-    store.set(f"here {place.rank}", str(place))
-    store.add("here", 1)
+    try:
+        _introduce(place, store)
+        _wait_for_all(place, store, patience)
+    except RuntimeError as error:  # of a connection that is closed
+        what = f"the first process has ended before {place} and all others were here"
+        raise TrainingError(what, where=_address(place), hint="its output says why") from error
+    return store
 
+
+def _wait_for_all(place: Place, store: Store, patience: float) -> None:
     def complete() -> bool:
         stop_if_asked()
+        if store.check([REFUSED]):
+            raise _unlike(store.get(REFUSED).decode(), place)
         return bool(store.add("here", 0) >= place.size)
 
     if not waited(complete, patience):
@@ -48,7 +63,27 @@ def meet(place: Place, environment: Mapping[str, str], patience: float = PATIENC
             hint="look at the output of the missing ones: each needs the same number of "
             "processes and the same address",
         )
-    return store
+
+
+def _introduce(place: Place, store: Store) -> None:
+    """Say that this process is here, unless its number is taken, or their number is another."""
+    size = store.compare_set("size", "", str(place.size)).decode()
+    what = ""
+    if size != str(place.size):
+        what = f"{place} is one of {place.size} processes, another is one of {size}"
+    # a process that trains twice in one job meets the others twice
+    own = f"{socket.gethostname()} {threading.get_native_id()}"
+    if not what and store.compare_set(f"here {place.rank}", "", own).decode() != own:
+        what = f"two processes are rank {place.rank} of {size}, one of them {place}"
+    if what:
+        store.set(REFUSED, what)
+        raise _unlike(what, place)
+    store.add("here", 1)
+
+
+def _unlike(what: str, place: Place) -> TrainingError:
+    hint = "start all of them with one launcher, and another training with another MASTER_PORT"
+    return TrainingError(what, where=_address(place), hint=hint)
 
 
 def make_group(place: Place, store: Store) -> None:

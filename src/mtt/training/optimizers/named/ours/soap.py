@@ -15,6 +15,18 @@ from mtt.training.optimizers.kind import OptimizerKind
 SIDES = (0, 1)
 """Rows and columns of a matrix."""
 
+SHIFT = 1e-6
+"""Eigenvalue, in parts of the trace, below which directions keep the basis that they have."""
+
+FIRST_SHIFT = 1e-3
+"""The same for the first basis: one gradient says little about its small directions."""
+
+FIRST_ROUNDS = 5
+"""Power iterations from the identity to the first basis."""
+
+FLOOR = 1e-5
+"""Least root of a second moment, in parts of the largest one of a matrix."""
+
 
 class SOAP(Optimizer):
     """Adam, run in a basis that turns slowly with the gradients (Vyas et al., ICLR 2025).
@@ -27,6 +39,17 @@ class SOAP(Optimizer):
     and the columns of U and V are the eigenvectors of L and R, improved by one power iteration
     and a QR decomposition every ``precondition_frequency`` steps. Adam sees Uᵀ G V, and its step
     is turned back. Weights of fewer dimensions have plain Adam. The first step only measures.
+
+    L and R of a few gradients have many eigenvalues of zero, whose eigenvectors are decided by
+    rounding, and each choice of them is another step of Adam. Here the same gradients but for
+    their rounding give the same steps but for a rounding some 1e5 times larger, so that a sum
+    over ranks, in whatever order, trains to the same model:
+
+    - iterations multiply by L / tr L + :data:`SHIFT`, from the identity on and not from a
+      decomposition into eigenvectors: a QR of a matrix of this condition is unique and smooth,
+      and directions without gradients stay where they are;
+    - columns are ordered by eigenvalues rounded to 9 %, so that equal ones stay in their order;
+    - Adam divides by no less than :data:`FLOOR` of what it divides by in the same matrix.
 
     It differs from pytorch-optimizer's, which took 1.5 times as long on a processor, in that
     every matrix of a stack has a separate basis, and in that the first moment lives in the
@@ -143,8 +166,10 @@ class Stack:
             self.fresh = False
             self._measure(g)
             for side in self.sides:
-                eigenvectors = torch.linalg.eigh(self.tensors[f"statistics{side}"])[1]
-                self.tensors[f"basis{side}"].copy_(eigenvectors.flip(2))
+                basis = self.tensors[f"basis{side}"]
+                basis.diagonal(dim1=1, dim2=2).fill_(1.0)
+                for _ in range(FIRST_ROUNDS):
+                    basis.copy_(self._improved(side, FIRST_SHIFT)[0])
             self._prepare()
             return
         for state in self.states:
@@ -210,16 +235,27 @@ class Stack:
         tensors["moment"].lerp_(g, 1.0 - beta1)
         tensors["square"].mul_(beta2).addcmul_(g, g, value=1.0 - beta2)
         size = group["lr"] * math.sqrt(1.0 - beta2**steps) / (1.0 - beta1**steps)
-        change: Tensor = tensors["moment"] / tensors["square"].sqrt().add_(group["eps"])
+        roots = tensors["square"].sqrt()
+        if self.sides:
+            roots += FLOOR * roots.amax((1, 2), keepdim=True)
+        change: Tensor = tensors["moment"] / roots.add_(group["eps"])
         return change.mul_(size)
+
+    def _improved(self, side: int, shift: float) -> tuple[Tensor, Tensor]:
+        """One power iteration: the next basis, and which column of the old one each is from."""
+        statistics, old = self.tensors[f"statistics{side}"], self.tensors[f"basis{side}"]
+        trace = statistics.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
+        tiny = torch.finfo(trace.dtype).tiny  # a weight that never had a gradient keeps its basis
+        image = torch.bmm(statistics / trace.clamp(min=tiny), old).add_(old, alpha=shift)
+        # the greatest eigenvalue first: QR leaves the directions of the first columns
+        octaves = (old * image).sum(dim=1).log2()
+        order = octaves.mul_(8.0).round_().argsort(dim=1, descending=True, stable=True)
+        return torch.linalg.qr(image.gather(2, order[:, None, :].expand_as(image)))[0], order
 
     def _turn(self, side: int) -> None:
         """The next basis of one side, and the moments in it."""
         tensors, old = self.tensors, self.tensors[f"basis{side}"]
-        image = torch.bmm(tensors[f"statistics{side}"], old)
-        # the greatest eigenvalue first: QR leaves the directions of the first columns
-        order = (old * image).sum(dim=1).argsort(dim=1, descending=True, stable=True)
-        new = torch.linalg.qr(image.gather(2, order[:, None, :].expand_as(image)))[0]
+        new, order = self._improved(side, SHIFT)
         shape = [-1, 1, 1]
         shape[1 + side] = order.shape[1]
         places = order.view(shape).expand_as(tensors["square"])
