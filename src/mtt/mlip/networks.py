@@ -39,6 +39,8 @@ class Predicting(Protocol):
 
     def predict(self, graph: Graph) -> dict[str, Tensor]: ...
 
+    def predict_prepared(self, graph: Graph, prepared: list[Tensor]) -> dict[str, Tensor]: ...
+
 
 class PlainNetwork:
     """``model.predict`` as it is written, operation by operation.
@@ -54,4 +56,6 @@ class PlainNetwork:
     def __call__(self, graph: Graph) -> NetworkValues:
         lower = self._autocast is not None
         with torch.autocast(self._model.device.type, self._autocast, enabled=lower):
-            return NetworkValues(self._model.predict(graph), {})
+            if graph.prepared is None:
+                return NetworkValues(self._model.predict(graph), {})
+            return NetworkValues(self._model.predict_prepared(graph, graph.prepared), {})

@@ -77,7 +77,8 @@ def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
     """
     if listed <= cutoff:
         return graph
-    kept = torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff
+    seen = graph.seen
+    kept = pairs_within(graph, cutoff) if seen is None else seen
     return Graph(
         types=graph.types,
         system=graph.system,
@@ -89,7 +90,14 @@ def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
         cells=graph.cells,
         charges=graph.charges,
         spins=graph.spins,
+        counts=graph.counts,
+        prepared=graph.prepared,
     )
+
+
+def pairs_within(graph: Graph, cutoff: float) -> Tensor:
+    """[K] int64, the pairs that are closer than ``cutoff``. Synchronises a GPU."""
+    return torch.nonzero(torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff)[:, 0]
 
 
 def atom_samples(systems: List[System]) -> Tensor:

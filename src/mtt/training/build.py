@@ -12,6 +12,7 @@ from mtt.data.memory import Remedy
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
 from mtt.mlip.networks import PlainNetwork
+from mtt.mlip.prepared import preparing
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import Ranks, SerialRanks
@@ -66,6 +67,7 @@ def make_loader(
         world_size=ranks.size,
         cutoff=model.list_cutoff(),
         augmentation=options.augmentation if shuffle else "none",
+        prepare=preparing(model),
     )
 
 
