@@ -82,14 +82,28 @@ def test_they_are_stored_with_the_lists(dataset, packed):
     assert_same(batches(Dataset.open(packed)), batches(dataset))
 
 
-def test_lists_that_were_stored_without_them_serve_as_before(dataset, packed):
+def without_rows(packed):
+    """As lists were stored before."""
     path, content = header(packed)
     for name in ("widths", "reverse"):
         del content["arrays"][name]
     path.write_text(json.dumps(content))
+    return path.parent / content["arrays"]["neighbors"]["file"]
+
+
+def test_lists_that_were_stored_without_them_serve_as_before(dataset, packed):
+    without_rows(packed)
     old = Dataset.open(packed)
     assert old.pairs(CUTOFF).reverse is None
     assert_same(batches(old), batches(dataset))
+
+
+@pytest.mark.parametrize("step", [-1, 8])
+def test_lists_without_them_must_name_atoms_that_are_there(packed, step):
+    file = without_rows(packed)
+    np.save(file, np.load(file) + np.int32(step))
+    with pytest.raises(DataError, match="not those of the data set"):
+        Dataset.open(packed).pairs(CUTOFF)
 
 
 @pytest.mark.parametrize("change", ["one is missing", "widths", "reverse", "out of the structure"])

@@ -228,7 +228,7 @@ class Gather:
     def _reverse(
         self, table: _Table, rows: Tensor, owner: Tensor, centers: Tensor, neighbors: Tensor
     ) -> Tensor | None:
-        """[P] int64, reverse pairs counted within their batch; None where one has none.
+        """[P] int64, reverse pairs counted within their batch; None where a pair has none.
 
         :param rows: [P] of the pairs in the lists.
         :param owner: [P] structure of the pairs.

@@ -71,8 +71,8 @@ class Loader:
         order of the data set, each structure once, for validation and evaluation.
     :param augmentation: turn structures and labels at random, by
         :func:`mtt.data.batching.augmentation.make_turns`; of training batches alone.
-    :param prepare: puts into a graph what a model prepares of it, see
-        :func:`mtt.mlip.prepared.prepared`; done where batches are gathered.
+    :param prepare: adds to a graph what a model prepares of it, as
+        :func:`mtt.mlip.prepared.preparing` does; called where batches are gathered.
     :param background: gather in a background thread; None: where it helps.
     :raises DataError: an element is not among ``atomic_types``, or a structure alone exceeds
         the limit of atoms per batch; the message names the structure.
