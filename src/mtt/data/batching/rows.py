@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -77,12 +77,14 @@ def type_counts(
 
 def changed(graph: Graph, change: Callable[[Tensor], Tensor]) -> Graph:
     """``graph`` with every tensor changed."""
-    rows = graph.rows
-    parts = {name: change(x) for name, x in graph._asdict().items() if isinstance(x, Tensor)}
+    parts: dict[str, Any] = {
+        name: change(part) for name, part in graph._asdict().items() if isinstance(part, Tensor)
+    }
+    rows, prepared = graph.rows, graph.prepared
     if rows is not None:
         parts["rows"] = PairRows(change(rows.reverse), change(rows.columns), rows.width)
-    if graph.prepared is not None:
-        parts["prepared"] = [change(table) for table in graph.prepared]
+    if prepared is not None:
+        parts["prepared"] = [change(table) for table in prepared]
     return graph._replace(**parts)
 
 
