@@ -64,7 +64,7 @@ def stage(
 
 
 def _reverse(pairs: Pairs, n_pairs: NDArray[np.int64], which: Tensor) -> Tensor | None:
-    """[P] int32 of the pairs ``which``; searched where it was not stored; None if a pair has none."""
+    """[P] int32 of the pairs ``which``, stored or searched; None if a pair has none."""
     if pairs.reverse is not None:
         return pairs.reverse.index_select(0, which)
     structure = torch.from_numpy(np.repeat(np.arange(len(n_pairs)), n_pairs))
