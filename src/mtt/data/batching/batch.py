@@ -67,7 +67,7 @@ class _Table(NamedTuple):
     """[m] int64 each, one number per structure; one transfer to the device takes them all."""
 
     structures: Tensor  # rows of the columns
-    index: Tensor  # what becomes Batch.index
+    place: Tensor  # what becomes Batch.index
     n_atoms: Tensor
     n_pairs: Tensor
     atom_shift: Tensor  # row of an atom in the columns - row here
@@ -137,7 +137,7 @@ class Gather:
         batch_start = np.repeat(ends[:-1], sizes)
         rows_of_table: dict[str, NDArray[np.int64]] = {
             "structures": structures,
-            "index": index,
+            "place": index,
             "n_atoms": n_atoms,
             "n_pairs": n_pairs,
             "atom_shift": self.first_atom[structures] - atom_ends[:-1],
@@ -160,15 +160,15 @@ class Gather:
             graph=graph,
             targets=self._targets(table.structures, atoms, turns),
             n_atoms=table.n_atoms,
-            index=table.index,
+            index=table.place,
             volumes=self.rows["volumes"].index_select(0, table.structures),
             weights=self.rows["weights"].index_select(0, table.structures)
             if self.weighted
             else None,
         )
-        cuts = sizes, np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
-        counts = type_counts(self._types(structures, graph), self.n_types, cuts[1])
-        return batch, Cuts(*(each.tolist() for each in cuts), widths, counts)
+        atoms_of, pairs_of = np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
+        counts = type_counts(self._types(structures, graph), self.n_types, atoms_of)
+        return batch, Cuts(sizes.tolist(), atoms_of.tolist(), pairs_of.tolist(), widths, counts)
 
     def _types(self, structures: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
         """[n_atoms] on the host, of atoms that may be elsewhere."""

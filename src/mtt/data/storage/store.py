@@ -242,7 +242,7 @@ def _are_rows(stored: ArrayFolder) -> bool:
     if widths is None or reverse is None:
         return False
     offsets, shifts = stored.arrays["offsets"], stored.arrays["shifts"]
-    if (widths.dtype, reverse.dtype) != ("int32", "int32"):
+    if widths.dtype != "int32" or reverse.dtype != "int32":
         return False
     if (widths.shape, reverse.shape) != ((len(offsets) - 1,), (int(offsets[-1]),)):
         return False
