@@ -20,7 +20,6 @@ Results go to OUT.json and, as a table, to OUT.md; neither is overwritten. The d
 from __future__ import annotations
 
 import argparse
-import copy
 import importlib.util
 import itertools
 import json
@@ -29,172 +28,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import ase.io
 import torch
+from device_checks import tests, waits
+from device_run import PRECISIONS, SHORT, SIZES, Run, make, steps
 from setting import machine, structures
-from surroundings import ROOT
 
-from mtt.data import Dataset
-from mtt.options.training import parse
-from mtt.ranks import SerialRanks
-from mtt.registry import find
-from mtt.training.build import make_losses, make_stage
-from mtt.training.numerics.precision import check_precision, tf32
-from mtt.training.options.defaults import default_hypers
-from mtt.training.plan import stage_plans
-from mtt.training.stage import Stage
-from mtt.training.step import Step
+from mtt.training.numerics.precision import tf32
 
-ARCHITECTURES = ("density_messages", "soap_bpnn", "pet")
-SIZES: dict[str, dict[str, Any]] = {
-    "small": {"num_channels": 16, "num_features": 32, "num_layers": 2},
-    "default": {},
-}
-SHORT: dict[str, dict[str, Any]] = {
-    "small": {"num_channels": 4, "num_features": 8, "num_layers": 1, "max_angular": 1},
-    "default": {"num_channels": 4, "num_features": 8, "num_layers": 2, "max_angular": 1},
-}
-PRECISIONS: dict[str, dict[str, Any]] = {
-    "float32": {},
-    "TF32": {"tf32": True},
-    "bfloat16": {"amp": "bf16"},
-}
-GPU_TESTS = [
-    *("tests/nn/test_build.py", "tests/data/batching/test_loader.py", "tests/training"),
-    "tests/workflows/run/test_machine.py",
-]
-GPU_WORDS = "cuda or gpu or waits"
 PEERS = ("nequip", "mace")
-
-
-@dataclass
-class Run:
-    """What was asked for, and what was found."""
-
-    device: torch.device
-    frames: list[Any]
-    batch_size: int
-    end: float
-    short: bool
-    results: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that one speed is measured for."""
-        return 0.5 if self.short else 4.0
-
-    @property
-    def left(self) -> float:
-        return self.end - time.monotonic()
-
-    def synchronize(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-
-def make(run: Run, name: str, model: dict[str, Any], training: dict[str, Any]) -> Stage:
-    """A training of the architecture ``name`` on the run's frames, ready for its first step."""
-    target = {"key": "energy", "unit": "eV", "forces": True, "stress": False}
-    dataset = Dataset.from_atoms(run.frames, {"energy": target})
-    architecture = find(name).load()
-    torch.manual_seed(0)
-    made = architecture.model({**architecture.default_hypers["model"], **model}, dataset.info)
-    made = made.to(torch.float32)
-    options = parse({**default_hypers(), "batch_size": run.batch_size, **training})
-    check_precision(options, run.device, made.dtype)
-    made.fit_baselines(dataset, options)
-    made.to(run.device).train()
-    plans = stage_plans(options)
-    (loss,) = make_losses(plans, made, [dataset])
-    return make_stage(plans[0], made, dataset, loss, 0, SerialRanks())
-
-
-def steps(stage: Stage) -> Iterator[float]:
-    """Take one step after another, over as many epochs as are asked for: structures of each."""
-    for epoch in itertools.count():
-        batches = iter(stage.training.epoch(epoch))
-        while (batch := next(batches, None)) is not None:
-            result = stage.step(stage.loss, [batch], 1e-4)
-            if result.fault:
-                raise SystemExit(f"a step failed: {result.fault}")
-            yield float(batch.graph.n_systems)
-
-
-# ------------------------------------------------------------------------------------- waits
-
-
-@contextmanager
-def no_waiting(step: Step) -> Iterator[None]:
-    """torch raises where the host waits for the GPU, except in the step's guard."""
-    guard = step._guard
-
-    def allowed(*args: Any) -> Any:
-        torch.cuda.set_sync_debug_mode("default")
-        try:
-            return guard(*args)
-        finally:
-            torch.cuda.set_sync_debug_mode("error")
-
-    step._guard = allowed  # type: ignore[method-assign]
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-        step._guard = guard  # type: ignore[method-assign]
-
-
-def waits(run: Run) -> None:
-    """Steps of each architecture that must not wait; on a CPU they are taken and say nothing."""
-    found = {}
-    for name in ARCHITECTURES:
-        stage = make(run, name, SHORT["small"] if name == "density_messages" else {}, {})
-        taken = steps(stage)
-        for _ in range(3):
-            next(taken)
-        try:
-            if run.device.type == "cuda":
-                with no_waiting(stage.step):
-                    for _ in range(5):
-                        next(taken)
-                found[name] = "in the guard alone"
-            else:
-                next(taken)
-                found[name] = f"not known on {run.device.type}"
-        except RuntimeError as error:
-            found[name] = f"FAILED: {str(error).splitlines()[0]}"
-    run.results["waits"] = found
-
-
-# ------------------------------------------------------------------------------------- tests
-
-
-def tests(run: Run) -> None:
-    """The summary that pytest prints of the tests that need a GPU."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-k", GPU_WORDS, *GPU_TESTS]
-    if run.short:
-        command += ["--collect-only", "-q"]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=max(run.left - 10, 20)
-        )
-    except subprocess.TimeoutExpired:
-        run.results["tests"] = "not finished in time"
-        return
-    lines = done.stdout.strip().splitlines()
-    run.results["tests"] = lines[-1] if lines else done.stderr.strip()[-200:]
-    if done.returncode:
-        run.results["failed tests"] = [line for line in lines if line.startswith("FAILED")]
-
-
-# ------------------------------------------------------------------------------------- speed
 
 
 def speed(run: Run) -> None:
@@ -245,9 +91,6 @@ def measured(run: Run, size: str, training: dict[str, Any]) -> dict[str, Any]:
     return found | ({"peak MB": torch.cuda.max_memory_allocated(run.device) / 1e6} if cuda else {})
 
 
-# ------------------------------------------------------------------------------------- peers
-
-
 def peers(run: Run, environments: dict[str, Path]) -> None:
     """The rows of nequip and mace, measured by ``device_peer.py`` where they are installed."""
     rows = run.results.setdefault("speed", [])
@@ -291,9 +134,6 @@ def peer(run: Run, name: str, python: Path) -> dict[str, Any]:
         return {"left out": f"failed: {(done.stderr.strip().splitlines() or ['?'])[-1][:200]}"}
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
-
-
-# ------------------------------------------------------------------------------------- output
 
 
 COLUMNS = ("program", "size", "way", "precision", "weights")
@@ -348,7 +188,7 @@ def main() -> None:
     size = given.batch_size or (8 if given.short else 256)
     frames = ase.io.read(path, f":{40 if given.short else 500}")
     frames = frames if len(frames) >= 4 * size else frames * (4 * size // len(frames) + 1)
-    run = Run(device, copy.copy(frames), size, start + 60 * given.minutes, given.short)
+    run = Run(device, frames, size, start + 60 * given.minutes, given.short)
     run.results |= {
         "device": described(device),
         "machine": machine(),

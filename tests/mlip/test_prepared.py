@@ -8,8 +8,7 @@ import torch
 from mtt import DatasetInfo, TargetInfo
 from mtt.data import Batching, Dataset, Loader
 from mtt.mlip.compiled import CompiledNetwork
-from mtt.mlip.networks import PlainNetwork
-from mtt.mlip.prepared import preparing
+from mtt.mlip.networks import PlainNetwork, preparing
 from mtt.mlip.systems import pairs_within, seen_pairs
 from mtt.registry import find
 

@@ -28,7 +28,7 @@ from mtt.data.batching.batch import Gather
 from mtt.data.batching.cut import cut
 from mtt.data.batching.to_device import stage
 from mtt.data.frames import Frame, FrameLabels
-from mtt.mlip.prepared import preparing
+from mtt.mlip.networks import preparing
 from mtt.options.training import parse
 from mtt.ranks import SerialRanks
 from mtt.registry import find

@@ -11,8 +11,7 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.data.memory import Remedy
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
-from mtt.mlip.networks import PlainNetwork
-from mtt.mlip.prepared import preparing
+from mtt.mlip.networks import PlainNetwork, preparing
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import Ranks, SerialRanks

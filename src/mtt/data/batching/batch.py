@@ -130,30 +130,13 @@ class Gather:
         :param sizes: structures per batch, in all m.
         :param turns: [m, 3, 3] float64, by which structures and labels are turned.
         """
-        n_atoms, n_pairs = self.n_atoms[structures], self.n_pairs[structures]
+        atom_ends = np.concatenate([[0], self.n_atoms[structures].cumsum()])
+        pair_ends = np.concatenate([[0], self.n_pairs[structures].cumsum()])
         ends = np.concatenate([[0], sizes.cumsum()])
-        atom_ends = np.concatenate([[0], n_atoms.cumsum()])
-        pair_ends = np.concatenate([[0], n_pairs.cumsum()])
-        batch_start = np.repeat(ends[:-1], sizes)
-        rows_of_table: dict[str, NDArray[np.int64]] = {
-            "structures": structures,
-            "place": index,
-            "n_atoms": n_atoms,
-            "n_pairs": n_pairs,
-            "atom_shift": self.first_atom[structures] - atom_ends[:-1],
-            "pair_shift": self.first_pair[structures] - pair_ends[:-1],
-            "number": np.arange(len(structures)) - batch_start,
-            "first_in_batch": atom_ends[:-1] - atom_ends[batch_start],
-            "first_here": atom_ends[:-1],
-            "pair_in_batch": pair_ends[:-1] - pair_ends[batch_start],
-            "pair_here": pair_ends[:-1],
-        }
+        table = self._table(structures, index, np.repeat(ends[:-1], sizes), atom_ends, pair_ends)
         total = int(atom_ends[-1]), int(pair_ends[-1])
-        device = self.lookup.device
         if turns is not None:
-            turns = sent(turns, device)
-        stacked = sent(torch.from_numpy(np.stack([*rows_of_table.values()])), device)
-        table = _Table(**dict(zip(rows_of_table, stacked, strict=True)))
+            turns = sent(turns, self.lookup.device)
         widths = widest(self.pairs.widths[structures], sizes)
         graph, atoms = self._graph(table, *total, max(widths, default=0), turns)
         batch = Batch(
@@ -169,6 +152,35 @@ class Gather:
         atoms_of, pairs_of = np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
         counts = type_counts(self._types(structures, graph), self.n_types, atoms_of)
         return batch, Cuts(sizes.tolist(), atoms_of.tolist(), pairs_of.tolist(), widths, counts)
+
+    def _table(
+        self,
+        structures: NDArray[np.int64],
+        index: NDArray[np.int64],
+        batch_start: NDArray[np.int64],
+        atom_ends: NDArray[np.int64],
+        pair_ends: NDArray[np.int64],
+    ) -> _Table:
+        """What is known of each structure, on the device.
+
+        :param batch_start: number of the first structure of each one's batch.
+        :param atom_ends: [m + 1] atoms up to each structure; so ``pair_ends``.
+        """
+        rows: dict[str, NDArray[np.int64]] = {
+            "structures": structures,
+            "place": index,
+            "n_atoms": self.n_atoms[structures],
+            "n_pairs": self.n_pairs[structures],
+            "atom_shift": self.first_atom[structures] - atom_ends[:-1],
+            "pair_shift": self.first_pair[structures] - pair_ends[:-1],
+            "number": np.arange(len(structures)) - batch_start,
+            "first_in_batch": atom_ends[:-1] - atom_ends[batch_start],
+            "first_here": atom_ends[:-1],
+            "pair_in_batch": pair_ends[:-1] - pair_ends[batch_start],
+            "pair_here": pair_ends[:-1],
+        }
+        stacked = sent(torch.from_numpy(np.stack([*rows.values()])), self.lookup.device)
+        return _Table(**dict(zip(rows, stacked, strict=True)))
 
     def _types(self, structures: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
         """[n_atoms] on the host, of atoms that may be elsewhere."""

@@ -72,7 +72,7 @@ class Loader:
     :param augmentation: turn structures and labels at random, by
         :func:`mtt.data.batching.augmentation.make_turns`; of training batches alone.
     :param prepare: adds to a graph what a model prepares of it, as
-        :func:`mtt.mlip.prepared.preparing` does; called where batches are gathered.
+        :func:`mtt.mlip.networks.preparing` does; called where batches are gathered.
     :param background: gather in a background thread; None: where it helps.
     :raises DataError: an element is not among ``atomic_types``, or a structure alone exceeds
         the limit of atoms per batch; the message names the structure.
