@@ -1,9 +1,20 @@
 """The two values that data, models and training hand to one another."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from torch import Tensor
+
+
+class PairRows(NamedTuple):
+    """Pairs as rows of neighbours, one row per atom; known where the lists were stored.
+
+    Every pair has a counterpart, and ``reverse[reverse]`` counts all pairs in order.
+    """
+
+    reverse: Tensor  # [P] int64, number of the same pair seen from its other end
+    columns: Tensor  # [P] int64, place of the pair in the row of its centre
+    width: int  # of the longest row, 0 without pairs
 
 
 class Graph(NamedTuple):
@@ -12,6 +23,9 @@ class Graph(NamedTuple):
     ``P`` pairs are all ordered pairs closer than the cutoff (each pair is listed twice, once
     per direction; periodic images of an atom pair with the atom itself), sorted by centre.
     Lengths are in the unit of the data set (``DatasetInfo.length_unit``).
+
+    The last four fields are what a loader knows of a batch before it is on a device: a model that
+    uses them reads no number back from there. They are None where a graph comes from elsewhere.
     """
 
     types: Tensor  # [n_atoms] int64, index into DatasetInfo.atomic_types
@@ -24,6 +38,10 @@ class Graph(NamedTuple):
     cells: Tensor  # [n_systems, 3, 3] rows are cell vectors, zero where not periodic
     charges: Optional[Tensor] = None  # [n_systems] float64, elementary charges; None: all 0
     spins: Optional[Tensor] = None  # [n_systems] float64, multiplicities 2 S + 1; None: all 1
+    rows: Optional[PairRows] = None
+    counts: Optional[List[int]] = None  # atoms of each type
+    seen: Optional[Tensor] = None  # [K] int64, pairs within the network's cutoff; None: any or all
+    prepared: Optional[List[Tensor]] = None  # of those pairs, by the model's ``prepare``
 
 
 Graphs = Callable[[], Iterable[Graph]]

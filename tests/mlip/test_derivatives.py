@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from mtt.graph import PairRows
+from mtt.mlip.derivatives import forces
+from mtt.nn import reverse_pairs
+
 
 def energy_of(model, make_graph, atoms):
     graph = make_graph([atoms], [1, 6, 8], 3.5)
@@ -73,3 +77,26 @@ def test_a_loss_on_forces_reaches_the_weights(model, make_graph, ethanol):
 def test_predictions_without_a_loss_hold_no_autograd_graph(model, make_graph, ethanol):
     target = model.predict_targets(make_graph([ethanol], [1, 6, 8], 3.5))["energy"]
     assert not any(part.requires_grad for part in target)
+
+
+def test_forces_in_rows_are_the_sums_over_all_pairs(make_graph, ethanol, crystal):
+    graph = make_graph([ethanol, crystal], [1, 6, 8], 3.5)
+    n_atoms = len(graph.types)
+    reverse = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_atoms)
+    first = torch.searchsorted(graph.centers, torch.arange(n_atoms))
+    columns = torch.arange(len(reverse)) - first[graph.centers]
+    known = graph._replace(rows=PairRows(reverse, columns, int(columns.max()) + 1))
+    torch.manual_seed(0)
+    gradient = torch.randn(graph.vectors.shape, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(n_atoms, 3, dtype=torch.float64)
+    found, expected = forces(gradient, known), forces(gradient, graph)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    slopes = [torch.autograd.grad((one * weights).sum(), gradient)[0] for one in (found, expected)]
+    torch.testing.assert_close(*slopes, rtol=0, atol=1e-12)
+
+
+def test_without_pairs_forces_in_rows_are_zero(make_graph, ethanol):
+    graph = make_graph([ethanol[:1]], [1, 6, 8], 3.5)
+    none = torch.zeros(0, dtype=torch.long)
+    known = graph._replace(rows=PairRows(none, none, 0))
+    assert torch.equal(forces(graph.vectors, known), torch.zeros(1, 3, dtype=torch.float64))

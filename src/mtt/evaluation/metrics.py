@@ -119,8 +119,9 @@ class Errors:
             sums = torch.cat([sums, *(part.sums for part in parts)])
             worst = [nothing[None] if one is None else largest(one) for one in found]
             maxima = torch.cat([*worst, *(part.maxima for part in parts)])
-            self.maxima = torch.maximum(self.maxima.to(maxima.device), maxima)
-        self.sums = self.sums.to(sums.device) + sums
+            before = self.maxima.to(maxima.device, non_blocking=True)
+            self.maxima = torch.maximum(before, maxima)
+        self.sums = self.sums.to(sums.device, non_blocking=True) + sums
 
     def merge(self, other: Errors) -> None:
         """Add all that ``other``, of the same quantities, has seen."""

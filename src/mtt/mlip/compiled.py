@@ -96,7 +96,8 @@ class CompiledNetwork:
         return self._named(results)
 
     def _inputs(self, graph: Graph) -> list[Tensor]:
-        return [*_tensors(graph), *self._model.prepare(graph)]
+        known = graph.prepared
+        return [*_tensors(graph), *(self._model.prepare(graph) if known is None else known)]
 
     def _named(self, found: list[Tensor]) -> NetworkValues:
         names, energies = self._model.target_names, self._model.energy_names

@@ -6,7 +6,9 @@ g = ∂E/∂vectors, the chain rule gives, for vectors r_j - r_i + cell shift,
     forces_i = Σ_{centers = i} g - Σ_{neighbors = i} g
     strain   = Σ_pairs (vectors ⊗ g + g ⊗ vectors) / 2      per structure
 
-so no cell is displaced and no gradient passes through the neighbour list.
+where the second sum is over the pairs of the first seen from their other ends, and
+forces_i = Σ_{centers = i} (g - g_reversed) needs no sum over pairs of other atoms. No cell is
+displaced and no gradient passes through the neighbour list.
 """
 
 from __future__ import annotations
@@ -53,7 +55,14 @@ def pair_gradient(
 
 def forces(gradient: Tensor, graph: Graph) -> Tensor:
     """Forces [n_atoms, 3] from the pair gradient [P, 3]."""
-    zeros = gradient.new_zeros(graph.types.shape[0], 3)
+    rows, n_atoms = graph.rows, graph.types.shape[0]
+    if rows is not None:
+        # in rows: nothing is added to the same place, so that a GPU repeats every bit
+        change = gradient - gradient.index_select(0, rows.reverse)
+        table = change.new_zeros(n_atoms * rows.width, 3)
+        table = table.index_copy(0, graph.centers * rows.width + rows.columns, change)
+        return table.view(n_atoms, rows.width, 3).sum(dim=1)
+    zeros = gradient.new_zeros(n_atoms, 3)
     return zeros.index_add(0, graph.centers, gradient).index_add(
         0, graph.neighbors, gradient, alpha=-1
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from mtt.graph import Graph
+from mtt.mlip.systems import pairs_within, seen_pairs
 
 
 class NetworkValues(NamedTuple):
@@ -39,6 +42,8 @@ class Predicting(Protocol):
 
     def predict(self, graph: Graph) -> dict[str, Tensor]: ...
 
+    def predict_prepared(self, graph: Graph, prepared: list[Tensor]) -> dict[str, Tensor]: ...
+
 
 class PlainNetwork:
     """``model.predict`` as it is written, operation by operation.
@@ -54,4 +59,46 @@ class PlainNetwork:
     def __call__(self, graph: Graph) -> NetworkValues:
         lower = self._autocast is not None
         with torch.autocast(self._model.device.type, self._autocast, enabled=lower):
-            return NetworkValues(self._model.predict(graph), {})
+            if graph.prepared is None:
+                return NetworkValues(self._model.predict(graph), {})
+            return NetworkValues(self._model.predict_prepared(graph, graph.prepared), {})
+
+
+class Preparing(Protocol):
+    """The part of a model that prepares graphs."""
+
+    cutoff: float
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def list_cutoff(self) -> float: ...
+
+    def prepare(self, graph: Graph) -> list[Tensor]: ...
+
+
+def preparing(model: Preparing) -> Callable[[Graph], Graph]:
+    """A function that adds to a graph which pairs ``model`` sees, and what it prepares of them.
+
+    :meth:`mtt.MLIPModel.prepare` reads numbers out of tensors, for which a GPU must finish all
+    that it was given. A graph that carries the result spares that in training and prediction.
+    Graphs on the host are prepared there, by a copy of the model where that is on a GPU.
+    """
+    copies: list[Preparing] = []
+
+    @torch.no_grad()
+    def prepared(graph: Graph) -> Graph:
+        maker = model
+        if graph.types.device != model.device:
+            if not copies:
+                copied = copy.deepcopy(model)
+                assert isinstance(copied, torch.nn.Module)
+                copies.append(copied.to(graph.types.device))
+            maker = copies[0]
+        listed = model.list_cutoff()
+        if listed > model.cutoff:
+            graph = graph._replace(seen=pairs_within(graph, model.cutoff))
+        within = seen_pairs(graph, listed, model.cutoff)
+        return graph._replace(prepared=maker.prepare(within))
+
+    return prepared

@@ -117,5 +117,7 @@ def _of_structures(atomic: Tensor, graph: Graph, mean: bool) -> Tensor:
     values = zeros.index_add(0, graph.system, atomic)
     if not mean:
         return values
-    sizes = torch.bincount(graph.system, minlength=graph.n_systems).clamp(min=1)
+    # as a sum: torch.bincount waits for a GPU
+    ones = torch.ones_like(graph.system)
+    sizes = ones.new_zeros(graph.n_systems).index_add(0, graph.system, ones).clamp(min=1)
     return values / sizes.reshape(-1, *[1] * (values.dim() - 1))

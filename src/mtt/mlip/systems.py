@@ -29,38 +29,56 @@ def systems_to_graph(
     :param type_index: [≥ max Z + 1] int64, atomic number to index of the element.
     """
     types: List[Tensor] = []
-    system: List[Tensor] = []
-    centers: List[Tensor] = []
-    neighbors: List[Tensor] = []
+    samples: List[Tensor] = []
     vectors: List[Tensor] = []
     positions: List[Tensor] = []
     cells: List[Tensor] = []
-    first = 0
-    for i in range(len(systems)):
-        one = systems[i]
-        n_atoms = one.types.shape[0]
+    n_atoms: List[int] = []
+    n_pairs: List[int] = []
+    for one in systems:  # no operation on a tensor here: a GPU would need as many as systems
         pairs = one.get_neighbor_list(options)
-        types.append(type_index[one.types.to(torch.long)])
-        system.append(torch.full([n_atoms], i, dtype=torch.long, device=one.types.device))
-        centers.append(pairs.samples.column("first_atom").to(torch.long) + first)
-        neighbors.append(pairs.samples.column("second_atom").to(torch.long) + first)
-        vectors.append(pairs.values[:, :, 0])
+        types.append(one.types)
+        samples.append(pairs.samples.values)
+        vectors.append(pairs.values)
         positions.append(one.positions)
         cells.append(one.cell)
-        first += n_atoms
-    center = torch.cat(centers)
+        n_atoms.append(one.types.shape[0])
+        n_pairs.append(pairs.values.shape[0])
+    # first_atom and second_atom come first, see metatomic's System.add_neighbor_list
+    both = torch.cat(samples)[:, :2].to(torch.long)
+    if len(systems) > 1:
+        both = both + owners(starts_of(n_atoms), n_pairs, both.device)[:, None]
     # engines list pairs in any order; a stable sort makes the sums reproducible
-    order = torch.argsort(center, stable=True)
+    order = torch.argsort(both[:, 0], stable=True)
+    centers, neighbors = both[order].unbind(1)
     return Graph(
-        types=torch.cat(types),
-        system=torch.cat(system),
+        types=type_index[torch.cat(types).to(torch.long)],
+        system=owners(list(range(len(systems))), n_atoms, both.device),
         n_systems=len(systems),
-        centers=center[order],
-        neighbors=torch.cat(neighbors)[order],
-        vectors=torch.cat(vectors)[order].to(dtype),
+        centers=centers.contiguous(),
+        neighbors=neighbors.contiguous(),
+        vectors=torch.cat(vectors)[:, :, 0][order].to(dtype),
         positions=torch.cat(positions).to(dtype),
         cells=torch.stack(cells).to(dtype),
     )
+
+
+def starts_of(sizes: List[int]) -> List[int]:
+    """Number of the first of ``sizes[i]`` things, which follow one another."""
+    starts: List[int] = []
+    start = 0
+    for size in sizes:
+        starts.append(start)
+        start += size
+    return starts
+
+
+def owners(numbers: List[int], sizes: List[int], device: torch.device) -> Tensor:
+    """[Σ sizes] int64, ``numbers[i]`` repeated ``sizes[i]`` times; the host does not wait."""
+    if len(sizes) == 1:
+        return torch.full([sizes[0]], numbers[0], dtype=torch.long, device=device)
+    table = torch.tensor([numbers, sizes], dtype=torch.long).to(device, non_blocking=True)
+    return table[0].repeat_interleave(table[1], output_size=sum(sizes))
 
 
 def type_index_of(atomic_types: Sequence[int]) -> Tensor:
@@ -77,7 +95,8 @@ def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
     """
     if listed <= cutoff:
         return graph
-    kept = torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff
+    seen = graph.seen
+    kept = pairs_within(graph, cutoff) if seen is None else seen
     return Graph(
         types=graph.types,
         system=graph.system,
@@ -89,18 +108,26 @@ def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
         cells=graph.cells,
         charges=graph.charges,
         spins=graph.spins,
+        counts=graph.counts,
+        prepared=graph.prepared,
     )
+
+
+def pairs_within(graph: Graph, cutoff: float) -> Tensor:
+    """[K] int64, the pairs that are closer than ``cutoff``. Synchronises a GPU."""
+    return torch.nonzero(torch.linalg.vector_norm(graph.vectors, dim=1) < cutoff)[:, 0]
 
 
 def atom_samples(systems: List[System]) -> Tensor:
     """[n_atoms, 2] int32: structure, and atom within it."""
-    rows: List[Tensor] = []
-    for i in range(len(systems)):
-        atoms = torch.arange(
-            systems[i].types.shape[0], dtype=torch.int32, device=systems[i].types.device
-        )
-        rows.append(torch.stack([torch.full_like(atoms, i), atoms], dim=1))
-    return torch.cat(rows)
+    n_atoms = [one.types.shape[0] for one in systems]
+    device = systems[0].types.device
+    numbers = list(range(len(systems)))
+    system = owners(numbers, n_atoms, device)
+    atom = torch.arange(system.shape[0], device=device) - owners(
+        starts_of(n_atoms), n_atoms, device
+    )
+    return torch.stack([system, atom], dim=1).to(torch.int32)
 
 
 def selection_mask(samples: Tensor, selected: Optional[Labels]) -> Optional[Tensor]:

@@ -1,9 +1,11 @@
 """Pairs laid out as rows of neighbours, so that sums over neighbours are matrix products."""
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Optional
 
 import torch
 from torch import Tensor
+
+from mtt.graph import PairRows
 
 
 class Neighborhoods(NamedTuple):
@@ -14,13 +16,19 @@ class Neighborhoods(NamedTuple):
     width: int  # neighbours in the longest row, 0 where there are no pairs
 
 
-def neighborhoods(centers: Tensor, row_of_atom: Tensor) -> Neighborhoods:
+def neighborhoods(
+    centers: Tensor, row_of_atom: Tensor, known: Optional[PairRows] = None
+) -> Neighborhoods:
     """Arrange pairs that are sorted by centre in a dense layout.
 
     :param centers: [P] int64, ascending.
     :param row_of_atom: [n_atoms] int64, a permutation: the row that each atom gets.
+    :param known: ``graph.rows``; without it the width is read from the device.
     """
     n_atoms = row_of_atom.shape[0]
+    if known is not None:
+        slots = row_of_atom[centers] * known.width + known.columns
+        return Neighborhoods(slots, n_atoms, known.width)
     counts = torch.bincount(centers, minlength=n_atoms)
     width = int(counts.max()) if centers.shape[0] > 0 else 0
     first = counts.cumsum(0) - counts

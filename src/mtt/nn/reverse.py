@@ -1,10 +1,20 @@
 """The pair j → i that belongs to a pair i → j: how messages pass from one atom to the other."""
 
+from typing import Optional
+
 import torch
 from torch import Tensor
 
+from mtt.graph import PairRows
 
-def reverse_pairs(centers: Tensor, neighbors: Tensor, vectors: Tensor, n_atoms: int) -> Tensor:
+
+def reverse_pairs(
+    centers: Tensor,
+    neighbors: Tensor,
+    vectors: Tensor,
+    n_atoms: int,
+    known: Optional[PairRows] = None,
+) -> Tensor:
     """For each pair the number of the same one seen from its other end, [P] int64.
 
     Of the pairs from ``neighbors[p]`` to ``centers[p]``, of which periodic images make several,
@@ -15,7 +25,10 @@ def reverse_pairs(centers: Tensor, neighbors: Tensor, vectors: Tensor, n_atoms: 
     :param centers: [P] int64.
     :param neighbors: [P] int64.
     :param vectors: [P, 3]; no gradient passes.
+    :param known: ``graph.rows``, where all is known; the search reads numbers from the device.
     """
+    if known is not None:
+        return known.reverse
     vectors = vectors.detach()
     pairs = torch.arange(centers.shape[0], device=centers.device)
     keys = centers * n_atoms + neighbors

@@ -1,7 +1,7 @@
 """Layers with separate weights for every element, for atoms that are sorted by element."""
 
 import math
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -16,14 +16,17 @@ class SpeciesOrder(NamedTuple):
     counts: List[int]  # atoms of each type
 
 
-def sort_by_species(types: Tensor, n_types: int) -> SpeciesOrder:
+def sort_by_species(types: Tensor, n_types: int, known: Optional[List[int]] = None) -> SpeciesOrder:
     """The order that groups atoms by type, and keeps their order within a type.
 
     :param types: [n_atoms] int64, from 0 to n_types - 1.
+    :param known: ``graph.counts``; without them they are read from the device.
     """
     atom_of_row = torch.argsort(types, stable=True)
     rows = torch.arange(types.shape[0], device=types.device)
     row_of_atom = torch.empty_like(atom_of_row).index_copy(0, atom_of_row, rows)
+    if known is not None:
+        return SpeciesOrder(row_of_atom, known)
     counts: List[int] = torch.bincount(types, minlength=n_types).tolist()
     return SpeciesOrder(row_of_atom, counts)
 
@@ -153,5 +156,6 @@ def grouped_linear(x: Tensor, weight: Tensor, counts: List[int]) -> Tensor:
 
 def expand_rows(table: Tensor, counts: List[int]) -> Tensor:
     """Row t of ``table`` repeated ``counts[t]`` times."""
-    repeats = torch.tensor(counts, device=table.device)
+    # a GPU takes it when it comes to it, and the host does not wait
+    repeats = torch.tensor(counts).to(table.device, non_blocking=True)
     return table.repeat_interleave(repeats, dim=0, output_size=sum(counts))

@@ -11,7 +11,7 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.data.memory import Remedy
 from mtt.errors import ConfigError, Problem
 from mtt.mlip import MLIPModel
-from mtt.mlip.networks import PlainNetwork
+from mtt.mlip.networks import PlainNetwork, preparing
 from mtt.options.training import SECTION, TrainingOptions
 from mtt.options.training.batches import BatchOptions
 from mtt.ranks import Ranks, SerialRanks
@@ -66,6 +66,7 @@ def make_loader(
         world_size=ranks.size,
         cutoff=model.list_cutoff(),
         augmentation=options.augmentation if shuffle else "none",
+        prepare=preparing(model),
     )
 
 

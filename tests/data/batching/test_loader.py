@@ -25,6 +25,7 @@ def load(dataset, dtype=torch.float64, structures=7, **options):
 def tensors(batch):
     """All tensors of a batch by name."""
     found = {f"graph.{name}": part for name, part in batch.graph._asdict().items()}
+    found |= {f"rows.{name}": part for name, part in found.pop("graph.rows")._asdict().items()}
     for name, target in batch.targets.items():
         found |= {f"{name}.{part}": value for part, value in target._asdict().items()}
     found |= {name: getattr(batch, name) for name in ("n_atoms", "index", "volumes")}
@@ -263,6 +264,6 @@ def test_data_stay_on_the_host_unless_they_leave_most_of_a_gpu_free(full_info):
     sizes = {"n_atoms": 10, "n_structures": 2, "n_pairs": 30}
     per_atom = 1 + 24 + 24 + 8  # numbers, positions, forces, one scalar per atom
     per_structure = 72 + 3 + 8 + 8 + 8 + 72 + 16 + 8
-    needed = 10 * per_atom + 2 * per_structure + 30 * 14
+    needed = 10 * per_atom + 2 * per_structure + 30 * 18
     assert fits(full_info, **sizes, free=4 * needed)
     assert not fits(full_info, **sizes, free=4 * needed - 1)

@@ -119,9 +119,10 @@ class DensityMessages(MLIPModel):
             its other end.
         """
         n_rows, device = graph.types.shape[0] + self.n_types, graph.types.device
-        layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device))
+        rows = graph.rows
+        layout = neighborhoods(graph.centers, torch.arange(n_rows, device=device), rows)
         reverse = torch.arange(n_rows * layout.width, device=device)
-        others = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows)
+        others = reverse_pairs(graph.centers, graph.neighbors, graph.vectors, n_rows, rows)
         reverse = reverse.index_copy(0, layout.slots, layout.slots[others])
         tables = layout_tensors(layout)
         tables.append(reverse)

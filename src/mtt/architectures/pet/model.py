@@ -102,8 +102,10 @@ class PET(MLIPModel):
         atoms = torch.arange(n_atoms, device=graph.types.device)
         centers, neighbors, vectors = graph.centers, graph.neighbors, graph.vectors.detach()
         more: List[Tensor] = []
+        rows = graph.rows
         if self.adaptive is not None:
-            layout = neighborhoods(centers, atoms)
+            layout = neighborhoods(centers, atoms, rows)
+            rows = None
             lengths = torch.linalg.vector_norm(vectors, dim=1)
             start = self.adaptive.prepare(lengths, centers, layout)
             radii = self.adaptive(lengths, centers, layout, start)
@@ -113,8 +115,8 @@ class PET(MLIPModel):
             more.extend(layout_tensors(layout))
             more.extend(start)
             centers, neighbors, vectors = centers[kept], neighbors[kept], vectors[kept]
-        tables = layout_tensors(neighborhoods(centers, atoms))
-        tables.append(reverse_pairs(centers, neighbors, vectors, n_atoms))
+        tables = layout_tensors(neighborhoods(centers, atoms, rows))
+        tables.append(reverse_pairs(centers, neighbors, vectors, n_atoms, rows))
         tables.extend(more)
         if self.conditioning is not None:
             tables.extend(self.conditioning.states(graph))

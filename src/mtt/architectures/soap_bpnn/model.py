@@ -82,8 +82,8 @@ class SoapBPNN(MLIPModel):
 
     def prepare(self, graph: Graph) -> List[Tensor]:
         """The layout of the pairs, and the order of the atoms."""
-        order = sort_by_species(graph.types, self.n_types)
-        layout = neighborhoods(graph.centers, order.row_of_atom)
+        order = sort_by_species(graph.types, self.n_types, graph.counts)
+        layout = neighborhoods(graph.centers, order.row_of_atom, graph.rows)
         tables = layout_tensors(layout)
         tables.extend(order_tensors(order))
         return tables

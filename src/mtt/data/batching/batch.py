@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.batching.augmentation import turn_cells, turn_tensors, turn_vectors
+from mtt.data.batching.rows import (
+    Cuts,
+    changed,
+    rows_of,
+    searched_reverse,
+    type_counts,
+    widest,
+)
+from mtt.data.batching.to_device import sent
 from mtt.data.info import DatasetInfo
-from mtt.data.storage.columns import Columns
+from mtt.data.storage.columns import Columns, spans
 from mtt.data.storage.pairs import Pairs
 from mtt.graph import Graph, Target
 
@@ -41,20 +50,8 @@ class Batch:
         def maybe(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else change(tensor)
 
-        graph = self.graph
         return Batch(
-            graph=Graph(
-                types=change(graph.types),
-                system=change(graph.system),
-                n_systems=graph.n_systems,
-                centers=change(graph.centers),
-                neighbors=change(graph.neighbors),
-                vectors=change(graph.vectors),
-                positions=change(graph.positions),
-                cells=change(graph.cells),
-                charges=maybe(graph.charges),
-                spins=maybe(graph.spins),
-            ),
+            graph=changed(self.graph, change),
             targets={
                 name: Target(change(target.values), maybe(target.forces), maybe(target.strain))
                 for name, target in self.targets.items()
@@ -66,18 +63,11 @@ class Batch:
         )
 
 
-class Cuts(NamedTuple):
-    """Numbers of structures, atoms and pairs of each of several batches."""
-
-    structures: list[int]
-    atoms: list[int]
-    pairs: list[int]
-
-
 class _Table(NamedTuple):
     """[m] int64 each, one number per structure; one transfer to the device takes them all."""
 
     structures: Tensor  # rows of the columns
+    place: Tensor  # what becomes Batch.index
     n_atoms: Tensor
     n_pairs: Tensor
     atom_shift: Tensor  # row of an atom in the columns - row here
@@ -85,6 +75,8 @@ class _Table(NamedTuple):
     number: Tensor  # of the structure within its batch
     first_in_batch: Tensor  # first atom, counted within its batch
     first_here: Tensor  # first atom, counted within all batches
+    pair_in_batch: Tensor  # first pair, counted within its batch
+    pair_here: Tensor  # first pair, counted within all batches
 
 
 class _Atoms(NamedTuple):
@@ -98,6 +90,7 @@ class Gather:
     :param lookup: [256] int64 on that device, atomic number to index of the model's types.
     :param dtype: network precision. Vectors are formed in float64 and then cast.
     :param weighted: whether any structure has a weight other than 1.
+    :param numbers: [N] atomic numbers on the host, where the columns are not; else None.
     """
 
     def __init__(
@@ -109,9 +102,12 @@ class Gather:
         dtype: torch.dtype,
         *,
         weighted: bool = False,
+        numbers: NDArray[np.uint8] | None = None,
     ) -> None:
         self.rows, self.pairs, self.info = columns.rows, pairs, info
         self.lookup, self.dtype, self.weighted = lookup, dtype, weighted
+        self._numbers, self._to_type = numbers, lookup.cpu().numpy()
+        self.n_types = int(self._to_type.max()) + 1
         self.first_atom, self.n_atoms = columns.offsets[:-1], columns.n_atoms
         self.first_pair, self.n_pairs = pairs.offsets[:-1], pairs.n_pairs
 
@@ -122,7 +118,9 @@ class Gather:
         sizes: NDArray[np.int64],
         turns: Tensor | None = None,
     ) -> tuple[Batch, Cuts]:
-        """Several batches at once, which costs little more than one; :func:`cut` takes them apart.
+        """Several batches at once, which costs little more than one.
+
+        They are taken apart by :func:`mtt.data.batching.cut.cut`.
 
         Until then ``graph.system``, ``centers`` and ``neighbors`` count from the start of
         their own batch; all other columns are concatenated.
@@ -132,42 +130,68 @@ class Gather:
         :param sizes: structures per batch, in all m.
         :param turns: [m, 3, 3] float64, by which structures and labels are turned.
         """
-        n_atoms, n_pairs = self.n_atoms[structures], self.n_pairs[structures]
+        atom_ends = np.concatenate([[0], self.n_atoms[structures].cumsum()])
+        pair_ends = np.concatenate([[0], self.n_pairs[structures].cumsum()])
         ends = np.concatenate([[0], sizes.cumsum()])
-        atom_ends = np.concatenate([[0], n_atoms.cumsum()])
-        pair_ends = np.concatenate([[0], n_pairs.cumsum()])
-        batch_start = np.repeat(ends[:-1], sizes)
-        rows_of_table: dict[str, NDArray[np.int64]] = {
+        table = self._table(structures, index, np.repeat(ends[:-1], sizes), atom_ends, pair_ends)
+        total = int(atom_ends[-1]), int(pair_ends[-1])
+        if turns is not None:
+            turns = sent(turns, self.lookup.device)
+        widths = widest(self.pairs.widths[structures], sizes)
+        graph, atoms = self._graph(table, *total, max(widths, default=0), turns)
+        batch = Batch(
+            graph=graph,
+            targets=self._targets(table.structures, atoms, turns),
+            n_atoms=table.n_atoms,
+            index=table.place,
+            volumes=self.rows["volumes"].index_select(0, table.structures),
+            weights=self.rows["weights"].index_select(0, table.structures)
+            if self.weighted
+            else None,
+        )
+        atoms_of, pairs_of = np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
+        counts = type_counts(self._types(structures, graph), self.n_types, atoms_of)
+        return batch, Cuts(sizes.tolist(), atoms_of.tolist(), pairs_of.tolist(), widths, counts)
+
+    def _table(
+        self,
+        structures: NDArray[np.int64],
+        index: NDArray[np.int64],
+        batch_start: NDArray[np.int64],
+        atom_ends: NDArray[np.int64],
+        pair_ends: NDArray[np.int64],
+    ) -> _Table:
+        """What is known of each structure, on the device.
+
+        :param batch_start: number of the first structure of each one's batch.
+        :param atom_ends: [m + 1] atoms up to each structure; so ``pair_ends``.
+        """
+        rows: dict[str, NDArray[np.int64]] = {
             "structures": structures,
-            "n_atoms": n_atoms,
-            "n_pairs": n_pairs,
+            "place": index,
+            "n_atoms": self.n_atoms[structures],
+            "n_pairs": self.n_pairs[structures],
             "atom_shift": self.first_atom[structures] - atom_ends[:-1],
             "pair_shift": self.first_pair[structures] - pair_ends[:-1],
             "number": np.arange(len(structures)) - batch_start,
             "first_in_batch": atom_ends[:-1] - atom_ends[batch_start],
             "first_here": atom_ends[:-1],
+            "pair_in_batch": pair_ends[:-1] - pair_ends[batch_start],
+            "pair_here": pair_ends[:-1],
         }
-        total = int(atom_ends[-1]), int(pair_ends[-1])
-        device = self.lookup.device
-        if turns is not None:
-            turns = turns.to(device)
-        stacked = torch.from_numpy(np.stack([*rows_of_table.values()])).to(device)
-        table = _Table(**dict(zip(rows_of_table, stacked, strict=True)))
-        graph, atoms = self._graph(table, *total, turns)
-        rows = torch.from_numpy(structures).to(device)
-        batch = Batch(
-            graph=graph,
-            targets=self._targets(rows, atoms, turns),
-            n_atoms=torch.from_numpy(n_atoms).to(device),
-            index=torch.from_numpy(index).to(device),
-            volumes=self.rows["volumes"].index_select(0, rows),
-            weights=self.rows["weights"].index_select(0, rows) if self.weighted else None,
-        )
-        cuts = sizes, np.diff(atom_ends[ends]), np.diff(pair_ends[ends])
-        return batch, Cuts(*(each.tolist() for each in cuts))
+        stacked = sent(torch.from_numpy(np.stack([*rows.values()])), self.lookup.device)
+        return _Table(**dict(zip(rows, stacked, strict=True)))
+
+    def _types(self, structures: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
+        """[n_atoms] on the host, of atoms that may be elsewhere."""
+        if self._numbers is None:
+            return graph.types.numpy()
+        rows = spans(self.first_atom[structures], self.n_atoms[structures])
+        types: NDArray[np.int64] = self._to_type[self._numbers[rows]]
+        return types
 
     def _graph(
-        self, table: _Table, n_atoms: int, n_pairs: int, turns: Tensor | None
+        self, table: _Table, n_atoms: int, n_pairs: int, width: int, turns: Tensor | None
     ) -> tuple[Graph, _Atoms]:
         device = self.lookup.device
         owner = torch.repeat_interleave(table.n_atoms, output_size=n_atoms)
@@ -191,7 +215,12 @@ class Gather:
         vectors -= positions.index_select(0, centers)
         if self.pairs.shifts is not None:
             shifts = self.pairs.shifts.index_select(0, pair_rows).to(torch.float64)
-            vectors += torch.bmm(shifts[:, None], cells.index_select(0, pair_owner))[:, 0]
+            boxes = cells.index_select(0, pair_owner)
+            # a matrix product for each pair is slow on GPUs
+            moved = shifts[:, :1] * boxes[:, 0]
+            moved.addcmul_(shifts[:, 1:2], boxes[:, 1]).addcmul_(shifts[:, 2:], boxes[:, 2])
+            vectors += moved
+        reverse = self._reverse(table, pair_rows, pair_owner, centers, neighbors)
         to_batch = (table.first_in_batch - table.first_here).index_select(0, pair_owner)
         graph = Graph(
             types=self.lookup.index_select(0, numbers.long()),
@@ -204,8 +233,26 @@ class Gather:
             cells=cells.to(self.dtype),
             charges=self._state("charge", table.structures, 0.0),
             spins=self._state("spin_multiplicity", table.structures, 1.0),
+            rows=None if reverse is None else rows_of(centers, reverse, n_atoms, width),
         )
         return graph, _Atoms(atom_rows, owner)
+
+    def _reverse(
+        self, table: _Table, rows: Tensor, owner: Tensor, centers: Tensor, neighbors: Tensor
+    ) -> Tensor | None:
+        """[P] int64, reverse pairs counted within their batch; None where a pair has none.
+
+        :param rows: [P] of the pairs in the lists.
+        :param owner: [P] structure of the pairs.
+        :param centers: [P] counted through all batches; so ``neighbors``.
+        """
+        first = table.pair_in_batch.index_select(0, owner)
+        if self.pairs.reverse is not None:
+            return first + self.pairs.reverse.index_select(0, rows)
+        if centers.device.type != "cpu":
+            return None
+        found = searched_reverse(centers, neighbors)
+        return None if found is None else found + first - table.pair_here.index_select(0, owner)
 
     def _state(self, name: str, structures: Tensor, default: float) -> Tensor | None:
         """[m] float64, a number for each structure from ``extra_data``; None where it has none."""
@@ -237,41 +284,3 @@ class Gather:
                 values = info.of_kind.rotated(values, of_row)
             targets[name] = Target(values, forces, strain)
         return targets
-
-
-def cut(batch: Batch, cuts: Cuts, info: DatasetInfo) -> list[Batch]:
-    """The batches that ``batch`` holds, as views of its memory."""
-    graph = batch.graph
-    graphs = map(
-        Graph,
-        graph.types.split(cuts.atoms),
-        graph.system.split(cuts.atoms),
-        cuts.structures,
-        graph.centers.split(cuts.pairs),
-        graph.neighbors.split(cuts.pairs),
-        graph.vectors.split(cuts.pairs),
-        graph.positions.split(cuts.atoms),
-        graph.cells.split(cuts.structures),
-        _split(graph.charges, cuts.structures),
-        _split(graph.spins, cuts.structures),
-    )
-    targets: list[dict[str, Target]] = [{} for _ in cuts.structures]
-    for name, target in batch.targets.items():
-        per_atom = info.targets[name].per_atom
-        parts = map(
-            Target,
-            target.values.split(cuts.atoms if per_atom else cuts.structures),
-            _split(target.forces, cuts.atoms),
-            _split(target.strain, cuts.structures),
-        )
-        for labels, part in zip(targets, parts, strict=True):
-            labels[name] = part
-    counts = batch.n_atoms.split(cuts.structures)
-    indices = batch.index.split(cuts.structures)
-    volumes = batch.volumes.split(cuts.structures)
-    weights = _split(batch.weights, cuts.structures)
-    return list(map(Batch, graphs, targets, counts, indices, volumes, weights))
-
-
-def _split(tensor: Tensor | None, sizes: list[int]) -> tuple[Tensor, ...] | list[None]:
-    return [None] * len(sizes) if tensor is None else tensor.split(sizes)

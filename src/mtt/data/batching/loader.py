@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mtt.data.batching.augmentation import Augmentation, Turns, make_turns
-from mtt.data.batching.batch import Batch, Cuts, Gather, cut
+from mtt.data.batching.batch import Batch, Gather
+from mtt.data.batching.cut import cut
+from mtt.data.batching.largest_batch import describe
 from mtt.data.batching.order import Batching, Plan, plan
+from mtt.data.batching.rows import Cuts
 from mtt.data.batching.to_device import fits, stage
 from mtt.data.dataset import Dataset
 from mtt.data.memory import Remedy, telling_lack
 from mtt.errors import DataError
+from mtt.graph import Graph
 
 # Atoms and pairs gathered at once: enough to make the cost of each operation small, few
 # enough for the caches of a CPU. Of mapped files, the system maps 64 kB for every structure
@@ -26,7 +33,29 @@ from mtt.errors import DataError
 _ROWS_CPU, _ROWS_MAPPED, _ROWS_GPU = 20_000, 8_000, 300_000
 _AHEAD = 2  # gathered in the background while the batches before are in use
 
-_Load = Callable[[Plan], tuple[Batch, Cuts]]
+
+class _Tables(NamedTuple):
+    """What a model has prepared of a graph, see the last fields of Graph."""
+
+    seen: Tensor | None
+    prepared: list[Tensor] | None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> _Tables:
+        seen = None if self.seen is None else change(self.seen)
+        return _Tables(seen, None if self.prepared is None else list(map(change, self.prepared)))
+
+
+class _Loaded(NamedTuple):
+    batch: Batch
+    cuts: Cuts
+    tables: list[_Tables]  # of each batch; empty where they are prepared later, on the device
+
+    def pin_memory(self) -> _Loaded:
+        tables = [one.map(lambda table: table.pin_memory()) for one in self.tables]
+        return _Loaded(self.batch.pin_memory(), self.cuts, tables)
+
+
+_Load = Callable[[Plan], _Loaded]
 
 
 class Loader:
@@ -42,6 +71,8 @@ class Loader:
         order of the data set, each structure once, for validation and evaluation.
     :param augmentation: turn structures and labels at random, by
         :func:`mtt.data.batching.augmentation.make_turns`; of training batches alone.
+    :param prepare: adds to a graph what a model prepares of it, as
+        :func:`mtt.mlip.networks.preparing` does; called where batches are gathered.
     :param background: gather in a background thread; None: where it helps.
     :raises DataError: an element is not among ``atomic_types``, or a structure alone exceeds
         the limit of atoms per batch; the message names the structure.
@@ -61,8 +92,10 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
         augmentation: Augmentation = "none",
+        prepare: Callable[[Graph], Graph] | None = None,
         background: bool | None = None,
     ) -> None:
+        self._prepare = prepare
         self.dataset, self.batching, self.shuffle = dataset, batching, shuffle
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self.device, self.augmentation = torch.device(device), augmentation
@@ -75,14 +108,18 @@ class Loader:
         columns, pairs = dataset.columns, dataset.pairs(cutoff)
         self._structures = dataset.structures
         self._n_pairs = pairs.n_pairs[self._structures]
-        staged = self._should_stage()
+        staged, numbers = self._should_stage(), None
         if staged:
+            if self.device.type != "cpu":
+                taken = columns.take("numbers", self._structures, per_atom=True)
+                numbers = taken.numpy()
             columns, pairs = stage(columns, pairs, self._structures, dataset.info, self.device)
             self._structures = np.arange(len(dataset))
             lookup = lookup.to(self.device)
         self._columns = columns
         self._lookup = lookup
-        self._gather = Gather(columns, pairs, dataset.info, lookup, dtype, weighted=weighted)
+        of = (columns, pairs, dataset.info, lookup, dtype)
+        self._gather = Gather(*of, weighted=weighted, numbers=numbers)
         on_host = _ROWS_MAPPED if columns.mapped else _ROWS_CPU
         self._rows = on_host if lookup.device.type == "cpu" else _ROWS_GPU
         on_way = not staged and self.device.type != "cpu"
@@ -97,10 +134,29 @@ class Loader:
         turns = make_turns(self.augmentation, len(self._n_atoms), self.seed, epoch)
         chunks = self._chunks(self._plan(epoch), start)
         load = partial(self._load, turns=turns)
-        for batch, cuts in self._ahead(load, chunks) if self._background else map(load, chunks):
+        for loaded in self._ahead(load, chunks) if self._background else map(load, chunks):
             with telling_lack(self.device, lambda: "the batches on their way to it", Remedy):
-                moved = batch.to(self.device, non_blocking=True)
-            yield from cut(moved, cuts, self.dataset.info)
+                moved = loaded.batch.to(self.device, non_blocking=True)
+            for i, batch in enumerate(cut(moved, loaded.cuts, self.dataset.info)):
+                yield self._prepared(batch, loaded.tables[i] if loaded.tables else None)
+
+    def _prepared(self, batch: Batch, known: _Tables | None) -> Batch:
+        """``batch`` with the tables of the model: ``known`` from the host, or made here."""
+        if self._prepare is None:
+            return batch
+        with telling_lack(self.device, lambda: describe([batch], self.dataset.source), Remedy):
+            if known is None:
+                known = self._tables(batch.graph)
+            else:
+                known = known.map(lambda table: table.to(self.device, non_blocking=True))
+        return replace(batch, graph=batch.graph._replace(**known._asdict()))
+
+    def _tables(self, graph: Graph) -> _Tables:
+        # a model need not know what to do without any atom
+        if self._prepare is None or graph.types.shape[0] == 0:
+            return _Tables(None, None)
+        graph = self._prepare(graph)
+        return _Tables(graph.seen, graph.prepared)
 
     def _plan(self, epoch: int) -> Plan:
         if epoch not in self._plans:
@@ -128,7 +184,7 @@ class Loader:
             yield Plan(todo.structures[ends[start] : ends[end]], todo.sizes[start:end])
             start = end
 
-    def _load(self, chunk: Plan, turns: Turns | None) -> tuple[Batch, Cuts]:
+    def _load(self, chunk: Plan, turns: Turns | None) -> _Loaded:
         with telling_lack(self._lookup.device, lambda: self._describe(chunk), Remedy):
             batch, cuts = self._gather(
                 self._structures[chunk.structures],
@@ -136,8 +192,12 @@ class Loader:
                 chunk.sizes,
                 None if turns is None else turns(chunk.structures),
             )
+            tables = []
+            if self._prepare is not None and self._lookup.device != self.device:
+                parts = cut(batch, cuts, self.dataset.info)
+                tables = [self._tables(part.graph) for part in parts]
         self._columns.release()
-        return batch, cuts
+        return _Loaded(batch, cuts, tables)
 
     def _describe(self, chunk: Plan) -> str:
         n_atoms, n_pairs = self._n_atoms[chunk.structures], self._n_pairs[chunk.structures]
@@ -148,13 +208,13 @@ class Loader:
             f"({self.dataset.source(int(chunk.structures[i]))})"
         )
 
-    def _ahead(self, load: _Load, chunks: Iterator[Plan]) -> Iterator[tuple[Batch, Cuts]]:
-        def load_pinned(chunk: Plan) -> tuple[Batch, Cuts]:
-            batch, cuts = load(chunk)
-            return (batch.pin_memory() if self.device.type == "cuda" else batch), cuts
+    def _ahead(self, load: _Load, chunks: Iterator[Plan]) -> Iterator[_Loaded]:
+        def load_pinned(chunk: Plan) -> _Loaded:
+            loaded = load(chunk)
+            return loaded.pin_memory() if self.device.type == "cuda" else loaded
 
         with ThreadPoolExecutor(1, thread_name_prefix="mtt-loader") as pool:
-            waiting: deque[Future[tuple[Batch, Cuts]]] = deque()
+            waiting: deque[Future[_Loaded]] = deque()
             for chunk in chunks:
                 waiting.append(pool.submit(load_pinned, chunk))
                 if len(waiting) > _AHEAD:

@@ -15,8 +15,9 @@ from mtt.data.geometry.extents import complete_cells, measure
 BYTES = 180
 """Of memory that a pair takes at most while its list is computed and sorted."""
 
-KEPT = 14
-"""Of memory that a pair takes afterwards: two int32 for the atoms, three int16 for the shift."""
+KEPT = 18
+"""Of memory that a pair takes afterwards: int32 for both atoms and for the number of the same pair
+seen from its other end, three int16 for the shift."""
 
 _SAMPLE = 1000  # atoms of a structure whose distances to each other are looked at
 _REACH = 2  # cells that a cutoff is long

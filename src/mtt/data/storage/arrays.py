@@ -42,8 +42,12 @@ class ArrayFolder(NamedTuple):
         """Rows of the arrays, some at a time; pages are released behind them."""
         for start in range(0, len(self.arrays[names[0]]), _ROWS):
             yield tuple(self.arrays[name][start : start + _ROWS] for name in names)
-            for mapped in self.maps:
-                mapped.madvise(mmap.MADV_DONTNEED)
+            self.release()
+
+    def release(self) -> None:
+        """Release the pages that were read, which otherwise count as memory of the process."""
+        for mapped in self.maps:
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class ArrayWriter:

@@ -2,7 +2,9 @@
 
 A list holds all ordered pairs of a structure closer than the cutoff, with periodic images
 along the periodic axes, sorted by centre, neighbour and shift. The order is part of the
-promise that a run can be repeated bit for bit, and does not depend on vesin or its threads.
+promise that a run can be repeated bit for bit, and does not depend on vesin or its threads. With
+each list is kept what models would have to find in it on the device: see
+:mod:`mtt.data.storage.pair_rows`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from mtt.data.geometry.extents import MOST_CELLS, beyond, measure
 from mtt.data.geometry.finder import REMEDY, Finder, Geometries
 from mtt.data.memory import GIB, OutOfMemory, free_memory, in_words
 from mtt.data.storage.columns import Columns
+from mtt.data.storage.pair_rows import are_opposite, reverse_of, widths_of
 from mtt.data.storage.pairs import Pairs
 from mtt.errors import DataError, Problem
 from mtt.progress import Work
@@ -36,6 +39,8 @@ class PairBlock(NamedTuple):
     centers: NDArray[np.int32]
     neighbors: NDArray[np.int32]
     shifts: NDArray[np.int16]
+    widths: NDArray[np.int32]  # [m], see Pairs
+    reverse: NDArray[np.int32]
 
 
 def pair_blocks(columns: Columns, cutoff: float) -> Iterator[PairBlock]:
@@ -118,11 +123,15 @@ def pairs_in_memory(blocks: Iterator[PairBlock]) -> Pairs:
     shifts = np.concatenate([np.empty((0, 3), np.int16), *[b.shifts for b in collected]])
     centers = np.concatenate([np.empty(0, np.int32), *[b.centers for b in collected]])
     neighbors = np.concatenate([np.empty(0, np.int32), *[b.neighbors for b in collected]])
+    widths = np.concatenate([np.empty(0, np.int64), *[b.widths for b in collected]])
+    reverse = np.concatenate([np.empty(0, np.int32), *[b.reverse for b in collected]])
     return Pairs(
         n_pairs.cumsum(),
         torch.from_numpy(centers),
         torch.from_numpy(neighbors),
         torch.from_numpy(shifts) if shifts.any() else None,
+        widths,
+        torch.from_numpy(reverse),
     )
 
 
@@ -147,10 +156,12 @@ def _sorted(lists: Sequence[tuple[NDArray[np.int32], NDArray[np.int16]]]) -> Pai
     shifts = np.concatenate([shifts for _, shifts in lists])
     structure = np.repeat(np.arange(len(lists)), n_pairs)
     order = np.lexsort((*shifts.T[::-1], pairs[:, 1], pairs[:, 0], structure))
-    pairs = pairs[order]
-    return PairBlock(
-        n_pairs,
-        np.ascontiguousarray(pairs[:, 0]),
-        np.ascontiguousarray(pairs[:, 1]),
-        np.ascontiguousarray(shifts[order]),
-    )
+    pairs, shifts = pairs[order], np.ascontiguousarray(shifts[order])
+    centers, neighbors = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    # atoms of all structures have different numbers here
+    most = int(pairs.max(initial=0)) + 1
+    reverse = reverse_of(structure * most + centers, structure * most + neighbors)
+    assert are_opposite(centers, neighbors, shifts, reverse), "pairs in one direction only"
+    reverse -= (np.cumsum(n_pairs) - n_pairs)[structure]
+    widths = widths_of(n_pairs, centers).astype(np.int32)
+    return PairBlock(n_pairs, centers, neighbors, shifts, widths, reverse.astype(np.int32))

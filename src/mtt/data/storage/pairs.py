@@ -22,12 +22,17 @@ class Pairs:
     :param centers: [P] int32, atom within its structure.
     :param neighbors: [P] int32, likewise.
     :param shifts: [P, 3] int16, cell vectors to add to the neighbour; None if all are zero.
+    :param widths: [n] int64 in memory, most neighbours of an atom of each structure.
+    :param reverse: [P] int32, number within its structure of the same pair seen from its other
+        end; None of lists that were stored without it.
     """
 
     offsets: NDArray[np.int64]
     centers: Column
     neighbors: Column
     shifts: Column | None
+    widths: NDArray[np.int64]
+    reverse: Column | None
     maps: list[mmap.mmap] = field(default_factory=list)
 
     @cached_property
@@ -49,9 +54,14 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
     shifts: Column | None = None
     if any(part.shifts is not None for part in parts):
         shifts = Pieces([part.shifts for part in parts], lengths, no_shift)
+    reverse: Column | None = None
+    if all(part.reverse is not None for part in parts):
+        reverse = Pieces([part.reverse for part in parts], lengths, no_atom)
     return Pairs(
         join_offsets([part.offsets for part in parts]),
         Pieces([part.centers for part in parts], lengths, no_atom),
         Pieces([part.neighbors for part in parts], lengths, no_atom),
         shifts,
+        np.concatenate([part.widths for part in parts]),
+        reverse,
     )

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from mtt.data.info import DatasetInfo
 from mtt.data.storage.arrays import ArrayFolder, read_arrays, writing
 from mtt.data.storage.blocks import Block
-from mtt.data.storage.columns import Columns, Sources, layout
+from mtt.data.storage.columns import CHUNK, Columns, Sources, layout
 from mtt.data.storage.neighbors import PairBlock, pair_blocks, pairs_in_memory
+from mtt.data.storage.pair_rows import are_opposite, widths_of
 from mtt.data.storage.pairs import Pairs, joined
 from mtt.errors import DataError
 from mtt.stopping import stop_if_asked
@@ -30,6 +31,7 @@ from mtt.stopping import stop_if_asked
 DATASET, PAIRS = "an mtt data set", "mtt neighbour lists"
 FORMAT_VERSION = 2  # 1 is without weights of structures: all are 1
 PAIRS_VERSION = 1
+_ROWS = frozenset({"widths", "reverse"})  # arrays that lists of old lack; both or neither
 
 
 def is_packed(path: Path) -> bool:
@@ -152,6 +154,8 @@ def _write_pairs(blocks: Iterable[PairBlock], cutoff: float, folder: Path) -> No
             writer.append("centers", block.centers)
             writer.append("neighbors", block.neighbors)
             writer.append("shifts", block.shifts)
+            writer.append("widths", block.widths)
+            writer.append("reverse", block.reverse)
             shifted = shifted or bool(block.shifts.any())
             n_pairs = int(ends[-1])
         writer.header = {
@@ -170,15 +174,31 @@ def _read_pairs(folder: Path, n_atoms: NDArray[np.int64]) -> Pairs:
             where=str(folder),
             hint="remove this folder; the lists are computed again",
         )
-    offsets = np.array(stored.arrays["offsets"])
+    offsets, widths, reverse = np.array(stored.arrays["offsets"]), None, None
     shifts = torch.from_numpy(stored.arrays["shifts"]) if stored.header["shifted"] else None
+    if stored.arrays.keys() >= _ROWS:
+        widths = stored.arrays["widths"].astype(np.int64)
+        reverse = torch.from_numpy(stored.arrays["reverse"])
     return Pairs(
         offsets,
         torch.from_numpy(stored.arrays["centers"]),
         torch.from_numpy(stored.arrays["neighbors"]),
         shifts,
+        _widths(stored) if widths is None else widths,
+        reverse,
         maps=stored.maps,
     )
+
+
+def _widths(stored: ArrayFolder) -> NDArray[np.int64]:
+    """Of lists that were stored without them."""
+    offsets, centers = stored.arrays["offsets"], stored.arrays["centers"]
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(offsets) - 1, CHUNK):
+        some = offsets[start : start + CHUNK + 1]
+        found.append(widths_of(np.diff(some), centers[some[0] : some[-1]]))
+        stored.release()
+    return np.concatenate(found)
 
 
 def _are_pairs(stored: ArrayFolder, n_atoms: NDArray[np.int64]) -> bool:
@@ -213,6 +233,32 @@ def _are_pairs(stored: ArrayFolder, n_atoms: NDArray[np.int64]) -> bool:
         if any(((atoms < 0) | (atoms >= most)).any() for atoms in pairs):
             return False
         start = stop
+    return not _ROWS & stored.arrays.keys() or _are_rows(stored)
+
+
+def _are_rows(stored: ArrayFolder) -> bool:
+    """Whether what is stored beside valid lists is what they say; both arrays, or neither."""
+    widths, reverse = (stored.arrays.get(name) for name in ("widths", "reverse"))
+    if widths is None or reverse is None:
+        return False
+    offsets, shifts = stored.arrays["offsets"], stored.arrays["shifts"]
+    if widths.dtype != "int32" or reverse.dtype != "int32":
+        return False
+    if (widths.shape, reverse.shape) != ((len(offsets) - 1,), (int(offsets[-1]),)):
+        return False
+    for start in range(0, len(widths), CHUNK):
+        ends = offsets[start : start + CHUNK + 1]
+        n_pairs, rows = np.diff(ends), slice(ends[0], ends[-1])
+        number, centers = reverse[rows].astype(np.int64), stored.arrays["centers"][rows]
+        within = (number >= 0) & (number < np.repeat(n_pairs, n_pairs))
+        number += np.repeat(ends[:-1] - ends[0], n_pairs)
+        if not (
+            within.all()
+            and are_opposite(centers, stored.arrays["neighbors"][rows], shifts[rows], number)
+            and np.array_equal(widths[start : start + CHUNK], widths_of(n_pairs, centers))
+        ):
+            return False
+        stored.release()
     return True
 
 

@@ -165,7 +165,8 @@ class Features(torch.nn.Module):
 
     def forward(self, channels: List[Tensor], weights: Tensor, counts: List[int]) -> Tensor:
         """[n] Σ weights · features; see :meth:`Invariants.forward`."""
-        types = torch.repeat_interleave(torch.tensor(counts, device=weights.device))
+        sizes = torch.tensor(counts).to(weights.device, non_blocking=True)
+        types = torch.repeat_interleave(sizes, output_size=sum(counts))
         energies = torch.zeros_like(channels[0][0, 0])
         if self.single > 0:
             own = weights[:, : self.single].index_select(0, types)
