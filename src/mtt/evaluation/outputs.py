@@ -11,7 +11,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.data.labels.units import are_convertible
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.interface import ModelInterface
-from mtt.mlip.free_units import stored_unit
+from mtt.mlip.free_units import stored_kind, stored_unit
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -50,7 +50,8 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
             is_energy = base == "energy"
             kind = "system" if is_energy else output.sample_kind
             unit = stored_unit(model.metadata(), name, output.unit)
-            targets[name] = TargetInfo("energy" if is_energy else "", unit, kind)
+            text = stored_kind(model.metadata(), name)
+            targets[name] = TargetInfo("energy" if is_energy else "", unit, kind, text)
     return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
 
 
@@ -91,6 +92,10 @@ def _target_problem(name: str, target: TargetInfo, known: DatasetInfo) -> Proble
         what = f"the unit is {target.unit!r} in the data and {own.unit!r} in the model"
         hint = "nothing converts one into the other: give the data in the model's unit"
         return Problem(what, name, hint)
+    kinds = (target.of_kind, own.of_kind)
+    if kinds[0].components != kinds[1].components and own.kind != "scalar":
+        what = f"the type is {target.kind!r} in the data and {own.kind!r} in the model"
+        return Problem(what, name, "give it the type that the model was trained on")
     if target.per_atom and not own.per_atom and not own.is_energy:
         return Problem("the model predicts it per structure, the data have it per atom", name)
     if own.per_atom and not target.per_atom:
