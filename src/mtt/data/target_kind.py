@@ -14,7 +14,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -126,6 +126,15 @@ class TargetKind(ABC):
         a letter with its number (``l=1``, ``l=1,sigma=-1``), so that metrics of parts are recognised by their names.
         """
         return ()
+
+    @classmethod
+    def examples(cls) -> tuple[TargetKind, ...]:
+        """Kinds of this class with which an architecture that names it is checked.
+
+        The one without parameters, if there is one.
+        """
+        needed = [one for one in fields(cls) if one.default is MISSING]
+        return () if needed else (cls(),)
 
     # ---- shapes
 

@@ -41,6 +41,7 @@ class PET(MLIPModel):
     __conformance_exceptions__ = {
         "a rotation turns forces and keeps energies": NOT_INVARIANT,
         "an inversion turns forces and keeps energies": NOT_INVARIANT,
+        "vectors and tensors turn with the structure": NOT_INVARIANT,
     }
     __default_metadata__ = ModelMetadata(
         name="PET",

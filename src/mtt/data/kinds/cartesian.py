@@ -58,6 +58,10 @@ class Cartesian(TargetKind):
         if self.six_numbers:
             object.__setattr__(self, "symmetric", True)
 
+    @classmethod
+    def examples(cls) -> tuple[Cartesian, ...]:
+        return cls(1), cls(2), cls(2, symmetric=True)
+
     @property
     def blocks(self) -> tuple[Block, ...]:
         names = ["xyz"] if self.rank == 1 else [f"xyz_{i + 1}" for i in range(self.rank)]

@@ -53,6 +53,11 @@ class Spherical(TargetKind):
                 raise ValueError(f"{what}: give it once, with num_subtargets: 2")
         object.__setattr__(self, "irreps", irreps)
 
+    @classmethod
+    def examples(cls) -> tuple[Spherical, ...]:
+        several = tuple(Irrep(l, 1) for l in range(3))
+        return cls(several), *(cls((Irrep(l, sigma),)) for l, sigma in ((1, -1), (2, -1), (3, 1)))
+
     @property
     def blocks(self) -> tuple[Block, ...]:
         return tuple(
