@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from mtt.checkpoint.temporary import open_temporary
 from mtt.data import Dataset
 from mtt.data.info import TargetInfo
-from mtt.data.labels.keys import is_matrix
 from mtt.errors import ConfigError
 from mtt.evaluation.predict import Prediction
 from mtt.evaluation.systems import on_device
@@ -147,10 +146,8 @@ class Writer:
             if info.per_atom:
                 per_atom[names["values"]] = info.of_kind.written(target.values[rows].numpy())
             else:
-                values = target.values[i : i + 1].numpy()
-                if is_matrix(info.of_kind, info.properties):  # nine numbers are read by columns
-                    values = values.swapaxes(1, 2)
-                per_structure[names["values"]] = info.of_kind.written(values)[0]
+                one = info.of_kind.written(target.values[i : i + 1].numpy())
+                per_structure[names["values"]] = one[0]
             if target.forces is not None:
                 per_atom[names["forces"]] = target.forces[rows].numpy()
             if target.strain is not None and atoms.pbc.all():

@@ -68,20 +68,9 @@ def _remedy(value: Any) -> str:
 def values_of(value: Any, n_samples: int, kind: TargetKind, properties: int) -> Float:
     """``[n_samples, *components, properties]`` of that kind; NaN where a label is missing.
 
-    Nine numbers of text are a 3×3 tensor column by column, as the extended XYZ format has it, and
-    ASE reads and writes it.
-
     :raises ValueError: wrong number of values, text, infinite.
     """
-    array = numbers_in(value)
-    if isinstance(value, str) and array.shape == (9,) and is_matrix(kind, properties):
-        array = array.reshape(3, 3).T
-    return _not_infinite(kind.read(array, n_samples, properties), "atom")
-
-
-def is_matrix(kind: TargetKind, properties: int) -> bool:
-    """Whether a value is one 3×3 tensor."""
-    return kind.shape(properties) == (3, 3, 1)
+    return _not_infinite(kind.read(numbers_in(value), n_samples, properties), "atom")
 
 
 def scalars(value: Any, n_samples: int, properties: int) -> Float:
