@@ -1,6 +1,6 @@
 """Make ``ethanol_dipoles.xyz``: 200 frames of ethanol with dipole and polarizability.
 
-Needs ``pip install tblite==0.8.0 ase==3.29.0`` and takes about two minutes on one core::
+Needs ``pip install tblite==0.8.0 ase==3.29.0`` and takes about ten seconds on one core::
 
     python examples/data/make_ethanol_dipoles.py [FILE]
 

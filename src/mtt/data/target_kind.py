@@ -112,7 +112,7 @@ class TargetKind(ABC):
         return ()
 
     def from_irreducible(self) -> Tensor:
-        """[size, Σ (2l + 1)] float64: components from those of :attr:`irreducible`, m = -l … l of each.
+        """[size, Σ (2l + 1)] float64: components from those of :attr:`irreducible`, m = -l … l.
 
         Its columns are orthonormal. ``[size, 0]`` where there are none.
         """
@@ -123,7 +123,8 @@ class TargetKind(ABC):
         """Parts that extended errors list separately: name, and places in the flattened components.
 
         The plain errors pool all components. A name is made of the axes x, y and z (``xy``), or is
-        a letter with its number (``l=1``, ``l=1,sigma=-1``), so that metrics of parts are recognised by their names.
+        a letter with its number (``l=1``, ``l=1,sigma=-1``), so that metrics of parts are
+        recognised by their names.
         """
         return ()
 

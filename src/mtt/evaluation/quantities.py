@@ -41,7 +41,8 @@ TENSOR: Parts = (
     *(("xx", (0,)), ("yy", (4,)), ("zz", (8,))),
     *(("yz", (5, 7)), ("xz", (2, 6)), ("xy", (1, 3))),
 )
-_PART = re.compile(r"[xyz]+|[A-Za-z]=-?\d+(,[a-z]+=-?\d+)*")  # see mtt.data.target_kind.TargetKind.parts
+# see mtt.data.target_kind.TargetKind.parts
+_PART = re.compile(r"[xyz]+|[A-Za-z]=-?\d+(,[a-z]+=-?\d+)*")
 
 
 class Quantity(NamedTuple):

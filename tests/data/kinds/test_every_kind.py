@@ -199,7 +199,9 @@ def test_what_is_written_is_read_back(
 
 def test_kinds_that_are_not_there_are_refused_with_those_that_are() -> None:
     info = TargetInfo.from_dict({**TargetInfo().to_dict(), "kind": "vector"})
-    message = "unknown kind of target 'vector'; one of cartesian, multipole, polar, scalar, spherical"
+    message = (
+        "unknown kind of target 'vector'; one of cartesian, multipole, polar, scalar, spherical"
+    )
     with pytest.raises(DataError, match=message):
         _ = info.shape
     with pytest.raises(ArchitectureError, match=f"mtt::x: {message}; or install the package"):

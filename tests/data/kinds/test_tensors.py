@@ -192,7 +192,11 @@ def test_tensors_are_sums_over_atoms_unless_options_say_so() -> None:
 @pytest.mark.parametrize(
     ("name", "section", "message"),
     [
-        ("non_conservative_forces", {}, "type: non_conservative_force is a tensor of rank 1; write"),
+        (
+            "non_conservative_forces",
+            {},
+            "type: non_conservative_force is a tensor of rank 1; write",
+        ),
         ("non_conservative_force", {"type": cartesian(1)}, "a value of each atom; write sample_k"),
         ("non_conservative_stress", {"type": cartesian(1)}, "is a tensor of rank 2"),
         ("velocity/a", {"type": cartesian(2), "sample_kind": "atom"}, "velocity is a tensor of ra"),

@@ -88,7 +88,7 @@ class TensorHead(torch.nn.Module):
             else:
                 made = Proper if one.sigma == 1 else Pseudo
                 self.parts.append(made(one.l, n_features, n_channels, target.properties))
-        self.shape: List[int] = list(target.shape)
+        self.shape: List[int] = [-1, *target.shape]
         self.to_components = Constant(kind.from_irreducible())
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class TensorHead(torch.nn.Module):
         for part in self.parts:
             found.append(part(x, v))
         values = self.to_components() @ torch.cat(found, dim=1)
-        return values.reshape([-1] + self.shape)
+        return values.reshape(self.shape)
 
 
 def read_out(tensors: Tensor, gates: Tensor, weight: Tensor) -> Tensor:

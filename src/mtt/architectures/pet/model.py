@@ -23,10 +23,10 @@ class PET(MLIPModel):
     """Each layer is a transformer whose tokens are an atom and its neighbours.
 
     The token of a neighbour holds the plain vector to it, so that nothing in the model knows
-    of rotations: it learns them from data turned at random. So it does for vectors and tensors. Between layers pairs exchange
-    their features with those of the same pair seen from its other end. A neighbour's
-    attention and contribution are multiplied by the cutoff function. The cutoff is one for all
-    atoms, or each atom has its own (``num_neighbors_adaptive``).
+    of rotations: it learns them from data turned at random, for vectors and tensors too. Between
+    layers pairs exchange their features with those of the same pair seen from its other end. A
+    neighbour's attention and contribution are multiplied by the cutoff function. The cutoff is
+    one for all atoms, or each atom has its own (``num_neighbors_adaptive``).
 
     Pozdnyakov and Ceriotti, NeurIPS 2023, arXiv:2305.19302; Mazitov et al., arXiv:2503.14118.
     """
