@@ -122,4 +122,5 @@ def cartesian_parts() -> dict[tuple[int, int], Tensor]:
 def _orthonormal(l: int) -> Tensor:
     """[3, 2l - 1, 2l + 1] float64, :func:`coupling_matrix` with columns of unit norm."""
     matrix = coupling_matrix(l)
-    return (matrix / matrix.norm(dim=0)).reshape(3, 2 * l - 1, 2 * l + 1)
+    units: Tensor = matrix / torch.linalg.vector_norm(matrix, dim=0)
+    return units.reshape(3, 2 * l - 1, 2 * l + 1)

@@ -29,7 +29,8 @@ class Invariant(Head):
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """[n, 1, n_out]."""
-        return self.last(silu(self.hidden(x)))[:, None, :]
+        values: Tensor = self.last(silu(self.hidden(x)))
+        return values[:, None, :]
 
 
 class Proper(torch.nn.Module):
@@ -100,7 +101,7 @@ class TensorHead(torch.nn.Module):
         found: List[Tensor] = []
         for part in self.parts:
             found.append(part(x, v))
-        values = self.to_components() @ torch.cat(found, dim=1)
+        values: Tensor = self.to_components() @ torch.cat(found, dim=1)
         return values.reshape(self.shape)
 
 

@@ -25,7 +25,7 @@ from mtt.testing.checks.symmetry import (
     check_translation,
 )
 from mtt.testing.failure import CheckFailed, DoesNotApply
-from mtt.testing.measure import Measured, agreement
+from mtt.testing.measure import TINY, Measured, agreement
 from mtt.testing.subject import Subject
 
 EXPORTED = 1e-10
@@ -39,7 +39,7 @@ def check_turning(subject: Subject) -> Iterator[Measured]:
     for found in own.predict(systems.ordinary(own.elements)):
         for name, target in found.items():
             largest[name] = max(largest[name], float(target.values.abs().max()))
-    zero = [name for name, size in largest.items() if size == 0.0]
+    zero = [name for name, size in largest.items() if size <= TINY]
     if zero:
         raise CheckFailed(f"{_said(own, zero[0])} is zero for every structure")
     yield from chain(check_rotation(own), check_inversion(own))
