@@ -64,6 +64,7 @@ def targets_for(model: ModelInterface | AtomisticModel, dataset: Dataset) -> dic
     problems = [_element_problem(known, dataset)]
     for name, target in wanted.items():
         problems.append(_target_problem(name, target, known))
+        problems.append(_kind_problem(name, target, known, isinstance(model, ModelInterface)))
     found = [problem for problem in problems if problem is not None]
     if found:
         raise DataError.collect(found)
@@ -92,15 +93,24 @@ def _target_problem(name: str, target: TargetInfo, known: DatasetInfo) -> Proble
         what = f"the unit is {target.unit!r} in the data and {own.unit!r} in the model"
         hint = "nothing converts one into the other: give the data in the model's unit"
         return Problem(what, name, hint)
-    kinds = (target.of_kind, own.of_kind)
-    if kinds[0].components != kinds[1].components and own.kind != "scalar":
-        what = f"the type is {target.kind!r} in the data and {own.kind!r} in the model"
-        return Problem(what, name, "give it the type that the model was trained on")
     if target.per_atom and not own.per_atom and not own.is_energy:
         return Problem("the model predicts it per structure, the data have it per atom", name)
     if own.per_atom and not target.per_atom:
         return Problem("the model predicts it per atom, the data have it per structure", name)
     return None
+
+
+def _kind_problem(
+    name: str, target: TargetInfo, known: DatasetInfo, certain: bool
+) -> Problem | None:
+    """:param certain: a scalar is one; exported files of other programs do not say so."""
+    own = known.targets.get(name)
+    if own is None or not (certain or own.kind != "scalar"):
+        return None
+    if target.of_kind.components == own.of_kind.components:
+        return None
+    what = f"the type is {target.kind!r} in the data and {own.kind!r} in the model"
+    return Problem(what, name, "give it the type that the model was trained on")
 
 
 def same_units(known: DatasetInfo, given: DatasetInfo) -> bool:
