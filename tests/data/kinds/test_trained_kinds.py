@@ -125,6 +125,11 @@ def test_predictions_are_scored_and_written_so_that_they_are_read_back(
         off = (values - data.target(target).values).square()
         assert errors[f"{target} RMSE"] == pytest.approx(float(off.mean().sqrt()), rel=1e-9)
     parts = [errors[f"{DIPOLE} {axis} RMSE"] ** 2 for axis in "xyz"]
+    norms = torch.stack([torch.cat([one[DIPOLE].values for one in predicted]),
+                         data.target(DIPOLE).values]).norm(dim=2)  # fmt: skip
+    off = (norms[0] - norms[1]).abs()
+    assert errors[f"{DIPOLE} norm MAE"] == pytest.approx(float(off.mean()), rel=1e-9)
+    assert errors[f"{DIPOLE} norm MaxAE"] == pytest.approx(float(off.max()), rel=1e-9)
     assert sum(parts) / 3 == pytest.approx(errors[f"{DIPOLE} RMSE"] ** 2, rel=1e-9)
     written = {DIPOLE: {"key": "mtt_dipole"}, MOMENTS: {"key": "mtt_moments"}}
     again = {"systems": str(output), "targets": {n: {**targets[n], **written[n]} for n in written}}
