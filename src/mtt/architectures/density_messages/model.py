@@ -77,8 +77,6 @@ class DensityMessages(MLIPModel):
         average = USUAL if self.measures else float(neighbors)
         self.register_buffer("average_neighbors", torch.tensor(average))
         self.species = torch.nn.Embedding(self.n_types, n_features)
-        targets = list(dataset_info.targets.values())
-        tensors = any(turns(target) for target in targets)
         self.layers = torch.nn.ModuleList(
             Layer(
                 max_angular=max_angular,
@@ -88,7 +86,7 @@ class DensityMessages(MLIPModel):
                 n_features=n_features,
                 normalize=hypers["normalize"],
                 first=i == 0,
-                last=i == n_layers - 1 and not tensors,
+                last=i == n_layers - 1,
             )
             for i in range(n_layers)
         )
@@ -96,7 +94,7 @@ class DensityMessages(MLIPModel):
             TensorHead(n_features, hypers["num_channels"], target)
             if turns(target)
             else Head(n_features, target.properties)
-            for target in targets
+            for target in dataset_info.targets.values()
         )
 
     @torch.no_grad()
