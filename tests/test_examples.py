@@ -41,6 +41,32 @@ def test_alloy_trains_on_stress(here: Path) -> None:
     assert any("stress" in row.quantity for row in rows)
 
 
+def test_dipoles_and_polarizabilities_train_and_are_written(here: Path) -> None:
+    trained = train("examples/dipole/options.yaml", overrides=SHORT)
+    quantities = {row.quantity for row in trained.reports["test"].rows}
+    assert {"mtt::dipole", "mtt::polarizability xy", "mtt::dipole z"} <= quantities
+    (scored,) = evaluate("model.pt", {"systems": "examples/data/ethanol_dipoles.xyz"},
+                         output="output.xyz", batch_size=100)  # fmt: skip
+    assert scored.output is not None
+    (first, *_) = ase.io.read(scored.output, ":")
+    assert first.info["mtt_dipole"].shape == (3,)
+    polarizability = first.info["mtt_polarizability"].reshape(3, 3)
+    np.testing.assert_allclose(polarizability, polarizability.T, rtol=1e-6)
+
+
+def test_dipoles_of_ethanol_are_those_of_the_frames_of_the_other_file(root: Path) -> None:
+    data = root / "examples" / "data"
+    frames = ase.io.read(data / "ethanol_dipoles.xyz", ":")
+    others = ase.io.read(data / "ethanol.xyz", "::3")
+    assert len(frames) == 200
+    for one, other in zip(frames, others, strict=True):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        np.testing.assert_allclose(one.get_potential_energy(), other.get_potential_energy(),
+                                   atol=1e-5)  # fmt: skip
+        assert (np.linalg.eigvalsh(one.info["polarizability"]) > 0).all()
+        assert 0 < np.linalg.norm(one.get_dipole_moment()) < 1
+
+
 def test_linear_model_is_solved_at_once(here: Path) -> None:
     small = ["architecture.model.features=30", "architecture.model.max_angular=2"]
     trained = train("examples/linear/options.yaml", overrides=small)

@@ -15,7 +15,7 @@ TEMPLATE = CORE / "scaffold" / "template"  # an architecture too, which new ones
 
 # From the ground up. A room imports lower levels only, and no neighbour on its own level.
 LEVELS = (
-    {"errors", "_version", "disk", "regular"},
+    {"errors", "_version", "disk", "harmonics", "regular"},
     {"discovery"},
     {"graph", "options", "progress", "ranks", "stopping"},
     {"nn", "data", "fetching", "processes"},

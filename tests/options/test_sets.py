@@ -132,7 +132,7 @@ def test_a_file_of_indices_must_hold_indices(
         ("forces: {}", "predicted directly, they are called non_conservative_force"),
         ("'mtt::': {}", "targets.mtt::: not a name of a target; write <domain>::<name>"),
         ("energy/: {}", "targets.energy/: not a quantity of metatomic"),
-        ("heat_flux: {}", "not available yet: heat_flux is a Cartesian tensor"),
+        ("heat_flux: {}", "heat_flux is a tensor of rank 1; write type: {cartesian: {rank: 1}}"),
         ("{energy: {}, 'mtt::energy': {}}", "'energy' is given twice; rename one"),
         ("{charge: {}, charges: {}}", "'charge' is given twice; rename one"),
         ("energy: {per_atom: true, sample_kind: system}", "contradicts 'sample_kind: system'"),

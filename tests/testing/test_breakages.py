@@ -45,6 +45,9 @@ UNKNOWN = "a restart refuses unknown elements and targets"
 CARRIED = "fine-tuning begins where its source ended"
 HEADS = "heads serve one target each"
 ELEMENTS = "new elements leave the known ones alone"
+TURNING = "vectors and tensors turn with the structure"
+FOLLOWING = "vectors and tensors follow their atoms"
+COMPONENTS = "exported vectors and tensors have their components"
 ADAPTERS = "low-rank corrections begin as none and merge"
 
 
@@ -57,7 +60,11 @@ def test_the_sound_model_passes_everything(make_subject) -> None:
     subject = make_subject()
     outcomes = [run(check, subject) for check in CHECKS]
     told = [(o.check.name, o.message) for o in outcomes if o.status != "passed"]
-    assert told == [(UPGRADES, "there are no earlier versions, and no stored checkpoints")]
+    without = "the model declares no kind of target that turns with the structure"
+    assert told == [
+        *((name, without) for name in (TURNING, FOLLOWING, COMPONENTS)),
+        (UPGRADES, "there are no earlier versions, and no stored checkpoints"),
+    ]
 
 
 def test_a_component_of_the_vectors_is_not_invariant(make_subject, tiny) -> None:

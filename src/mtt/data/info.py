@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from mtt.data import kinds
 
@@ -62,13 +66,28 @@ class TargetInfo:
         return self.of_kind.shape(self.properties)
 
     @property
-    def invariant_columns(self) -> list[int]:
-        """Which numbers of a sample, flattened, do not turn with the structure: all of a scalar.
+    def invariant_columns(self) -> list[list[int]]:
+        """Which numbers of a sample, flattened, have a mean that does not turn with the structure.
 
-        Those that elements may explain, by a composition.
+        Those that elements may explain, by a composition: every number of a scalar by itself, the
+        diagonal of a 3×3 tensor together.
         """
-        p = self.properties
-        return [place * p + i for place in self.of_kind.invariants for i in range(p)]
+        groups, p = self.of_kind.invariant_groups, self.properties
+        return [[place * p + i for place in group] for group in groups for i in range(p)]
+
+    def invariant_part(self, values: Tensor) -> Tensor:
+        """[n, k] means of the k :attr:`invariant_columns`, from ``values`` [n, *shape]."""
+        columns, flat = self.invariant_columns, values.flatten(1)
+        if all(len(group) == 1 for group in columns):
+            return flat[:, [group[0] for group in columns]]
+        return torch.stack([flat[:, group].mean(dim=1) for group in columns], dim=1)
+
+    def with_invariants(self, table: Tensor) -> Tensor:
+        """[n, numbers of a sample] of which :meth:`invariant_part` is ``table`` [n, k]; else 0."""
+        whole = table.new_zeros(len(table), math.prod(self.shape))
+        for i, group in enumerate(self.invariant_columns):
+            whole[:, group] = table[:, i : i + 1]
+        return whole
 
     @property
     def has_forces(self) -> bool:

@@ -14,7 +14,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -42,6 +42,18 @@ class Block(NamedTuple):
         return tuple(len(axis.labels) for axis in self.axes)
 
 
+class Irrep(NamedTuple):
+    """Degree and parity of components that turn among themselves: an irreducible part."""
+
+    l: int
+    sigma: int  # 1: as spherical harmonics; -1, a pseudotensor: with the other sign if inverted
+
+    @property
+    def size(self) -> int:
+        """2 l + 1, its number of components."""
+        return 2 * self.l + 1
+
+
 @dataclass(frozen=True)
 class TargetKind(ABC):
     """A kind of target; parameters are the fields of a frozen dataclass, in plain JSON types.
@@ -57,6 +69,9 @@ class TargetKind(ABC):
 
     additive: ClassVar[bool] = True
     """Whether values of atoms may be added up, or averaged, to the value of their structure."""
+
+    extensive: ClassVar[bool] = False
+    """Whether the value of a structure is a sum over its atoms where options do not say so."""
 
     @property
     @abstractmethod
@@ -80,13 +95,47 @@ class TargetKind(ABC):
         return ()
 
     @property
+    def invariant_groups(self) -> tuple[tuple[int, ...], ...]:
+        """Places whose mean no rotation or inversion changes; each of :attr:`invariants` is one.
+
+        A baseline is fitted to the mean, and is the same number at all of them: of a 3×3 tensor
+        those of its diagonal are one group.
+        """
+        return tuple((place,) for place in self.invariants)
+
+    @property
+    def irreducible(self) -> tuple[Irrep, ...]:
+        """The irreducible parts of a value; none where the kind does not say.
+
+        Models that know how to predict (l, σ) need not know the kind: see :meth:`from_irreducible`.
+        """
+        return ()
+
+    def from_irreducible(self) -> Tensor:
+        """[size, Σ (2l + 1)] float64: components from those of :attr:`irreducible`, m = -l … l.
+
+        Its columns are orthonormal. ``[size, 0]`` where there are none.
+        """
+        return torch.zeros(self.size, 0, dtype=torch.float64)
+
+    @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Parts that extended errors list separately: name, and places in the flattened components.
 
         The plain errors pool all components. A name is made of the axes x, y and z (``xy``), or is
-        a letter with its number (``l=1``), so that metrics of parts are recognised by their names.
+        a letter with its number (``l=1``, ``l=1,sigma=-1``), so that metrics of parts are
+        recognised by their names.
         """
         return ()
+
+    @classmethod
+    def examples(cls) -> tuple[TargetKind, ...]:
+        """Kinds of this class with which an architecture that names it is checked.
+
+        The one without parameters, if there is one.
+        """
+        needed = [one for one in fields(cls) if one.default is MISSING]
+        return () if needed else (cls(),)
 
     # ---- shapes
 

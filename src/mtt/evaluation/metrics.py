@@ -21,6 +21,7 @@ from mtt.evaluation.quantities import (
     COMPONENTS,
     COSINE,
     ELEMENTS,
+    NORM,
     parts_of,
     quantities,
 )
@@ -29,6 +30,7 @@ from mtt.evaluation.sums import (
     Tally,
     by_component,
     by_element,
+    by_norm,
     cosine,
     largest,
     part_of,
@@ -198,12 +200,13 @@ class Errors:
                 tallies.append(by_element(one, types, self._n_types))
             if COMPONENTS in divisions:
                 tallies.append(by_component(one, quantity.components))
-            if COSINE in divisions:
-                predicted = part_of("forces", predictions[quantity.target])
-                true = part_of("forces", labels[quantity.target])
-                assert predicted is not None
-                assert true is not None
-                tallies.append(cosine(predicted, true))
+            for division, tally in ((NORM, by_norm), (COSINE, cosine)):
+                if division in divisions:
+                    predicted = part_of(quantity.part, predictions[quantity.target])
+                    true = part_of(quantity.part, labels[quantity.target])
+                    assert predicted is not None
+                    assert true is not None
+                    tallies.append(tally(predicted, true))
         return tallies
 
 

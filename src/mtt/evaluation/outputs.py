@@ -11,7 +11,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.data.labels.units import are_convertible
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.interface import ModelInterface
-from mtt.mlip.free_units import stored_unit
+from mtt.mlip.free_units import stored_kind, stored_unit
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -50,7 +50,8 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
             is_energy = base == "energy"
             kind = "system" if is_energy else output.sample_kind
             unit = stored_unit(model.metadata(), name, output.unit)
-            targets[name] = TargetInfo("energy" if is_energy else "", unit, kind)
+            text = stored_kind(model.metadata(), name)
+            targets[name] = TargetInfo("energy" if is_energy else "", unit, kind, text)
     return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
 
 
@@ -63,6 +64,7 @@ def targets_for(model: ModelInterface | AtomisticModel, dataset: Dataset) -> dic
     problems = [_element_problem(known, dataset)]
     for name, target in wanted.items():
         problems.append(_target_problem(name, target, known))
+        problems.append(_kind_problem(name, target, known, isinstance(model, ModelInterface)))
     found = [problem for problem in problems if problem is not None]
     if found:
         raise DataError.collect(found)
@@ -96,6 +98,19 @@ def _target_problem(name: str, target: TargetInfo, known: DatasetInfo) -> Proble
     if own.per_atom and not target.per_atom:
         return Problem("the model predicts it per atom, the data have it per structure", name)
     return None
+
+
+def _kind_problem(
+    name: str, target: TargetInfo, known: DatasetInfo, certain: bool
+) -> Problem | None:
+    """:param certain: a scalar is one; exported files of other programs do not say so."""
+    own = known.targets.get(name)
+    if own is None or not (certain or own.kind != "scalar"):
+        return None
+    if target.of_kind.components == own.of_kind.components:
+        return None
+    what = f"the type is {target.kind!r} in the data and {own.kind!r} in the model"
+    return Problem(what, name, "give it the type that the model was trained on")
 
 
 def same_units(known: DatasetInfo, given: DatasetInfo) -> bool:

@@ -32,6 +32,7 @@ from ase.data import chemical_symbols
 from mtt.data.info import DatasetInfo, TargetInfo
 
 WHOLE, ELEMENTS, COMPONENTS, COSINE = "whole", "elements", "components", "cosine"
+NORM = "norm"
 
 Parts = tuple[tuple[str, tuple[int, ...]], ...]
 """Name, and places among the numbers of a sample, of those that are counted together."""
@@ -41,7 +42,8 @@ TENSOR: Parts = (
     *(("xx", (0,)), ("yy", (4,)), ("zz", (8,))),
     *(("yz", (5, 7)), ("xz", (2, 6)), ("xy", (1, 3))),
 )
-_PART = re.compile(r"[xyz]+|[A-Za-z]=-?\d+")  # see mtt.data.target_kind.TargetKind.parts
+# see mtt.data.target_kind.TargetKind.parts
+_PART = re.compile(r"[xyz]+|[A-Za-z]=-?\d+(,[a-z]+=-?\d+)*")
 
 
 class Quantity(NamedTuple):
@@ -84,7 +86,8 @@ def is_extended(metric: str) -> bool:
     Names of targets have no blanks, and none is called like an element or an axis.
     """
     *_, part, kind = ("", *metric.split())
-    return kind in ("MaxAE", COSINE) or part in chemical_symbols or bool(_PART.fullmatch(part))
+    named = part == NORM or part in chemical_symbols or bool(_PART.fullmatch(part))
+    return kind in ("MaxAE", COSINE) or named
 
 
 def quantities(info: DatasetInfo, *, totals: bool, extended: bool) -> list[Quantity]:
@@ -96,12 +99,14 @@ def quantities(info: DatasetInfo, *, totals: bool, extended: bool) -> list[Quant
 
 
 def parts_of(quantity: Quantity, info: DatasetInfo) -> list[Quantity]:
-    """Elements, components and the cosine of a whole quantity, in this order."""
+    """Elements, components, and norm or cosine of a whole quantity, in this order."""
     parts = []
     if quantity.part == "forces" or info.targets[quantity.target].per_atom:
         symbols = [chemical_symbols[z] for z in info.atomic_types]
         parts += [_part(quantity, symbol, ELEMENTS) for symbol in symbols]
     parts += [_part(quantity, name, COMPONENTS) for name, _ in quantity.components]
+    if quantity.part == "values" and quantity.components:
+        parts.append(_part(quantity, NORM, NORM))
     if quantity.part == "forces":
         parts.append(_part(quantity, "cosine", COSINE)._replace(unit=""))
     return parts

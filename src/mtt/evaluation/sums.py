@@ -113,6 +113,19 @@ def cosine(predicted: Tensor, true: Tensor) -> Tally:
     return Tally(sums[None], torch.zeros_like(total)[None])
 
 
+def by_norm(predicted: Tensor, true: Tensor) -> Tally:
+    """One row: errors of the norms of vectors and tensors, which no rotation changes.
+
+    :param predicted: [n, *components, properties], as ``true``, NaN where missing.
+    """
+    norms = [
+        torch.linalg.vector_norm(one.double().flatten(1, -2), dim=1) for one in (predicted, true)
+    ]
+    counted = norms[1].isfinite()
+    found = Residual(torch.where(counted, norms[0] - norms[1], 0.0), counted)
+    return Tally(torch.stack(whole(found))[None], largest(found))
+
+
 def _add(components: Tensor) -> Tensor:
     """[n] sums over all but the first dimension."""
     return components.flatten(1).sum(1, dtype=torch.float64)

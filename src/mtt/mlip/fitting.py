@@ -19,7 +19,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
-from mtt.mlip.invariant import all_columns, check_invariant
+from mtt.mlip.invariant import check_invariant
 from mtt.mlip.noise import is_noise, largest, spread
 from mtt.options.training import BaselineOptions
 from mtt.stopping import stop_if_asked
@@ -81,12 +81,12 @@ def fit_weights(
         table, rows = table_of(name, numbers, info.atomic_types, len(fixed))
         others = [i for i in range(len(info.atomic_types)) if i not in rows]
         if others and fixed:
-            values = dataset.target(name).values.flatten(1)[:, fixed]
+            values = target.invariant_part(dataset.target(name).values)
             if name in offset:
                 values = values - offset[name]
             if target.is_mean and name not in given:
                 mean = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
-                weights[name] = all_columns(mean, target)
+                weights[name] = target.with_invariants(mean)
                 continue
             if target.is_energy and bool(values.isnan().all()):
                 log.warning(UNDETERMINED, name)
@@ -95,7 +95,7 @@ def fit_weights(
                 values = values - counts @ table
             types = [info.atomic_types[i] for i in others]
             table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
-        weights[name] = all_columns(table, target)
+        weights[name] = target.with_invariants(table)
     warn_of(undetermined)
     return weights
 

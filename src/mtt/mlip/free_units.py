@@ -1,4 +1,4 @@
-"""Units that metatomic does not know: an exported model carries them in its metadata."""
+"""Units and kinds of targets that outputs do not declare: in the metadata of exported models."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from mtt.data.info import TargetInfo
 from mtt.data.labels.units import is_declarable
 
 _PREFIX = "unit of "
+_KIND = "kind of "
 
 
 def with_units(metadata: ModelMetadata, targets: Mapping[str, TargetInfo]) -> ModelMetadata:
-    """``metadata`` with the units that outputs cannot declare, under ``extra``."""
+    """``metadata`` with units and kinds that outputs cannot declare, under ``extra``."""
     extra = {
         f"{_PREFIX}{name}": target.unit
         for name, target in targets.items()
         if not is_declarable(target.unit)
     }
+    extra |= {f"{_KIND}{n}": t.kind for n, t in targets.items() if t.of_kind.components}
     return merge_metadata(metadata, ModelMetadata(extra=extra)) if extra else metadata
 
 
 def stored_unit(metadata: ModelMetadata, name: str, declared: str) -> str:
     """The unit of the output ``name``: the one that is declared, else that of the metadata."""
     return declared or str(dict(metadata.extra).get(f"{_PREFIX}{name}", ""))
+
+
+def stored_kind(metadata: ModelMetadata, name: str) -> str:
+    """Text of the kind of the output ``name``: that of the metadata, else ``"scalar"``."""
+    return str(dict(metadata.extra).get(f"{_KIND}{name}", "scalar"))

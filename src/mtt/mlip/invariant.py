@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-from torch import Tensor
-
 from mtt.baselines.given import WHERE
 from mtt.data.info import TargetInfo
 from mtt.errors import ConfigError
-
-
-def all_columns(table: Tensor, target: TargetInfo) -> Tensor:
-    """``table``, whose columns are the invariant numbers of a sample, with zeros for the others."""
-    columns = table.new_zeros(len(table), math.prod(target.shape))
-    columns[:, target.invariant_columns] = table
-    return columns
 
 
 def check_invariant(name: str, target: TargetInfo) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ase.data import chemical_symbols
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError, DataError, Problem
+from mtt.errors import ArchitectureError, DataError, MttError, Problem
+from mtt.registry import discover
 
 _TUNE = "fine-tune it to these data: architecture.training.finetune.read_from"
 
@@ -87,9 +89,22 @@ def check_shape(name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
 
 def _kinds_hint(target: TargetInfo, supported: Sequence[str]) -> str:
     kinds = f"it can predict: {', '.join(supported)}"
+    if target_kind(target) not in ("energy", "scalar", "scalar per atom"):
+        others = _able(target_kind(target))
+        return f"{kinds}; architectures that can predict it: {', '.join(others) or 'none here'}"
     if target_kind(target) != "scalar" or "energy" not in supported:
         return kinds
     return f"{kinds}; if this is an energy of the structure, write quantity: energy"
+
+
+def _able(kind: str) -> list[str]:
+    """The architectures that name ``kind`` among what they can predict."""
+    able = []
+    for name, found in discover().items():
+        with suppress(MttError):  # one that cannot be loaded here is not one to recommend
+            if kind in getattr(found.load().model, "__supported_targets__", ()):
+                able.append(name)
+    return able
 
 
 def check_restart(known: DatasetInfo, wanted: DatasetInfo) -> None:

@@ -3,10 +3,10 @@
 import math
 from typing import List
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from mtt.harmonics import coupling_matrix
 from mtt.nn.constant import Constant
 
 
@@ -86,46 +86,3 @@ class _Coupling(torch.nn.Module):
     def forward(self, units: Tensor, below: Tensor) -> Tensor:
         outer = units[:, :, None] * below[:, None, :]
         return self.matrix.times(outer.flatten(1))
-
-
-def coupling_matrix(l: int) -> Tensor:
-    """C_l, [3 (2l - 1), 2l + 1] float64, such that Y_l = (v ⊗ Y_(l-1)) C_l on the sphere.
-
-    The integrals ∫ v_i Y_(l-1),a Y_l,b dΩ, which are the stretched coupling up to a factor,
-    are exact with a Gauss-Legendre rule in cos θ and a uniform one in φ.
-    """
-    z, weights = np.polynomial.legendre.leggauss(l + 1)
-    n_phi = 2 * l + 2
-    phi = 2 * math.pi / n_phi * np.arange(n_phi)
-    z, phi = (grid.ravel() for grid in np.meshgrid(z, phi, indexing="ij"))
-    weights = np.repeat(weights, n_phi) * 2 * math.pi / n_phi
-    rho = np.sqrt(1 - z * z)
-    vectors = np.stack([rho * np.cos(phi), rho * np.sin(phi), z], axis=1)
-    below, own = _harmonics(l - 1, z, phi), _harmonics(l, z, phi)
-    integrals = np.einsum("q,qi,qa,qb->iab", weights, vectors, below, own)
-    # the factor: for coupled functions v ⊗ Y_(l-1) · integrals = (norm² of a column) Y_l
-    matrix = integrals.reshape(-1, 2 * l + 1)
-    outer = (vectors[:, :, None] * below[:, None, :]).reshape(len(z), -1)
-    coupled = outer @ matrix
-    scale = (weights[:, None] * coupled**2).sum() / (2 * l + 1)
-    return torch.from_numpy(matrix / math.sqrt(scale))
-
-
-def _harmonics(l: int, z: np.ndarray, phi: np.ndarray) -> np.ndarray:
-    """Y_lm from the textbook form N P_l^m(z) cos/sin(m φ), [n, 2l + 1] (set-up only)."""
-    rho = np.sqrt(1 - z * z)
-    columns = np.zeros((len(z), 2 * l + 1))
-    for m in range(l + 1):
-        # associated Legendre functions by upward recursion in the degree, without phase
-        previous, current = np.zeros_like(z), math.prod(range(1, 2 * m, 2)) * rho**m
-        for k in range(m, l):
-            following = ((2 * k + 1) * z * current - (k + m) * previous) / (k - m + 1)
-            previous, current = current, following
-        ratio = math.factorial(l - m) / math.factorial(l + m)
-        values = math.sqrt((2 * l + 1) / (4 * math.pi) * ratio) * current
-        if m == 0:
-            columns[:, l] = values
-        else:
-            columns[:, l + m] = math.sqrt(2) * values * np.cos(m * phi)
-            columns[:, l - m] = math.sqrt(2) * values * np.sin(m * phi)
-    return columns

@@ -12,11 +12,18 @@ SCALARS = frozenset({"energy", "energy_ensemble", "energy_uncertainty", "charge"
 }
 """Quantities of metatomic that are scalars."""
 
-TENSORS = frozenset({"heat_flux", "momentum", "position", "velocity"}) | {
-    "non_conservative_force",
-    "non_conservative_stress",
+TENSORS = {
+    "heat_flux": ("system", 1),
+    "momentum": ("atom", 1),
+    "position": ("atom", 1),
+    "velocity": ("atom", 1),
+    "non_conservative_force": ("atom", 1),
+    "non_conservative_stress": ("system", 2),
 }
-"""Quantities of metatomic that are Cartesian tensors."""
+"""Quantities of metatomic that are Cartesian tensors: of what, and their rank."""
+
+INTENSIVE = frozenset({"non_conservative_stress"})
+"""Tensors that are means over atoms, where the options do not say so: no sums."""
 
 PLURALS = {
     "positions": "position",
@@ -49,9 +56,7 @@ def target_fault(name: str) -> tuple[str, str] | None:
         if _OWN_NAME.match(name):
             return None
         return "not a name of a target", "write <domain>::<name> or <domain>::<name>/<variant>"
-    if quantity in TENSORS:
-        return f"not available yet: {quantity} is a Cartesian tensor", ""
-    if quantity in SCALARS and bool(slash) == bool(variant):
+    if (quantity in SCALARS or quantity in TENSORS) and bool(slash) == bool(variant):
         return None
     if quantity in _GRADIENTS:
         return (
@@ -59,7 +64,7 @@ def target_fault(name: str) -> tuple[str, str] | None:
             f"forces, stress and virial are sections of an energy target; predicted directly, "
             f"they are called {_GRADIENTS[quantity]}",
         )
-    close = did_you_mean(name, SCALARS)
+    close = did_you_mean(name, [*SCALARS, *TENSORS])
     return "not a quantity of metatomic", f"{close + ' or ' if close else ''}call it mtt::{name}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mtt.options.kinds import kind_option
+from mtt.options.kinds import SCALAR, is_sum, kind_option
 from mtt.options.yaml.interpolate import escape
 from mtt.options.yaml.to_yaml import to_yaml
 
@@ -17,9 +17,12 @@ LOGGERS = ("line", "csv", "history")
 """What writes a training down unless the options say otherwise."""
 
 
-def is_extensive(quantity: str) -> bool:
-    """Whether values of ``quantity`` are sums over atoms where the options do not say so."""
-    return quantity == "energy"
+def is_extensive(quantity: str, kind: str = SCALAR) -> bool:
+    """Whether values of ``quantity`` are sums over atoms where the options do not say so.
+
+    :param kind: text of the kind; vectors and tensors are sums.
+    """
+    return quantity == "energy" or is_sum(kind)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class TargetOptions:
         values = asdict(self)
         values["type"] = kind_option(values.pop("kind"))
         values["key"] = self.key or False
-        if not gradients or self.extensive == is_extensive(self.quantity):
+        if not gradients or self.extensive == is_extensive(self.quantity, self.kind):
             del values["extensive"]
         for name in GRADIENTS:
             section = values.pop(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mtt.testing.check import Check
 from mtt.testing.checks import (
     checkpoints,
+    components,
     cost,
     derivatives,
     description,
@@ -95,6 +96,26 @@ CHECKS: tuple[Check, ...] = (
         meaning="The same molecule from two files has two energies.",
         look="Anything that depends on the index of an atom, or on the first or last neighbour; "
         "sorting by values that can be equal; a limit on the number of neighbours.",
+    ),
+    Check(
+        "vectors and tensors turn with the structure",
+        components.check_turning,
+        meaning="A dipole depends on how the molecule is oriented, and its spectrum is wrong.",
+        look="Components in another order (l = 1 is y, z, x), a pseudotensor (o3_sigma: -1) made "
+        "of a single density, scalars added to components, a bias in a layer on them.",
+    ),
+    Check(
+        "vectors and tensors follow their atoms",
+        components.check_following,
+        meaning="Tensors depend on the order of the atoms, the origin, or the batch.",
+        look="Graph.positions in place of the vectors; sums over a structure inside of predict.",
+    ),
+    Check(
+        "exported vectors and tensors have their components",
+        components.check_components,
+        meaning="Codes that read the file by metatensor's labels take xy for yx, or m for -m.",
+        look="predict returns [n_atoms, *target.shape], components in the order of the kind: "
+        "target.of_kind has its blocks, and from_irreducible() for those made of (l, σ).",
     ),
     Check(
         "two far copies have twice the energy",

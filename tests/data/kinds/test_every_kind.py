@@ -41,10 +41,38 @@ def multipole(values: np.ndarray, Q: np.ndarray) -> np.ndarray:
     return np.concatenate([charge, np.stack([y, z, x], axis=1)], axis=1)
 
 
+def cartesian(values: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    return polar(values, Q)
+
+
+def matrix(values: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    return np.einsum("ac,bd,ncdp->nabp", Q, Q, values)
+
+
+def spherical(values: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """l = 2, then a pseudovector: as xy, yz, (3zz - 1) / √12, xz and (xx - yy) / 2 turn."""
+    xy, yz, zz, xz, rest = values[:, :5].swapaxes(0, 1)
+    z2 = zz * 2 / np.sqrt(3)
+    x2, y2 = rest - z2 / 2, -rest - z2 / 2
+    tensor = np.stack([np.stack(row, 1) for row in ([x2, xy, xz], [xy, y2, yz], [xz, yz, z2])], 1)
+    t = matrix(tensor, Q)
+    second = [t[:, 0, 1], t[:, 1, 2], t[:, 2, 2] * np.sqrt(3) / 2, t[:, 0, 2]]
+    second += [(t[:, 0, 0] - t[:, 1, 1]) / 2]
+    axial = np.linalg.det(Q) * polar(values[:, [7, 5, 6]], Q)[:, [1, 2, 0]]
+    return np.concatenate([np.stack(second, 1), axial], axis=1)
+
+
 # text of a kind of that name: components, and values [n, *components, p] turned by Q [3, 3]
 FORMULAS = {
     "scalar": ("scalar", (), scalar),
+    "cartesian": ('cartesian {"rank": 1}', (3,), cartesian),
+    "spherical": (
+        'spherical {"irreps": [{"o3_lambda": 2, "o3_sigma": 1}, {"o3_lambda": 1, "o3_sigma": -1}]}',
+        (8,),
+        spherical,
+    ),
 }
+VARIANTS = {"cartesian of rank 2": ('cartesian {"rank": 2}', (3, 3), matrix)}
 OTHERS = {
     "polar": ("polar", (3,), polar),
     "multipole": ('multipole {"l": [0, 1]}', (4,), multipole),
@@ -54,9 +82,9 @@ OTHERS = {
 ALL = FORMULAS | OTHERS
 
 
-@pytest.fixture(params=sorted(ALL))
+@pytest.fixture(params=sorted(ALL | VARIANTS))
 def case(request: pytest.FixtureRequest) -> tuple[TargetKind, tuple[int, ...], Formula]:
-    text, components, formula = ALL[request.param]
+    text, components, formula = (ALL | VARIANTS)[request.param]
     return kinds.of(text), components, formula
 
 
@@ -171,7 +199,9 @@ def test_what_is_written_is_read_back(
 
 def test_kinds_that_are_not_there_are_refused_with_those_that_are() -> None:
     info = TargetInfo.from_dict({**TargetInfo().to_dict(), "kind": "vector"})
-    message = "unknown kind of target 'vector'; one of multipole, polar, scalar"
+    message = (
+        "unknown kind of target 'vector'; one of cartesian, multipole, polar, scalar, spherical"
+    )
     with pytest.raises(DataError, match=message):
         _ = info.shape
     with pytest.raises(ArchitectureError, match=f"mtt::x: {message}; or install the package"):
@@ -184,7 +214,7 @@ def test_kinds_that_are_not_there_are_refused_with_those_that_are() -> None:
 def test_scalars_stay_what_they_were() -> None:
     info = TargetInfo(properties=3, sample_kind="atom")
     assert info.kind == kinds.of("scalar").text == "scalar"
-    assert (info.shape, info.invariant_columns) == ((3,), [0, 1, 2])
+    assert (info.shape, info.invariant_columns) == ((3,), [[0], [1], [2]])
     values = torch.randn(4, 3)
     assert kinds.of("scalar").rotated(values, torch.eye(3)) is values
     atoms = ase.build.molecule("H2O")

@@ -53,8 +53,7 @@ def test_options_name_a_kind_and_its_parameters(targets: dict[str, Any]) -> None
     ("section", "message"),
     [
         ({"type": "polra"}, "did you mean 'polar'"),
-        ({"type": {"cartesian": {"rank": 1}}}, "not available yet: Cartesian tensors as targets"),
-        ({"type": "spherical"}, "not available yet: spherical tensors as targets"),
+        ({"type": "cartesian"}, r"cartesian needs rank; write type: \{cartesian: \{rank: ...\}\}"),
         ({"type": "polar", "quantity": "energy"}, "an energy is a scalar"),
         ({"type": "polar", "forces": True}, "only one energy per structure has forces"),
     ],
@@ -65,9 +64,12 @@ def test_options_that_name_no_kind_are_refused(section: dict[str, Any], message:
 
 
 def test_parameters_of_another_kind_are_refused(molecules: list[ase.Atoms]) -> None:
-    for parameters in ({"l": [2]}, {"rank": 2}):
+    for parameters, message in (
+        ({"l": [2]}, r"targets.mtt::x.type: l is \[2\]: degrees are 0 and 1"),
+        ({"rank": 2}, "unknown key 'rank' of multipole; known keys are l"),
+    ):
         section = {"mtt::x": {"key": "dipole", "type": {"multipole": parameters}}}
-        with pytest.raises(DataError, match="does not describe a target of kind multipole"):
+        with pytest.raises(ConfigError, match=message):
             Dataset.from_atoms(molecules, section)
 
 

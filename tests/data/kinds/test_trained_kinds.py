@@ -19,7 +19,7 @@ import mtt
 from mtt import Dataset, TargetInfo
 from mtt.checkpoint import read
 from mtt.data import read_dataset
-from mtt.errors import ArchitectureError, ConfigError, MttError
+from mtt.errors import ArchitectureError, ConfigError, DataError, MttError
 from mtt.evaluation import names
 from mtt.exporting import probe
 from mtt.exporting.structures import structure
@@ -125,6 +125,11 @@ def test_predictions_are_scored_and_written_so_that_they_are_read_back(
         off = (values - data.target(target).values).square()
         assert errors[f"{target} RMSE"] == pytest.approx(float(off.mean().sqrt()), rel=1e-9)
     parts = [errors[f"{DIPOLE} {axis} RMSE"] ** 2 for axis in "xyz"]
+    norms = torch.stack([torch.cat([one[DIPOLE].values for one in predicted]),
+                         data.target(DIPOLE).values]).norm(dim=2)  # fmt: skip
+    off = (norms[0] - norms[1]).abs()
+    assert errors[f"{DIPOLE} norm MAE"] == pytest.approx(float(off.mean()), rel=1e-9)
+    assert errors[f"{DIPOLE} norm MaxAE"] == pytest.approx(float(off.max()), rel=1e-9)
     assert sum(parts) / 3 == pytest.approx(errors[f"{DIPOLE} RMSE"] ** 2, rel=1e-9)
     written = {DIPOLE: {"key": "mtt_dipole"}, MOMENTS: {"key": "mtt_moments"}}
     again = {"systems": str(output), "targets": {n: {**targets[n], **written[n]} for n in written}}
@@ -133,6 +138,20 @@ def test_predictions_are_scored_and_written_so_that_they_are_read_back(
     for target in written:
         values = torch.cat([one[target].values for one in predicted])
         torch.testing.assert_close(read_back.target(target).values, values, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "model.pt"])
+def test_labels_of_another_kind_are_refused(
+    run: Path, name: str, file: Path, targets: dict[str, Any], folder: Path
+) -> None:
+    wrong = {
+        DIPOLE: {**targets[DIPOLE], "type": "scalar", "num_subtargets": 3},
+        "energy": {"unit": "eV", "forces": False},
+    }
+    asked = {"systems": {"read_from": str(file), "length_unit": "angstrom"}, "targets": wrong}
+    message = f"{DIPOLE}: the type is 'scalar' in the data and 'polar' in the model; give it the"
+    with pytest.raises(DataError, match=message):
+        mtt.evaluate(run / name, asked, architectures=[folder])
 
 
 def test_extended_errors_are_named_after_parts(dataset: Dataset) -> None:

@@ -48,7 +48,7 @@ class Layer(torch.nn.Module):
     :param normalize: divide what goes into the activation by √(1 + its mean square): sums of
         products that grow from layer to layer cannot.
     :param first: there are no densities yet.
-    :param last: densities are not asked for any more.
+    :param last: its densities have no gates: those who read vectors and tensors from them do.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Layer(torch.nn.Module):
         self.sum_orders = Constant((to_orders / to_orders.sum(dim=0).sqrt()).T.contiguous())
 
     def forward(self, pairs: Pairs, x: Tensor, v: Tensor) -> Tuple[Tensor, Tensor]:
-        """New scalars and, unless it is the last layer, densities."""
+        """New scalars and densities."""
         messages = self.messages(pairs, x, v)
         sums = torch.bmm(pairs.angular.transpose(1, 2), messages)
         left, right = self.mix(sums.transpose(0, 1)).split(self.n_channels, dim=2)
@@ -104,7 +104,7 @@ class Layer(torch.nn.Module):
             hidden = hidden * torch.rsqrt(1.0 + hidden.square().mean(dim=1, keepdim=True))
         change = self.update(silu(hidden))
         if self.last:
-            return x + change, v
+            return x + change, left
         change, gates = change.split([self.n_features, self.n_degrees * self.n_channels], dim=1)
         gates = gates.view(-1, self.n_degrees, self.n_channels).transpose(0, 1)
         return x + change, left * (self.to_orders() @ gates.flatten(1)).view(left.shape)

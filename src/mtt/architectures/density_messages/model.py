@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtt import DatasetInfo, Graph, Graphs, MLIPModel
 from mtt.architectures.density_messages.layer import Layer, Pairs
+from mtt.architectures.density_messages.tensors import Head, TensorHead, check_tensors, turns
 from mtt.nn import (
     PairBasis,
     lay_out,
@@ -16,7 +17,6 @@ from mtt.nn import (
     layout_tensors,
     neighborhoods,
     reverse_pairs,
-    silu,
     with_known_species,
 )
 
@@ -33,7 +33,8 @@ class DensityMessages(MLIPModel):
     activation turns what it sees into its message; an atom sums the messages of its pairs,
     times their spherical harmonics, to new densities, whose products are invariants that
     change its scalars. All sums over neighbours are batched matrix products; there are no
-    tensor products and no Clebsch-Gordan coefficients.
+    tensor products and no Clebsch-Gordan coefficients. Vectors and tensors are read from the
+    densities of the last layer, which turn with the structure.
 
     Akin to Schütt, Unke and Gastegger, ICML 2021, arXiv:2102.03150 (scalars and gated
     vectors), Frank, Unke and Müller, NeurIPS 2022, arXiv:2205.14276 (harmonics as
@@ -46,7 +47,10 @@ class DensityMessages(MLIPModel):
     __checkpoint_version__ = 4
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
-    __supported_targets__ = ("energy", "scalar", "scalar per atom")
+    __supported_targets__ = (
+        *("energy", "scalar", "scalar per atom", "cartesian", "cartesian per atom"),
+        *("spherical", "spherical per atom"),
+    )
     __default_metadata__ = ModelMetadata(
         name="Density messages",
         references={
@@ -60,6 +64,7 @@ class DensityMessages(MLIPModel):
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)
+        check_tensors(hypers, dataset_info)
         self.cutoff = float(hypers["cutoff"])
         self.n_types = len(dataset_info.atomic_types)
         max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]
@@ -86,7 +91,10 @@ class DensityMessages(MLIPModel):
             for i in range(n_layers)
         )
         self.heads = torch.nn.ModuleList(
-            Head(n_features, target.properties) for target in dataset_info.targets.values()
+            TensorHead(n_features, hypers["num_channels"], target)
+            if turns(target)
+            else Head(n_features, target.properties)
+            for target in dataset_info.targets.values()
         )
 
     @torch.no_grad()
@@ -109,7 +117,7 @@ class DensityMessages(MLIPModel):
         return max(self.list_cutoff(), len(self.layers) * self.cutoff)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's values of every atom, per target [n_atoms, properties]."""
+        """The network's values of every atom, per target [n_atoms, *components, properties]."""
         return self.predict_prepared(graph, self.prepare(graph))
 
     def prepare(self, graph: Graph) -> List[Tensor]:
@@ -129,7 +137,7 @@ class DensityMessages(MLIPModel):
         return tables
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
-        """The network's values of every atom, per target [n_atoms, properties].
+        """The network's values of every atom, per target [n_atoms, *components, properties].
 
         One isolated atom of each element goes along behind the atoms of the batch: its values
         are subtracted, so that an isolated atom has exactly those of the composition.
@@ -143,7 +151,7 @@ class DensityMessages(MLIPModel):
             x, v = layer(pairs, x, v)
         results: Dict[str, Tensor] = {}
         for i, head in enumerate(self.heads):
-            values, alone = head(x).split([n_atoms, self.n_types])
+            values, alone = head(x, v).split([n_atoms, self.n_types])
             results[self.target_names[i]] = values - alone.index_select(0, graph.types)
         return results
 
@@ -165,17 +173,3 @@ class DensityMessages(MLIPModel):
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """Each element has its own vector; all else is shared."""
         return with_known_species(self.state_dict()[name], known, places)
-
-
-class Head(torch.nn.Module):
-    """From the scalars of atoms to the values of one target."""
-
-    def __init__(self, n_in: int, n_out: int) -> None:
-        super().__init__()
-        self.hidden = torch.nn.Linear(n_in, n_in)
-        self.last = torch.nn.Linear(n_in, n_out, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[n, n_in] to [n, n_out]."""
-        values: Tensor = self.last(silu(self.hidden(x)))
-        return values

@@ -115,7 +115,7 @@ class Average(torch.nn.Module):
 class Readout(torch.nn.Module):
     """Values of atoms, the sum over levels of features: from the atoms' own and their pairs'.
 
-    :param n_out: properties of the target.
+    :param n_out: numbers of the target: its properties, of each component.
     """
 
     def __init__(self, hypers: Dict[str, Any], n_out: int, n_levels: int) -> None:

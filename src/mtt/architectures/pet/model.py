@@ -1,5 +1,6 @@
 """The point-edge transformer: attention among the pairs of an atom, messages between atoms."""
 
+import math
 from typing import Any, Dict, List, Tuple
 
 import torch
@@ -22,10 +23,10 @@ class PET(MLIPModel):
     """Each layer is a transformer whose tokens are an atom and its neighbours.
 
     The token of a neighbour holds the plain vector to it, so that nothing in the model knows
-    of rotations: it learns them from data turned at random. Between layers pairs exchange
-    their features with those of the same pair seen from its other end. A neighbour's
-    attention and contribution are multiplied by the cutoff function. The cutoff is one for all
-    atoms, or each atom has its own (``num_neighbors_adaptive``).
+    of rotations: it learns them from data turned at random, for vectors and tensors too. Between
+    layers pairs exchange their features with those of the same pair seen from its other end. A
+    neighbour's attention and contribution are multiplied by the cutoff function. The cutoff is
+    one for all atoms, or each atom has its own (``num_neighbors_adaptive``).
 
     Pozdnyakov and Ceriotti, NeurIPS 2023, arXiv:2305.19302; Mazitov et al., arXiv:2503.14118.
     """
@@ -33,10 +34,14 @@ class PET(MLIPModel):
     __checkpoint_version__ = 2
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
-    __supported_targets__ = ("energy", "scalar", "scalar per atom")
+    __supported_targets__ = (
+        *("energy", "scalar", "scalar per atom", "cartesian", "cartesian per atom"),
+        *("spherical", "spherical per atom"),
+    )
     __conformance_exceptions__ = {
         "a rotation turns forces and keeps energies": NOT_INVARIANT,
         "an inversion turns forces and keeps energies": NOT_INVARIANT,
+        "vectors and tensors turn with the structure": NOT_INVARIANT,
     }
     __default_metadata__ = ModelMetadata(
         name="PET",
@@ -74,7 +79,7 @@ class PET(MLIPModel):
         exchange = Average if self.residual else Exchange
         self.exchanges = torch.nn.ModuleList(exchange(hypers["d_pet"]) for _ in range(n_layers))
         self.readouts = torch.nn.ModuleList(
-            Readout(hypers, target.properties, len(self.species))
+            Readout(hypers, math.prod(target.shape), len(self.species))
             for target in dataset_info.targets.values()
         )
 
@@ -88,7 +93,7 @@ class PET(MLIPModel):
         return max(self.list_cutoff(), steps * self.cutoff)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's values of every atom, per target [n_atoms, properties]."""
+        """The network's values of every atom, per target [n_atoms, *components, properties]."""
         return self.predict_prepared(graph, self.prepare(graph))
 
     def prepare(self, graph: Graph) -> List[Tensor]:
@@ -123,7 +128,7 @@ class PET(MLIPModel):
         return tables
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
-        """The network's values of every atom, per target [n_atoms, properties]."""
+        """The network's values of every atom, per target [n_atoms, *components, properties]."""
         layout, reverse = layout_of(prepared), prepared[2]
         centers, neighbors, vectors = graph.centers, graph.neighbors, graph.vectors
         lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
@@ -143,7 +148,9 @@ class PET(MLIPModel):
         weights = torch.exp(log_weights)
         results: Dict[str, Tensor] = {}
         for i, readout in enumerate(self.readouts):
-            results[self.target_names[i]] = readout(levels, weights, layout)
+            name = self.target_names[i]
+            values = readout(levels, weights, layout)
+            results[name] = values.reshape([-1] + self.sample_shapes[name])
         return results
 
     def features(

@@ -24,12 +24,21 @@ def of(text: str) -> TargetKind:
     :raises DataError: no such kind is found, or its parameters are of another one.
     """
     name, _, parameters = text.partition(" ")
-    found: type[TargetKind] = TARGET_KINDS.load(name, type, error=DataError)
+    found = load(name)
     try:
         values: Any = json.loads(parameters) if parameters else {}
         return found(**{key: _frozen(value) for key, value in values.items()})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{text!r} does not describe a target of kind {name}: {error}") from error
+
+
+def load(name: str) -> type[TargetKind]:
+    """The class of the kind called ``name``.
+
+    :raises DataError: no such kind is found.
+    """
+    found: type[TargetKind] = TARGET_KINDS.load(name, type, error=DataError)
+    return found
 
 
 def _frozen(value: Any) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from mtt.data.target_kind import Block, TargetKind
+from mtt.data.target_kind import Block, Irrep, TargetKind
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,13 @@ class Scalar(TargetKind):
     @property
     def invariants(self) -> tuple[int, ...]:
         return (0,)
+
+    @property
+    def irreducible(self) -> tuple[Irrep, ...]:
+        return (Irrep(0, 1),)
+
+    def from_irreducible(self) -> Tensor:
+        return torch.ones(1, 1, dtype=torch.float64)
 
     def rotated(self, values: Tensor, matrices: Tensor) -> Tensor:
         return values

@@ -37,10 +37,10 @@ def vector_notice(
     is_matrix = options.num_subtargets == 9
     if not (equal or named or is_matrix):
         return []
-    what = "a 3 × 3 tensor" if is_matrix else "a vector"
+    what, rank = ("a 3 × 3 tensor", 2) if is_matrix else ("a vector", 1)
     of = "each atom" if options.sample_kind == "atom" else "each structure"
     return [
         f"{file}: the {options.num_subtargets} numbers of {options.key!r} for {of} look like "
         f"{what}, but {name} is a scalar target: its predictions do not turn with a structure; "
-        "targets that do are not available yet, learn the norm or other invariants instead"
+        f"write type: {{cartesian: {{rank: {rank}}}}} in place of num_subtargets"
     ]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from mtt.baselines.composition import fit_composition
@@ -116,14 +115,16 @@ class Tables:
             table[new] = table[self._places].mean(dim=0)
             return
         table[new] = 0.0
-        values = dataset.target(name).values.flatten(1) - counts @ table
+        target = info.targets[name]
+        labels = dataset.target(name).values
+        values = labels.flatten(1) - counts @ table
         if name in offset:
             values = values - offset[name]
         types = [info.atomic_types[i] for i in new]
-        fixed = info.targets[name].invariant_columns
-        if fixed:
-            weights = fit_composition(counts[:, new], values[:, fixed], types, name)
-            table[torch.tensor(new)[:, None], fixed] = weights
+        if target.invariant_columns:
+            left = target.invariant_part(values.reshape(labels.shape))
+            weights = fit_composition(counts[:, new], left, types, name)
+            table[new] = target.with_invariants(weights)
 
 
 def columns(model: MLIPModel, name: str) -> slice:

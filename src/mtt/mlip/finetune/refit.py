@@ -60,10 +60,10 @@ class Baselines:
 
 def add_weights(model: MLIPModel, name: str, weights: Tensor) -> None:
     """Add ``weights`` [n_types, invariant numbers of a sample] to the baseline of ``name``."""
-    fixed = model.dataset_info.targets[name].invariant_columns
     table = model.composition.values
+    added = model.dataset_info.targets[name].with_invariants(weights)
     with torch.no_grad():
-        table[:, columns(model, name)][:, fixed] += weights.to(table.device)
+        table[:, columns(model, name)] += added.to(table.device)
 
 
 def check_refit(

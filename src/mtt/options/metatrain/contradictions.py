@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from mtt.options.kinds import SCALAR
+from mtt.options.kinds import SCALAR, kind_fault
+from mtt.options.names import TENSORS
 from mtt.options.values import TargetOptions
 from mtt.options.yaml.places import Fault, KeyPath
 
@@ -23,4 +25,26 @@ def contradictions(value: dict[str, Any], path: KeyPath, target: TargetOptions) 
     if target.kind != SCALAR and target.quantity == "energy":
         hint = "leave the type out, or give the target another name and no quantity"
         faults.append(Fault((*path, "type"), "an energy is a scalar", hint))
+    fault = kind_fault(target.kind)
+    if fault:
+        faults.append(Fault((*path, "type"), *fault))
+    return faults
+
+
+def tensor_faults(name: str, path: KeyPath, target: TargetOptions) -> list[Fault]:
+    """Find where a tensor of metatomic is declared as something else than metatomic has it."""
+    quantity = name.partition("/")[0]
+    if quantity not in TENSORS:
+        return []
+    sample_kind, rank = TENSORS[quantity]
+    kind, _, parameters = target.kind.partition(" ")
+    found = json.loads(parameters).get("rank") if parameters and kind == "cartesian" else None
+    faults = []
+    if found != rank:
+        hint = f"write type: {{cartesian: {{rank: {rank}}}}}"
+        faults.append(Fault((*path, "type"), f"{quantity} is a tensor of rank {rank}", hint))
+    if target.sample_kind != sample_kind:
+        of = "each atom" if sample_kind == "atom" else "the structure"
+        hint = f"write sample_kind: {sample_kind}"
+        faults.append(Fault((*path, "sample_kind"), f"{quantity} is a value of {of}", hint))
     return faults

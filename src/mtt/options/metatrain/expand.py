@@ -16,9 +16,9 @@ from mtt.options.default_gradients import (
     without_claimed,
 )
 from mtt.options.kinds import SCALAR, kind_text
-from mtt.options.metatrain.contradictions import contradictions
+from mtt.options.metatrain.contradictions import contradictions, tensor_faults
 from mtt.options.metatrain.set_names import all_named, name_faults
-from mtt.options.names import PLURALS, target_fault
+from mtt.options.names import INTENSIVE, PLURALS, target_fault
 from mtt.options.values import (
     GRADIENTS,
     DatasetOptions,
@@ -127,6 +127,7 @@ class Expander:
         quantity = "energy" if is_energy_name(name) else _quantity(value)
         target = self._values(value, path, name, systems, quantity)
         self.faults += contradictions(value, path, target)
+        self.faults += tensor_faults(name, path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
@@ -169,7 +170,11 @@ class Expander:
         value = {"read_from": value} if isinstance(value, str) else value
         own = value.get("read_from")
         self._check_store(own, (*path, "read_from"))
+        kind = kind_text(value.get("type"))
         extensive = value.get("extensive")
+        if extensive is None:
+            sums = is_extensive(quantity, kind)
+            extensive = sums and name.partition("/")[0] not in INTENSIVE
         return TargetOptions(
             quantity=quantity,
             read_from=own or systems.read_from,
@@ -177,10 +182,10 @@ class Expander:
             key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
-            kind=kind_text(value.get("type")),
+            kind=kind,
             num_subtargets=value.get("num_subtargets") or 1,
             description=value.get("description") or "",
-            extensive=is_extensive(quantity) if extensive is None else extensive,
+            extensive=extensive,
         )
 
     def _sample_kind(self, value: dict[str, Any], path: KeyPath) -> str:

@@ -52,7 +52,7 @@ def residuals(
                 predicted = _predicted(model, batch, loader)
                 for name, rows in found.items():
                     left = batch.targets[name].values.double() - predicted[name].values
-                    rows[batch.index] = left.flatten(1)[:, targets[name].invariant_columns]
+                    rows[batch.index] = targets[name].invariant_part(left)
             interrupted()
     sums = ranks.sum([found[name] for name in names])
     return {name: one.cpu() for name, one in zip(names, sums, strict=True)}

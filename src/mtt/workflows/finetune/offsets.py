@@ -102,10 +102,9 @@ def judge(
     """
     target, data = info.targets[name], sample.structures
     labels, found = data.target(name), sample.predictions[name]
-    fixed = target.invariant_columns
-    if not fixed:
+    if not target.invariant_columns:
         return None
-    true, predicted = (one.values.flatten(1)[:, fixed] for one in (labels, found))
+    true, predicted = (target.invariant_part(one.values) for one in (labels, found))
     counts = counts_of(data, target, info.atomic_types)
     sizes = torch.ones(len(counts)).double() if target.per_atom else data.n_atoms.double()
     residual = true - predicted

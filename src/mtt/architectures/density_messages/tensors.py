@@ -1,0 +1,143 @@
+"""Vectors and tensors of atoms, read from their densities: exactly equivariant."""
+
+from typing import Any, Dict, List
+
+import torch
+from torch import Tensor
+
+from mtt import DatasetInfo, TargetInfo
+from mtt.errors import ArchitectureError, Problem
+from mtt.nn import Constant, generators, silu
+
+
+class Head(torch.nn.Module):
+    """From the scalars of atoms to the numbers of one target."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(n_in, n_in)
+        self.last = torch.nn.Linear(n_in, n_out, bias=False)
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """[n, n_in] to [n, n_out]; densities ``v`` are not looked at."""
+        values: Tensor = self.last(silu(self.hidden(x)))
+        return values
+
+
+class Invariant(Head):
+    """(l = 0, σ = 1) of a tensor: numbers, from the scalars."""
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """[n, 1, n_out]."""
+        values: Tensor = self.last(silu(self.hidden(x)))
+        return values[:, None, :]
+
+
+class Proper(torch.nn.Module):
+    """(l, σ = 1): densities of degree l, mixed, each times a gate that the scalars set."""
+
+    def __init__(self, l: int, n_features: int, n_channels: int, n_out: int) -> None:
+        super().__init__()
+        self.first, self.end = l * l, (l + 1) ** 2
+        self.mix = torch.nn.Linear(n_channels, n_channels, bias=False)
+        self.gates = Head(n_features, n_channels)
+        self.last = torch.nn.Linear(n_channels, n_out, bias=False)
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """[n, 2l + 1, n_out]."""
+        return read_out(self.mix(v[self.first : self.end]), self.gates(x, v), self.last.weight)
+
+
+class Pseudo(torch.nn.Module):
+    """(l, σ = -1), l ≥ 1: products of densities of degrees 1 and l, coupled to l.
+
+    ``Σ_a u_a (G_a w)_m`` with the generators G of rotations: the cross product where l is 1.
+    """
+
+    def __init__(self, l: int, n_features: int, n_channels: int, n_out: int) -> None:
+        super().__init__()
+        self.first, self.end = l * l, (l + 1) ** 2
+        # densities of degree 1 are in the order y, z, x; [2l + 1, 3 (2l + 1)], rows are m
+        about = generators(l)[[1, 2, 0]]
+        self.couple = Constant(about.transpose(0, 1).flatten(1))
+        self.vectors = torch.nn.Linear(n_channels, n_channels, bias=False)
+        self.mix = torch.nn.Linear(n_channels, n_channels, bias=False)
+        self.gates = Head(n_features, n_channels)
+        self.last = torch.nn.Linear(n_channels, n_out, bias=False)
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """[n, 2l + 1, n_out]."""
+        vectors, tensors = self.vectors(v[1:4]), self.mix(v[self.first : self.end])
+        products = vectors[:, None] * tensors[None]  # [3, 2l + 1, n, n_channels]
+        coupled = self.couple() @ products.flatten(0, 1).flatten(1)
+        return read_out(coupled.view(tensors.shape), self.gates(x, v), self.last.weight)
+
+
+class TensorHead(torch.nn.Module):
+    """From scalars and densities of atoms to the components of one target.
+
+    :param target: of a kind whose irreducible parts :func:`check_tensors` has accepted.
+    """
+
+    def __init__(self, n_features: int, n_channels: int, target: TargetInfo) -> None:
+        super().__init__()
+        kind = target.of_kind
+        self.parts = torch.nn.ModuleList()
+        for one in kind.irreducible:
+            if one.l == 0:
+                self.parts.append(Invariant(n_features, target.properties))
+            else:
+                made = Proper if one.sigma == 1 else Pseudo
+                self.parts.append(made(one.l, n_features, n_channels, target.properties))
+        self.shape: List[int] = [-1, *target.shape]
+        self.to_components = Constant(kind.from_irreducible())
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """[n, *components, properties].
+
+        :param x: [n, n_features] scalars.
+        :param v: [n_angular, n, n_channels] densities.
+        """
+        found: List[Tensor] = []
+        for part in self.parts:
+            found.append(part(x, v))
+        values: Tensor = self.to_components() @ torch.cat(found, dim=1)
+        return values.reshape(self.shape)
+
+
+def read_out(tensors: Tensor, gates: Tensor, weight: Tensor) -> Tensor:
+    """[n, 2l + 1, n_out] from [2l + 1, n, n_channels] and gates [n, n_channels].
+
+    :param weight: [n_out, n_channels].
+    """
+    return (tensors * gates).transpose(0, 1) @ weight.t()
+
+
+def turns(target: TargetInfo) -> bool:
+    """Whether a target has components, which the scalars do not determine."""
+    return len(target.of_kind.components) > 0
+
+
+def check_tensors(hypers: Dict[str, Any], info: DatasetInfo) -> None:
+    """Refuse what densities up to ``max_angular`` cannot hold.
+
+    :raises ArchitectureError: one problem for each part of a target.
+    """
+    problems: List[Problem] = []
+    largest = hypers["max_angular"]
+    for name, target in info.targets.items():
+        kind = target.of_kind
+        if not kind.irreducible:
+            what = f"{name} is a tensor whose irreducible parts are not known ({kind.text})"
+            hint = "density messages predict vectors, 3×3 tensors and spherical tensors"
+            problems.append(Problem(what, hint=hint))
+        for one in kind.irreducible:
+            if (one.l, one.sigma) == (0, -1):
+                what = f"{name} has a pseudoscalar (l = 0, σ = -1), which needs triple products"
+                problems.append(Problem(what, hint="leave it out of irreps"))
+            elif max(one.l, int(one.sigma == -1)) > largest:
+                what = f"{name} has components of degree l = {one.l}, densities up to {largest}"
+                hint = f"write architecture.model.max_angular: {max(one.l, 1)}"
+                problems.append(Problem(what, "architecture.model.max_angular", hint))
+    if problems:
+        raise ArchitectureError.collect(problems)
