@@ -196,7 +196,7 @@ def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
     """How the data are read: structures alone, or with labels by the names of the source."""
     given, labelled = asked.options.data, asked.options.labels == "file"
     assert given is not None
-    section: dict[str, Any] = {"systems": given} if isinstance(given, str) else dict(given)
+    section: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"systems": {"read_from": given}}
     own = "targets" in section
     try:
         (options,) = load_eval_options(section)
@@ -274,7 +274,7 @@ def _announce(asked: Asked, replay: Replay, candidates: _Candidates) -> None:
         "replay: %d of %d structures of %s have elements of the training set only; %s; %s: %s",
         len(candidates.structures),
         candidates.total,
-        options.data if isinstance(options.data, str) else "data",
+        "data" if isinstance(options.data, Mapping) else described(options.data or ""),
         done,
         labels,
         kept,
