@@ -3,11 +3,11 @@
     pip install 'mtt[sevennet]'
     python benchmarks/accuracy/foundation.py --minutes 1 10 --threads 1 --out results
 
-SevenNet-0, fine-tuned by every method, and density_messages with random weights, on the same frames in the
-same wall time (of the training command, as in the other tables). A fifth of the frames chooses the
-best epoch; errors are those of other frames. Forgetting is the RMSE of the trained model against the
-predictions of the untrained one on crystals of the same elements. Exported files are scored in a
-process in which importing e3nn or sevenn is an error.
+SevenNet-0, fine-tuned by every method, and density_messages with random weights, on the same frames
+in the same wall time (of the training command, as in the other tables). A fifth of the frames
+chooses the best epoch; errors are those of other frames. Forgetting is the RMSE of a trained model
+against the predictions of the untrained one on crystals of the same elements. Exported files are
+scored in a process in which importing e3nn or sevenn is an error.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def forgotten(what: str) -> Value:
 
     def value(result: Result) -> float | None:
         found = result.extra.get("forgotten", {})
-        wanted = [one for name, one in found.items() if name.endswith(" forces") == (what == "forces")]
+        wanted = [
+            one for name, one in found.items() if name.endswith(" forces") == (what == "forces")
+        ]
         return wanted[0]["after"] if wanted else None
 
     return value
@@ -123,14 +125,14 @@ COLUMNS = (
     *TRAINING,
 )
 NOTES = (
-    "Frames as in the name of the data, a fifth of which chooses the best epoch (the rest is `trained on`); "
-    "errors are those of frames that no training has seen (acac: the last 50 of the file; others: every "
-    "tenth). Zero-shot: one number per element is fitted to the energies of the training frames, and no "
-    f"weight is changed. Forgotten: RMSE against the predictions of {WEIGHTS} on {HELD} crystals of the same "
-    "elements; with replay of the second head, which has learned "
-    f"{LEARNED} others, labelled by {WEIGHTS} itself. Files of {WEIGHTS} are scored through ASE in a process in "
-    "which importing e3nn or sevenn is an error. Step 0: largest difference to the package's own "
-    f"calculator on {COMPARED} frames, before any training."
+    "Frames as in the name of the data, a fifth of which chooses the best epoch (the rest is "
+    "`trained on`); errors are those of frames that no training has seen (acac: the last 50 of the "
+    "file; others: every tenth). Zero-shot: one number per element is fitted to the energies of "
+    "the training frames, and no weight is changed. Forgotten: RMSE against the predictions of "
+    f"{WEIGHTS} on {HELD} crystals of the same elements; with replay of the second head, which has "
+    f"learned {LEARNED} others, labelled by {WEIGHTS}. Its exported files are scored through "
+    "ASE in a process in which importing e3nn or sevenn is an error. Step 0: largest difference "
+    f"to the package's own calculator on {COMPARED} frames, before any training."
 )
 
 

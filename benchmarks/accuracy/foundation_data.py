@@ -1,4 +1,4 @@
-"""Few frames of the data sets, and crystals of the same elements on which forgetting is measured."""
+"""Few frames of data sets, and crystals of the same elements to measure forgetting on."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def few(bench: Bench, name: str, folder: Path) -> Data:
 def crystals(elements: tuple[int, ...], path: Path) -> Path:
     """Rattled and stretched crystals of the elements and of pairs of them, without labels.
 
-    They are of the kind that SevenNet-0 was trained on (the Materials Project), and the same in every run.
+    They are of the kind that SevenNet-0 was trained on (Materials Project), and always the same.
     """
     generator = np.random.default_rng(SEED)
     made = []

@@ -2,10 +2,10 @@
 
     python benchmarks/accuracy/imported.py --out results
 
-Every file of metatrain-pet in the reference data is imported and evaluated in float64 on the structures
-of predictions.json there, whose energies, forces and stresses are metatrain's. With --tune FILE …
-these are fine-tuned on the first frames of ethanol/train.xyz with each method, exported, and
-evaluated through ASE in another process.
+Every file of metatrain-pet in the reference data is imported and evaluated in float64 on the
+structures of predictions.json there, whose energies, forces and stresses are metatrain's. With
+--tune FILE … these are fine-tuned on the first frames of ethanol/train.xyz with each method,
+exported, and evaluated by mtt eval and through ASE in another process.
 """
 
 from __future__ import annotations
@@ -64,11 +64,14 @@ class Row:
         """Of the table."""
         stress = "–" if self.stress is None else f"{self.stress:.0e}"
         cells = [self.name, self.version, self.form, self.elements, self.structures]
-        return f"| {' | '.join(map(str, cells))} | {self.energy:.0e} | {self.forces:.0e} | {stress} |"
+        return (
+            f"| {' | '.join(map(str, cells))} | {self.energy:.0e} | {self.forces:.0e} | {stress} |"
+        )
 
 
 HEAD = (
-    "| file | version | form | elements | structures | energy, eV | forces, eV/Å | stress, eV/Å³ |\n"
+    "| file | version | form | elements | structures "
+    "| energy, eV | forces, eV/Å | stress, eV/Å³ |\n"
     "|---|---|---|---|---|---|---|---|"
 )
 
@@ -170,8 +173,8 @@ def tuned(path: Path, method: str, scratch: Path, threads: int) -> str:
 
 
 TUNED = (
-    "| file | method | F RMSE after the first epoch, meV/Å | after the last | `mtt eval` − ASE: energy, eV | "
-    "forces, eV/Å |\n|---|---|---|---|---|---|"
+    "| file | method | F RMSE after the first epoch, meV/Å | after the last "
+    "| `mtt eval` − ASE: energy, eV | forces, eV/Å |\n|---|---|---|---|---|---|"
 )
 
 
@@ -200,7 +203,9 @@ def main() -> None:
         lines += ["", TUNED] if given.tune else []
         for name in given.tune:
             for method in METHODS:
-                lines.append(tuned(predicted.parent / f"{name}.ckpt", method, scratch, given.threads))
+                lines.append(
+                    tuned(predicted.parent / f"{name}.ckpt", method, scratch, given.threads)
+                )
                 print(lines[-1], flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "imported.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

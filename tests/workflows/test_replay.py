@@ -68,6 +68,21 @@ def finetune_of(options: Options) -> Options:
     return section
 
 
+def test_several_files_are_replayed(replay: Options) -> None:
+    lines = Path("old.xyz").read_text().splitlines(keepends=True)
+    Path("one.xyz").write_text("".join(lines[: 8 * 11]))
+    Path("two.xyz").write_text("".join(lines[8 * 11 :]))
+    whole = planned(replay).replay
+    finetune_of(replay)["replay"]["data"] = ["one.xyz", "two.xyz"]
+    parts = planned(replay).replay
+    assert whole is not None
+    assert parts is not None
+    assert parts.frames == whole.frames
+    finetune_of(replay)["replay"]["data"] = [{"systems": "one.xyz"}]
+    with pytest.raises(MttError, match=r"finetune\.replay\.data"):
+        planned(replay)
+
+
 def test_the_second_head_is_the_source_and_learns_what_the_source_predicts(
     replay: Options, trained: Path
 ) -> None:

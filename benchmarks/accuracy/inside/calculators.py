@@ -69,8 +69,8 @@ def gfn2(path: str) -> Calculator:
 
 
 KINDS = {
-    "metatomic": metatomic, "metatomic_alone": metatomic_alone, "nequip": nequip, "mace": mace, "mace_float64": mace_float64,
-    "emt": emt, "tersoff": tersoff, "gfn2": gfn2,
+    "metatomic": metatomic, "metatomic_alone": metatomic_alone, "nequip": nequip,
+    "mace": mace, "mace_float64": mace_float64, "emt": emt, "tersoff": tersoff, "gfn2": gfn2,
 }  # fmt: skip
 
 

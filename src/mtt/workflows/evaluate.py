@@ -72,9 +72,7 @@ def evaluate(
         check_writable(file)
     refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
     if isinstance(model, str | Path):
-        model = load_model(
-            model, architectures=architectures, extensions=extensions, token=token
-        )
+        model = load_model(model, architectures=architectures, extensions=extensions, token=token)
     evaluated, read = [], read_with_notices(datasets)
     for one, dataset, path in zip(datasets, read, outputs, strict=True):
         report = evaluate_dataset(

@@ -1,14 +1,12 @@
 """Checkpoints of the package that a user has: ``pretrained`` is their path.
 
-No checksum of such a file is known. It is read as the published ones are, as values; what it says of
-the network is checked before the network is built. Checkpoints of mtt keep this description, so that
-they are loaded without the file.
+No checksum of such a file is known. It is read as the published ones are, as values; what it says
+of the network is checked before the network is built. Checkpoints of mtt keep this description, so
+that they are loaded without the file.
 """
 
 import hashlib
-import io
 import logging
-import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -52,7 +50,7 @@ def content_of_file(name: str) -> Dict[str, Any]:
     """``config`` and ``model_state_dict`` of the checkpoint at a path.
 
     :raises ArchitectureError: it is an address.
-    :raises CheckpointError: it is not there, damaged, a program, or not a checkpoint of the package.
+    :raises CheckpointError: it is not there, damaged, a program, or not one of the package.
     """
     if is_address(name):
         what = "published weights are read from a file, not from an address"
@@ -140,9 +138,8 @@ def _of_irreps(given: Any) -> Iterator[str]:
     if given is False or given is None:
         return
     try:
-        assert isinstance(given, list) and all(isinstance(one, str) for one in given)
         widest = max(part.mul * part.ir.dim for one in given for part in Irreps(one))
-    except (AssertionError, ValueError):
+    except (TypeError, ValueError):
         yield f"has irreps_manual {given!r}, which are not irreducible representations"
         return
     if widest > _WIDEST:

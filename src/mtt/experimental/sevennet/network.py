@@ -157,7 +157,9 @@ def _from_file(name: str, digest: str) -> Tuple[Any, Any, Dict[str, Any]]:
     except _MALFORMED as error:
         first = str(error).strip().replace("\n", " ")[:200]
         what = f"its weights do not fit the network that it describes ({first})"
-        raise CheckpointError(what, where=name, hint="it was altered, or is of other code") from error
+        raise CheckpointError(
+            what, where=name, hint="it was altered, or is of other code"
+        ) from error
     announce(name, digest)
     return filled
 

@@ -18,8 +18,8 @@ from mtt.nn import SpeciesLinear
 
 WEIGHT = "weight"
 BLOCKS = "weight_blocks"
-"""Attribute of a layer whose weight is a row of matrices: their shapes (in, out), in order. Such are
-equivariant linear layers, with a matrix for each pair of irreducible representations."""
+"""Attribute of a layer whose weight is a row of matrices: their shapes (in, out), in order. Such
+are equivariant linear layers, with a matrix for each pair of irreducible representations."""
 
 
 class LowRank(torch.nn.Module):
@@ -49,8 +49,8 @@ class LowRank(torch.nn.Module):
 class LowRankBlocks(torch.nn.Module):
     """The same for a weight that is a row of matrices [in, out], each with its own correction.
 
-    Their numbers are of order one, divided by the square root of their number elsewhere, as in e3nn;
-    so are those of ``down``.
+    Their numbers are of order one, and divided by the square root of their number elsewhere, as in
+    e3nn; so are those of ``down``.
 
     :param blocks: shapes of the matrices.
     """

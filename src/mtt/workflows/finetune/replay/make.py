@@ -196,7 +196,9 @@ def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
     """How the data are read: structures alone, or with labels by the names of the source."""
     given, labelled = asked.options.data, asked.options.labels == "file"
     assert given is not None
-    section: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"systems": {"read_from": given}}
+    section: dict[str, Any] = (
+        dict(given) if isinstance(given, Mapping) else {"systems": {"read_from": given}}
+    )
     own = "targets" in section
     try:
         (options,) = load_eval_options(section)
