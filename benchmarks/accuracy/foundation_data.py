@@ -35,7 +35,8 @@ EDGES = {
     "sc": 1.0, "fcc": 2**0.5, "bcc": 2 / 3**0.5, "diamond": 4 / 3**0.5,
     "rocksalt": 2.0, "zincblende": 4 / 3**0.5, "cesiumchloride": 2 / 3**0.5,
 }  # fmt: skip
-STRETCHES = (0.95, 1.05, 1.15, 1.25)
+CRYSTALS = 64
+STRETCH = (0.95, 1.25)  # of all lengths
 RATTLE = 0.05  # Å
 SEED = 7
 
@@ -78,12 +79,11 @@ def crystals(elements: tuple[int, ...], path: Path) -> Path:
     """
     generator = np.random.default_rng(SEED)
     made = []
-    for atoms in _perfect(elements):
-        for stretch in STRETCHES:
-            one = atoms.copy()
-            one.set_cell(stretch * one.cell.array, scale_atoms=True)
-            one.positions += generator.normal(0.0, RATTLE, one.positions.shape)
-            made.append(one)
+    for atoms in itertools.islice(itertools.cycle(_perfect(elements)), CRYSTALS):
+        one = atoms.copy()
+        one.set_cell(generator.uniform(*STRETCH) * one.cell.array, scale_atoms=True)
+        one.positions += generator.normal(0.0, RATTLE, one.positions.shape)
+        made.append(one)
     path.parent.mkdir(parents=True, exist_ok=True)
     ase.io.write(path, made, format="extxyz")
     return path

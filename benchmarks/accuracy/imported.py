@@ -143,7 +143,7 @@ def tuned(path: Path, method: str, scratch: Path, threads: int) -> str:
     target = {"key": "energy", "unit": "eV", "forces": {"key": "forces"}, "stress": False}
     systems = {"read_from": "frames.xyz", "length_unit": "angstrom"}
     tuning = {"read_from": "source.ckpt", "method": method}
-    training = {"num_epochs": EPOCHS, "batch_size": 5, "finetune": tuning}
+    training = {"num_epochs": EPOCHS, "batch_size": 5, "learning_rate": 1e-3, "finetune": tuning}
     options = {
         "seed": 1,
         "architecture": {"name": "pet", "model": done.hypers, "training": training},

@@ -68,6 +68,22 @@ def finetune_of(options: Options) -> Options:
     return section
 
 
+def test_a_further_replay_keeps_the_heads_of_the_one_before(replay: Options, fit: Fit) -> None:
+    first = fit(replay).checkpoint.resolve()
+    finetune_of(replay)["read_from"] = str(first)
+    plan = planned(replay)
+    assert plan.replay is not None
+    assert plan.replay.heads == {"energy/source2": "energy", "energy/source": "energy/source"}
+    start = begin(plan)
+    assert set(start.model.dataset_info.targets) == {"energy", *plan.replay.heads}
+    assert start.provenance["step_0"]["differences"]["energy/source forces"] == 0.0
+    fit(replay)
+    finetune_of(replay)["replay"] |= {"labels": "file"}
+    labelled = planned(replay).replay  # the file has labels of one reference
+    assert labelled is not None
+    assert labelled.heads == {"energy/source2": "energy"}
+
+
 def test_several_files_are_replayed(replay: Options) -> None:
     lines = Path("old.xyz").read_text().splitlines(keepends=True)
     Path("one.xyz").write_text("".join(lines[: 8 * 11]))
