@@ -36,7 +36,7 @@ def test_huggingface_hub_is_asked_for_where_it_is_missing_or_too_old(
 def test_an_older_huggingface_hub_is_refused_before_it_is_asked(
     found: str, old: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub, "find_spec", lambda _: object())
     monkeypatch.setattr(hub, "version", lambda _: found)
     one = HubFile("owner/repo", "a.ckpt")
     if not old:
