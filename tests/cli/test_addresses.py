@@ -48,10 +48,10 @@ def test_a_private_model_is_evaluated_with_a_token(
     systems = "systems: {read_from: one.xyz, length_unit: angstrom}"
     Path("eval.yaml").write_text(systems)
     Path("one.xyz").write_text("3\n\nO 0 0 0\nH 0 0 1\nH 0 1 0\n")
+    Path("cache/mtt/models").mkdir(parents=True)  # the first download makes it
     assert "--token TOKEN" in refused("eval", url, "eval.yaml")
-    assert "which is demanded" in refused(
-        "eval", url, "eval.yaml", "--token", "hidden", "--sha256", "0" * 64
-    )
+    words = ("eval", url, "eval.yaml", "--token", "hidden", "--sha256", "0" * 64)
+    assert "which is demanded" in refused(*words)
     done = mtt("eval", url, "eval.yaml", "--token", "hidden")
     assert (done.code, done.err) == (0, "")
     assert Path("output.xyz").exists()

@@ -12,7 +12,6 @@ import warnings
 import ase.io
 import numpy as np
 import torch
-from sevenn.calculator import SevenNetCalculator
 
 from mtt import DatasetInfo, TargetInfo, registry
 from mtt.nn import building
@@ -30,6 +29,9 @@ def main(name: str, file: str) -> None:
         model = architecture.model(hypers, info).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # after mtt: what is imported before metatensor changes what its operations compile to
+        from sevenn.calculator import SevenNetCalculator
+
         calculator = SevenNetCalculator(name, device="cpu")
     energies, forces = [], []
     for atoms, found in zip(frames, predictions(model, frames, info=info), strict=True):
