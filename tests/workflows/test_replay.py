@@ -20,6 +20,7 @@ from mtt.checkpoint import read
 from mtt.errors import CheckpointError, MttError
 from mtt.ranks import SerialRanks
 from mtt.training import TrainingInterrupted
+from mtt.workflows.finetune.replay.make import Replay
 from mtt.workflows.plan import Plan
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.load_model import load_checkpoint, model_from
@@ -63,6 +64,12 @@ def planned(options: Options, restart: Path | None = None) -> Plan:
     return read_inputs(options, Path("m.pt"), restart, (), (), False, SerialRanks())
 
 
+def replayed(options: Options) -> Replay:
+    found = planned(options).replay
+    assert found is not None
+    return found
+
+
 def finetune_of(options: Options) -> Options:
     section: Options = options["architecture"]["training"]["finetune"]
     return section
@@ -79,21 +86,17 @@ def test_a_further_replay_keeps_the_heads_of_the_one_before(replay: Options, fit
     assert start.provenance["step_0"]["differences"]["energy/source forces"] == 0.0
     fit(replay)
     finetune_of(replay)["replay"] |= {"labels": "file"}
-    labelled = planned(replay).replay  # the file has labels of one reference
-    assert labelled is not None
-    assert labelled.heads == {"energy/source2": "energy"}
+    # the file has labels of one reference
+    assert replayed(replay).heads == {"energy/source2": "energy"}
 
 
 def test_several_files_are_replayed(replay: Options) -> None:
     lines = Path("old.xyz").read_text().splitlines(keepends=True)
     Path("one.xyz").write_text("".join(lines[: 8 * 11]))
     Path("two.xyz").write_text("".join(lines[8 * 11 :]))
-    whole = planned(replay).replay
+    whole = replayed(replay)
     finetune_of(replay)["replay"]["data"] = ["one.xyz", "two.xyz"]
-    parts = planned(replay).replay
-    assert whole is not None
-    assert parts is not None
-    assert parts.frames == whole.frames
+    assert replayed(replay).frames == whole.frames
     finetune_of(replay)["replay"]["data"] = [{"systems": "one.xyz"}]
     with pytest.raises(MttError, match=r"finetune\.replay\.data"):
         planned(replay)
@@ -180,22 +183,17 @@ def test_a_run_that_is_stopped_resumes_bit_for_bit_without_source_and_file(
 
 
 def test_the_choice_follows_from_the_seed(replay: Options) -> None:
-    first = planned(copy.deepcopy(replay)).replay
-    again = planned(copy.deepcopy(replay)).replay
+    first, again = replayed(copy.deepcopy(replay)), replayed(copy.deepcopy(replay))
     finetune_of(replay)["replay"]["select"] = "random"
-    other = planned(replay).replay
-    assert first is not None
-    assert again is not None
-    assert other is not None
+    other = replayed(replay)
     assert first.frames == again.frames != other.frames
 
 
 def test_labels_of_the_file_are_used_where_they_are_of_the_source(replay: Options) -> None:
     finetune_of(replay)["replay"]["labels"] = "file"
-    plan = planned(replay)
-    assert plan.replay is not None
-    assert plan.replay.learned is not None
-    energies = plan.replay.learned.target("energy/source").values
+    learned = replayed(replay).learned
+    assert learned is not None
+    energies = learned.target("energy/source").values
     text = Path("old.xyz").read_text()
     known = [float(one) for one in re.findall(r"energy=(\S+)", text)]
     expected = [known[i] for i in plan.replay.frames["replay"]]
