@@ -191,12 +191,12 @@ def test_the_choice_follows_from_the_seed(replay: Options) -> None:
 
 def test_labels_of_the_file_are_used_where_they_are_of_the_source(replay: Options) -> None:
     finetune_of(replay)["replay"]["labels"] = "file"
-    learned = replayed(replay).learned
-    assert learned is not None
-    energies = learned.target("energy/source").values
+    found = replayed(replay)
+    assert found.learned is not None
+    energies = found.learned.target("energy/source").values
     text = Path("old.xyz").read_text()
     known = [float(one) for one in re.findall(r"energy=(\S+)", text)]
-    expected = [known[i] for i in plan.replay.frames["replay"]]
+    expected = [known[i] for i in found.frames["replay"]]
     torch.testing.assert_close(energies[:, 0], torch.tensor(expected, dtype=torch.float64))
 
 
