@@ -37,6 +37,7 @@ EDGES = {
 }  # fmt: skip
 CRYSTALS = 64
 STRETCH = (0.95, 1.25)  # of all lengths
+ROOM = 8.0  # Å³ of an atom, at least: hydrogen as dense as its radius allows is not a crystal
 RATTLE = 0.05  # Å
 SEED = 7
 
@@ -81,7 +82,8 @@ def crystals(elements: tuple[int, ...], path: Path) -> Path:
     made = []
     for atoms in itertools.islice(itertools.cycle(_perfect(elements)), CRYSTALS):
         one = atoms.copy()
-        one.set_cell(generator.uniform(*STRETCH) * one.cell.array, scale_atoms=True)
+        edge = max(1.0, (ROOM * len(one) / one.get_volume()) ** (1 / 3))
+        one.set_cell(edge * generator.uniform(*STRETCH) * one.cell.array, scale_atoms=True)
         one.positions += generator.normal(0.0, RATTLE, one.positions.shape)
         made.append(one)
     path.parent.mkdir(parents=True, exist_ok=True)
