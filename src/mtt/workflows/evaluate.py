@@ -65,12 +65,7 @@ def evaluate(
     :raises MttError: the model, the options, the data or the output cannot be used.
     """
     datasets = load_eval_options(options)
-    n = len(datasets)
-    outputs = [None] * n if output is None else [*output_paths(output, n)]
-    written = [path for path in outputs if path is not None]
-    for file in written:
-        check_writable(file)
-    refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
+    outputs = _outputs(output, len(datasets), _read(model, options))
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures, extensions=extensions, token=token)
     evaluated, read = [], read_with_notices(datasets)
@@ -87,6 +82,17 @@ def evaluate(
         )
         evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))
     return evaluated
+
+
+def _outputs(
+    output: str | Path | None, n: int, read: Iterator[Named]
+) -> Sequence[Path] | Sequence[None]:
+    """A file for each of ``n`` data sets, which can be written and is none of those to be read."""
+    written = [] if output is None else [*output_paths(output, n)]
+    for file in written:
+        check_writable(file)
+    refuse_overwriting([Named(file, "the predictions") for file in written], read)
+    return written or [None] * n
 
 
 def _read(model: object, options: object) -> Iterator[Named]:
