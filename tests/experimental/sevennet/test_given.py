@@ -207,7 +207,7 @@ def test_a_file_that_does_not_fit_is_refused(
 
 
 def test_what_is_not_a_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"none\.pth: no such file"):
+    with pytest.raises(CheckpointError, match=r"none\.pth: cannot be read: No such file"):
         model_of(tmp_path / "none.pth")
     with pytest.raises(ArchitectureError, match="read from a file, not from an address; download"):
         model_of("https://example.org/checkpoint_best.pth")

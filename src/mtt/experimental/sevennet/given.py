@@ -6,7 +6,10 @@ that they are loaded without the file.
 """
 
 import hashlib
+import io
 import logging
+import zipfile
+import zlib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,17 +18,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 import numpy as np
 import torch
 
-from mtt.checkpoint import verify
-from mtt.checkpoint.kinds import check_path, names_in
-from mtt.errors import ArchitectureError, CheckpointError, Problem
+from mtt.errors import ArchitectureError, CheckpointError, Problem, did_you_mean
 from mtt.experimental.sevennet.package import NAME, package
 from mtt.experimental.sevennet.published import PUBLISHED, safely_read
-from mtt.fetching import is_address
-from mtt.importing.recognise import not_pickled
 
 log = logging.getLogger(__name__)
 
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".zip", ".model")
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 _KIND = "E3_equivariant_model"
 # keys of a configuration that the network depends on, beside those of the package's defaults
 _KEYS = (
@@ -52,19 +52,43 @@ def content_of_file(name: str) -> Dict[str, Any]:
     :raises ArchitectureError: it is an address.
     :raises CheckpointError: it is not there, damaged, a program, or not one of the package.
     """
-    if is_address(name):
+    if "://" in name:
         what = "published weights are read from a file, not from an address"
         raise ArchitectureError(what, where="pretrained", hint="download it, and give its path")
-    path = check_path(Path(name).expanduser())
-    what = not_pickled(names_in(path))
-    if what is not None:
-        hint = f"give the checkpoint that {NAME} wrote in its training (checkpoint_best.pth)"
-        raise CheckpointError(what.what, where=str(path), hint=hint)
-    verify(path)
-    stored = path.read_bytes()
+    path = Path(name).expanduser()
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        known = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
+        what = f"cannot be read: {error.strerror}"
+        hint = did_you_mean(path.name, known)
+        raise CheckpointError(what, where=str(path), hint=hint) from error
+    _check_archive(stored, str(path))
     content = safely_read(stored, str(path))
     check_content(content, str(path))
     return content
+
+
+def _check_archive(stored: bytes, where: str) -> None:
+    """Whether it is a torch file of values whose checksums are right.
+
+    :raises CheckpointError: it is not.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(stored)) as archive:
+            members = archive.infolist()
+            packed = any(one.compress_type != zipfile.ZIP_STORED for one in members)
+            program = any(one.filename.endswith("/constants.pkl") for one in members)
+            wrong = None if program or packed else archive.testzip()
+    except _DAMAGED as error:
+        what = f"is damaged, or not a torch file ({error})"
+        raise CheckpointError(what, where=where) from error
+    if program or packed:
+        what = "is a TorchScript program" if program else "is a compressed archive"
+        hint = f"give the checkpoint that {NAME} wrote in its training (checkpoint_best.pth)"
+        raise CheckpointError(f"{what}, not a checkpoint of {NAME}", where=where, hint=hint)
+    if wrong is not None:
+        raise CheckpointError(f"is damaged: the checksum of {wrong!r} is wrong", where=where)
 
 
 def digest_of(name: str) -> str:

@@ -11,7 +11,6 @@ from mtt import DatasetInfo, Graph, MLIPModel
 from mtt.errors import ArchitectureError, Problem, did_you_mean
 from mtt.experimental.sevennet.given import described_by, is_path, plain
 from mtt.experimental.sevennet.network import modalities_of, new_network, pretrained_network
-from mtt.interface import Context
 
 NETWORK = {
     "cutoff": 5.0,
@@ -117,7 +116,7 @@ class SevenNet(MLIPModel):
         return {**super().get_checkpoint(), **own}
 
     @classmethod
-    def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> "SevenNet":
+    def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Any) -> "SevenNet":
         name = cls.pretrained(checkpoint.get("model_hypers", {}))
         with described_by(checkpoint.get(NETWORK_OF_FILE), name):
             return super().load_checkpoint(checkpoint, context)

@@ -19,7 +19,6 @@ from mtt.experimental.sevennet.given import (
 )
 from mtt.experimental.sevennet.package import building_in, package
 from mtt.experimental.sevennet.published import content_of, find
-from mtt.mlip.trainable.lora import BLOCKS
 
 READOUT = ("reduce_input_to_hidden", "reduce_hidden_to_energy", "rescale_atomic_energy")
 # replaced by tables of this module, or done by mtt
@@ -216,17 +215,20 @@ def _built(config: Dict[str, Any]) -> Any:
 
 
 def _say_blocks(network: torch.nn.Module) -> None:
-    """What low-rank corrections need of linear layers: which matrices their weights are made of."""
+    """What low-rank corrections need of linear layers: the matrices that their weights are made of.
+
+    The platform looks for ``weight_blocks``: shapes [in, out], in the order of the numbers.
+    """
     from e3nn.nn import FullyConnectedNet
     from e3nn.o3 import Linear
 
     for module in network.modules():
         if isinstance(module, Linear) and module.weight_numel > 0:
             blocks = [one.path_shape for one in module.instructions if one.i_in >= 0]
-            setattr(module, BLOCKS, [(int(n_in), int(n_out)) for n_in, n_out in blocks])
+            module.weight_blocks = [(int(n_in), int(n_out)) for n_in, n_out in blocks]
         elif isinstance(module, FullyConnectedNet):
             for layer in module.children():
-                setattr(layer, BLOCKS, [tuple(layer.weight.shape)])
+                layer.weight_blocks = [tuple(layer.weight.shape)]
 
 
 def _divided(network: Any) -> Tuple[Any, Any]:

@@ -45,9 +45,7 @@ def earlier_heads(known: Collection[str], heads: Mapping[str, str]) -> dict[str,
     """
     kept = {f"{old.partition('/')[0]}/{KEPT}" for old in heads.values()}
     taken = {*heads, *heads.values()}
-    return {
-        name: name for name in known if name not in taken and name.rstrip("0123456789") in kept
-    }
+    return {name: name for name in known if name not in taken and name.rstrip("0123456789") in kept}
 
 
 def partners(counterparts: Mapping[str, str], heads: Mapping[str, str]) -> dict[str, str]:

@@ -73,5 +73,5 @@ def _is_same_source(one: Difference, checkpoint: Mapping[str, Any]) -> bool:
     if known is None:
         return False
     with contextlib.suppress(OSError, DataError, CheckpointError):
-        return file_hash(located(expanded(one.new)).path) == known
+        return bool(file_hash(located(expanded(one.new)).path) == known)
     return False
