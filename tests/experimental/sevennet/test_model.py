@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtt import DatasetInfo, TargetInfo, load_model, registry, train
+from mtt import Dataset, DatasetInfo, TargetInfo, load_model, registry, train
 from mtt.checkpoint import read
 from mtt.mlip.trainable.freeze import choose_trainable
 from mtt.mlip.trainable.lora import merge_adapters
@@ -26,6 +26,7 @@ from mtt.nn import building
 from mtt.options.training.finetune import FinetuneOptions
 from mtt.testing import ArchitectureTests
 from mtt.testing.predictions import predictions
+from mtt.workflows.finetune.replay.choose import structure_features
 
 pytestmark = pytest.mark.skipif(
     find_spec("sevenn") is None, reason="needs sevenn: pip install 'mtt[sevennet]'"
@@ -157,6 +158,14 @@ def test_low_rank_corrections_of_equivariant_layers() -> None:
     (merged,) = predictions(model, structures()[:1], info=model.dataset_info)
     torch.testing.assert_close(merged["energy"].forces, moved["energy"].forces)
     assert not any("parametrizations" in name for name in model.state_dict())
+
+
+def test_features_of_structures_are_known() -> None:
+    """Farthest points of a replay; some weights of the head are never trained."""
+    model = model_of(**SMALL)
+    features = structure_features(model, "energy", Dataset.from_atoms(structures(), {}), "cpu")
+    assert len(features) == 2
+    assert float((features[0] - features[1]).abs().max()) > 1e-4
 
 
 @pytest.fixture(scope="module")
