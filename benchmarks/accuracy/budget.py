@@ -31,12 +31,13 @@ class Pace:
     epoch: float
     outside: float
 
-    def epochs_in(self, minutes: float) -> int:
+    def epochs_in(self, minutes: float, least: int = 0) -> int:
         """Epochs whose command takes these minutes.
 
+        :param least: so many, even if they take longer.
         :raises Failed: not a single one does.
         """
-        n = int((60 * minutes - self.outside) / (SLOWER * self.epoch))
+        n = max(least, int((60 * minutes - self.outside) / (SLOWER * self.epoch)))
         if n < 1:
             raise Failed(
                 f"{minutes:g} minutes are too few: an epoch takes {self.epoch:.1f} s, "
@@ -68,16 +69,18 @@ def within(
     known: Pace | None,
     run: Callable[[int], Finished],
     trial: int = TRIAL_EPOCHS,
+    least: int = 0,
 ) -> tuple[Finished, int, Pace]:
     """Run for as many epochs as fit.
 
     :param known: from an earlier run of the same program on the same data; None: try first.
     :param run: runs the training of so many epochs.
     :param trial: epochs of the trial.
+    :param least: epochs of a run, even if they take longer.
     :return: the run, its epochs, its pace.
     """
     if known is None:
         known = pace(run(trial), trial)
-    n_epochs = known.epochs_in(minutes)
+    n_epochs = known.epochs_in(minutes, least)
     finished = run(n_epochs)
     return finished, n_epochs, pace(finished, n_epochs) if n_epochs > trial else known

@@ -14,7 +14,8 @@ TORCH = "torch==2.13.0"
 DEFAULT_FOLDER = Path.home() / ".cache" / "mtt-benchmarks"
 REPORTED = (
     "mtt", "metatrain", "nequip", "mace-torch", "torch", "e3nn", "metatomic-torch",
-    "metatensor-torch", "sphericart-torch", "torch-spex", "lightning", "tblite", "ase", "numpy",
+    "metatensor-torch", "sphericart-torch", "torch-spex", "lightning", "tblite",
+    "sevenn", "ase", "numpy",
 )  # fmt: skip
 
 

@@ -23,10 +23,13 @@ INSIDE = Path(__file__).resolve().parent / "inside"
 
 
 class Bench:
-    """Runs of a table, which remember how long epochs take."""
+    """Runs of a table, which remember how long epochs take.
 
-    def __init__(self, table: str, setting: Setting) -> None:
-        self.table, self.setting = table, setting
+    :param least: epochs of a training, even if they take longer than its minutes.
+    """
+
+    def __init__(self, table: str, setting: Setting, least: int = 0) -> None:
+        self.table, self.setting, self.least = table, setting, least
         self._paces: dict[tuple[str, str], Pace] = {}
         self._n_runs = 0
 
@@ -131,7 +134,8 @@ class Bench:
             return self._finished
 
         key = (program.name, data.name)
-        _, _, pace = budget.within(result.minutes, self._paces.get(key), once, self.setting.trial)
+        known, trial = self._paces.get(key), self.setting.trial
+        _, _, pace = budget.within(result.minutes, known, once, trial, self.least)
         self._paces[key] = pace
         result.epoch_seconds = pace.epoch
         result.structures_per_second = data.n_train / pace.epoch

@@ -27,6 +27,8 @@ def test_epochs_fill_the_budget_beside_everything_else(module: Import) -> None:
     assert pace.epochs_in(1.0) == int((60 - 11) / (2 * budget.SLOWER))
     with pytest.raises(running.Failed, match=r"are too few: an epoch takes 2\.0 s"):
         pace.epochs_in(0.1)
+    assert pace.epochs_in(0.1, least=1) == 1
+    assert pace.epochs_in(1.0, least=1) == pace.epochs_in(1.0)
 
 
 def test_only_the_first_budget_is_tried_out(module: Import) -> None:

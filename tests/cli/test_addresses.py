@@ -41,6 +41,23 @@ def test_a_private_file_is_imported_with_a_token_and_its_checksum_is_printed(
     assert "which is demanded" in refused("show", url, "--token", "hidden", "--sha256", "0" * 64)
 
 
+def test_a_private_model_is_evaluated_with_a_token(
+    web: Any, theirs: bytes, mtt: Mtt, refused: Callable[..., str]
+) -> None:
+    url = web.private("/theirs.ckpt", theirs, "hidden")
+    systems = "systems: {read_from: one.xyz, length_unit: angstrom}"
+    Path("eval.yaml").write_text(systems)
+    Path("one.xyz").write_text("3\n\nO 0 0 0\nH 0 0 1\nH 0 1 0\n")
+    Path("cache/mtt/models").mkdir(parents=True)  # the first download makes it
+    assert "--token TOKEN" in refused("eval", url, "eval.yaml")
+    words = ("eval", url, "eval.yaml", "--token", "hidden", "--sha256", "0" * 64)
+    assert "which is demanded" in refused(*words)
+    done = mtt("eval", url, "eval.yaml", "--token", "hidden")
+    assert (done.code, done.err) == (0, "")
+    assert Path("output.xyz").exists()
+    assert "hidden" not in done.out
+
+
 def test_a_repository_and_a_file_are_taken_as_by_metatrain(
     web: Any, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

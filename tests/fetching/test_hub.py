@@ -12,6 +12,7 @@ import pytest
 
 from mtt.errors import CheckpointError
 from mtt.fetching import fetch, hub
+from mtt.fetching.address import HubFile
 
 BODY = b"weights" * 1000
 COMMIT = "c" * 40
@@ -29,6 +30,23 @@ def test_huggingface_hub_is_asked_for_where_it_is_missing_or_too_old(
         r"https://huggingface\.co/owner/repo/resolve/v1/a\.ckpt",
     ):
         fetch("hf://owner/repo@v1/a.ckpt")
+
+
+@pytest.mark.parametrize(("found", "old"), [("0.29.3", True), ("0.30.0", False), ("1.2", False)])
+def test_an_older_huggingface_hub_is_refused_before_it_is_asked(
+    found: str, old: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "find_spec", lambda _: object())
+    monkeypatch.setattr(hub, "version", lambda _: found)
+    one = HubFile("owner/repo", "a.ckpt")
+    if not old:
+        hub._check_package("hf://owner/repo/a.ckpt", one)
+        return
+    message = (
+        r"huggingface_hub 0\.29\.3 is installed, but 0\.30 or later is needed; pip install 'mtt"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        hub.download("hf://owner/repo/a.ckpt", None)
 
 
 @pytest.fixture

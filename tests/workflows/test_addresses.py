@@ -82,8 +82,16 @@ def test_a_fine_tuning_starts_from_an_address(
     assert history[0].split(",")[:3] == history[1].split(",")[:3]
     web.status("/model.ckpt", 500)
     web.requests.clear()
-    fit(tiny, far.path / "checkpoints" / "last.ckpt")
+    latest = far.path / "checkpoints" / "last.ckpt"
+    tiny["architecture"]["training"]["finetune"]["read_from"] = url
+    fit(tiny, latest)
     assert web.requests == [], "a restart has its weights"
+    moved = web.file("/elsewhere/model.ckpt", body)
+    tiny["architecture"]["training"]["finetune"]["read_from"] = moved
+    fit(tiny, latest)  # another address of the same content
+    tiny["architecture"]["training"]["finetune"]["read_from"] = web.file("/other.ckpt", body[:-9])
+    with pytest.raises(CheckpointError, match=r"finetune\.read_from is "):
+        fit(tiny, latest)
 
 
 def test_a_download_that_fails_leaves_no_output(web: Any, trained: Path) -> None:
@@ -97,8 +105,14 @@ def test_a_download_that_fails_leaves_no_output(web: Any, trained: Path) -> None
 
 def test_a_damaged_file_at_an_address_is_refused(web: Any, trained: Path) -> None:
     url = web.file("/model.ckpt", (trained / "model.ckpt").read_bytes()[:5000])
-    with pytest.raises(CheckpointError, match="is damaged: cut short after 5,000 bytes"):
-        export(url)
+    for command in (export, load_model, import_model):
+        with pytest.raises(
+            CheckpointError, match="is damaged: cut short after 5,000 bytes"
+        ) as found:
+            command(url)
+        (problem,) = found.value.problems
+        assert problem.where == url
+        assert str(cache.folder()) in problem.hint
     with pytest.raises(CheckpointError, match="is not a checkpoint, but a text file"):
         import_model(web.file("/notes.txt", b"weights\n"))
     assert cache.folder().is_relative_to(Path.cwd())

@@ -20,6 +20,7 @@ from mtt.checkpoint import read
 from mtt.errors import CheckpointError, MttError
 from mtt.ranks import SerialRanks
 from mtt.training import TrainingInterrupted
+from mtt.workflows.finetune.replay.make import Replay
 from mtt.workflows.plan import Plan
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.load_model import load_checkpoint, model_from
@@ -63,9 +64,42 @@ def planned(options: Options, restart: Path | None = None) -> Plan:
     return read_inputs(options, Path("m.pt"), restart, (), (), False, SerialRanks())
 
 
+def replayed(options: Options) -> Replay:
+    found = planned(options).replay
+    assert found is not None
+    return found
+
+
 def finetune_of(options: Options) -> Options:
     section: Options = options["architecture"]["training"]["finetune"]
     return section
+
+
+def test_a_further_replay_keeps_the_heads_of_the_one_before(replay: Options, fit: Fit) -> None:
+    first = fit(replay).checkpoint.resolve()
+    finetune_of(replay)["read_from"] = str(first)
+    plan = planned(replay)
+    assert plan.replay is not None
+    assert plan.replay.heads == {"energy/source2": "energy", "energy/source": "energy/source"}
+    start = begin(plan)
+    assert set(start.model.dataset_info.targets) == {"energy", *plan.replay.heads}
+    assert start.provenance["step_0"]["differences"]["energy/source forces"] == 0.0
+    fit(replay)
+    finetune_of(replay)["replay"] |= {"labels": "file"}
+    # the file has labels of one reference
+    assert replayed(replay).heads == {"energy/source2": "energy"}
+
+
+def test_several_files_are_replayed(replay: Options) -> None:
+    lines = Path("old.xyz").read_text().splitlines(keepends=True)
+    Path("one.xyz").write_text("".join(lines[: 8 * 11]))
+    Path("two.xyz").write_text("".join(lines[8 * 11 :]))
+    whole = replayed(replay)
+    finetune_of(replay)["replay"]["data"] = ["one.xyz", "two.xyz"]
+    assert replayed(replay).frames == whole.frames
+    finetune_of(replay)["replay"]["data"] = [{"systems": "one.xyz"}]
+    with pytest.raises(MttError, match=r"finetune\.replay\.data"):
+        planned(replay)
 
 
 def test_the_second_head_is_the_source_and_learns_what_the_source_predicts(
@@ -149,25 +183,20 @@ def test_a_run_that_is_stopped_resumes_bit_for_bit_without_source_and_file(
 
 
 def test_the_choice_follows_from_the_seed(replay: Options) -> None:
-    first = planned(copy.deepcopy(replay)).replay
-    again = planned(copy.deepcopy(replay)).replay
+    first, again = replayed(copy.deepcopy(replay)), replayed(copy.deepcopy(replay))
     finetune_of(replay)["replay"]["select"] = "random"
-    other = planned(replay).replay
-    assert first is not None
-    assert again is not None
-    assert other is not None
+    other = replayed(replay)
     assert first.frames == again.frames != other.frames
 
 
 def test_labels_of_the_file_are_used_where_they_are_of_the_source(replay: Options) -> None:
     finetune_of(replay)["replay"]["labels"] = "file"
-    plan = planned(replay)
-    assert plan.replay is not None
-    assert plan.replay.learned is not None
-    energies = plan.replay.learned.target("energy/source").values
+    found = replayed(replay)
+    assert found.learned is not None
+    energies = found.learned.target("energy/source").values
     text = Path("old.xyz").read_text()
     known = [float(one) for one in re.findall(r"energy=(\S+)", text)]
-    expected = [known[i] for i in plan.replay.frames["replay"]]
+    expected = [known[i] for i in found.frames["replay"]]
     torch.testing.assert_close(energies[:, 0], torch.tensor(expected, dtype=torch.float64))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from typing import Any
 
 from ase.calculators.calculator import Calculator
@@ -17,6 +18,12 @@ def metatomic(path: str) -> Calculator:
     from metatomic_ase import MetatomicCalculator
 
     return MetatomicCalculator(path, device="cpu")
+
+
+def metatomic_alone(path: str) -> Calculator:
+    """The same where importing e3nn or sevenn is an error: a file that needs neither."""
+    sys.modules["e3nn"] = sys.modules["sevenn"] = None  # type: ignore[assignment]
+    return metatomic(path)
 
 
 def nequip(path: str) -> Calculator:
@@ -62,8 +69,8 @@ def gfn2(path: str) -> Calculator:
 
 
 KINDS = {
-    "metatomic": metatomic, "nequip": nequip, "mace": mace, "mace_float64": mace_float64,
-    "emt": emt, "tersoff": tersoff, "gfn2": gfn2,
+    "metatomic": metatomic, "metatomic_alone": metatomic_alone, "nequip": nequip,
+    "mace": mace, "mace_float64": mace_float64, "emt": emt, "tersoff": tersoff, "gfn2": gfn2,
 }  # fmt: skip
 
 

@@ -51,6 +51,7 @@ from mtt.cli.render import terminal
 @click.option(
     "--extended", is_flag=True, help="Errors of elements and components, angles, largest errors."
 )
+@arguments.address
 @arguments.architectures
 def command(
     model: str,
@@ -61,14 +62,17 @@ def command(
     warm_up: bool,
     extensions: Path | None,
     extended: bool,
+    token: str | None,
+    sha256: str | None,
     architectures: tuple[Path, ...],
 ) -> None:
-    """Predict the structures of OPTIONS with MODEL (.pt, .ckpt or .zip), and score them.
+    """Predict the structures of OPTIONS with MODEL (.pt, .ckpt, .zip or a URL), and score them.
 
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
     """
-    terminal.begin(f"evaluating {arguments.shown(model)}")
+    given = arguments.source([model], sha256)
+    terminal.begin(f"evaluating {arguments.shown(given)}")
     if extensions is not None and not extensions.is_dir():
         # scripts for metatrain name the folder, which no export of mtt makes
         terminal.done(
@@ -78,7 +82,7 @@ def command(
     from mtt.workflows.evaluate import evaluate
 
     sets = evaluate(
-        model,
+        given,
         options,
         output=output,
         batch_size=batch_size,
@@ -86,6 +90,7 @@ def command(
         warm_up=warm_up,
         extensions=extensions,
         extended=extended,
+        token=token,
         architectures=architectures,
     )
     terminal.evaluation(sets)

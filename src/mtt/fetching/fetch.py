@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from mtt.errors import CheckpointError
+from mtt.errors import CheckpointError, MttError, Problem
 from mtt.fetching import cache, hub, other, web
 from mtt.fetching.address import HUB, Address, is_address, parse, shown
 from mtt.fetching.stream import Unchanged
@@ -36,6 +38,29 @@ def located(source: str | os.PathLike[str], token: str | None = None) -> Fetched
     if is_address(source):
         return fetch(str(source), token)
     return Fetched(Path(source))
+
+
+@contextmanager
+def named_by_address(found: Fetched) -> Iterator[None]:
+    """Errors about a downloaded file name its address; where the copy is comes last.
+
+    :param found: of a path, errors stay what they are.
+    """
+    try:
+        yield
+    except MttError as error:
+        if not found.url:
+            raise
+        raise type(error).collect([_by_address(one, found) for one in error.problems]) from error
+
+
+def _by_address(problem: Problem, found: Fetched) -> Problem:
+    path = str(found.path)
+    if path not in problem.where:
+        return problem
+    copy = f"its copy is {path}"
+    hint = problem.hint if path in problem.hint else "; ".join(filter(None, (problem.hint, copy)))
+    return problem._replace(where=problem.where.replace(path, found.url), hint=hint)
 
 
 def fetch(text: str, token: str | None = None) -> Fetched:

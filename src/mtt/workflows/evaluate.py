@@ -46,6 +46,7 @@ def evaluate(
     warm_up: bool = True,
     extensions: str | Path | None = None,
     extended: bool = False,
+    token: str | None = None,
     architectures: Sequence[str | Path] = (),
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
@@ -59,18 +60,14 @@ def evaluate(
     :param warm_up: run up to three batches before the time is taken: TorchScript compiles then.
     :param extensions: folder of the extensions that an exported model of another program needs.
     :param extended: errors of elements and components, angles and largest errors too.
+    :param token: for the server of an address, if it asks for one.
     :return: errors and timing of every data set, in their order.
     :raises MttError: the model, the options, the data or the output cannot be used.
     """
     datasets = load_eval_options(options)
-    n = len(datasets)
-    outputs = [None] * n if output is None else [*output_paths(output, n)]
-    written = [path for path in outputs if path is not None]
-    for file in written:
-        check_writable(file)
-    refuse_overwriting([Named(file, "the predictions") for file in written], _read(model, options))
+    outputs = _outputs(output, len(datasets), _read(model, options))
     if isinstance(model, str | Path):
-        model = load_model(model, architectures=architectures, extensions=extensions)
+        model = load_model(model, architectures=architectures, extensions=extensions, token=token)
     evaluated, read = [], read_with_notices(datasets)
     for one, dataset, path in zip(datasets, read, outputs, strict=True):
         report = evaluate_dataset(
@@ -85,6 +82,17 @@ def evaluate(
         )
         evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))
     return evaluated
+
+
+def _outputs(
+    output: str | Path | None, n: int, read: Iterator[Named]
+) -> Sequence[Path] | Sequence[None]:
+    """A file for each of ``n`` data sets, which can be written and is none of those to be read."""
+    written = [] if output is None else [*output_paths(output, n)]
+    for file in written:
+        check_writable(file)
+    refuse_overwriting([Named(file, "the predictions") for file in written], read)
+    return written or [None] * n
 
 
 def _read(model: object, options: object) -> Iterator[Named]:

@@ -10,7 +10,7 @@ import torch
 from mtt.checkpoint.format import BEST_EPOCH, BEST_METRIC
 from mtt.errors import ConfigError
 from mtt.exporting import export_archive, export_model, read_metadata, rewrite_metadata
-from mtt.fetching import located
+from mtt.fetching import located, named_by_address
 from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.run.folder import check_writable
 from mtt.workflows.run.foreign import refuse_programs
@@ -45,7 +45,8 @@ def export(
     :raises CheckpointError: the checkpoint cannot be read, or the export differs from it.
     :raises ConfigError: the output or the metadata cannot be used.
     """
-    source = located(checkpoint, token).path
+    found = located(checkpoint, token)
+    source = found.path
     target = Path(output) if output is not None else Path(source.with_suffix(".pt").name)
     _check(source, target, dtype)
     read = [Named(source, "the checkpoint")]
@@ -60,9 +61,10 @@ def export(
                 hint="give --metadata, or a name that ends in .pt",
             )
         return rewrite_metadata(source, target, given)
-    contents, architecture = load_checkpoint(source, architectures)
-    tell_weights(source, contents)
-    model = model_from(contents, architecture, "export", source)
+    with named_by_address(found):
+        contents, architecture = load_checkpoint(source, architectures)
+        tell_weights(source, contents)
+        model = model_from(contents, architecture, "export", source)
     if target.suffix == ".zip":
         record = {key: contents[key] for key in _RECORD if key in contents}
         record["provenance"] = stored_provenance(source, contents)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mtt.checkpoint import write
 from mtt.checkpoint.format import PROVENANCE
 from mtt.errors import ConfigError
-from mtt.fetching import located
+from mtt.fetching import located, named_by_address
 from mtt.registry import Architecture
 from mtt.workflows.overwriting import Named, refuse_overwriting
 from mtt.workflows.run.folder import check_writable
@@ -49,7 +49,8 @@ def import_model(
     target = Path(f"{found.path.stem}-imported.ckpt") if output is None else Path(output)
     check_writable(target)
     refuse_overwriting([Named(target, "the checkpoint")], [Named(found.path, "the file to import")])
-    checkpoint, architecture = imported(found.path, architectures)
+    with named_by_address(found):
+        checkpoint, architecture = imported(found.path, architectures)
     if found.url:
         checkpoint[PROVENANCE]["imported"]["url"] = found.url
     write(target, checkpoint)

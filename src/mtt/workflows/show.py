@@ -13,7 +13,7 @@ from mtt.checkpoint.read import NotOurs
 from mtt.data.describe import describe_packed
 from mtt.data.storage.store import is_packed
 from mtt.errors import CheckpointError, ConfigError, MttError
-from mtt.fetching import is_address, located
+from mtt.fetching import is_address, located, named_by_address
 from mtt.options import load_eval_options, load_options, resolve
 from mtt.options.foreign import check_ours
 from mtt.options.yaml.load import read_yaml
@@ -40,7 +40,8 @@ def show(
     """
     if is_address(path):
         found = located(path, token)
-        known = show(found.path, architectures)
+        with named_by_address(found):
+            known = show(found.path, architectures)
         return {**known, "file": found.url, "sha256": found.sha256, "cached": str(found.path)}
     path = Path(path)
     try:

@@ -18,14 +18,15 @@ import numpy as np
 import pytest
 import torch
 
-from mtt import DatasetInfo, TargetInfo, load_model, registry, train
+from mtt import Dataset, DatasetInfo, TargetInfo, load_model, registry, train
 from mtt.checkpoint import read
-from mtt.errors import ConfigError
 from mtt.mlip.trainable.freeze import choose_trainable
+from mtt.mlip.trainable.lora import merge_adapters
 from mtt.nn import building
 from mtt.options.training.finetune import FinetuneOptions
 from mtt.testing import ArchitectureTests
 from mtt.testing.predictions import predictions
+from mtt.workflows.finetune.replay.choose import structure_features
 
 pytestmark = pytest.mark.skipif(
     find_spec("sevenn") is None, reason="needs sevenn: pip install 'mtt[sevennet]'"
@@ -131,10 +132,40 @@ def test_methods_of_fine_tuning(method: dict[str, Any], trained: set[str]) -> No
     assert any(name.startswith("network.readouts.1.") for name in names) == ("readouts" in trained)
 
 
-def test_low_rank_corrections_have_nothing_to_correct() -> None:
+def test_low_rank_corrections_of_equivariant_layers() -> None:
+    model = model_of(torch.float64, **SMALL)
+    (before,) = predictions(model, structures()[:1], info=model.dataset_info)
+    options = FinetuneOptions.of(
+        {"method": "lora", "read_from": "x", "config": {"rank": 2, "alpha": 4}}
+    )
+    choose_trainable(model, options, [], {})
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    assert trained
+    assert all(".parametrizations.weight.0." in name for name in trained)
+    assert all(min(one.shape) <= 2 for one in trained.values())
+    (start,) = predictions(model, structures()[:1], info=model.dataset_info)
+    assert torch.equal(before["energy"].forces, start["energy"].forces)
+    with torch.no_grad():
+        for one in trained.values():
+            one.add_(0.05)
+    (moved,) = predictions(model, structures()[:1], info=model.dataset_info)
+    assert (moved["energy"].forces - before["energy"].forces).abs().max() > 1e-3
+    turned = structures()[0]
+    turned.rotate(40, (1, 2, 3))
+    (other,) = predictions(model, [turned], info=model.dataset_info)
+    torch.testing.assert_close(other["energy"].values, moved["energy"].values)
+    merge_adapters(model)
+    (merged,) = predictions(model, structures()[:1], info=model.dataset_info)
+    torch.testing.assert_close(merged["energy"].forces, moved["energy"].forces)
+    assert not any("parametrizations" in name for name in model.state_dict())
+
+
+def test_features_of_structures_are_known() -> None:
+    """Farthest points of a replay; some weights of the head are never trained."""
     model = model_of(**SMALL)
-    with pytest.raises(ConfigError, match="SevenNet has no linear layers to correct; use method"):
-        choose_trainable(model, FinetuneOptions.of({"method": "lora", "read_from": "x"}), [], {})
+    features = structure_features(model, "energy", Dataset.from_atoms(structures(), {}), "cpu")
+    assert len(features) == 2
+    assert float((features[0] - features[1]).abs().max()) > 1e-4
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtt.mlip.finetune.second_heads import partners, second_heads
+from mtt.mlip.finetune.second_heads import earlier_heads, partners, second_heads
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,32 @@ def test_the_partner_is_the_target_of_the_data_that_begins_as_the_same():
     assert partners(counterparts, {"energy/source": "energy"}) == {"energy/source": "energy"}
     counterparts = {"energy/xtb": "energy", "energy": "energy"}
     assert partners(counterparts, {"energy": "energy"}) == {"energy": "energy/xtb"}
+
+
+@pytest.mark.parametrize(
+    ("known", "heads", "kept"),
+    [
+        (["energy", "energy/source"], {"energy/source2": "energy"}, ["energy/source"]),
+        (
+            ["energy", "energy/source", "energy/source2", "energy/pbe", "dipole/source"],
+            {"energy/source3": "energy"},
+            ["energy/source", "energy/source2"],
+        ),
+        (["energy", "energy/source"], {"energy": "energy"}, ["energy/source"]),
+        # the data have new labels of it: it is a target as any other
+        (
+            ["energy", "energy/source"],
+            {"energy/source2": "energy", "energy/source3": "energy/source"},
+            [],
+        ),
+        (["energy", "energy/source"], {}, []),
+    ],
+)
+def test_heads_of_an_earlier_replay_keep_their_names(known, heads, kept):
+    assert earlier_heads(known, heads) == {name: name for name in kept}
+
+
+def test_the_partner_of_an_earlier_head_is_of_the_same_quantity():
+    heads = {"energy/source2": "energy", "energy/source": "energy/source"}
+    counterparts = {"dipole": "dipole", "energy": "energy", **heads}
+    assert partners(counterparts, heads) == dict.fromkeys(heads, "energy")

@@ -73,3 +73,38 @@ def test_merged_weights_are_plain_again(layers):
         assert type(merged[name]) in (torch.nn.Linear, SpeciesLinear)
         assert torch.equal(merged[name].weight, layers[name].weight), "what it came from lives on"
     merge_adapters(merged)  # nothing left to do
+
+
+class InBlocks(torch.nn.Module):
+    """Two matrices [in, out] in one list of numbers, as in equivariant layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(3 * 4 + 2 * 1, dtype=torch.float64))
+        self.weight_blocks = [(3, 4), (2, 1)]
+
+
+def test_a_row_of_matrices_gets_a_correction_for_each():
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict({"first": InBlocks()})
+    assert linear_layers(model) == ["first"]
+    before = model["first"].weight.detach().clone()
+    added = add_adapters(model, ["first"], rank=2, alpha=3.0)
+    assert torch.equal(model["first"].weight, before)
+    assert [tuple(one.shape) for one in added] == [(3, 2), (2, 1), (2, 4), (1, 1)]
+    with torch.no_grad():
+        for one in added[2:]:
+            one.add_(1.0)
+    products = [1.5 * added[0] @ added[2], 1.5 * added[1] @ added[3]]
+    wanted = before + torch.cat([one.detach().flatten() for one in products])
+    torch.testing.assert_close(model["first"].weight.detach(), wanted)
+    merge_adapters(model)
+    assert list(model.state_dict()) == ["first.weight"]
+    torch.testing.assert_close(model["first"].weight.detach(), wanted)
+
+
+def test_blocks_are_those_of_the_whole_weight():
+    layer = InBlocks()
+    layer.weight_blocks = [(3, 4)]
+    with pytest.raises(AssertionError, match="are not all of"):
+        add_adapters(torch.nn.ModuleDict({"first": layer}), ["first"], rank=2, alpha=3.0)

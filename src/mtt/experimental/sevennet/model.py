@@ -1,5 +1,6 @@
 """SevenNet as a model of mtt: pretrained, or with random weights."""
 
+from copy import deepcopy
 from typing import Any, Dict, List, Optional
 
 import torch
@@ -8,8 +9,8 @@ from torch import Tensor
 
 from mtt import DatasetInfo, Graph, MLIPModel
 from mtt.errors import ArchitectureError, Problem, did_you_mean
-from mtt.experimental.sevennet.network import new_network, pretrained_network
-from mtt.experimental.sevennet.published import find
+from mtt.experimental.sevennet.given import described_by, is_path, plain
+from mtt.experimental.sevennet.network import modalities_of, new_network, pretrained_network
 
 NETWORK = {
     "cutoff": 5.0,
@@ -21,6 +22,8 @@ NETWORK = {
     "average_neighbors": 30.0,
 }
 """Options of a network with random weights; those of ``default-hypers.yaml``."""
+NETWORK_OF_FILE = "sevennet_network"
+"""Key of checkpoints: the network, where its weights began as those of a file."""
 
 
 class SevenNet(MLIPModel):
@@ -59,6 +62,7 @@ class SevenNet(MLIPModel):
         check_hypers(hypers)
         name, n_targets = hypers["pretrained"], len(dataset_info.targets)
         types = [int(z) for z in dataset_info.atomic_types]
+        self.description: Optional[Dict[str, Any]] = None
         self.to_angstrom = 1.0
         self.from_ev: List[float] = [1.0] * n_targets
         if name is None:
@@ -67,6 +71,7 @@ class SevenNet(MLIPModel):
             self.cutoff = float(hypers["network"]["cutoff"])
         else:
             self.network, config = pretrained_network(name, n_targets, hypers["modality"])
+            self.description = plain(config) if is_path(name) else None
             species = _species(name, types, config["_type_map"])
             self.to_angstrom = _factor(dataset_info.length_unit, "angstrom", name, "length_unit")
             self.from_ev = [
@@ -106,6 +111,16 @@ class SevenNet(MLIPModel):
         fresh[places] = known.view(len(places), -1).to(fresh) * (len(fresh) / len(places)) ** 0.5
         return fresh.flatten()
 
+    def get_checkpoint(self) -> Dict[str, Any]:
+        own = {} if self.description is None else {NETWORK_OF_FILE: deepcopy(self.description)}
+        return {**super().get_checkpoint(), **own}
+
+    @classmethod
+    def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Any) -> "SevenNet":
+        name = cls.pretrained(checkpoint.get("model_hypers", {}))
+        with described_by(checkpoint.get(NETWORK_OF_FILE), name):
+            return super().load_checkpoint(checkpoint, context)
+
     def before_export(self) -> None:
         self.network.compile_layers()
 
@@ -121,7 +136,7 @@ def check_hypers(hypers: Dict[str, Any]) -> None:
     :raises ArchitectureError: one problem for each option.
     """
     name, modality = hypers["pretrained"], hypers["modality"]
-    known = () if name is None else find(name).modalities
+    known = modalities_of(name)
     problems: List[Problem] = []
     if modality is not None and modality not in known:
         what, hint = f"{name or 'a new network'} has no modalities", "leave it out"

@@ -8,11 +8,21 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 from torch import Tensor
 
+from mtt.errors import CheckpointError
+from mtt.experimental.sevennet.given import (
+    announce,
+    content_of_file,
+    description_of,
+    digest_of,
+    is_path,
+    modalities_in,
+)
 from mtt.experimental.sevennet.package import building_in, package
 from mtt.experimental.sevennet.published import content_of, find
 
 READOUT = ("reduce_input_to_hidden", "reduce_hidden_to_energy", "rescale_atomic_energy")
 # replaced by tables of this module, or done by mtt
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, AssertionError)
 _LEFT_OUT = ("onehot_idx_to_onehot", "one_hot_modality", "reduce_total_enegy", "force_output")
 
 
@@ -99,22 +109,64 @@ class Network(torch.nn.Module):
 
 
 def pretrained_network(name: str, n_targets: int, modality: Optional[str]) -> Tuple[Network, Any]:
-    """The network of a published model with its weights, and its configuration."""
-    layers, readout, config = copy.deepcopy(_published(name))
+    """The network of a published model, or of a file, with its weights, and its configuration.
+
+    :raises CheckpointError: the file cannot be read, or is not of such a network.
+    """
+    layers, readout, config = _divided_and_described(name)
     n_species = int(config["_number_of_species"])
-    if not find(name).modalities:
+    modalities = modalities_in(config)
+    if not modalities:
         return Network(layers, readout, n_species, n_targets), config
     known = config["_modal_map"]
-    chosen = int(known[modality or find(name).modalities[0]])
+    chosen = int(known[modality or modalities[0]])
     return Network(layers, readout, n_species, n_targets, chosen, len(known)), config
+
+
+def modalities_of(name: Optional[str]) -> Tuple[str, ...]:
+    """Labels of the data that the weights ``name`` were trained on; its default first."""
+    if name is None:
+        return ()
+    if not is_path(name):
+        return find(name).modalities
+    return modalities_in(description_of(name) or _from_file(name, digest_of(name))[2])
+
+
+def _divided_and_described(name: str) -> Tuple[Any, Any, Dict[str, Any]]:
+    if not is_path(name):
+        return copy.deepcopy(_published(name))
+    config = description_of(name)
+    if config is not None:  # weights are those of a checkpoint of mtt
+        return (*_divided(_built(config)), config)
+    return copy.deepcopy(_from_file(name, digest_of(name)))
 
 
 @lru_cache(maxsize=2)
 def _published(name: str) -> Tuple[Any, Any, Dict[str, Any]]:
     """Layers, read-out and configuration; callers copy them, since building takes seconds."""
-    content = content_of(name)
+    return _filled(content_of(name))
+
+
+@lru_cache(maxsize=2)
+def _from_file(name: str, digest: str) -> Tuple[Any, Any, Dict[str, Any]]:
+    """The same of a file, whose content has this checksum."""
+    content = content_of_file(name)
+    try:
+        filled = _filled(content)
+    except _MALFORMED as error:
+        first = str(error).strip().replace("\n", " ")[:200]
+        what = f"its weights do not fit the network that it describes ({first})"
+        raise CheckpointError(
+            what, where=name, hint="it was altered, or is of other code"
+        ) from error
+    announce(name, digest)
+    return filled
+
+
+def _filled(content: Dict[str, Any]) -> Tuple[Any, Any, Dict[str, Any]]:
+    """A network with its weights, and the configuration that it was built by."""
     older = package("scripts.backward_compatibility")
-    config = _completed(older.patch_old_config(dict(content["config"])))
+    config = _completed(older.patch_old_config(copy.deepcopy(dict(content["config"]))))
     network = _built(config)
     with building_in(torch.float32):  # as the file
         weights = older.patch_state_dict_if_old(content["model_state_dict"], config, network)
@@ -158,7 +210,25 @@ def _built(config: Dict[str, Any]) -> Any:
             # e3nn would copy these parts through a pickle, in which they are traced once more: with
             # further buffers, rounded to the precision of the moment
             module.__codegen__ = []
+    _say_blocks(network)
     return network
+
+
+def _say_blocks(network: torch.nn.Module) -> None:
+    """What low-rank corrections need of linear layers: the matrices that their weights are made of.
+
+    The platform looks for ``weight_blocks``: shapes [in, out], in the order of the numbers.
+    """
+    from e3nn.nn import FullyConnectedNet
+    from e3nn.o3 import Linear
+
+    for module in network.modules():
+        if isinstance(module, Linear) and module.weight_numel > 0:
+            blocks = [one.path_shape for one in module.instructions if one.i_in >= 0]
+            module.weight_blocks = [(int(n_in), int(n_out)) for n_in, n_out in blocks]
+        elif isinstance(module, FullyConnectedNet):
+            for layer in module.children():
+                layer.weight_blocks = [tuple(layer.weight.shape)]
 
 
 def _divided(network: Any) -> Tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """The models that the package ships: which files they are, and how these are read.
 
 A file is a pickle. Its checksum is compared first; then torch's safe loader reads it, which knows
-tensors, plain types and, of numpy, arrays of numbers. Nothing in it is executed.
+tensors, plain types and, of numpy, numbers and arrays of them. Nothing in it is executed.
 """
 
 import hashlib
@@ -56,6 +56,8 @@ PUBLISHED: Dict[str, Published] = {
 _NUMPY: List[Any] = [
     np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
+    np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
     np.ndarray,
     np.dtype,
     type(np.dtype(np.float32)),
@@ -67,7 +69,8 @@ def find(name: str) -> Published:
     """:raises ArchitectureError: there is none of this name."""
     if name not in PUBLISHED:
         what = f"there is no pretrained model {name!r}"
-        hint = did_you_mean(name, PUBLISHED) or f"there are {', '.join(PUBLISHED)}, and null"
+        known = f"there are {', '.join(PUBLISHED)}, the path of a checkpoint (.pth), and null"
+        hint = did_you_mean(name, PUBLISHED) or known
         raise ArchitectureError(what, where="pretrained", hint=hint)
     return PUBLISHED[name]
 

@@ -36,12 +36,30 @@ def second_heads(
     return heads
 
 
+def earlier_heads(known: Collection[str], heads: Mapping[str, str]) -> dict[str, str]:
+    """Second heads of an earlier fine-tuning, which keep their names and references.
+
+    :param known: targets of the source.
+    :param heads: the new second heads, see :func:`second_heads`.
+    :return: as :func:`second_heads`; only those of quantities that have a new second head too.
+    """
+    kept = {f"{old.partition('/')[0]}/{KEPT}" for old in heads.values()}
+    taken = {*heads, *heads.values()}
+    return {name: name for name in known if name not in taken and name.rstrip("0123456789") in kept}
+
+
 def partners(counterparts: Mapping[str, str], heads: Mapping[str, str]) -> dict[str, str]:
-    """Second head to the target of the data that begins as the same target of the source."""
-    return {
-        head: next(n for n, one in counterparts.items() if one == old and n not in heads)
-        for head, old in heads.items()
-    }
+    """Second head to the target of the data that begins as the same target of the source.
+
+    One of an earlier fine-tuning has none; its partner is the first of the same quantity.
+    """
+    of_data = {name: one for name, one in counterparts.items() if name not in heads}
+    found = {}
+    for head, old in heads.items():
+        same = [name for name, one in of_data.items() if one == old]
+        alike = [n for n in of_data if n.partition("/")[0] == old.partition("/")[0]]
+        found[head] = (same or alike)[0]
+    return found
 
 
 def check_target_hypers(

@@ -11,7 +11,7 @@ import torch
 
 from mtt.data import DatasetInfo
 from mtt.data.files.inputs import expanded
-from mtt.fetching import located
+from mtt.fetching import Fetched, located, named_by_address
 from mtt.interface import ModelInterface
 from mtt.nn import building
 from mtt.registry import Architecture
@@ -65,9 +65,17 @@ def read_source(wanted: Wanted) -> Source:
     if name == own.model.pretrained(dict(wanted.hypers)):
         with building(wanted.seed, wanted.dtype):
             model = own.model(dict(wanted.hypers), wanted.info)
-        return Source(model, {}, own, {"path": name, **_NOWHERE})
+        facts = {"path": name, **_NOWHERE}
+        if Path(name).expanduser().is_file():
+            facts["sha256"] = file_hash(Path(name).expanduser())
+        return Source(model, {}, own, facts)
     file = located(expanded(name))
-    checkpoint, origin = load_checkpoint(file.path, wanted.folders, name=own.name)
+    with named_by_address(file):
+        return _read(file, wanted)
+
+
+def _read(file: Fetched, wanted: Wanted) -> Source:
+    checkpoint, origin = load_checkpoint(file.path, wanted.folders, name=wanted.architecture.name)
     best = checkpoint.get("best_epoch")
     facts = {
         "path": file.url or str(file.path),

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mtt.data.files.inputs import expanded
-from mtt.errors import DataError, Problem
+from mtt.errors import CheckpointError, DataError, Problem
+from mtt.fetching import located
 from mtt.options import RawOptions
 from mtt.registry import Architecture
 from mtt.training import MLIPTrainer
@@ -64,11 +65,13 @@ def _why(one: Difference, checkpoint: Mapping[str, Any], architecture: Architect
 
 
 def _is_same_source(one: Difference, checkpoint: Mapping[str, Any]) -> bool:
-    """Whether another path names the file that the run was fine-tuned from."""
+    """Whether another path, or an address, names the file that the run was fine-tuned from."""
     if one.path[3:] != ("read_from",) or not isinstance(one.new, str):
         return False
     source = (checkpoint.get("provenance") or {}).get("source")
     known = source.get("sha256") if isinstance(source, Mapping) else None
-    with contextlib.suppress(OSError, DataError):
-        return known is not None and file_hash(expanded(one.new)) == known
+    if known is None:
+        return False
+    with contextlib.suppress(OSError, DataError, CheckpointError):
+        return bool(file_hash(located(expanded(one.new)).path) == known)
     return False

@@ -15,7 +15,7 @@ from mtt.checkpoint.format import ARCHIVE
 from mtt.checkpoint.read import NotOurs
 from mtt.errors import CheckpointError
 from mtt.exporting import load_exported
-from mtt.fetching import located
+from mtt.fetching import located, named_by_address
 from mtt.interface import Context, ModelInterface
 from mtt.workflows.bounded import bounded_by
 from mtt.workflows.run.foreign import imported_instead, is_imported, origin, refuse_programs
@@ -93,6 +93,7 @@ def load_model(
     *,
     architectures: Sequence[str | Path] = (),
     extensions: str | Path | None = None,
+    token: str | None = None,
 ) -> ModelInterface | AtomisticModel:
     """A trained model: the best weights of a ``.ckpt``, a ``.zip``, or an exported ``.pt``.
 
@@ -101,9 +102,10 @@ def load_model(
 
     :param architectures: folders of architectures outside of the package.
     :param extensions: folder of the extensions of an exported model of another program.
+    :param token: for the server of an address, if it asks for one.
     :raises CheckpointError: the file is damaged, or none of the three; no such folder.
     """
-    found = located(path)
+    found = located(path, token)
     path = found.path
     if is_exported(path):
         if found.url:
@@ -113,9 +115,10 @@ def load_model(
                 hint=f"if you trust its author, give the downloaded file: {path}",
             )
         return load_exported(path, extensions)
-    checkpoint, architecture = load_checkpoint(path, architectures)
-    tell_weights(path, checkpoint)
-    return model_from(checkpoint, architecture, "export", path)
+    with named_by_address(found):
+        checkpoint, architecture = load_checkpoint(path, architectures)
+        tell_weights(path, checkpoint)
+        return model_from(checkpoint, architecture, "export", path)
 
 
 def tell_weights(path: str | Path, checkpoint: Mapping[str, Any]) -> None:

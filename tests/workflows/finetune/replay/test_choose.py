@@ -75,6 +75,24 @@ def test_features_are_the_inputs_of_the_last_layer_averaged_over_atoms(model, da
         torch.testing.assert_close(row, (of_atoms - alone[graph.types]).mean(dim=0))
 
 
+def test_weights_that_are_never_trained_are_no_features(model, dataset):
+    whole = structure_features(model, "energy", dataset, "cpu")
+    last = model.heads[0].last
+    others = [
+        one for one in model.heads.parameters() if all(one is not w for w in last.parameters())
+    ]
+    for one in others:
+        one.requires_grad_(False)
+    assert torch.equal(structure_features(model, "energy", dataset, "cpu"), whole)
+    last.weight.requires_grad_(False)
+    others[0].requires_grad_(True)
+    rest = structure_features(model, "energy", dataset, "cpu")
+    assert rest.shape == (
+        3,
+        others[0].numel() + sum(p.numel() for p in last.parameters() if p.requires_grad),
+    )
+
+
 def test_a_model_that_does_not_name_its_heads_is_refused(model, dataset):
     model.head_modules = dict
     with pytest.raises(ConfigError, match=r"replay.select: .* use select: random"):

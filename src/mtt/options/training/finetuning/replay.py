@@ -10,7 +10,11 @@ from mtt.options.training.option import Form, option
 from mtt.options.yaml.places import Fault, KeyPath
 
 _DATA = Form(
-    lambda: {"type": ["string", "object", "null"]},
+    lambda: {
+        "type": ["string", "array", "object", "null"],
+        "items": {"type": "string"},
+        "minItems": 1,
+    },
     lambda value: dict(value) if isinstance(value, Mapping) else value,
     lambda value: dict(value) if isinstance(value, Mapping) else value,
 )
@@ -25,10 +29,10 @@ class ReplayOptions:
     the training.
     """
 
-    data: str | Mapping[str, Any] | None = option(
+    data: str | list[str] | Mapping[str, Any] | None = option(
         None,
-        "A file of structures, or a data set with systems and targets as in training_set. Only "
-        "structures whose elements are all in the training set are used.",
+        "A file of structures, a list of files, or a data set with systems and targets as in "
+        "training_set. Only structures whose elements are all in the training set are used.",
         form=_DATA,
     )
     number: int | None = option(

@@ -96,9 +96,12 @@ def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[Batch]:
 
 
 def _last_layer(model: MLIPModel, target: str) -> Sequence[Tensor]:
-    """Matrices of the head that end in as many numbers as the target has; else all of the head."""
+    """Matrices of the head that end in as many numbers as the target has; else all of the head.
+
+    Weights that an architecture never trains have no derivatives.
+    """
     heads, width = model.head_modules(), model.dataset_info.targets[target].properties
-    own = list(in_head(model, heads, target).values())
+    own = [one for one in in_head(model, heads, target).values() if one.requires_grad]
     if not own:
         raise ConfigError(
             f"{type(model).__name__} does not say which of its weights are the head of {target}, "
@@ -106,4 +109,5 @@ def _last_layer(model: MLIPModel, target: str) -> Sequence[Tensor]:
             where=f"{SECTION}.replay.select",
             hint="use select: random",
         )
-    return [*last_matrices(model, heads, target, width).values()] or own
+    matrices = last_matrices(model, heads, target, width).values()
+    return [one for one in matrices if one.requires_grad] or own

@@ -16,7 +16,8 @@ from mtt.data import Dataset, TargetInfo, read_dataset
 from mtt.data.files.inputs import described
 from mtt.errors import ConfigError, DataError, MttError, Problem
 from mtt.mlip import MLIPModel
-from mtt.mlip.finetune.second_heads import second_heads
+from mtt.mlip.finetune.second_heads import earlier_heads, second_heads
+from mtt.mlip.finetune.second_heads import partners as partners_of
 from mtt.options import DatasetOptions, Options, load_eval_options
 from mtt.options.training import FinetuneOptions
 from mtt.options.training.finetune import SECTION
@@ -141,9 +142,15 @@ def _heads(asked: Asked, source: MLIPModel) -> tuple[dict[str, str], dict[str, T
         what = f"no target of the data begins with a head of the source, which has {_of(known)}"
         hint = f"name it in inherit_heads: {{{next(iter(wanted))}: {next(iter(known))}}}"
         raise ConfigError(what, where=WHERE, hint=hint)
+    infos = {name: wanted[partners[old]] for name, old in kept.items()}
     if asked.finetune.method != "replay":
         kept = {partners[old]: old for old in kept.values()}
-    infos = {name: wanted[partners[old]] for name, old in kept.items()}
+        return kept, {name: wanted[name] for name in kept}
+    if asked.options.labels == "source":
+        before = earlier_heads(list(known), kept)
+        theirs = partners_of({n: inherit.get(n, n) for n in wanted}, before)
+        infos |= {name: wanted[theirs[name]] for name in before}
+        kept |= before
     return kept, infos
 
 
@@ -196,7 +203,9 @@ def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
     """How the data are read: structures alone, or with labels by the names of the source."""
     given, labelled = asked.options.data, asked.options.labels == "file"
     assert given is not None
-    section: dict[str, Any] = {"systems": given} if isinstance(given, str) else dict(given)
+    section: dict[str, Any] = (
+        dict(given) if isinstance(given, Mapping) else {"systems": {"read_from": given}}
+    )
     own = "targets" in section
     try:
         (options,) = load_eval_options(section)
@@ -274,7 +283,7 @@ def _announce(asked: Asked, replay: Replay, candidates: _Candidates) -> None:
         "replay: %d of %d structures of %s have elements of the training set only; %s; %s: %s",
         len(candidates.structures),
         candidates.total,
-        options.data if isinstance(options.data, str) else "data",
+        "data" if isinstance(options.data, Mapping) else described(options.data or ""),
         done,
         labels,
         kept,
