@@ -33,6 +33,8 @@ from mtt.workflows.announce import (
 from mtt.workflows.claim import claimed
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
+from mtt.workflows.following.history import History, Recorder
+from mtt.workflows.following.progress import showing
 from mtt.workflows.outcome import export_and_evaluate
 from mtt.workflows.plan import Plan, training_options
 from mtt.workflows.restart.how_to_resume import after_training, during_training
@@ -72,12 +74,14 @@ class TrainResult:
     :param checkpoint: latest and best weights, and all that a restart needs.
     :param directory: the run folder.
     :param reports: errors of the best weights, by part (``"validation"``).
+    :param history: a row of metrics per epoch, also of those before a restart.
     """
 
     model: Path | None = None
     checkpoint: Path | None = None
     directory: Path | None = None
     reports: dict[str, Report] = field(default_factory=dict)
+    history: History = field(default_factory=History)
 
 
 def train(
@@ -89,6 +93,7 @@ def train(
     dry_run: bool = False,
     architectures: Sequence[str | Path] = (),
     listeners: Sequence[Listener] = (),
+    progress: bool | None = None,
 ) -> TrainResult:
     """Train a model, export it, evaluate it.
 
@@ -101,6 +106,7 @@ def train(
     :param dry_run: check everything, train and write nothing.
     :param architectures: folders of architectures outside of the package.
     :param listeners: called as ``listener(category, values, epoch)`` for every event.
+    :param progress: show how far the training is; None: in notebooks.
     :raises MttError: a mistake in the options, the data or the files. Nothing is written before
         all of them are checked.
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
@@ -120,7 +126,9 @@ def train(
         announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         ranks.on_first(lambda: describe(plan, folder, origin))
-        attached = [*start.trainer.run.listeners, *shown]
+        recorder = Recorder()
+        bar = held.enter_context(showing(progress)) if ranks.is_first else None
+        attached = [*start.trainer.run.listeners, *shown, recorder, *([bar] if bar else [])]
         with closing(make_events(plan.options, folder.path, attached, ranks)) as events:
             with during_training(folder.path, plan.command):
                 checkpoint = run(plan, start, folder, origin, events, ranks)
@@ -128,7 +136,8 @@ def train(
                 reports = ranks.on_first(
                     lambda: export_and_evaluate(plan, folder, checkpoint, events)
                 )
-    return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
+    resumable = plan.output.with_suffix(".ckpt")
+    return TrainResult(plan.output, resumable, folder.path, reports, recorder.history)
 
 
 def check_only(
