@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ from mtt.workflows.announce import (
 from mtt.workflows.claim import claimed
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
-from mtt.workflows.following.history import History, Recorder
+from mtt.workflows.following.history import Recorder
 from mtt.workflows.following.progress import showing
+from mtt.workflows.following.result import TrainResult
 from mtt.workflows.outcome import export_and_evaluate
 from mtt.workflows.plan import Plan, training_options
 from mtt.workflows.restart.how_to_resume import after_training, during_training
@@ -64,24 +65,6 @@ from mtt.workflows.start import Start, fine_tuned, new_model, restarted
 from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """The results of a training.
-
-    :param model: the exported model; None after a dry run, as the others.
-    :param checkpoint: latest and best weights, and all that a restart needs.
-    :param directory: the run folder.
-    :param reports: errors of the best weights, by part (``"validation"``).
-    :param history: a row of metrics per epoch, also of those before a restart.
-    """
-
-    model: Path | None = None
-    checkpoint: Path | None = None
-    directory: Path | None = None
-    reports: dict[str, Report] = field(default_factory=dict)
-    history: History = field(default_factory=History)
 
 
 def train(
@@ -127,15 +110,9 @@ def train(
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         ranks.on_first(lambda: describe(plan, folder, origin))
         recorder = Recorder()
-        bar = held.enter_context(showing(progress)) if ranks.is_first else None
-        attached = [*start.trainer.run.listeners, *shown, recorder, *([bar] if bar else [])]
-        with closing(make_events(plan.options, folder.path, attached, ranks)) as events:
-            with during_training(folder.path, plan.command):
-                checkpoint = run(plan, start, folder, origin, events, ranks)
-            with after_training(folder.path, plan.command):
-                reports = ranks.on_first(
-                    lambda: export_and_evaluate(plan, folder, checkpoint, events)
-                )
+        bars = held.enter_context(showing(progress if ranks.is_first else False))
+        followers = [*shown, recorder, *bars]
+        reports = run_and_export(plan, start, folder, origin, followers, ranks)
     resumable = plan.output.with_suffix(".ckpt")
     return TrainResult(plan.output, resumable, folder.path, reports, recorder.history)
 
@@ -239,6 +216,23 @@ def begin(plan: Plan) -> Start:
             return fine_tuned(plan)
     with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
+
+
+def run_and_export(
+    plan: Plan,
+    start: Start,
+    folder: RunFolder,
+    origin: Mapping[str, Any],
+    followers: Sequence[Listener],
+    ranks: Ranks,
+) -> dict[str, Report]:
+    """Train, export the best weights and score them; ``followers`` get all events of it."""
+    listeners = [*start.trainer.run.listeners, *followers]
+    with closing(make_events(plan.options, folder.path, listeners, ranks)) as events:
+        with during_training(folder.path, plan.command):
+            checkpoint = run(plan, start, folder, origin, events, ranks)
+        with after_training(folder.path, plan.command):
+            return ranks.on_first(lambda: export_and_evaluate(plan, folder, checkpoint, events))
 
 
 def run(

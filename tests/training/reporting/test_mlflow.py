@@ -22,7 +22,7 @@ def store(
     tmp_path_factory: pytest.TempPathFactory, two_parts: Callable[..., None]
 ) -> SimpleNamespace:
     """A run of two parts in a database, and MLflow's client for it."""
-    pytest.importorskip("mlflow")
+    tracking = pytest.importorskip("mlflow.tracking")
     pytest.importorskip("sqlalchemy")
     folder = tmp_path_factory.mktemp("mlflow")
     report = folder / "report.html"
@@ -30,9 +30,7 @@ def store(
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     place = (folder / "artifacts").as_uri()
     settings = {"tracking_uri": uri, "experiment": "water", "run_name": "first", "tags": {"a": 1}}
-    from mlflow.tracking import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
+    client = tracking.MlflowClient(tracking_uri=uri)
     client.create_experiment("water", artifact_location=place)
     two_parts(lambda: MlflowLogger(folder, settings, OPTIONS), report)
     identity = (folder / "mlflow.id").read_text()

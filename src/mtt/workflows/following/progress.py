@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -25,36 +25,36 @@ def in_notebook() -> bool:
     return found is not None and hasattr(found, "kernel")
 
 
-def showing(progress: bool | None) -> AbstractContextManager[Listener | None]:
-    """A listener that shows the progress while the block runs; None where nothing is shown.
+def showing(progress: bool | None) -> AbstractContextManager[Sequence[Listener]]:
+    """The listener that shows the progress while the block runs; empty where nothing is shown.
 
     :param progress: None: in notebooks only. A pipe or a file never gets any.
     """
     if progress is False or (progress is None and not in_notebook()):
-        return nullcontext()
+        return nullcontext(())
     return _notebook() if in_notebook() else _terminal()
 
 
 @contextmanager
-def _notebook() -> Iterator[Listener]:
+def _notebook() -> Iterator[Sequence[Listener]]:
     # needs no widgets: every frontend replaces a display by its id
     from IPython.display import HTML, display
 
     handle = display(HTML(""), display_id=True)
     shown = Bar(lambda state: handle.update(HTML(as_html(state))))
     try:
-        yield shown
+        yield (shown,)
     finally:
         shown.stop()
 
 
 @contextmanager
-def _terminal() -> Iterator[Listener | None]:
+def _terminal() -> Iterator[Sequence[Listener]]:
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield ()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -63,7 +63,7 @@ def _terminal() -> Iterator[Listener | None]:
         task = bars.add_task("training", total=None)
         shown = Bar(lambda state: _update(bars, task, state))
         try:
-            yield shown
+            yield (shown,)
         finally:
             shown.stop()
 
