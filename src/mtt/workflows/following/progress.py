@@ -85,7 +85,12 @@ class Bar:
         self._show = show
         self._due = 0.0
         self._start = time.monotonic()
-        self._state = {"done": 0, "total": 0, "seconds": 0.0, "text": "training"}
+        self._state: dict[str, Any] = {
+            "done": 0,
+            "total": 0,
+            "seconds": 0.0,
+            "text": "training",
+        }
         self._epochs = 0
 
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
