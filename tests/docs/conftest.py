@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -16,6 +18,10 @@ import pytest
 from mtt.cli.main import run
 
 _BLOCK = re.compile(r"^```(\S+)(?: (\w+))?\n((?::[^\n]*\n)*)\n?(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+ENGINES = ("i-pi",)
+"""Programs that pages may call."""
 
 
 class Block(NamedTuple):
@@ -43,10 +49,14 @@ class Walk:
     """Does what a page says, in an empty folder and in this process.
 
     :param said: what each command and each script printed.
+    :param names: what the scripts share, as in one notebook; None: each begins with nothing.
     """
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, patch: pytest.MonkeyPatch, names: dict[str, object] | None = None
+    ) -> None:
         self.folder = folder
+        self.names = names
         self.site = folder / "site-packages"  # of what the page installs
         self.patch = patch
         self.said: list[str] = []
@@ -61,19 +71,30 @@ class Walk:
             for line in block.text.splitlines():
                 self._command(line)
         elif block.language == "python":
+            names = {"__name__": "__main__"} if self.names is None else self.names
             with self._listening():
-                exec(compile(block.text, "<page>", "exec"), {"__name__": "__main__"})
+                exec(compile(block.text, "<page>", "exec"), names)
 
     def _command(self, line: str) -> None:
         if line == "pip install .":
             self._install()
             return
         program, *words = line.split()
+        if program in ENGINES:
+            self._engine(line.split())
+            return
         assert program == "mtt", line
         self._forget()
         with self._listening():
             code = run(words)
         assert code == 0, f"{line}\n{self.said[-1]}"
+
+    def _engine(self, words: list[str]) -> None:
+        """A program beside this Python, in a process of its kind."""
+        words[0] = str(Path(sys.executable).parent / words[0])
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.said.append(done.stdout)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -112,16 +133,21 @@ class Walk:
 @pytest.fixture(scope="module")
 def walk(
     root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], tuple[list[Block], Walk]]]:
+) -> Iterator[Callable[..., tuple[list[Block], Walk]]]:
     """Walks through a page of the manual, from its first block to its last."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "200")
 
-        def through(name: str) -> tuple[list[Block], Walk]:
+        def through(
+            name: str,
+            given: Mapping[str, Path] = MappingProxyType({}),
+            names: dict[str, object] | None = None,
+        ) -> tuple[list[Block], Walk]:
             folder = tmp_path_factory.mktemp(name)
-            (folder / "examples").symlink_to(root / "examples")
+            for there, path in {"examples": root / "examples", **given}.items():
+                (folder / there).symlink_to(path)
             patch.chdir(folder)
-            done = Walk(folder, patch)
+            done = Walk(folder, patch, names)
             found = list(blocks((root / "docs" / "src" / f"{name}.md").read_text(encoding="utf-8")))
             for block in found:
                 done.step(block)

@@ -85,6 +85,7 @@ def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
         loggers=LOGGERS if base.get("loggers") is None else tuple(base["loggers"]),
         tensorboard=_settings(base.get("tensorboard")),
         wandb=_settings(base.get("wandb")),
+        mlflow=_settings(base.get("mlflow")),
         remote=base.get("remote"),
         source=raw.source,
         notices=tuple(str(problem) for problem in raw.places.problems(notices)),

@@ -153,6 +153,7 @@ class Options:
     :param loggers: names of console and file loggers, also of entry points.
     :param tensorboard: ``log_dir`` or nothing; None where it is off.
     :param wandb: arguments of ``wandb.init``; None where it is off.
+    :param mlflow: where MLflow records the run, and as what; None where it is off.
     :param remote: URL that gets a copy of the run's files, or None.
     :param source: the file as the user named it, empty for a dict.
     :param notices: messages for the user, mostly on deprecated names.
@@ -170,6 +171,7 @@ class Options:
     loggers: tuple[str, ...] = LOGGERS
     tensorboard: dict[str, Any] | None = None
     wandb: dict[str, Any] | None = None
+    mlflow: dict[str, Any] | None = None
     remote: str | None = None
     source: str = field(default="", compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)
@@ -185,6 +187,7 @@ class Options:
             "loggers": list(self.loggers),
             "tensorboard": _switch(self.tensorboard),
             "wandb": _switch(self.wandb),
+            "mlflow": _switch(self.mlflow),
             "remote": self.remote,
             "architecture": self.architecture,
             "training_set": _part(self.training_set),

@@ -39,6 +39,7 @@ def export_and_evaluate(
     if upgraded.get("best_epoch") is not None:
         log.info("exporting the %s", which_weights(upgraded))
     _export(plan, folder, model)
+    events.keep_file(folder.model)
     known = (upgraded.get("provenance") or {}).get(REPLAYED)
     if plan.replay is not None and known:
         report_forgetting(plan.replay, model, known, folder)

@@ -20,7 +20,8 @@ from mtt.options.yaml.load import load_document
 from mtt.options.yaml.places import KeyPath, dotted
 
 _LONGEST = 4096  # characters of a path
-_WRITTEN = ("remote", "tensorboard", "wandb", "loggers")  # options that name what is written
+# options that name what is written
+_WRITTEN = ("remote", "tensorboard", "wandb", "mlflow", "loggers")
 
 
 class Named(NamedTuple):

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ from mtt.workflows.announce import (
 from mtt.workflows.claim import claimed
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
+from mtt.workflows.following.history import Recorder
+from mtt.workflows.following.progress import showing
+from mtt.workflows.following.result import TrainResult
 from mtt.workflows.outcome import export_and_evaluate
 from mtt.workflows.plan import Plan, training_options
 from mtt.workflows.restart.how_to_resume import after_training, during_training
@@ -64,22 +67,6 @@ from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """The results of a training.
-
-    :param model: the exported model; None after a dry run, as the others.
-    :param checkpoint: latest and best weights, and all that a restart needs.
-    :param directory: the run folder.
-    :param reports: errors of the best weights, by part (``"validation"``).
-    """
-
-    model: Path | None = None
-    checkpoint: Path | None = None
-    directory: Path | None = None
-    reports: dict[str, Report] = field(default_factory=dict)
-
-
 def train(
     options: str | Path | Mapping[str, Any],
     *,
@@ -89,6 +76,7 @@ def train(
     dry_run: bool = False,
     architectures: Sequence[str | Path] = (),
     listeners: Sequence[Listener] = (),
+    progress: bool | None = None,
 ) -> TrainResult:
     """Train a model, export it, evaluate it.
 
@@ -101,6 +89,7 @@ def train(
     :param dry_run: check everything, train and write nothing.
     :param architectures: folders of architectures outside of the package.
     :param listeners: called as ``listener(category, values, epoch)`` for every event.
+    :param progress: show how far the training is; None: in notebooks.
     :raises MttError: a mistake in the options, the data or the files. Nothing is written before
         all of them are checked.
     :raises Stopped: a signal came, or ``max_time`` is over. What was trained is saved.
@@ -120,15 +109,12 @@ def train(
         announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         ranks.on_first(lambda: describe(plan, folder, origin))
-        attached = [*start.trainer.run.listeners, *shown]
-        with closing(make_events(plan.options, folder.path, attached, ranks)) as events:
-            with during_training(folder.path, plan.command):
-                checkpoint = run(plan, start, folder, origin, events, ranks)
-            with after_training(folder.path, plan.command):
-                reports = ranks.on_first(
-                    lambda: export_and_evaluate(plan, folder, checkpoint, events)
-                )
-    return TrainResult(plan.output, plan.output.with_suffix(".ckpt"), folder.path, reports)
+        recorder = Recorder()
+        bars = held.enter_context(showing(progress if ranks.is_first else False))
+        followers = [*shown, recorder, *bars]
+        reports = run_and_export(plan, start, folder, origin, followers, ranks)
+    resumable = plan.output.with_suffix(".ckpt")
+    return TrainResult(plan.output, resumable, folder.path, reports, recorder.history)
 
 
 def check_only(
@@ -230,6 +216,23 @@ def begin(plan: Plan) -> Start:
             return fine_tuned(plan)
     with plan.raw.locating(("architecture", "model")):
         return new_model(plan.architecture, hypers, info, plan.dtype, plan.options.seed)
+
+
+def run_and_export(
+    plan: Plan,
+    start: Start,
+    folder: RunFolder,
+    origin: Mapping[str, Any],
+    followers: Sequence[Listener],
+    ranks: Ranks,
+) -> dict[str, Report]:
+    """Train, export the best weights and score them; ``followers`` get all events of it."""
+    listeners = [*start.trainer.run.listeners, *followers]
+    with closing(make_events(plan.options, folder.path, listeners, ranks)) as events:
+        with during_training(folder.path, plan.command):
+            checkpoint = run(plan, start, folder, origin, events, ranks)
+        with after_training(folder.path, plan.command):
+            return ranks.on_first(lambda: export_and_evaluate(plan, folder, checkpoint, events))
 
 
 def run(

@@ -96,3 +96,25 @@ def test_an_attached_logger_gets_every_event_once(make_trainer, make_model, trai
         ("run_start", 0), ("progress", 1), ("checkpoint", 1), ("best", 1), ("epoch", 1),
         ("checkpoint", 1), ("checkpoint", 1), ("end", 1),  # best.ckpt once more, and last.ckpt
     ]  # fmt: skip
+
+
+def test_a_finished_file_goes_to_the_listeners_that_keep_files(tmp_path, caplog):
+    class Keeper:
+        def __init__(self, broken=False):
+            self.broken, self.files = broken, []
+
+        def __call__(self, category, values, epoch):
+            pass
+
+        def keep_file(self, path):
+            if self.broken:
+                raise OSError("disk full")
+            self.files.append(path)
+
+    broken, keeper = Keeper(broken=True), Keeper()
+    events = Events([lambda category, values, epoch: None, broken, keeper])
+    events.keep_file(tmp_path / "report.html")
+    events.keep_file(tmp_path / "model.pt")
+    assert keeper.files == [tmp_path / "report.html", tmp_path / "model.pt"]
+    assert caplog.text.count("report.html (OSError: disk full); it is switched off") == 1
+    assert "model.pt" not in caplog.text

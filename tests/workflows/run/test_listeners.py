@@ -138,7 +138,7 @@ def test_what_is_not_there_is_refused_before_anything_is_written(
     assert not (here / "outputs").exists()
 
 
-@pytest.mark.parametrize("option", ["tensorboard", "wandb", "remote"])
+@pytest.mark.parametrize("option", ["tensorboard", "wandb", "mlflow", "remote"])
 def test_a_missing_package_is_reported_with_its_extra(
     options_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
@@ -195,6 +195,9 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
             events("epoch", row["epoch"], metrics=row, units=units, is_best=row["epoch"] == 3)
         if known:  # the first run is stopped
             events("end", 3)
+            (tmp_path / "report.html").write_text("<p>well</p>")
+            events.keep_file(tmp_path / "report.html")
+            events.keep_file(tmp_path / "model.pt")  # which is not there, and not asked for
         events("test", 3, metrics={"energy RMSE": 7.0}, units={"energy RMSE": "meV"})
         events.close()
     first, second = sorted((tmp_path / "wandb").glob("offline-run-*"))
@@ -214,6 +217,8 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
     assert not failed
     assert [row["_step"] for row in history] == [3]
     assert summary["best/epoch"] == 3
+    (page,) = (second / "files").rglob("*.html")
+    assert "<p>well</p>" in page.read_text()
 
 
 def stored(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any], bool]:

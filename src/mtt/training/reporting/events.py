@@ -34,7 +34,8 @@ Epochs count from 1: epoch 3 is the third one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -60,21 +61,38 @@ class Events:
         """Pass an event on; a listener itself, so that these can listen to those."""
         shared = MappingProxyType(dict(values))
         for listener in tuple(self._listeners):
-            try:
-                listener(category, shared, epoch)
-            except Exception as error:
-                # a failing plot must not cost a week of training
-                self._listeners = [kept for kept in self._listeners if kept is not listener]
-                logger.error(
-                    "the listener %s failed at event %r of epoch %d (%s: %s); "
-                    "it is switched off, the training continues",
-                    _name(listener),
-                    category,
-                    epoch,
-                    type(error).__name__,
-                    error,
-                    exc_info=error,
-                )
+            self._call(listener, f"event {category!r} of epoch {epoch}", category, shared, epoch)
+
+    def keep_file(self, path: Path) -> None:
+        """Hand a finished file of the run (the exported model, a report) to the listeners.
+
+        Those with a method ``keep_file(path)`` get it, in their order.
+        """
+        for listener in tuple(self._listeners):
+            keep = getattr(listener, "keep_file", None)
+            if keep is not None:
+                self._call(listener, f"the file {path}", path, function=keep)
+
+    def _call(
+        self,
+        listener: Listener,
+        at: str,
+        *arguments: Any,
+        function: Callable[..., Any] | None = None,
+    ) -> None:
+        try:
+            (listener if function is None else function)(*arguments)
+        except Exception as error:
+            # a failing plot must not cost a week of training
+            self._listeners = [kept for kept in self._listeners if kept is not listener]
+            logger.error(
+                "the listener %s failed at %s (%s: %s); it is switched off, the training continues",
+                _name(listener),
+                at,
+                type(error).__name__,
+                error,
+                exc_info=error,
+            )
 
     def measured(
         self,

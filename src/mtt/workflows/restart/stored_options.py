@@ -22,7 +22,8 @@ from mtt.workflows.run.given import BASELINE, SCALES
 
 log = logging.getLogger(__name__)
 
-FREE = ("device", "print_stats", "final_eval", "loggers", "tensorboard", "wandb", "remote")
+LOGGING = ("loggers", "tensorboard", "wandb", "mlflow", "remote")
+FREE = ("device", "print_stats", "final_eval", *LOGGING)
 """Options beside the architecture and the data that a resumed run may change."""
 
 _TRAINING = ("architecture", "training")

@@ -79,6 +79,14 @@ class WandbLogger:
         elif category == "end":
             self._ended = True
 
+    def keep_file(self, path: Path) -> None:
+        """Show a page, such as a report; a model is not uploaded."""
+        if path.suffix == ".html":
+            import wandb
+
+            with path.open(encoding="utf-8") as page:
+                self._run.log({path.stem: wandb.Html(page)})
+
     def close(self) -> None:
         """Complete the run; one that did not reach its end is marked as failed."""
         self._run.finish(exit_code=0 if self._ended else 1)

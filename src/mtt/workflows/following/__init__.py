@@ -1,0 +1,1 @@
+"""How a training is followed from Python: the table of its epochs, and its progress."""
