@@ -44,6 +44,7 @@ def in_ranks(n: int, work: Callable[[int], None]) -> None:
         one.bind(("localhost", 0))
         port = one.getsockname()[1]
     children = []
+    sys.stdout.flush()  # or each of the children would print it once more
     for rank in range(n):
         child = os.fork()
         if child == 0:
@@ -55,6 +56,7 @@ def in_ranks(n: int, work: Callable[[int], None]) -> None:
                 code = 0
             except BaseException:  # noqa: BLE001 - nothing may reach the code of the parent
                 traceback.print_exc()
+            sys.stdout.flush()
             os._exit(code)
         children.append(child)
     if any(os.waitpid(child, 0)[1] for child in children):
