@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mtt.data import Dataset, DatasetInfo, Frame, FrameLabels, TargetInfo, pack
-from mtt.data.storage.store import FORMAT_VERSION
+from mtt.data.storage.store import FORMAT_VERSION, PAIRS_VERSION
 
 FOLDER = Path(__file__).parent.parent / "resources" / "packed"
 CUTOFF = 2.6  # no distance of the structures is close to it
@@ -27,9 +27,13 @@ INFO = DatasetInfo(
 )
 
 
-def path_of(version: int) -> Path:
-    """Where the data set of this format lies, neighbour lists inside."""
-    return FOLDER / f"format-{version}"
+FORMATS = [(1, 1), (2, 1), (2, 2)]  # of data and of the neighbour lists in them
+TODAY = FORMAT_VERSION, PAIRS_VERSION
+
+
+def path_of(data: int, lists: int) -> Path:
+    """The data set of these formats, neighbour lists inside."""
+    return FOLDER / (f"format-{data}" if lists == 1 else f"format-{data}-lists-{lists}")
 
 
 def numbers(*shape: int, shift: int = 0) -> np.ndarray:
@@ -71,6 +75,6 @@ def write(folder: Path) -> Dataset:
 
 
 if __name__ == "__main__":
-    if path_of(FORMAT_VERSION).exists():
+    if path_of(*TODAY).exists():
         raise SystemExit("it exists; raise FORMAT_VERSION in mtt/data/storage/store.py first")
-    write(path_of(FORMAT_VERSION))
+    write(path_of(*TODAY))

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from mtt.data import Dataset
-from mtt.data.storage.store import FORMAT_VERSION
+from mtt.data.storage.store import FORMAT_VERSION, PAIRS_VERSION
 
 ROOT = Path(__file__).parent
 WHAT_TO_DO = (
@@ -29,12 +29,16 @@ def packed() -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(ROOT / "packed.py")))
 
 
-@pytest.fixture(params=range(1, FORMAT_VERSION + 1))
+FORMATS = runpy.run_path(str(ROOT / "packed.py"))["FORMATS"]
+
+
+@pytest.fixture(params=FORMATS)
 def stored(request: pytest.FixtureRequest, packed: SimpleNamespace, tmp_path: Path) -> Path:
     """A copy of the stored data set of every format; what is added to it goes nowhere."""
-    path = packed.path_of(request.param)
+    path, (data, lists) = packed.path_of(*request.param), request.param
     assert path.is_dir(), f"write {path.name}: python tests/data/packed.py"
-    assert json.loads((path / "dataset.json").read_text())["format_version"] == request.param
+    for file, version in (("dataset.json", data), ("neighbors-2.6/dataset.json", lists)):
+        assert json.loads((path / file).read_text())["format_version"] == version
     return Path(shutil.copytree(path, tmp_path / path.name))
 
 
@@ -62,11 +66,15 @@ def pairs(lists: Any) -> list[list[int]]:
     return sorted(torch.cat([structure[:, None], found], dim=1).tolist())
 
 
+def test_the_formats_of_today_are_stored() -> None:
+    assert FORMATS[-1] == (FORMAT_VERSION, PAIRS_VERSION)
+
+
 def test_the_format_of_packed_data_does_not_change_without_a_new_version(
     packed: SimpleNamespace, tmp_path: Path
 ) -> None:
     packed.write(tmp_path / "today")
-    before = dict(contents(packed.path_of(FORMAT_VERSION)))
+    before = dict(contents(packed.path_of(*packed.TODAY)))
     assert dict(contents(tmp_path / "today")) == before, WHAT_TO_DO
 
 

@@ -87,7 +87,7 @@ def without_rows(packed):
     path, content = header(packed)
     for name in ("widths", "reverse"):
         del content["arrays"][name]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps({**content, "format_version": 1}))
     return path.parent / content["arrays"]["neighbors"]["file"]
 
 

@@ -30,8 +30,7 @@ from mtt.stopping import stop_if_asked
 
 DATASET, PAIRS = "an mtt data set", "mtt neighbour lists"
 FORMAT_VERSION = 2  # 1 is without weights of structures: all are 1
-PAIRS_VERSION = 1
-_ROWS = frozenset({"widths", "reverse"})  # arrays that lists of old lack; both or neither
+PAIRS_VERSION = 2  # 1 is without widths and reverse pairs, which are found when it is read
 
 
 def is_packed(path: Path) -> bool:
@@ -176,7 +175,7 @@ def _read_pairs(folder: Path, n_atoms: NDArray[np.int64]) -> Pairs:
         )
     offsets, widths, reverse = np.array(stored.arrays["offsets"]), None, None
     shifts = torch.from_numpy(stored.arrays["shifts"]) if stored.header["shifted"] else None
-    if stored.arrays.keys() >= _ROWS:
+    if stored.header["format_version"] > 1:
         widths = stored.arrays["widths"].astype(np.int64)
         reverse = torch.from_numpy(stored.arrays["reverse"])
     return Pairs(
@@ -233,11 +232,11 @@ def _are_pairs(stored: ArrayFolder, n_atoms: NDArray[np.int64]) -> bool:
         if any(((atoms < 0) | (atoms >= most)).any() for atoms in pairs):
             return False
         start = stop
-    return not _ROWS & stored.arrays.keys() or _are_rows(stored)
+    return stored.header["format_version"] == 1 or _are_rows(stored)
 
 
 def _are_rows(stored: ArrayFolder) -> bool:
-    """Whether what is stored beside valid lists is what they say; both arrays, or neither."""
+    """Whether what is stored beside valid lists is what they give."""
     widths, reverse = (stored.arrays.get(name) for name in ("widths", "reverse"))
     if widths is None or reverse is None:
         return False
