@@ -111,7 +111,7 @@ def train(
         ranks.on_first(lambda: describe(plan, folder, origin))
         recorder = Recorder()
         bars = held.enter_context(showing(progress if ranks.is_first else False))
-        followers = [*shown, recorder, *bars]
+        followers: list[Listener] = [*shown, recorder, *bars]
         reports = run_and_export(plan, start, folder, origin, followers, ranks)
     resumable = plan.output.with_suffix(".ckpt")
     return TrainResult(plan.output, resumable, folder.path, reports, recorder.history)
