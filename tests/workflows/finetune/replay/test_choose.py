@@ -75,7 +75,7 @@ def test_features_are_the_inputs_of_the_last_layer_averaged_over_atoms(model, da
         torch.testing.assert_close(row, (of_atoms - alone[graph.types]).mean(dim=0))
 
 
-def test_weights_that_are_never_trained_are_no_features(model, dataset):
+def test_weights_that_are_never_trained_give_no_features(model, dataset):
     whole = structure_features(model, "energy", dataset, "cpu")
     last = model.heads[0].last
     others = [
