@@ -104,7 +104,7 @@ def test_the_worst_are_those_of_the_greatest_error_of_any_quantity(
     assert found.badness[2] == pytest.approx(share)
 
 
-def test_a_prediction_that_is_nan_is_worst_and_no_label_is_no_error(
+def test_a_prediction_that_is_nan_is_worst_and_a_missing_label_is_not(
     model: MLIPModel, dataset: Dataset
 ) -> None:
     dataset.columns.rows["values:energy"][0] = math.nan

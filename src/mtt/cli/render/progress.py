@@ -1,7 +1,8 @@
-"""How far reading and neighbour lists are, on a terminal; in pipes and files nothing."""
+"""How far long work is, on a terminal: a bar, the rate, the time left; nothing in pipes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,17 @@ from mtt.cli.render import terminal
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+_RATE_AFTER = 1.0  # seconds of work, before which a rate says little
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``: two units at most."""
+    whole = max(0, round(seconds))
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part} {smaller}"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+
 
 class Bars:
     """A bar for every piece of work that runs; gone when it is done."""
@@ -19,6 +31,7 @@ class Bars:
     def __init__(self) -> None:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, tuple[float, int, float]] = {}
         self._off = False
 
     def __call__(self, work: str, count: int, share: float | None) -> None:
@@ -27,10 +40,17 @@ class Bars:
         if self._bars is None:
             return
         if work not in self._tasks:
-            self._tasks[work] = self._bars.add_task(work, total=None, count="")
+            self._tasks[work] = self._bars.add_task(work, total=None, count="", left="")
+            self._began[work] = (time.monotonic(), count, share or 0.0)
         total = None if share is None else 1.0
+        rate, left = self._speed(work, count, share)
         self._bars.update(
-            self._tasks[work], completed=share or 0.0, total=total, count=f"{count:,}", refresh=True
+            self._tasks[work],
+            completed=share or 0.0,
+            total=total,
+            count=f"{count:,}{rate}",
+            left=left,
+            refresh=True,
         )
 
     def over(self, work: str) -> None:
@@ -47,18 +67,33 @@ class Bars:
             self._bars.stop()
         self._bars, self._tasks = None, {}
 
+    def _speed(self, work: str, count: int, share: float | None) -> tuple[str, str]:
+        """Pieces per second and the time left; empty where they are not known yet."""
+        start, first, before = self._began[work]
+        elapsed = time.monotonic() - start
+        if elapsed < _RATE_AFTER or count <= first:
+            return "", ""
+        rate = f", {(count - first) / elapsed:,.3g}/s"
+        if share is None or share <= before:
+            return rate, ""
+        return rate, f"{duration(elapsed * (1.0 - share) / (share - before))} left"
+
     def _start(self) -> None:
         console = terminal.rich_console()
-        if not console.is_terminal:
+        if not console.is_terminal or terminal.is_quiet():
             self._off = True
             return
         from rich.errors import LiveError
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
+        width = int(console.width)
+        named = Column(no_wrap=True, overflow="ellipsis")
         bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=named),
+            *([BarColumn(bar_width=min(20, width // 6))] if width >= 50 else []),
+            TextColumn("{task.fields[count]}", markup=False, table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
         )

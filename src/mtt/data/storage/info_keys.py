@@ -29,13 +29,27 @@ def short_values(values: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in values.items():
         if isinstance(value, str):
-            if len(value) <= _LONGEST and not value.startswith("_JSON "):
+            if len(value) <= _LONGEST and not _has_rows(value):
                 found[name] = value
         elif isinstance(value, bool | int | float | np.generic):
             found[name] = str(value)
         elif isinstance(value, np.ndarray) and value.size == 1:
             found[name] = str(value.reshape(-1)[0])
     return found
+
+
+def _has_rows(text: str) -> bool:
+    """Whether ``text`` is several numbers, such as a stress."""
+    words = text.split()
+    return len(words) > 1 and (text.startswith("_JSON ") or all(map(_is_number, words)))
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def info_columns(frames: Sequence[Mapping[str, str]]) -> dict[str, Words]:
