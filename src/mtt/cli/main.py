@@ -26,6 +26,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # command: (module, one line of help); the module is imported when the command runs
 COMMANDS = {
+    "init": ("mtt.cli.init", "Write an options file for data files."),
     "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
     "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),

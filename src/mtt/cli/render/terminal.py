@@ -92,6 +92,14 @@ def done(message: str) -> None:
     click.echo(message)
 
 
+def said(text: str) -> None:
+    """A sentence on standard output, in lines that fit a terminal."""
+    console = rich_console()
+    if console.is_terminal:
+        text = _wrapped(text, int(console.width))
+    click.echo(text)
+
+
 def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
     """Nested names and values, indented; or JSON."""
     if as_json:
@@ -225,6 +233,10 @@ def _for_terminal(record: logging.LogRecord, text: str, width: int) -> str:
     if record.levelno < logging.INFO or "\n" in text:
         return text
     # a path that is wider than the terminal stays whole, to be copied
+    return _wrapped(text, width)
+
+
+def _wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
