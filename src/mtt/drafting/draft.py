@@ -12,10 +12,10 @@ from mtt.drafting.content import Content, read_content
 from mtt.drafting.labels import Chosen, choose_labels
 from mtt.drafting.sizes import Sizes, epochs_within, sizes_for
 from mtt.drafting.trial import Timed, check, findings_of, timed
-from mtt.drafting.write import Parts, text_of
+from mtt.drafting.write import Parts, data_of, text_of, training_of
 from mtt.errors import ArchitectureError
 from mtt.options.yaml.overrides import deep_merge
-from mtt.registry import find
+from mtt.registry import Found, find
 from mtt.registry.suggest import Suggestion, suggested, suggestion
 from mtt.scanning import Finding
 
@@ -65,8 +65,9 @@ def draft(
     labels = choose_labels(content)
     sizes = sizes_for(content, labels)
     model = _model(wish, sizes)
-    options = _options(content, labels, sizes, found.name, model)
-    checked = check(options, folders)
+    training = _known(training_of(sizes), found)
+    section = {"name": found.name, "model": model, "training": training}
+    checked = check({"architecture": section, **data_of(content, labels, sizes)}, folders)
     findings = findings_of(checked)
     measured = None
     if hours is not None:
@@ -74,7 +75,8 @@ def draft(
         epochs = epochs_within(3600.0 * hours, measured.epoch, measured.overhead)
         sizes = dataclasses.replace(sizes, epochs=epochs)
     remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels)]
-    parts = Parts(content, labels, sizes, found.name, wish.cutoff, model, findings, hours, measured)
+    chosen = (found.name, wish.cutoff, model, tuple(training))
+    parts = Parts(content, labels, sizes, *chosen, findings, hours, measured)
     text = text_of(parts)
     return Draft(
         text, found.name, content, labels, sizes, tuple(remarks), tuple(findings), measured
@@ -95,16 +97,11 @@ def _model(wish: Suggestion, sizes: Sizes) -> dict[str, Any]:
     return deep_merge(nested, model)
 
 
-def _options(
-    content: Content, labels: Chosen, sizes: Sizes, name: str, model: dict[str, Any]
-) -> dict[str, Any]:
-    """The options of the file, for the trial; ``write`` has the same as commented text."""
-    from mtt.drafting.write import data_of, training_of
-
-    return {
-        "architecture": {"name": name, "model": model, "training": training_of(sizes)},
-        **data_of(content, labels, sizes),
-    }
+def _known(training: dict[str, Any], found: Found) -> dict[str, Any]:
+    """Those of the options that the trainer has: what is solved at once has no epochs."""
+    architecture = found.load()
+    known = {**architecture.trainer.platform_hypers(), **architecture.default_hypers["training"]}
+    return {key: value for key, value in training.items() if key in known}
 
 
 def _of_units(content: Content, labels: Chosen) -> list[str]:
@@ -119,7 +116,7 @@ def _of_units(content: Content, labels: Chosen) -> list[str]:
             "far apart as bonds are long"
         )
     if labels.energy and labels.unit != "eV":
-        found.append(f"energies are taken to be in {labels.unit}: {labels.unit_reason}")
+        found.append(f"energies are taken to be in {labels.unit}, {labels.unit_reason}")
     return found
 
 

@@ -16,7 +16,7 @@ from mtt.scanning.states import is_state
 
 _NOT_TOTAL = re.compile(
     r"cut|fermi|kinetic|band|gap|homo|lumo|disp|zpv|zero_point|error|std|variance|uncert|weight|"
-    r"vdw|hull|per_atom|peratom"
+    r"vdw|hull|per_atom|peratom|tol"
 )
 _TOTAL = ("U0", "u0", "Etot", "etot", "E", "U", "E_tot", "totalenergy")
 """Names of total energies that do not hold the word."""
@@ -58,6 +58,7 @@ def choose_labels(content: Content) -> Chosen:
     n = len(content.frames)
     remarks: list[str] = []
     numbers = [key for key in content.keys if not key.per_atom and key.shape == "a number"]
+    numbers = [key for key in numbers if key.name == "energy" or _varies(content, key)]
     states = tuple(key.name for key in numbers if is_state(key.name))
     energies = sorted((key for key in numbers if _is_energy(key)), key=_rank)
     energy = energies[0].name if energies else ""
@@ -86,6 +87,12 @@ def choose_labels(content: Content) -> Chosen:
     return Chosen(
         energy, others, unit, reason, forces, stress, virial, scalar, rest, states, remarks
     )
+
+
+def _varies(content: Content, key: Key) -> bool:
+    """Whether the structures have different values; others are settings of the calculation."""
+    values = (frame.per_structure.get(key.name) for frame in content.frames)
+    return len({str(value) for value in values if value is not None}) > 1
 
 
 def _is_energy(key: Key) -> bool:
@@ -200,7 +207,7 @@ def _energy_unit(content: Content, key: str) -> tuple[str, str]:
         ratio = float(np.median(energies[known] / atoms[known]))
         for unit, factor in _HARTREE:
             if abs(ratio / factor - 1.0) < 0.12:
-                return unit, "guessed: energies of all electrons are of this size"
+                return unit, "guessed: those of all electrons are of this size"
     return "eV", "assumed, as ASE has it: the size of the energies says nothing else"
 
 

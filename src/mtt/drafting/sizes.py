@@ -14,7 +14,7 @@ from mtt.errors import DataError
 _CUTOFF, _SHORTEST, _LONGEST, _STEP = 5.0, 4.0, 6.5, 0.5  # Å
 _MANY, _FEW = 70.0, 20.0  # neighbours of an atom
 _EPOCH_STEPS = 50  # of the optimizer, at least, where there are as many structures
-_MOST_STRUCTURES, _MOST_ATOMS = 16, 512  # of a batch
+_FEWEST_STRUCTURES, _MOST_STRUCTURES, _MOST_ATOMS = 4, 16, 512  # of a batch
 _UNEQUAL = 3.0  # largest structure over the average one, from which batches count atoms
 _TOTAL_STEPS = 20_000  # of the optimizer, where no time is given
 _EPOCHS = (20, 2_000)  # at least, at most
@@ -57,7 +57,8 @@ def sizes_for(content: Content, labels: Chosen) -> Sizes:
     mean = float(content.n_atoms.mean())
     of_structure = (1 if labels.energy or labels.scalar else 0) + (3 * mean if labels.forces else 0)
     cutoff, neighbors = _cutoff(content)
-    batch = max(1, min(_MOST_STRUCTURES, training // _EPOCH_STEPS, int(_MOST_ATOMS / mean)))
+    batch = min(_MOST_STRUCTURES, max(_FEWEST_STRUCTURES, training // _EPOCH_STEPS))
+    batch = max(1, min(batch, training // 2, int(_MOST_ATOMS / mean)))
     largest = int(content.n_atoms.max())
     atoms = None
     if largest > _UNEQUAL * mean or largest > _UNEQUAL * float(np.median(content.n_atoms)):

@@ -32,6 +32,7 @@ class Parts(NamedTuple):
     architecture: str
     cutoff: str  # place of the cutoff; empty where it is not known
     model: Mapping[str, Any]
+    training: tuple[str, ...]  # its options that the file has
     findings: Sequence[Finding]
     hours: float | None
     timed: Timed | None
@@ -105,13 +106,14 @@ def _head(parts: Parts) -> Iterator[str]:
     content = parts.content
     n, sizes = len(content.frames), content.n_atoms
     least, most = int(sizes.min()), int(sizes.max())
-    of = f"{least} atoms" if least == most else f"{least} to {most} atoms"
+    of = f"{least} atom{'s' * (least > 1)}" if least == most else f"{least} to {most} atoms"
     yield f"# yaml-language-server: $schema={SCHEMA.as_posix()}"
     yield f"# Written by `mtt init` for {', '.join(content.names[:_LISTED])}:"
     yield f"# {n:,} structures of {of}, {content.periodicity}; {', '.join(content.elements)}"
     if parts.findings:
         n = len(parts.findings)
-        yield f"# {n} {'thing' if n == 1 else 'things'} to look at in the data: mtt check FILE"
+        things = f"{n} thing{'s' * (n > 1)}"
+        yield f"# {things} to look at in the data: `mtt check` with this file lists them"
     yield ""
     yield "seed: 1"
     yield ""
@@ -128,12 +130,15 @@ def _architecture(parts: Parts) -> Iterator[str]:
             yield f"  # cutoff: {sizes.cutoff:g} {unit}, within which an atom has {n} neighbours"
         yield "  model:"
         yield from _nested(parts.model, 4)
-    yield "  training:"
-    if sizes.batch_atoms is not None:
-        yield f"    max_atoms_per_batch: {sizes.batch_atoms}  # structures differ much in size"
-    else:
-        yield f"    batch_size: {sizes.batch_size}  # structures"
-    yield f"    num_epochs: {sizes.epochs}  # {_why(parts)}"
+    comments = {
+        "max_atoms_per_batch": "structures differ much in size",
+        "batch_size": "structures",
+        "num_epochs": _why(parts),
+    }
+    yield "  training:" if parts.training else "  training: {}"
+    for key, value in training_of(sizes).items():
+        if key in parts.training:
+            yield f"    {key}: {value}  # {comments[key]}"
     yield ""
 
 
@@ -156,7 +161,7 @@ def _data(parts: Parts) -> Iterator[str]:
     yield "  targets:"
     for name, target in data["training_set"]["targets"].items():
         yield f"    {_scalar(name)}:"
-        yield from _target(target, labels)
+        yield from _target(target, labels, content)
     if labels.others:
         yield f"  # other keys that could be the energy: {', '.join(labels.others)}"
     if labels.scalars:
@@ -174,13 +179,22 @@ def _data(parts: Parts) -> Iterator[str]:
         yield f"test_set: {sizes.test:g}  # none: every structure is needed to learn from"
 
 
-def _target(target: Mapping[str, Any], labels: Chosen) -> Iterator[str]:
+def _absent(key: str, target: Mapping[str, Any], content: Content) -> str:
+    """Why a label is not trained on."""
+    if key == "stress" and "virial" in target:
+        return "the virial is the same label"
+    word = {"key": "energy"}.get(key, key.rstrip("s"))
+    there = [one.name for one in content.keys if word in one.name.lower()]
+    return f"{there[0]} is left out" if there and key != "key" else "the files have none"
+
+
+def _target(target: Mapping[str, Any], labels: Chosen, content: Content) -> Iterator[str]:
     for key, value in target.items():
         comment = ""
         if key == "unit":
             comment = f"  # {labels.unit_reason}"
         elif value is False:
-            comment = "  # the files have none"
+            comment = f"  # {_absent(key, target, content)}"
         if isinstance(value, dict):
             inside = ", ".join(f"{k}: {_scalar(v)}" for k, v in value.items())
             yield f"      {key}: {{{inside}}}"

@@ -33,6 +33,8 @@ def show(found: Draft, path: Path) -> None:
     if found.findings:
         scan.findings(found.findings)
     terminal.done(f"wrote {path}")
+    if any(one.severity == "wrong" for one in found.findings):
+        terminal.said(f"look at what is wrong in the data first (mtt check {path} lists it again)")
     terminal.done(f"next: mtt train {path}")
 
 
