@@ -36,6 +36,7 @@ COMMANDS = {
     "new": ("mtt.cli.new", "Write a new architecture to start from."),
     "check": ("mtt.cli.check", "Check architectures, or an options file and its data."),
     "data": ("mtt.cli.data", "Statistics of data files; packing of large data sets."),
+    "learning-curve": ("mtt.cli.learning_curve", "Errors against the number of structures."),
     "schema": ("mtt.cli.schema", "Print the JSON Schema of options files, for editors."),
     "completion": ("mtt.cli.completion", "Print the completion script of bash, zsh or fish."),
 }

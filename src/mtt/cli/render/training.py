@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def training_display() -> Iterator[Listener]:
-    """A listener that draws the progress of a training and its tables while the block runs."""
-    display = _Display()
+def training_display(*, tables: bool = True) -> Iterator[Listener]:
+    """A listener that draws the progress of a training and its tables while the block runs.
+
+    :param tables: show those of statistics and errors.
+    """
+    display = _Display(tables)
     try:
         yield display
     finally:
@@ -29,18 +32,21 @@ def training_display() -> Iterator[Listener]:
 class _Display:
     """Progress of the epochs on a terminal; tables of statistics and errors anywhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: bool) -> None:
+        self._tables = tables
         self._progress: Progress | None = None
 
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
         if category == "statistics":
-            if not terminal.is_quiet():
+            if self._tables and not terminal.is_quiet():
                 terminal.statistics(values["dataset"], values["statistics"])
         elif category == "step_0":
             if values["report"].rows and not terminal.is_quiet():
                 name = f"{values['dataset']}, before the first step"
                 terminal.errors(name, values["report"])
         elif category == "evaluation":
+            if not self._tables:
+                return
             terminal.errors(values["dataset"], values["report"])
         elif category == "run_start":
             self._start(values, epoch)
