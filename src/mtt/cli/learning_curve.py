@@ -19,15 +19,15 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
 
 def _targets(
     context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, float]:
-    found = {}
+) -> list[tuple[str, float]]:
+    found = []
     for text in texts:
-        name, _, number = text.partition("=")
+        name, _, number = text.rpartition("=")
         try:
-            found[name] = float(number)
+            found.append((name, float(number)))
         except ValueError:
             raise click.BadParameter(f"{text!r} is not QUANTITY=ERROR: forces=20") from None
-        if not name or not found[name] > 0.0:
+        if not name or not 0.0 < found[-1][1] < float("inf"):
             raise click.BadParameter(f"{text!r} is not QUANTITY=ERROR: forces=20")
     return found
 
@@ -68,7 +68,7 @@ def _targets(
 def command(
     options: Path,
     sizes: list[int],
-    targets: dict[str, float],
+    targets: list[tuple[str, float]],
     output: Path,
     same_epochs: bool,
     overrides: tuple[str, ...],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ def point(one: Point, part: str) -> None:
         terminal.said(f"{one.n} structures ({duration(one.seconds)}): {part} RMSE {errors}")
 
 
-def show(curve: LearningCurve, targets: Mapping[str, float], folder: Path) -> None:
+def show(curve: LearningCurve, targets: Sequence[tuple[str, float]], folder: Path) -> None:
     """The table of errors, the laws, and what ``targets`` need.
 
     :raises ConfigError: a target is not one of the quantities.
@@ -39,12 +39,12 @@ def show(curve: LearningCurve, targets: Mapping[str, float], folder: Path) -> No
     terminal.table(heads, rows)
     for name, law in curve.laws.items():
         terminal.said(f"{name}: {_law(law)}")
-    unknown = [name for name in targets if name not in curve.laws]
+    unknown = [name for name, _ in targets if name not in curve.laws]
     if unknown:
         known = ", ".join(curve.laws) or "no law: at least two sizes are needed"
         hint = did_you_mean(unknown[0], curve.laws) or f"there is {known}"
         raise ConfigError(f"no law of {unknown[0]!r}", where="--target", hint=hint)
-    for name, error in targets.items():
+    for name, error in targets:
         terminal.said(_needs(name, error, curve))
     terminal.done(f"wrote {folder}/learning-curve.json and .csv")
 
@@ -55,6 +55,11 @@ def _cell(one: Point, name: str) -> str:
 
 def _law(law: PowerLaw) -> str:
     low, high = law.exponent_range
+    if low <= 0.0:
+        return (
+            f"RMSE does not surely fall with the number of structures (exponent {low:.2f} to "
+            f"{high:.2f}): the model or the length of the training may be the limit"
+        )
     offset = f", down to {law.offset:.3g}" if law.offset else ""
     twice = 1.0 - 2.0**-law.exponent
     text = f"RMSE falls as n^-{law.exponent:.2f} ({low:.2f} to {high:.2f}){offset}"

@@ -172,6 +172,7 @@ def _trained(
     errors = {
         row.quantity: {"rmse": row.rmse, "mae": row.mae, "unit": row.unit, "count": row.count}
         for row in found.reports[part].rows
+        if not row.quantity.endswith(" total")  # per atom says the same
     }
     run = (Path(folder.name) / found.directory).as_posix()
     point = Point(subset.n, errors, run, time.monotonic() - start)
