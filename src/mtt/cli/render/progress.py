@@ -25,6 +25,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
+def _fitted(text: str, room: int) -> str:
+    """``text`` with its middle left out where it is too long: a path is known by its end."""
+    if len(text) <= room:
+        return text
+    first = text.split(" ", 1)[0][: max(room - 2, 0)]
+    rest = max(room - len(first) - 2, 0)
+    return f"{first} …{text[len(text) - rest :]}" if rest else first
+
+
 class Bars:
     """A bar for every piece of work that runs; gone when it is done."""
 
@@ -32,7 +41,7 @@ class Bars:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, int, float]] = {}
-        self._off = False
+        self._off, self._room = False, 80
 
     def __call__(self, work: str, count: int, share: float | None) -> None:
         if self._bars is None and not self._off:
@@ -46,6 +55,7 @@ class Bars:
         rate, left = self._speed(work, count, share)
         self._bars.update(
             self._tasks[work],
+            description=_fitted(work, self._room - len(f"{count:,}{rate}") - len(left)),
             completed=share or 0.0,
             total=total,
             count=f"{count:,}{rate}",
@@ -88,12 +98,16 @@ class Bars:
         from rich.table import Column
 
         width = int(console.width)
-        named = Column(no_wrap=True, overflow="ellipsis")
+        bar = min(20, width // 6) if width >= 50 else 0
+        self._room = width - bar - 4  # blanks between columns
+        words = ("{task.description}", "{task.fields[count]}", "{task.fields[left]}")
+        texts = [
+            TextColumn(word, markup=False, table_column=Column(no_wrap=True)) for word in words
+        ]
         bars = Progress(
-            TextColumn("{task.description}", markup=False, table_column=named),
-            *([BarColumn(bar_width=min(20, width // 6))] if width >= 50 else []),
-            TextColumn("{task.fields[count]}", markup=False, table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True)),
+            texts[0],
+            *([BarColumn(bar_width=bar)] if bar else []),
+            *texts[1:],
             console=console,
             transient=True,
         )

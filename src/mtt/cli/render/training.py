@@ -67,7 +67,7 @@ class _Display:
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._epochs = values["num_epochs"]
-        self._began, self._first = time.monotonic(), max(epoch - 1, 0)
+        self._began, self._first = time.monotonic(), epoch  # done before a restart
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=min(30, int(console.width) // 4)),
