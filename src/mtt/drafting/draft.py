@@ -12,7 +12,7 @@ from mtt.drafting.content import Content, read_content
 from mtt.drafting.labels import Chosen, choose_labels
 from mtt.drafting.sizes import Sizes, epochs_within, sizes_for
 from mtt.drafting.trial import Timed, check, findings_of, timed
-from mtt.drafting.write import Parts, data_of, text_of, training_of
+from mtt.drafting.write import SEED, Parts, data_of, text_of, training_of
 from mtt.errors import ArchitectureError
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import Found, find
@@ -67,7 +67,8 @@ def draft(
     model = _model(wish, sizes)
     training = _known(training_of(sizes), found)
     section = {"name": found.name, "model": model, "training": training}
-    checked = check({"architecture": section, **data_of(content, labels, sizes)}, folders)
+    options = {"seed": SEED, "architecture": section, **data_of(content, labels, sizes)}
+    checked = check(options, folders)
     findings = findings_of(checked)
     measured = None
     if hours is not None:
@@ -94,7 +95,8 @@ def _model(wish: Suggestion, sizes: Sizes) -> dict[str, Any]:
     for key in above:
         place = place.setdefault(key, {})
     place[last] = sizes.cutoff
-    return deep_merge(nested, model)
+    merged: dict[str, Any] = deep_merge(nested, model)
+    return merged
 
 
 def _known(training: dict[str, Any], found: Found) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from mtt.scanning import Finding
 SCHEMA = Path(".mtt") / "options.schema.json"
 """Where the schema is, relative to the options file."""
 
+SEED = 1
+"""Of the file, so that the training has the split that was looked at."""
+
 _LISTED = 10
 
 
@@ -115,7 +118,7 @@ def _head(parts: Parts) -> Iterator[str]:
         things = f"{n} thing{'s' * (n > 1)}"
         yield f"# {things} to look at in the data: `mtt check` with this file lists them"
     yield ""
-    yield "seed: 1"
+    yield f"seed: {SEED}"
     yield ""
 
 

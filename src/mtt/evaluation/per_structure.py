@@ -129,7 +129,8 @@ class PerStructure:
                 kept.append(k)
         if rows:
             index = prediction.index.cpu().numpy()
-            self._sums[np.ix_(kept, range(5), index)] = torch.stack(rows).cpu().numpy()
+            places = np.array(kept)[:, None, None], np.arange(5)[:, None], index
+            self._sums[places] = torch.stack(rows).cpu().numpy()
 
     def _is_of_atoms(self, quantity: Quantity) -> bool:
         per_atom = self.dataset.info.targets[quantity.target].per_atom

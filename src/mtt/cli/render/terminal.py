@@ -144,7 +144,7 @@ def statistics(name: str, values: Statistics) -> None:
     least, mean, most = values.atoms_per_structure
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"
-    done(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
+    said(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
     without = not any(row.unit for row in values.rows)
     if without and values.rows:
         done(f"unit not given: {', '.join(dict.fromkeys(row.name for row in values.rows))}")

@@ -51,7 +51,7 @@ class PowerLaw:
 
     def structures_for(self, error: float) -> tuple[float, float, float]:
         """Structures that an error needs, and their interval of 68 %; infinite: never."""
-        needed = [_needed(*map(float, one), error) for one in self.draws]
+        needed = [_needed(a, b, c, error) for a, b, c in self.draws.tolist()]
         low, high = np.percentile(needed, _INTERVAL, method="nearest")
         best = _needed(self.amplitude, self.exponent, self.offset, error)
         return best, float(low), float(high)
