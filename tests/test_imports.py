@@ -28,7 +28,7 @@ LEVELS = (
     {"training"},
     {"workflows", "extend"},
     {"testing"},
-    {"checking", "scaffold"},
+    {"checking", "drafting", "scaffold"},
     {"cli"},
     {"__main__"},
 )

@@ -145,3 +145,26 @@ def test_other_formats_are_not_available(path: str) -> None:
 def test_unknown_formats_are_refused(path: str) -> None:
     with pytest.raises(ConfigError, match=r"written as \.xyz or \.extxyz"):
         output_paths(path, 1)
+
+
+def test_references_are_beside_predictions_as_the_data_have_them(
+    model: MLIPModel, dataset: Dataset, tmp_path: Path
+) -> None:
+    dataset.columns.rows["values:energy"][0] = torch.nan
+    label = dataset.target("energy")
+    forces = torch.split(label.forces, dataset.n_atoms.tolist())
+    model.to(torch.float32)
+    path = tmp_path / "out.xyz"
+    with Writer(path, dataset, targets_for(model, dataset), references=True) as writer:
+        for prediction in predict(model, dataset, batch_size=2):
+            writer.write(prediction)
+    for i, atoms in enumerate(ase.io.read(path, ":")):
+        assert ("REF_energy" in atoms.info) == (i != 0), "left out where there is no label"
+        if i:
+            assert atoms.info["REF_energy"] == float(label.values[i, 0])
+        assert np.array_equal(atoms.arrays["REF_forces"], forces[i].numpy())
+        assert ("REF_stress" in atoms.info) == bool(atoms.pbc.all())
+        assert "forces" in atoms.calc.results
+    plain = tmp_path / "plain.xyz"
+    write(plain, model, dataset)
+    assert "REF_" not in plain.read_text()

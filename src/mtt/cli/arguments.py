@@ -45,6 +45,11 @@ overrides = click.option(
 )
 
 
+quiet = click.option(
+    "-q", "--quiet", is_flag=True, help="Print results, warnings and errors alone."
+)
+
+
 def address(function: F) -> F:
     """Options of a command whose file may be downloaded: ``token`` and ``sha256``."""
     checksum = click.option(

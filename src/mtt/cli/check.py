@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtt.cli import arguments
-from mtt.cli.render import checks, terminal
+from mtt.cli.render import checks, terminal, training
 
 if TYPE_CHECKING:
     from mtt.checking import Result, Selection, Target
@@ -79,7 +79,7 @@ def _shown(target: Target, selection: Selection) -> Result:
 
     checks.heading(target)
     if target.kind == "options":
-        with terminal.training_display() as listener:
+        with training.training_display() as listener:
             result = checking.check_target(target, selection, listeners=[listener])
     else:
         with checks.progress(target, selection.checks) as report:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mtt.cli import arguments
-from mtt.cli.render import terminal
+from mtt.cli.render import structures, terminal
 
 
 @click.command("eval")
@@ -52,6 +52,25 @@ from mtt.cli.render import terminal
     "--extended", is_flag=True, help="Errors of elements and components, angles, largest errors."
 )
 @arguments.address
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="List the N structures with the greatest errors: file, frame, errors.",
+)
+@click.option(
+    "--per-structure",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the errors of every structure: .csv, or .parquet with pyarrow.",
+)
+@click.option("--by", metavar="KEY", help="Errors by the value of a key of the data: config_type.")
+@click.option(
+    "--with-references",
+    is_flag=True,
+    help="Write labels beside the predictions: REF_energy, REF_forces, ...",
+)
+@arguments.quiet
 @arguments.architectures
 def command(
     model: str,
@@ -64,6 +83,11 @@ def command(
     extended: bool,
     token: str | None,
     sha256: str | None,
+    worst: int | None,
+    per_structure: Path | None,
+    by: str | None,
+    with_references: bool,
+    quiet: bool,
     architectures: tuple[Path, ...],
 ) -> None:
     """Predict the structures of OPTIONS with MODEL (.pt, .ckpt, .zip or a URL), and score them.
@@ -71,6 +95,7 @@ def command(
     OPTIONS is a YAML file with one data set (systems, and targets to score against) or a
     list of them.
     """
+    terminal.set_quiet(quiet)
     given = arguments.source([model], sha256)
     terminal.begin(f"evaluating {arguments.shown(given)}")
     if extensions is not None and not extensions.is_dir():
@@ -91,6 +116,9 @@ def command(
         extensions=extensions,
         extended=extended,
         token=token,
+        references=with_references,
+        per_structure=worst is not None if per_structure is None else per_structure,
+        by=by,
         architectures=architectures,
     )
-    terminal.evaluation(sets)
+    structures.evaluated(sets, worst, by)

@@ -32,6 +32,7 @@ from mtt.cli.render import terminal
 )
 @arguments.revision
 @arguments.extensions
+@arguments.quiet
 @arguments.architectures
 def command(
     checkpoint: tuple[str, ...],
@@ -42,6 +43,7 @@ def command(
     token: str | None,
     sha256: str | None,
     extensions: Path | None,
+    quiet: bool,
     architectures: tuple[Path, ...],
 ) -> None:
     """Export CHECKPOINT for ASE, LAMMPS, i-PI and every other metatomic engine.
@@ -52,11 +54,13 @@ def command(
     CHECKPOINT may be such an archive.
     """
     given = arguments.source(checkpoint, sha256, revision)
+    terminal.set_quiet(quiet)
     terminal.begin(f"exporting {arguments.shown(given)}")
-    arguments.notice_extensions(extensions)
+    arguments.notice_extensions(None if quiet else extensions)
     from mtt.workflows.export import export
 
     path = export(
         given, output, metadata=metadata, dtype=dtype, token=token, architectures=architectures
     )
-    terminal.done(f"wrote {path}")
+    if not quiet:
+        terminal.done(f"wrote {path}")

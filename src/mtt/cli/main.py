@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from mtt._version import __version__
-from mtt.errors import MttError
+from mtt.errors import MttError, did_you_mean
 from mtt.processes.place import quieten, speaks
 from mtt.stopping import Stopped, watch_signals
 
@@ -26,6 +26,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # command: (module, one line of help); the module is imported when the command runs
 COMMANDS = {
+    "init": ("mtt.cli.init", "Write an options file for data files."),
     "train": ("mtt.cli.train", "Train a model, export it, evaluate it."),
     "eval": ("mtt.cli.eval", "Predict and score structures with a trained model."),
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
@@ -35,6 +36,9 @@ COMMANDS = {
     "new": ("mtt.cli.new", "Write a new architecture to start from."),
     "check": ("mtt.cli.check", "Check architectures, or an options file and its data."),
     "data": ("mtt.cli.data", "Statistics of data files; packing of large data sets."),
+    "learning-curve": ("mtt.cli.learning_curve", "Errors against the number of structures."),
+    "schema": ("mtt.cli.schema", "Print the JSON Schema of options files, for editors."),
+    "completion": ("mtt.cli.completion", "Print the completion script of bash, zsh or fish."),
 }
 
 
@@ -49,6 +53,16 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of ``args``; of a mistyped one, the usage error names the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            hint = did_you_mean(name, COMMANDS)
+            ctx.fail(f"No such command {name!r}.{' D' + hint[1:] if hint else ''}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mtt.cli import arguments
-from mtt.cli.render import terminal
+from mtt.cli.render import terminal, training
 from mtt.processes.launch import launch, number_of_processes
 from mtt.processes.place import speaks
 
@@ -39,6 +39,7 @@ from mtt.processes.place import speaks
 @arguments.extensions
 @arguments.overrides
 @click.option("--dry-run", is_flag=True, help="Check options, data and model; train nothing.")
+@arguments.quiet
 @click.option("--debug", is_flag=True, help="Show the model and all debug messages.")
 @arguments.architectures
 def command(
@@ -49,6 +50,7 @@ def command(
     extensions: Path | None,
     overrides: tuple[str, ...],
     dry_run: bool,
+    quiet: bool,
     debug: bool,
     architectures: tuple[Path, ...],
 ) -> int:
@@ -58,17 +60,18 @@ def command(
     does not remember -r, -o or --architectures: a run that is stopped prints the whole command that
     resumes it, and so does `mtt show RUN`.
     """
+    terminal.set_quiet(quiet and not debug)
     if nproc is not None and (n := number_of_processes(nproc, os.environ)) > 1:
         return launch(n, [*_words(click.get_current_context().params)])
     if speaks(os.environ):
         # before the imports, which take seconds
         terminal.begin(f"training with {options}", logged=True)
-        arguments.notice_extensions(extensions)
+        arguments.notice_extensions(None if quiet else extensions)
     from mtt.workflows.train import train
 
     if debug:
         terminal.setup(debug)
-    with terminal.training_display() as listener:
+    with training.training_display() as listener:
         train(
             options,
             output=output,
@@ -91,4 +94,5 @@ def _words(given: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--override", override)
     for folder in given["architectures"]:
         yield from ("--architectures", str(folder))
-    yield from (f"--{name.replace('_', '-')}" for name in ("dry_run", "debug") if given[name])
+    flags = ("dry_run", "quiet", "debug")
+    yield from (f"--{name.replace('_', '-')}" for name in flags if given[name])

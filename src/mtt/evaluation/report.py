@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from mtt.data import Dataset
 from mtt.data.info import DatasetInfo
 from mtt.evaluation.metrics import Errors, display
 from mtt.evaluation.outputs import targets_for
+from mtt.evaluation.per_structure import PerStructure
 from mtt.evaluation.predict import Prediction, predict
 from mtt.evaluation.writer import Writer
 from mtt.interface import ModelInterface
+from mtt.progress import Work
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,14 @@ class Report:
         has labels.
     :param rows: the same as a table, in the units that are shown.
     :param cosines: quantity to mean cosine, which has no place in the table; only extended.
+    :param structures: errors of each structure, where they were asked for.
     """
 
     errors: dict[str, float]
     rows: tuple[Row, ...]
     timing: Timing
     cosines: Mapping[str, float] = field(default_factory=dict)
+    structures: PerStructure | None = None
 
 
 def evaluate(
@@ -75,44 +79,76 @@ def evaluate(
     check_consistency: bool = False,
     warm_up: int = 0,
     extended: bool = False,
+    references: bool = False,
+    per_structure: bool = False,
+    what: str = "evaluating",
 ) -> Report:
     """Predict all of ``dataset``, score it against its labels, and write the predictions.
 
     :param output: an ``.xyz`` file for the predictions, see :class:`mtt.evaluation.Writer`.
     :param extended: find the extended errors too, see :class:`mtt.evaluation.Errors`.
+    :param references: write the labels beside the predictions.
+    :param per_structure: keep the errors of each structure.
+    :param what: is done, in the words that its progress is shown with.
     :raises ConfigError: ``output`` cannot be written; found before anything is predicted.
     :raises DataError: an element or a target that the model does not know.
 
     The other parameters are those of :func:`mtt.evaluation.predict`.
     """
     errors = Errors(dataset.info, totals=True, extended=extended)
-    seconds = 0.0
-    with ExitStack() as stack:
-        writer = None
-        if output is not None:
-            writer = stack.enter_context(Writer(output, dataset, targets_for(model, dataset)))
-        for prediction in predict(
-            model,
-            dataset,
-            batch_size=batch_size,
-            device=device,
-            check_consistency=check_consistency,
-            warm_up=warm_up,
-        ):
+    structures = PerStructure(dataset) if per_structure else None
+    seconds, n = 0.0, len(dataset)
+    predictions = predict(
+        model,
+        dataset,
+        batch_size=batch_size,
+        device=device,
+        check_consistency=check_consistency,
+        warm_up=warm_up,
+    )
+    with _writer(output, model, dataset, references) as writer:
+        for prediction in _shown(predictions, what, n):
             seconds += prediction.seconds
-            errors.update(
-                prediction.targets,
-                prediction.labels,
-                prediction.n_atoms,
-                prediction.volumes,
-                types=_types(dataset, prediction) if extended else None,
-            )
+            _add(errors, dataset, prediction, extended=extended)
+            if structures is not None:
+                structures.update(prediction)
             if writer is not None:
                 writer.write(prediction)
-    timing = Timing(seconds, len(dataset), int(dataset.n_atoms.sum()))
+    timing = Timing(seconds, n, int(dataset.n_atoms.sum()))
     found = labelled(errors)
     cosines = {name: value for name, value in found.items() if name.endswith(" cosine")}
-    return Report(found, tuple(error_rows(dataset.info, errors)), timing, cosines)
+    return Report(found, tuple(error_rows(dataset.info, errors)), timing, cosines, structures)
+
+
+def _writer(
+    output: str | Path | None,
+    model: ModelInterface | AtomisticModel,
+    dataset: Dataset,
+    references: bool,
+) -> AbstractContextManager[Writer | None]:
+    if output is None:
+        return nullcontext()
+    return Writer(output, dataset, targets_for(model, dataset), references=references)
+
+
+def _shown(predictions: Iterable[Prediction], what: str, n: int) -> Iterator[Prediction]:
+    """``predictions`` of ``n`` structures, whose progress is reported."""
+    work, done = Work(what), 0
+    for prediction in predictions:
+        yield prediction
+        done += len(prediction.index)
+        work(done, done / n)
+    work.over()
+
+
+def _add(errors: Errors, dataset: Dataset, prediction: Prediction, *, extended: bool) -> None:
+    errors.update(
+        prediction.targets,
+        prediction.labels,
+        prediction.n_atoms,
+        prediction.volumes,
+        types=_types(dataset, prediction) if extended else None,
+    )
 
 
 def _types(dataset: Dataset, prediction: Prediction) -> Tensor:

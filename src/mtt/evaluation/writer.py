@@ -4,7 +4,8 @@ Energy, forces and stress of the target ``energy`` become ``energy``, ``forces``
 ``stress``, which ASE gives to the structure's calculator. Derivatives of another target carry
 its name. A virial is written beside the stress where the data speak of virials. Names keep
 letters, digits and ``_``; every other run of characters becomes one ``_``:
-``mtt::x`` is ``mtt_x``, ``energy/pbe`` is ``energy_pbe``.
+``mtt::x`` is ``mtt_x``, ``energy/pbe`` is ``energy_pbe``. References, where they are asked for,
+have these names with ``REF_`` before them: ``REF_energy``, ``REF_forces``, ``REF_energy_pbe``.
 """
 
 from __future__ import annotations
@@ -66,15 +67,23 @@ class Writer:
     :param path: the file; its folder must exist.
     :param dataset: the structures.
     :param targets: what is predicted.
+    :param references: write labels beside the predictions; a part of a structure without any
+        label is left out.
     :raises ConfigError: on creation, if ``path`` cannot be written.
     """
 
     def __init__(
-        self, path: str | Path, dataset: Dataset, targets: Mapping[str, TargetInfo]
+        self,
+        path: str | Path,
+        dataset: Dataset,
+        targets: Mapping[str, TargetInfo],
+        *,
+        references: bool = False,
     ) -> None:
         (self.path,) = output_paths(path, 1)
         self._dataset, self._targets = dataset, targets
         self._names = _file_names(targets)
+        self._references = _reference_names(self._names) if references else None
         try:
             self._temporary, self._file = open_temporary(self.path, "x")
         except OSError as error:
@@ -127,21 +136,37 @@ class Writer:
             name: on_device(target, torch.device("cpu"))
             for name, target in prediction.targets.items()
         }
+        labels = {}
+        if self._references is not None:  # in float64, and not as a model computes
+            part = self._dataset.select(prediction.index.cpu())
+            labels = {name: part.target(name) for name in self._dataset.info.targets}
         for i, number in enumerate(prediction.index.tolist()):
             atoms = self._dataset.atoms(number)
             rows = slice(ends[i] - len(atoms), ends[i])
-            per_structure, per_atom = self._columns(targets, i, rows, atoms)
+            per_structure, per_atom = self._columns(targets, self._names, i, rows, atoms)
+            if self._references is not None:
+                known = self._columns(labels, self._references, i, rows, atoms)
+                per_structure |= _with_labels(known[0])
+                per_atom |= _with_labels(known[1])
             with self._telling():
                 self._file.writelines(_lines(atoms, per_structure, per_atom))
 
     def _columns(
-        self, targets: Mapping[str, Target], i: int, rows: slice, atoms: ase.Atoms
+        self,
+        targets: Mapping[str, Target],
+        known: Mapping[str, Mapping[str, str]],
+        i: int,
+        rows: slice,
+        atoms: ase.Atoms,
     ) -> tuple[Columns, Columns]:
-        """The predictions for one structure: of the whole, and of its atoms."""
+        """The numbers of one structure: of the whole, and of its atoms.
+
+        :param known: target to part to name.
+        """
         per_structure: Columns = {}
         per_atom: Columns = {}
         for name, target in targets.items():
-            names = self._names[name]
+            names = known[name]
             info = self._targets[name]
             if info.per_atom:
                 per_atom[names["values"]] = info.of_kind.written(target.values[rows].numpy())
@@ -172,6 +197,22 @@ def _file_names(targets: Mapping[str, TargetInfo]) -> dict[str, dict[str, str]]:
             names[target][part] = _unused(wanted, used)
             used.add(names[target][part])
     return names
+
+
+def _reference_names(names: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """``REF_`` before each name, all of them different from those of predictions."""
+    used = {*_RESERVED, *(name for parts in names.values() for name in parts.values())}
+    references: dict[str, dict[str, str]] = {}
+    for target, parts in names.items():
+        references[target] = {}
+        for part, name in parts.items():
+            references[target][part] = _unused(f"REF_{name}", used)
+            used.add(references[target][part])
+    return references
+
+
+def _with_labels(columns: Columns) -> Columns:
+    return {name: values for name, values in columns.items() if not np.isnan(values).all()}
 
 
 def _unused(wanted: str, used: Iterable[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ from mtt.data import Dataset, merge
 from mtt.data.files.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
+from mtt.evaluation.structure_table import check_group_key, table_paths, write_table
 from mtt.fetching import is_address
 from mtt.interface import ModelInterface
-from mtt.options import load_eval_options
+from mtt.options import DatasetOptions, load_eval_options
 from mtt.workflows.overwriting import Named, files_of_data_sets, refuse_overwriting
 from mtt.workflows.run.datasets import read_with_notices
 from mtt.workflows.run.folder import check_writable
@@ -28,11 +30,13 @@ class EvaluatedSet:
     """One data set of ``mtt eval``.
 
     :param output: the file with the predictions, if one was asked for.
+    :param table: the file with the errors of each structure, if one was asked for.
     """
 
     name: str
     report: Report
     output: Path | None
+    table: Path | None = None
 
 
 def evaluate(
@@ -47,52 +51,93 @@ def evaluate(
     extensions: str | Path | None = None,
     extended: bool = False,
     token: str | None = None,
+    references: bool = False,
+    per_structure: bool | str | Path = False,
+    by: str | None = None,
     architectures: Sequence[str | Path] = (),
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
 
     :param model: a model, or a file or address of one: ``.ckpt`` (best weights), ``.zip``, ``.pt``.
-    :param options: a YAML file, or its content: a data set as in the options of a training
-        (``targets`` may be left out: then everything is predicted and nothing scored), or a
-        list of them.
+    :param options: a YAML file, or its content: a data set as in the options of a training, or
+        several; without ``targets`` everything is predicted and nothing scored.
     :param output: an ``.xyz`` file for the predictions; several data sets are numbered.
     :param check_consistency: have metatomic check everything that goes in and comes out.
     :param warm_up: run up to three batches before the time is taken: TorchScript compiles then.
     :param extensions: folder of the extensions that an exported model of another program needs.
     :param extended: errors of elements and components, angles and largest errors too.
     :param token: for the server of an address, if it asks for one.
-    :return: errors and timing of every data set, in their order.
+    :param references: write labels beside the predictions.
+    :param per_structure: keep the errors of each structure (``report.structures``), or name a
+        ``.csv`` or ``.parquet`` file for them; several data sets are numbered.
+    :param by: a key of the structures (``config_type``) for ``report.structures.by_group(by)``.
+    :return: errors and timing of every data set.
     :raises MttError: the model, the options, the data or the output cannot be used.
     """
     datasets = load_eval_options(options)
-    outputs = _outputs(output, len(datasets), _read(model, options))
+    outputs, tables = _written(output, per_structure, len(datasets), _read(model, options))
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures, extensions=extensions, token=token)
-    evaluated, read = [], read_with_notices(datasets)
-    for one, dataset, path in zip(datasets, read, outputs, strict=True):
-        report = evaluate_dataset(
-            model,
-            dataset,
-            output=path,
-            batch_size=batch_size,
-            device=device,
-            check_consistency=check_consistency,
-            warm_up=min(3, len(dataset) // batch_size) if warm_up else 0,
-            extended=extended,
-        )
-        evaluated.append(EvaluatedSet(one.name or described(one.systems.read_from), report, path))
-    return evaluated
+    read = _checked(read_with_notices(datasets), by)
+    sets = zip(datasets, read, outputs, tables, strict=True)
+    score_one = partial(
+        evaluate_dataset,
+        model,
+        batch_size=batch_size,
+        device=device,
+        check_consistency=check_consistency,
+        extended=extended,
+        references=references,
+        per_structure=bool(per_structure) or by is not None,
+    )
+    return [_evaluated(score_one, 3 * warm_up, batch_size, *one) for one in sets]
 
 
-def _outputs(
-    output: str | Path | None, n: int, read: Iterator[Named]
-) -> Sequence[Path] | Sequence[None]:
-    """A file for each of ``n`` data sets, which can be written and is none of those to be read."""
-    written = [] if output is None else [*output_paths(output, n)]
+def _checked(read: list[Dataset], by: str | None) -> list[Dataset]:
+    """``read``, whose structures all have the key ``by``."""
+    if by is not None:
+        check_group_key(by, read)
+    return read
+
+
+def _evaluated(
+    score_one: Callable[..., Report],
+    most: int,
+    batch_size: int,
+    options: DatasetOptions,
+    dataset: Dataset,
+    output: Path | None,
+    table: Path | None,
+) -> EvaluatedSet:
+    """The errors of one data set, with its files written; ``most`` batches run before."""
+    name = options.name or described(options.systems.read_from)
+    what = f"evaluating {name}"
+    warm_up = min(most, len(dataset) // batch_size)
+    report = score_one(dataset, output=output, warm_up=warm_up, what=what)
+    if table is not None and report.structures is not None:
+        write_table(table, report.structures)
+    return EvaluatedSet(name, report, output, table)
+
+
+def _written(
+    output: str | Path | None,
+    table: bool | str | Path,
+    n: int,
+    read: Iterable[Named],
+) -> tuple[list[Path | None], list[Path | None]]:
+    """The files of ``n`` data sets, checked: predictions, and errors of structures."""
+    outputs: list[Path | None] = [None] * n
+    tables: list[Path | None] = [None] * n
+    if output is not None:
+        outputs = [*output_paths(output, n)]
+    if not isinstance(table, bool):
+        tables = [*table_paths(Path(table), n)]
+    written = [Named(path, "the predictions") for path in outputs if path is not None]
+    written += [Named(path, "the errors of structures") for path in tables if path is not None]
     for file in written:
-        check_writable(file)
-    refuse_overwriting([Named(file, "the predictions") for file in written], read)
-    return written or [None] * n
+        check_writable(file.path)
+    refuse_overwriting(written, read)
+    return outputs, tables
 
 
 def _read(model: object, options: object) -> Iterator[Named]:
@@ -121,7 +166,12 @@ def score(
             scored |= {f"{part} {one.name}": one for one in sets if one.name}
     return {
         name: evaluate_dataset(
-            model, dataset, batch_size=batch_size, device=device, extended=extended
+            model,
+            dataset,
+            batch_size=batch_size,
+            device=device,
+            extended=extended,
+            what=f"evaluating the {name} set",
         )
         for name, dataset in scored.items()
     }

@@ -1,7 +1,8 @@
-"""How far reading and neighbour lists are, on a terminal; in pipes and files nothing."""
+"""How far long work is, on a terminal: a bar, the rate, the time left; nothing in pipes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,26 @@ from mtt.cli.render import terminal
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+_RATE_AFTER = 1.0  # seconds of work, before which a rate says little
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``: two units at most."""
+    whole = max(0, round(seconds))
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part} {smaller}"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+
+
+def _fitted(text: str, room: int) -> str:
+    """``text`` with its middle left out where it is too long: a path is known by its end."""
+    if len(text) <= room:
+        return text
+    first = text.split(" ", 1)[0][: max(room - 2, 0)]
+    rest = max(room - len(first) - 2, 0)
+    return f"{first} …{text[len(text) - rest :]}" if rest else first
+
 
 class Bars:
     """A bar for every piece of work that runs; gone when it is done."""
@@ -19,7 +40,8 @@ class Bars:
     def __init__(self) -> None:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._off = False
+        self._began: dict[str, tuple[float, int, float]] = {}
+        self._off, self._room = False, 80
 
     def __call__(self, work: str, count: int, share: float | None) -> None:
         if self._bars is None and not self._off:
@@ -27,10 +49,18 @@ class Bars:
         if self._bars is None:
             return
         if work not in self._tasks:
-            self._tasks[work] = self._bars.add_task(work, total=None, count="")
+            self._tasks[work] = self._bars.add_task(work, total=None, count="", left="")
+            self._began[work] = (time.monotonic(), count, share or 0.0)
         total = None if share is None else 1.0
+        rate, left = self._speed(work, count, share)
         self._bars.update(
-            self._tasks[work], completed=share or 0.0, total=total, count=f"{count:,}", refresh=True
+            self._tasks[work],
+            description=_fitted(work, self._room - len(f"{count:,}{rate}") - len(left)),
+            completed=share or 0.0,
+            total=total,
+            count=f"{count:,}{rate}",
+            left=left,
+            refresh=True,
         )
 
     def over(self, work: str) -> None:
@@ -47,18 +77,37 @@ class Bars:
             self._bars.stop()
         self._bars, self._tasks = None, {}
 
+    def _speed(self, work: str, count: int, share: float | None) -> tuple[str, str]:
+        """Pieces per second and the time left; empty where they are not known yet."""
+        start, first, before = self._began[work]
+        elapsed = time.monotonic() - start
+        if elapsed < _RATE_AFTER or count <= first:
+            return "", ""
+        rate = f", {(count - first) / elapsed:,.3g}/s"
+        if share is None or share <= before:
+            return rate, ""
+        return rate, f"{duration(elapsed * (1.0 - share) / (share - before))} left"
+
     def _start(self) -> None:
         console = terminal.rich_console()
-        if not console.is_terminal:
+        if not console.is_terminal or terminal.is_quiet():
             self._off = True
             return
         from rich.errors import LiveError
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
+        width = int(console.width)
+        bar = min(20, width // 6) if width >= 50 else 0
+        self._room = width - bar - 4  # blanks between columns
+        words = ("{task.description}", "{task.fields[count]}", "{task.fields[left]}")
+        texts = [
+            TextColumn(word, markup=False, table_column=Column(no_wrap=True)) for word in words
+        ]
         bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[count]}", markup=False),
+            texts[0],
+            *([BarColumn(bar_width=bar)] if bar else []),
+            *texts[1:],
             console=console,
             transient=True,
         )

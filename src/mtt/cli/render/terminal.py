@@ -9,7 +9,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,11 +17,8 @@ import click
 from mtt._version import __version__
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from mtt.data.statistics import Statistics
     from mtt.evaluation import Report
-    from mtt.interface import Listener
     from mtt.workflows.evaluate import EvaluatedSet
 
 
@@ -30,6 +27,7 @@ NO_UNIT = "unit not given"
 
 def setup(debug: bool) -> None:
     """Show what mtt logs: on the terminal, above any progress display."""
+    _quiet.clear()
     logger = logging.getLogger("mtt")
     logger.setLevel(logging.DEBUG)
     if not any(isinstance(handler, _Console) for handler in logger.handlers):
@@ -40,6 +38,23 @@ def setup(debug: bool) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # a file may hold text that no encoding has: one half of a surrogate pair
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def set_quiet(quiet: bool) -> None:
+    """Print results, warnings and errors alone, until :func:`setup`."""
+    if quiet:
+        _quiet.append(True)
+        for handler in logging.getLogger("mtt").handlers:
+            if isinstance(handler, _Console):
+                handler.setLevel(logging.WARNING)
+
+
+def is_quiet() -> bool:
+    """Whether ``--quiet`` was given."""
+    return bool(_quiet)
+
+
+_quiet: list[bool] = []
 
 
 def error(message: str) -> None:
@@ -58,7 +73,7 @@ def begin(what: str, *, logged: bool = False) -> None:
     :param logged: on standard output, as all that is logged; else on standard error, and only
         where that is a terminal.
     """
-    if logged or sys.stderr.isatty():
+    if (logged or sys.stderr.isatty()) and not is_quiet():
         click.echo(f"mtt {__version__}: {what}", err=not logged)
 
 
@@ -75,6 +90,14 @@ def nothing(text: str) -> None:
 def done(message: str) -> None:
     """The result of a command, on standard output."""
     click.echo(message)
+
+
+def said(text: str) -> None:
+    """A sentence on standard output, in lines that fit a terminal."""
+    console = rich_console()
+    if console.is_terminal:
+        text = _wrapped(text, int(console.width))
+    click.echo(text)
 
 
 def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
@@ -116,69 +139,12 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-@contextmanager
-def training_display() -> Iterator[Listener]:
-    """A listener that draws the progress of a training and its tables while the block runs."""
-    display = _Display()
-    try:
-        yield display
-    finally:
-        display.stop()
-
-
-class _Display:
-    """Progress of the epochs on a terminal; tables of statistics and errors anywhere."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-
-    def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
-        if category == "statistics":
-            statistics(values["dataset"], values["statistics"])
-        elif category == "step_0":
-            if values["report"].rows:
-                errors(f"{values['dataset']}, before the first step", values["report"])
-        elif category == "evaluation":
-            errors(values["dataset"], values["report"])
-        elif category == "run_start":
-            self._start(values, epoch)
-        elif category == "progress" and self._progress is not None:
-            done_batches = (epoch - 1) * values["n_batches"] + values["batch"]
-            total = self._epochs * values["n_batches"]
-            self._progress.update(self._task, completed=done_batches, total=total)
-        elif category == "end":
-            self.stop()
-
-    def stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    def _start(self, values: Mapping[str, Any], epoch: int) -> None:
-        console = rich_console()
-        if not console.is_terminal:
-            return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._epochs = values["num_epochs"]
-        self._progress = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self._task = self._progress.add_task("training", total=None)
-        self._progress.start()
-
-
 def statistics(name: str, values: Statistics) -> None:
     """Statistics of a data set: one row per kind of label."""
     least, mean, most = values.atoms_per_structure
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"
-    done(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
+    said(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
     without = not any(row.unit for row in values.rows)
     if without and values.rows:
         done(f"unit not given: {', '.join(dict.fromkeys(row.name for row in values.rows))}")
@@ -209,18 +175,20 @@ def errors(name: str, report: Report) -> None:
         done(f"mean {name}: {value:.6g} (1 - {1 - value:.3g})")
 
 
-def evaluation(sets: Sequence[EvaluatedSet]) -> None:
-    """The errors that ``mtt eval`` found, and the file that it wrote."""
-    for one in sets:
-        if one.report.rows:
-            errors(one.name, one.report)
-        timing = one.report.timing
-        done(
-            f"{one.name}: {timing.n_structures} structures in {timing.seconds:.2f} s, "
-            f"{timing.ms_per_structure:.3g} ms per structure, {timing.ms_per_atom:.3g} per atom"
-        )
-        if one.output is not None:
-            done(f"wrote {one.output}")
+def evaluation(one: EvaluatedSet) -> None:
+    """The errors that ``mtt eval`` found of a data set, and the files that it wrote."""
+    if one.report.rows:
+        errors(one.name, one.report)
+    if is_quiet():
+        return
+    timing = one.report.timing
+    done(
+        f"{one.name}: {timing.n_structures} structures in {timing.seconds:.2f} s, "
+        f"{timing.ms_per_structure:.3g} ms per structure, {timing.ms_per_atom:.3g} per atom"
+    )
+    for path in (one.output, one.table):
+        if path is not None:
+            done(f"wrote {path}")
 
 
 def _lines(values: Mapping[str, Any], depth: int) -> Iterator[str]:
@@ -265,6 +233,10 @@ def _for_terminal(record: logging.LogRecord, text: str, width: int) -> str:
     if record.levelno < logging.INFO or "\n" in text:
         return text
     # a path that is wider than the terminal stays whole, to be copied
+    return _wrapped(text, width)
+
+
+def _wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 

@@ -74,6 +74,11 @@ def packaged_schema(name: str) -> Any:
     return {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
 
 
+def found_names(group: str) -> list[str]:
+    """Names of the entry points of a group, see :data:`FOUND`."""
+    return [*_FOUND[group].names()]
+
+
 def _retrieve(uri: str) -> referencing.Resource[Any]:
     if uri not in (TRAINING, MODEL, OPTIONS):
         raise referencing.exceptions.NoSuchResource(uri)

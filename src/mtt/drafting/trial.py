@@ -1,0 +1,123 @@
+"""A few steps of a training, timed; nothing is kept of it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtt.data import Dataset, merge
+from mtt.interface import Run
+from mtt.scanning import Finding, scan
+from mtt.scanning.tools.finding import by_severity
+from mtt.workflows.plan import Plan
+from mtt.workflows.start import Start
+from mtt.workflows.train import check_only
+
+_EPOCHS = 3  # the first one compiles and is left out
+_BATCHES = 6  # of the structures that are trained on
+
+
+class Timed(NamedTuple):
+    """What was measured.
+
+    :param epoch: seconds of an epoch of the whole training set, with its validation.
+    :param overhead: seconds before the first epoch: reading, neighbour lists, compiling.
+    """
+
+    epoch: float
+    overhead: float
+
+
+class Checked(NamedTuple):
+    """Options that a dry run accepts."""
+
+    plan: Plan
+    start: Start
+    seconds: float
+
+
+def check(options: Mapping[str, Any], folders: tuple[Any, ...] = ()) -> Checked:
+    """A dry run of ``options``.
+
+    :raises MttError: they would not train.
+    """
+    start = time.perf_counter()
+    with _silent():
+        plan, begun = check_only(dict(options), architectures=folders)
+    return Checked(plan, begun, time.perf_counter() - start)
+
+
+def findings_of(checked: Checked) -> list[Finding]:
+    """What a scan finds wrong or suspicious in the data, the worst first."""
+    plan = checked.plan
+    parts = {"training": plan.options.training_set}
+    sets = {name: part for name, part in parts.items() if isinstance(part, list)}
+    requested = checked.start.model.requested_neighbor_lists()
+    length_unit = plan.data.info.length_unit
+    cutoffs = [float(one.engine_cutoff(length_unit)) for one in requested]
+    with _silent():
+        found = scan(plan.data.parts(), sets, cutoff=max(cutoffs, default=None))
+    return [one for one in by_severity(found) if one.severity in ("wrong", "suspicious")]
+
+
+def timed(checked: Checked, batch_size: int) -> Timed:
+    """Train a copy of the model for a few steps on a part of the data.
+
+    :param batch_size: structures of a batch, about.
+    """
+    plan = checked.plan
+    whole, held = merge(plan.data.training), merge(plan.data.validation)
+    some, few = _part(whole, _BATCHES * batch_size), _part(held, batch_size)
+    seconds: list[float] = []
+    began: list[float] = []
+
+    def listen(category: str, values: Mapping[str, Any], epoch: int) -> None:
+        if category == "run_start":
+            began.append(time.perf_counter())
+        elif category == "epoch":
+            seconds.append(time.perf_counter())
+
+    start = time.perf_counter()
+    hypers = copy.deepcopy(plan.options.architecture["training"])
+    hypers |= {"num_epochs": _EPOCHS}
+    trainer = plan.architecture.trainer(hypers)
+    trainer.run = Run(
+        seed=plan.options.seed,
+        architecture=plan.architecture.name,
+        listeners=(listen,),
+        own_loggers=False,
+    )
+    for dataset in (some, few):
+        dataset.prepare(checked.start.model.requested_neighbor_lists())
+    with tempfile.TemporaryDirectory() as folder, _silent():
+        model = checked.start.model
+        trainer.train(model, plan.dtype, [plan.device], [some], [few], folder)
+    ends = [*began[:1], *seconds]
+    epochs = np.diff(ends)[1:] if len(ends) > 2 else np.diff([start, *ends])
+    share = (len(whole) + len(held) / 3) / (len(some) + len(few) / 3)
+    first = float(ends[1] - start) if len(ends) > 1 else 0.0
+    return Timed(float(min(epochs)) * share, checked.seconds + first)
+
+
+def _part(dataset: Dataset, n: int) -> Dataset:
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).astype(int))
+    return dataset.select(chosen)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """The trial reports nothing; what a training would report, it reports when it runs."""
+    log = logging.getLogger("mtt")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

@@ -1,0 +1,65 @@
+"""``mtt init``: what it writes trains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mtt.drafting import draft
+from mtt.options.yaml.load import read_yaml
+
+Mtt = Callable[..., Any]
+
+
+def test_a_newcomers_two_commands(mtt: Mtt, here: Path, ethanol: Path) -> None:
+    done = mtt("init", ethanol)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "next: mtt train options.yaml"
+    lines = Path("options.yaml").read_text().splitlines()
+    assert lines[0] == "# yaml-language-server: $schema=.mtt/options.schema.json"
+    options = read_yaml(Path("options.yaml"))
+    targets = options["training_set"]["targets"]
+    assert targets["energy"]["key"] == "energy"
+    assert targets["energy"]["forces"] == {"key": "forces"}
+    schema = json.loads(Path(".mtt/options.schema.json").read_text())
+    assert list(jsonschema.Draft7Validator(schema).iter_errors(options)) == []
+    assert mtt("train", "options.yaml", "--dry-run").code == 0
+    before = Path("options.yaml").read_bytes()
+    again = mtt("init", ethanol)
+    assert again.code == 1
+    assert "options.yaml: exists already; it is never overwritten: name another" in again.err
+    assert Path("options.yaml").read_bytes() == before
+    assert not Path("outputs").exists()
+
+
+def test_epochs_fit_into_the_hours_that_are_given(here: Path, ethanol: Path) -> None:
+    found = draft([str(ethanol)], hours=0.01)
+    assert found.timed is not None
+    assert 0.0 < found.timed.epoch < 20.0
+    used = found.sizes.epochs * found.timed.epoch
+    assert found.sizes.epochs == 1 or used <= 36.0
+    assert f"num_epochs: {found.sizes.epochs}  # 0.01 h here" in found.text
+    assert list(here.iterdir()) == [], "nothing is left of the trial"
+
+
+@pytest.mark.parametrize("name", ["soap_bpnn", "pet", "experimental.linear_ace"])
+def test_other_architectures_get_the_options_that_they_have(
+    here: Path, ethanol: Path, name: str
+) -> None:
+    text = draft([str(ethanol)], architecture=name).text
+    assert f"name: {name}" in text
+    assert ("num_epochs" in text) == (name != "experimental.linear_ace")
+    assert ("radius: 5.0" in text) == (name == "soap_bpnn")
+
+
+def test_mistakes_write_nothing(mtt: Mtt, here: Path, ethanol: Path) -> None:
+    done = mtt("init", ethanol, "--architecture", "soap_bpn")
+    assert "did you mean 'soap_bpnn'" in done.err
+    done = mtt("init", ethanol, "-o", "nowhere/options.yaml")
+    assert "nowhere/options.yaml: the folder does not exist; make it first" in done.err
+    assert list(here.iterdir()) == []
