@@ -31,6 +31,7 @@ COMMANDS = {
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
     "import": ("mtt.cli.import_", "Make a checkpoint of a model of another program."),
     "show": ("mtt.cli.show", "Describe a file: a model, packed data, a run, options."),
+    "report": ("mtt.cli.report", "Write the report of runs, as one HTML file."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
     "new": ("mtt.cli.new", "Write a new architecture to start from."),
     "check": ("mtt.cli.check", "Check architectures, or an options file and its data."),

@@ -86,6 +86,7 @@ def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
         tensorboard=_settings(base.get("tensorboard")),
         wandb=_settings(base.get("wandb")),
         remote=base.get("remote"),
+        report=base.get("report") is not False,
         source=raw.source,
         notices=tuple(str(problem) for problem in raw.places.problems(notices)),
     )

@@ -151,6 +151,7 @@ class Options:
     :param tensorboard: ``log_dir`` or nothing; None where it is off.
     :param wandb: arguments of ``wandb.init``; None where it is off.
     :param remote: URL that gets a copy of the run's files, or None.
+    :param report: whether the run folder gets a ``report.html``.
     :param source: the file as the user named it, empty for a dict.
     :param notices: messages for the user, mostly on deprecated names.
     """
@@ -168,6 +169,7 @@ class Options:
     tensorboard: dict[str, Any] | None = None
     wandb: dict[str, Any] | None = None
     remote: str | None = None
+    report: bool = True
     source: str = field(default="", compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)
 
@@ -179,6 +181,7 @@ class Options:
             "seed": self.seed,
             "print_stats": self.print_stats,
             "final_eval": self.final_eval,
+            "report": self.report,
             "loggers": list(self.loggers),
             "tensorboard": _switch(self.tensorboard),
             "wandb": _switch(self.wandb),

@@ -35,6 +35,7 @@ from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
 from mtt.workflows.outcome import export_and_evaluate
 from mtt.workflows.plan import Plan, training_options
+from mtt.workflows.reporting.refresh import refreshing
 from mtt.workflows.restart.how_to_resume import after_training, during_training
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import (
@@ -120,7 +121,7 @@ def train(
         announce_model(plan, start)
         origin = provenance(start.provenance, plan.options.seed, plan.data)
         ranks.on_first(lambda: describe(plan, folder, origin))
-        attached = [*start.trainer.run.listeners, *shown]
+        attached = [*start.trainer.run.listeners, *shown, *refreshing(plan, folder.path)]
         with closing(make_events(plan.options, folder.path, attached, ranks)) as events:
             with during_training(folder.path, plan.command):
                 checkpoint = run(plan, start, folder, origin, events, ranks)

@@ -22,7 +22,10 @@ from mtt.workflows.run.given import BASELINE, SCALES
 
 log = logging.getLogger(__name__)
 
-FREE = ("device", "print_stats", "final_eval", "loggers", "tensorboard", "wandb", "remote")
+FREE = (
+    *("device", "print_stats", "final_eval", "report"),
+    *("loggers", "tensorboard", "wandb", "remote"),
+)
 """Options beside the architecture and the data that a resumed run may change."""
 
 _TRAINING = ("architecture", "training")
