@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ class Frame(NamedTuple):
     extra: dict[str, Float]  # extra_data, each shaped as FrameLabels.values
     source: str  # "train.xyz, frame 12", frames counted from 0
     weight: float = 1.0  # in the loss, finite and not negative
+    info: Mapping[str, str] = {}  # what else the file says of it, in one word or number each
 
 
 class FrameSet(NamedTuple):

@@ -20,6 +20,7 @@ from mtt.data.labels.spelling import spelling_notices
 from mtt.data.labels.units import check_units
 from mtt.data.labels.weights import structure_weights
 from mtt.data.sanity import check_structures
+from mtt.data.storage.info_keys import short_values
 from mtt.errors import DataError, Problem
 from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 
@@ -107,6 +108,7 @@ def _read(
             extra={name: rows[i] for name, rows in extra.items()},
             source=system.source,
             weight=weights[i],
+            info=short_values(system.per_structure),
         )
         for i, system in enumerate(systems)
     ]

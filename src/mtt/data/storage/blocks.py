@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mtt.data.frames import Frame
 from mtt.data.info import DatasetInfo
 from mtt.data.storage.columns import CHUNK, Columns, Sources, layout
+from mtt.data.storage.info_keys import Words, info_columns, joined_info
 from mtt.errors import DataError
 from mtt.stopping import stop_if_asked
 
@@ -23,6 +24,7 @@ class Block(NamedTuple):
     n_atoms: NDArray[np.int64]  # [m]
     columns: dict[str, NDArray[Any]]
     sources: list[str]
+    info: Mapping[str, Words] = {}
 
 
 def blocks_of_frames(frames: Iterable[Frame], info: DatasetInfo) -> Iterator[Block]:
@@ -56,7 +58,9 @@ def columns_in_memory(blocks: Iterable[Block], info: DatasetInfo) -> Columns:
         rows[name] = torch.from_numpy(np.concatenate([empty, *arrays]))
     n_atoms = [block.n_atoms for block in collected]
     offsets = np.concatenate([[0], *n_atoms]).cumsum().astype(np.int64)
-    return Columns(offsets, rows, Sources.of([s for block in collected for s in block.sources]))
+    sources = Sources.of([source for block in collected for source in block.sources])
+    info_keys = joined_info([block.info for block in collected], [len(n) for n in n_atoms])
+    return Columns(offsets, rows, sources, info=info_keys)
 
 
 def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
@@ -86,7 +90,8 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         values = [frame.extra.get(name) for frame in frames]
         per_atom = n_atoms if extra.per_atom else None
         columns[f"extra:{name}"] = _stack(values, per_atom, extra.shape)
-    return Block(n_atoms, columns, [frame.source for frame in frames])
+    sources = [frame.source for frame in frames]
+    return Block(n_atoms, columns, sources, info_columns([frame.info for frame in frames]))
 
 
 def _weights(frames: Sequence[Frame]) -> NDArray[np.float64]:

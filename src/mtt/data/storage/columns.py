@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -105,6 +105,8 @@ class Columns:
     :param folder: the store that the columns are mapped from, or None.
     :param maps: memory maps behind the columns, to be released now and then.
     :param parts: the columns that these are joined of; empty for columns that are not joined.
+    :param info: [n] text of each key that the files have of structures, see
+        :mod:`mtt.data.storage.info_keys`.
     """
 
     offsets: NDArray[np.int64]
@@ -114,6 +116,7 @@ class Columns:
     maps: list[mmap.mmap] = field(default_factory=list)
     parts: tuple[Columns, ...] = ()
     pairs: dict[float, Pairs] = field(default_factory=dict)  # by cutoff
+    info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
