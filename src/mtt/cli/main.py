@@ -31,6 +31,8 @@ COMMANDS = {
     "export": ("mtt.cli.export", "Export a checkpoint for simulation engines, or to an archive."),
     "import": ("mtt.cli.import_", "Make a checkpoint of a model of another program."),
     "show": ("mtt.cli.show", "Describe a file: a model, packed data, a run, options."),
+    "runs": ("mtt.cli.runs", "List the runs below a folder."),
+    "compare": ("mtt.cli.compare", "Compare the errors and the options of runs."),
     "report": ("mtt.cli.report", "Write the report of runs, as one HTML file."),
     "architectures": ("mtt.cli.architectures", "List the architectures, or show one."),
     "new": ("mtt.cli.new", "Write a new architecture to start from."),

@@ -33,11 +33,11 @@ class Kept:
 
     Of structures (``n`` in all parts together): ``part`` [n], index into ``facts["parts"]``;
     ``set`` [n], into ``facts["sets"]``; ``source`` [n], into ``facts["files"]``; ``frame`` [n];
-    ``n_atoms`` [n]; ``group`` [n], into ``facts["group"]["values"]``, -1 for none. For the number
-    ``q`` of a quantity in ``facts["quantities"]``: ``q/squares``, ``q/absolutes``, ``q/count``
-    [n], sums over its labelled components; and of at most some thousand of those components for
-    each part ``q/structure``, ``q/element`` (atomic number, 0: of the structure),
-    ``q/reference`` and ``q/predicted``, in the unit of the quantity.
+    ``n_atoms`` [n]; ``group/0`` [n], into ``facts["groups"][0]["values"]``, and so on. Of
+    ``facts["quantities"][q]``: ``q/squares``, ``q/absolutes``, ``q/count`` [n], sums over its
+    labelled components; and of at most some thousand of these for each part ``q/structure``,
+    ``q/element`` (atomic number, 0: of the structure), ``q/reference`` and ``q/predicted``, in
+    the unit of the quantity.
     """
 
     facts: Mapping[str, Any]
@@ -71,7 +71,8 @@ class Kept:
         :raises FileNotFoundError: there is none.
         """
         try:
-            with np.load(path) as archive:
+            # numpy leaves a damaged file open
+            with np.load(io.BytesIO(path.read_bytes())) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             facts = json.loads(arrays.pop(_FACTS).tobytes().decode())
         except FileNotFoundError:

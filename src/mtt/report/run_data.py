@@ -57,6 +57,7 @@ class RunData:
 
     @property
     def state(self) -> str:
+        """In words: ``finished``, ``running``, ``stopped`` …"""
         return str(self.facts.get("state", "unknown"))
 
     @property

@@ -10,7 +10,9 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from mtt.data.labels.units import shown
+from mtt.evaluation.quantities import Quantity
 from mtt.report.collect import Entries, Limits, Sample
+from mtt.report.groups import groups_of
 from mtt.report.kept import Kept
 from mtt.report.worst import worst_structures
 
@@ -39,33 +41,32 @@ def summarize(
         "frame": frame,
     }
     elements: dict[str, Any] = {}
+    groups = groups_of(found)
+    arrays |= {f"group/{i}": group.codes for i, group in enumerate(groups)}
     random = np.random.default_rng(_SEED)
     for number, quantity in enumerate(found.quantities):
         entries = found.joined(number)
         arrays |= {f"{number}/{k}": v for k, v in _sums(entries, len(found)).items()}
         arrays |= {f"{number}/{k}": v for k, v in _some(entries, found, limits, random).items()}
         elements[quantity.name] = dict(_by_element(entries, found))
-    described = [
-        {
-            "name": q.name,
-            "target": q.target,
-            "part": q.part,
-            "unit": q.unit,
-            "shown": list(shown(q.unit)),
-        }
-        for q in found.quantities
-    ]
     known = {
         "parts": list(found.parts),
         "totals": {name: totals.get(name, 0) for name in found.parts},
         "sets": {name: list(sets.get(name, ())) for name in found.parts},
         "files": files,
-        "quantities": described,
+        "quantities": [_described(one) for one in found.quantities],
         "elements": elements,
+        "groups": [{"name": group.name, "values": group.values} for group in groups],
         "seconds": found.seconds,
     }
     kept = Kept({**known, **facts}, arrays)
     return Kept({**kept.facts, "worst": worst_structures(kept, found)}, arrays)
+
+
+def _described(quantity: Quantity) -> dict[str, Any]:
+    """A quantity, with the unit that its errors are shown in and the factor to it."""
+    known = {key: getattr(quantity, key) for key in ("name", "target", "part", "unit")}
+    return {**known, "shown": list(shown(quantity.unit))}
 
 
 def _sums(entries: Entries, n: int) -> dict[str, NDArray[Any]]:

@@ -45,10 +45,8 @@ def _by_element(kept: Kept, quantity: dict[str, Any]) -> Iterator[Chart]:
 
 
 def _by_group(kept: Kept, number: int, quantity: dict[str, Any]) -> Iterator[Chart]:
-    group = kept.facts.get("group")
-    if group:
-        codes = kept.arrays["group"]
-        rows = [*_pooled(kept, number, codes, group["values"])]
+    for i, group in enumerate(kept.facts.get("groups", ())):
+        rows = [*_pooled(kept, number, kept.arrays[f"group/{i}"], group["values"])]
         if len({row[0] for row in rows}) > 1:
             yield _bars(group["name"], quantity, rows, kept.facts["parts"])
 
