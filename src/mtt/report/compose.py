@@ -12,6 +12,7 @@ from mtt.report.kept import Kept
 from mtt.report.markup import Html, count, element
 from mtt.report.run_data import RunData
 from mtt.report.sections.compared import option_differences, overview
+from mtt.report.sections.probes import probes
 from mtt.report.sections.summary import summary
 from mtt.report.sections.trained import trained
 from mtt.report.sections.worst import worst
@@ -34,6 +35,7 @@ def _of_one(run: RunData) -> str:
         page.section("parity", "Predictions", _extent(kept), page.figures(parity_charts(kept)))
         page.section("errors", "Errors in detail", page.figures(error_charts(kept)))
         page.section("worst", "Worst structures", worst(kept))
+        page.section("probes", "Physics", probes(page, kept))
     page.section("trained", "What was trained", trained(run))
     return page.text()
 

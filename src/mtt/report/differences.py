@@ -9,7 +9,11 @@ from typing import Any
 from mtt.report.run_data import RunData
 
 MISSING = "–"
-_NOT_COMPARED = ("seed",)
+_RECORDING = (
+    *("report", "print_stats", "final_eval", "loggers"),
+    *("tensorboard", "wandb", "remote"),
+)
+"""Options that change no number of a model."""
 _NOT_LOWER = ("cosine",)
 
 
@@ -60,8 +64,10 @@ def options_that_differ(runs: Sequence[RunData]) -> dict[str, list[str]]:
 
 
 def differing(options: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The same of options that are flat already."""
-    keys = dict.fromkeys(key for one in options for key in one)
+    """The same of options that are flat already; how runs are recorded makes no difference."""
+    keys = dict.fromkeys(
+        key for one in options for key in one if key.partition(".")[0] not in _RECORDING
+    )
     rows = {key: [in_words(one[key]) if key in one else MISSING for one in options] for key in keys}
     return {key: row for key, row in rows.items() if len(set(row)) > 1}
 

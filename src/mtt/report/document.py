@@ -48,6 +48,7 @@ class Document:
             element("figcaption", head, note),
             drawn,
             class_="broad" if chart.broad else None,
+            aria_label=chart.alt,
         )
 
     def figures(self, charts: Sequence[Chart]) -> Html | None:

@@ -10,6 +10,7 @@ from mtt.errors import ConfigError
 from mtt.report.compose import compose
 from mtt.report.run_data import RunData
 from mtt.workflows.overwriting import is_inside, same_file
+from mtt.workflows.reporting.probing import with_probes
 from mtt.workflows.reporting.read_run import check_run, names_of, read_run
 from mtt.workflows.reporting.write import REPORT
 from mtt.workflows.run.folder import check_writable
@@ -43,7 +44,10 @@ def report(
     own = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
     path = own if output is None else Path(output)
     _check_output(path, folders)
-    text = compose(read_runs(folders, architectures))
+    read = read_runs(folders, architectures)
+    if len(read) == 1:
+        read = [with_probes(read[0], architectures)]
+    text = compose(read)
     try:
         replace_text(path, text)
     except OSError as error:

@@ -15,7 +15,9 @@ from mtt.data.statistics import Statistics, statistics
 from mtt.interface import ModelInterface
 from mtt.report.collect import Limits, sample
 from mtt.report.compose import compose
+from mtt.report.examples import examples_of
 from mtt.report.kept import KEPT
+from mtt.report.probes.run import run_probes
 from mtt.report.summarize import summarize
 from mtt.workflows.plan import Plan
 from mtt.workflows.reporting.history import HISTORY, rows_of
@@ -45,12 +47,18 @@ def write_at_end(plan: Plan, folder: RunFolder, model: ModelInterface) -> None:
     parts = plan.data.parts()
     limits = Limits(seconds=_PREDICTING * allowed)
     found = sample(model, parts, limits, plan.device)
+    examples = examples_of(parts)
+    left = allowed - (time.perf_counter() - begin)
     kept = summarize(
         found,
         {name: sum(map(len, sets)) for name, sets in parts.items()},
         {name: _names(sets) for name, sets in parts.items()},
         limits,
-        _facts(plan, model, parts),
+        {
+            **_facts(plan, model, parts),
+            "examples": examples,
+            "probes": run_probes(model, examples, left, plan.device),
+        },
     )
     if write_kept(folder.path / KEPT, kept):
         write_report(folder.path, plan.folders, finished=True)
