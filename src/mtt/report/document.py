@@ -51,11 +51,12 @@ class Document:
             aria_label=chart.alt,
         )
 
-    def figures(self, charts: Sequence[Chart]) -> Html | None:
-        """Charts side by side, as many as fit."""
+    def figures(self, charts: Sequence[Chart], *, small: bool = False) -> Html | None:
+        """Charts side by side, as many as fit; more of them where they are small."""
         if not charts:
             return None
-        return element("div", *(self.figure(chart) for chart in charts), class_="figures")
+        shown = "figures small" if small else "figures"
+        return element("div", *(self.figure(chart) for chart in charts), class_=shown)
 
     def text(self) -> str:
         """The page; one file that needs nothing else."""

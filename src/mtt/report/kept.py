@@ -54,8 +54,9 @@ class Kept:
         """
         out = io.BytesIO()
         text = json.dumps({"format": FORMAT, **self.facts}, ensure_ascii=False, allow_nan=False)
-        named: dict[str, Any] = {_FACTS: np.frombuffer(text.encode(), dtype=np.uint8)}
-        np.savez_compressed(out, **named, **self.arrays)
+        facts = np.frombuffer(text.encode(), dtype=np.uint8)
+        named: dict[str, Any] = {_FACTS: facts, **self.arrays}
+        np.savez_compressed(out, **named)
         temporary = temporary_name(path)
         try:
             temporary.write_bytes(out.getvalue())

@@ -38,7 +38,8 @@ def picture(
     place, factor = _fitted(np.concatenate([flat[:, :2], edges.reshape(-1, 3)[:, :2]]))
     factor = min(factor, _LARGEST / max(radii.max(), 1e-9)) if len(edges) == 0 else factor
     at = place(flat[:, :2], factor)
-    lines = [_line(*place(pair[:, :2], factor), "cell") for pair in edges]
+    ends = [place(pair[:, :2], factor) for pair in edges]
+    lines = [_line(pair[0], pair[1], "cell") for pair in ends]
     bonds = _bonds(points, z, angstrom)
     order = np.argsort(flat[:, 2], kind="stable")
     depth = np.empty(len(z), dtype=int)
@@ -73,7 +74,7 @@ def _tilt() -> NDArray[Any]:
     a, b = 0.25, 0.18
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    return about_x @ about_y
+    return np.asarray(about_x @ about_y)
 
 
 def _fitted(flat: NDArray[Any]) -> tuple[Any, float]:

@@ -53,7 +53,7 @@ def _by_group(kept: Kept, number: int, quantity: dict[str, Any]) -> Iterator[Cha
 
 def _by_set(kept: Kept, number: int, quantity: dict[str, Any]) -> Iterator[Chart]:
     """By data set where a part has several, and by file else."""
-    rows = []
+    rows: list[list[Any]] = []
     for i, part in enumerate(kept.facts["parts"]):
         names = kept.facts["sets"].get(part, [])
         if len(names) > 1:

@@ -30,7 +30,8 @@ def overview(runs: Sequence[RunData]) -> Html:
         ["time of all epochs", *(_seconds(run) for run in runs)],
     ]
     names = [run.name for run in runs]
-    return joined([*notes, table(["", *names], rows), *_wins(runs), *_errors(runs, names)])
+    errors = element("div", *_errors(runs, names), class_="columns")
+    return joined([*notes, table(["", *names], rows), *_wins(runs), errors])
 
 
 def option_differences(runs: Sequence[RunData]) -> Html:

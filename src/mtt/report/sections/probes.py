@@ -38,7 +38,7 @@ def probes(page: Document, kept: Kept) -> Html | None:
     charts = [
         chart for one in order for line in one["curves"] if (chart := line_chart(line)) is not None
     ]
-    return joined([lead, *_problems(found), numbers, page.figures(charts)])
+    return joined([lead, *_problems(found), numbers, page.figures(charts, small=True)])
 
 
 def _problems(found: list[dict[str, str]]) -> Iterator[Html]:
