@@ -41,9 +41,9 @@ def _divided(found: Sample) -> Iterator[Group]:
         row = int(dataset.structures[which])
         for name, column in info.items():
             words.setdefault(name, [""] * len(found.members))[i] = str(column[row])
-    for name, column in words.items():
-        values, codes = np.unique(np.array(column), return_inverse=True)
-        few = 1 < len(values) <= _MOST_VALUES and len(values) * _FEWEST <= len(column)
+    for name, texts in words.items():
+        values, codes = np.unique(np.array(texts), return_inverse=True)
+        few = 1 < len(values) <= _MOST_VALUES and len(values) * _FEWEST <= len(texts)
         if few:
             named = [value or WITHOUT for value in values.tolist()]
             yield Group(name, named, codes.reshape(-1).astype(np.int16))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ase
 import numpy as np
+from numpy.typing import NDArray
 
 from mtt.report.probes.predictor import Predictor
 from mtt.report.probes.probe import Finding, curve
@@ -54,7 +57,7 @@ def _strained(atoms: ase.Atoms, i: int, j: int, size: float) -> ase.Atoms:
     return _deformed(atoms, strain)
 
 
-def _deformed(atoms: ase.Atoms, deformation: np.ndarray) -> ase.Atoms:  # type: ignore[type-arg]
+def _deformed(atoms: ase.Atoms, deformation: NDArray[Any]) -> ase.Atoms:
     other = atoms.copy()
     other.set_cell(atoms.cell @ deformation, scale_atoms=True)
     return other

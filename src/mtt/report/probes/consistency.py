@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import ase
 import numpy as np
+from numpy.typing import NDArray
 
 from mtt.report.probes.predictor import Predictor
 from mtt.report.probes.probe import Finding
@@ -55,7 +57,7 @@ def consistency(predict: Predictor, structures: Sequence[ase.Atoms]) -> Finding:
     return found
 
 
-def _turned(atoms: ase.Atoms, matrix: np.ndarray) -> ase.Atoms:  # type: ignore[type-arg]
+def _turned(atoms: ase.Atoms, matrix: NDArray[Any]) -> ase.Atoms:
     """Every vector ``v`` becomes ``v @ matrix``."""
     other = atoms.copy()
     other.set_cell(atoms.cell @ matrix)
@@ -63,7 +65,7 @@ def _turned(atoms: ase.Atoms, matrix: np.ndarray) -> ase.Atoms:  # type: ignore[
     return other
 
 
-def _moved(atoms: ase.Atoms, by: np.ndarray) -> ase.Atoms:  # type: ignore[type-arg]
+def _moved(atoms: ase.Atoms, by: NDArray[Any]) -> ase.Atoms:
     other = atoms.copy()
     other.positions = atoms.positions + by
     return other

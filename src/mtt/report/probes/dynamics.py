@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import ase
 import numpy as np
 from ase import units
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from numpy.typing import NDArray
 
 from mtt.report.probes.predictor import Predictor
 from mtt.report.probes.probe import Clock, Finding, curve
@@ -25,12 +26,8 @@ def drift(predict: Predictor, atoms: ase.Atoms, clock: Clock) -> Finding:
     """Velocity Verlet from a structure of the data, at 300 K; the total energy has to stay."""
     found = Finding("drift")
     atoms = atoms.copy()
-    MaxwellBoltzmannDistribution(
-        atoms, temperature_K=_TEMPERATURE, rng=np.random.default_rng(_SEED)
-    )
-    Stationary(atoms)
     step, masses = _STEP * units.fs, atoms.get_masses()[:, None]
-    velocities = atoms.get_velocities()
+    velocities = _thermal(masses)
     energies, forces = predict([atoms])
     force, totals = forces[0], []
     for _ in range(_STEPS):
@@ -78,6 +75,16 @@ def speed(predict: Predictor, atoms: ase.Atoms, clock: Clock) -> Finding:
         (f"time with {points[-1][0]:g} atoms", f"{points[-1][1]:.3g} µs per atom and prediction")
     )
     return found
+
+
+def _thermal(masses: NDArray[Any]) -> NDArray[Any]:
+    """[n_atoms, 3] velocities of the Maxwell-Boltzmann distribution, the centre of mass at rest.
+
+    :param masses: [n_atoms, 1].
+    """
+    random = np.random.default_rng(_SEED).normal(size=(len(masses), 3))
+    drawn = random * np.sqrt(units.kB * _TEMPERATURE / masses)
+    return np.asarray(drawn - (masses * drawn).sum(axis=0) / masses.sum())
 
 
 def _repeated(atoms: ase.Atoms, n: int) -> ase.Atoms:

@@ -158,7 +158,7 @@ def _units(run: Path) -> Mapping[str, str]:
 def _options_of(runs: Sequence[Path]) -> list[dict[str, Any] | None]:
     """Options of each run, flat; equal files are read once. None where they cannot be read."""
     known: dict[bytes, dict[str, Any] | None] = {}
-    found = []
+    found: list[dict[str, Any] | None] = []
     for run in runs:
         path = RunFolder(run).options
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtt.checkpoint.temporary import replace_text
-from mtt.errors import ConfigError
+from mtt.errors import ConfigError, Problem
 from mtt.report.compose import compose
 from mtt.report.run_data import RunData
 from mtt.workflows.overwriting import is_inside, same_file
@@ -71,7 +71,7 @@ def different(folders: Sequence[Path]) -> list[Path]:
 
     :raises ConfigError: one of them is not that of a run; all of them are named.
     """
-    problems = []
+    problems: list[Problem] = []
     for folder in folders:
         try:
             check_run(folder)
