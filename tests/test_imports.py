@@ -26,6 +26,7 @@ LEVELS = (
     {"mlip", "scanning"},
     {"evaluation", "exporting", "importing"},
     {"training"},
+    {"report"},
     {"workflows", "extend"},
     {"testing"},
     {"checking", "drafting", "scaffold"},

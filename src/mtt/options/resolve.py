@@ -87,6 +87,7 @@ def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
         wandb=_settings(base.get("wandb")),
         mlflow=_settings(base.get("mlflow")),
         remote=base.get("remote"),
+        report=base.get("report") is not False,
         source=raw.source,
         notices=tuple(str(problem) for problem in raw.places.problems(notices)),
     )

@@ -155,6 +155,7 @@ class Options:
     :param wandb: arguments of ``wandb.init``; None where it is off.
     :param mlflow: where MLflow records the run, and as what; None where it is off.
     :param remote: URL that gets a copy of the run's files, or None.
+    :param report: whether the run folder gets a ``report.html``.
     :param source: the file as the user named it, empty for a dict.
     :param notices: messages for the user, mostly on deprecated names.
     """
@@ -173,6 +174,7 @@ class Options:
     wandb: dict[str, Any] | None = None
     mlflow: dict[str, Any] | None = None
     remote: str | None = None
+    report: bool = True
     source: str = field(default="", compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)
 
@@ -184,6 +186,7 @@ class Options:
             "seed": self.seed,
             "print_stats": self.print_stats,
             "final_eval": self.final_eval,
+            "report": self.report,
             "loggers": list(self.loggers),
             "tensorboard": _switch(self.tensorboard),
             "wandb": _switch(self.wandb),

@@ -16,6 +16,7 @@ from mtt.training import MLIPTrainer
 from mtt.training.reporting.events import Events
 from mtt.workflows.finetune.replay.keep import keep
 from mtt.workflows.plan import Plan
+from mtt.workflows.reporting.environment import ENVIRONMENT, environment
 from mtt.workflows.restart.source import Restart
 from mtt.workflows.run.folder import OPTIONS, PROVENANCE, RunFolder
 from mtt.workflows.run.record import RECORD
@@ -124,6 +125,7 @@ def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
     folder.write_json("dataset_info.json", plan.data.info.to_dict())
     folder.write_json(PROVENANCE, origin)
     folder.write_json(RECORD, plan.command.to_dict())
+    folder.write_json(ENVIRONMENT, environment(plan.device))
     if plan.replay is not None:
         keep(plan.replay, folder.path)
     log.info("run folder: %s (log, history, checkpoints, options_restart.yaml)", folder.path)

@@ -15,6 +15,7 @@ from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, report_forgetting
 from mtt.workflows.plan import Plan
+from mtt.workflows.reporting.write import REPORT, write_at_end
 from mtt.workflows.run.folder import RunFolder, place
 from mtt.workflows.run.load_model import model_from, which_weights
 from mtt.workflows.run_facts import EVALUATION, evaluated
@@ -43,9 +44,13 @@ def export_and_evaluate(
     known = (upgraded.get("provenance") or {}).get(REPLAYED)
     if plan.replay is not None and known:
         report_forgetting(plan.replay, model, known, folder)
-    if not plan.options.final_eval:
-        return {}
-    return _evaluate(plan, folder, model, upgraded.get("best_epoch") or 0, events)
+    epoch = upgraded.get("best_epoch") or 0
+    reports = _evaluate(plan, folder, model, epoch, events) if plan.options.final_eval else {}
+    if plan.options.report:
+        write_at_end(plan, folder, model)
+        if (folder.path / REPORT).is_file():
+            events.keep_file(folder.path / REPORT)
+    return reports
 
 
 def _export(plan: Plan, folder: RunFolder, model: ModelInterface) -> None:

@@ -38,6 +38,7 @@ from mtt.workflows.following.progress import showing
 from mtt.workflows.following.result import TrainResult
 from mtt.workflows.outcome import export_and_evaluate
 from mtt.workflows.plan import Plan, training_options
+from mtt.workflows.reporting.refresh import refreshing
 from mtt.workflows.restart.how_to_resume import after_training, during_training
 from mtt.workflows.restart.runs import Wanted
 from mtt.workflows.restart.source import (
@@ -111,7 +112,8 @@ def train(
         ranks.on_first(lambda: describe(plan, folder, origin))
         recorder = Recorder()
         bars = held.enter_context(showing(progress if ranks.is_first else False))
-        followers: list[Listener] = [*shown, recorder, *bars]
+        pages = refreshing(plan, folder.path) if ranks.is_first else []
+        followers: list[Listener] = [*shown, recorder, *bars, *pages]
         reports = run_and_export(plan, start, folder, origin, followers, ranks)
     resumable = plan.output.with_suffix(".ckpt")
     return TrainResult(plan.output, resumable, folder.path, reports, recorder.history)

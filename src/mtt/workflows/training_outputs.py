@@ -21,7 +21,10 @@ from mtt.workflows.restart.source import Restart, resumed_folder
 from mtt.workflows.run.folder import OUTPUTS, RunFolder, check_writable
 from mtt.workflows.run.remote import local_folder
 
-_RUN_WRITES = ("*.txt", "*.json", "*.jsonl", "*.csv", "*.log", "*.pt", "*.ckpt", "*.yaml")
+_RUN_WRITES = (
+    *("*.txt", "*.json", "*.jsonl", "*.csv", "*.log", "*.pt", "*.ckpt", "*.yaml"),
+    *("report.html", "report.npz"),
+)
 """Names of the files that a run replaces or continues in its folder, as loggers do."""
 
 

@@ -153,6 +153,11 @@ def named(partition: Partition, values: Sequence[int], frames: Sequence[int]) ->
     return f"{partition.name} {joined}"
 
 
+def is_usual(name: str) -> bool:
+    """Whether a key of this name usually names groups."""
+    return name.lower() in _USUAL
+
+
 def _divides(one: Partition, n: int) -> bool:
     """Whether there are several values, and not a new one in every other frame."""
     several = len(np.unique(one.of)) > 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtt.errors import ConfigError
 from mtt.evaluation import Report
 from mtt.workflows.following.history import History
+from mtt.workflows.reporting.report import report
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,13 @@ class TrainResult:
     directory: Path | None = None
     reports: dict[str, Report] = field(default_factory=dict)
     history: History = field(default_factory=History)
+
+    def report(self) -> Path:
+        """The page with the curves, errors and worst structures of the run; it is made again.
+
+        :return: ``report.html`` in the run folder.
+        :raises MttError: there is no run, as after a dry run, or the page cannot be written.
+        """
+        if self.directory is None:
+            raise ConfigError("there is no report: nothing was trained")
+        return report([self.directory])

@@ -1,0 +1,68 @@
+"""A report of one run, or of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtt.report.charts.curves import learning_curves
+from mtt.report.charts.errors import error_charts
+from mtt.report.charts.parity import parity_charts
+from mtt.report.document import Document
+from mtt.report.kept import Kept
+from mtt.report.markup import Html, count, element
+from mtt.report.run_data import RunData
+from mtt.report.sections.compared import option_differences, overview
+from mtt.report.sections.probes import probes
+from mtt.report.sections.summary import summary
+from mtt.report.sections.trained import trained
+from mtt.report.sections.worst import worst
+
+
+def compose(runs: Sequence[RunData]) -> str:
+    """The page: of one run everything, of several what differs.
+
+    :param runs: at least one.
+    """
+    return _of_one(runs[0]) if len(runs) == 1 else _of_several(runs)
+
+
+def _of_one(run: RunData) -> str:
+    page = Document(f"Report of {run.name}", str(run.folder))
+    page.section("summary", "Summary", summary(run))
+    page.section("curves", "Learning curves", *_curves(page, [run]))
+    if run.kept is not None and run.kept.facts.get("parts"):
+        kept = run.kept
+        page.section("parity", "Predictions", _extent(kept), page.figures(parity_charts(kept)))
+        page.section("errors", "Errors in detail", page.figures(error_charts(kept)))
+        page.section("worst", "Worst structures", worst(kept))
+        page.section("probes", "Physics", probes(page, kept))
+    page.section("trained", "What was trained", trained(run))
+    return page.text()
+
+
+def _of_several(runs: Sequence[RunData]) -> str:
+    page = Document(f"Comparison of {len(runs)} runs", ", ".join(run.name for run in runs))
+    page.section("summary", "Summary", overview(runs))
+    page.section("curves", "Learning curves", *_curves(page, runs))
+    page.section("options", "Options that differ", option_differences(runs))
+    return page.text()
+
+
+def _curves(page: Document, runs: Sequence[RunData]) -> list[Html | None]:
+    charts = learning_curves(runs)
+    if not charts:
+        return [element("p", "There is no epoch to show yet.", class_="muted")]
+    return [page.figures(charts)]
+
+
+def _extent(kept: Kept) -> Html:
+    """How many structures were predicted, of how many."""
+    words = []
+    for i, part in enumerate(kept.facts["parts"]):
+        n, whole = int((kept.arrays["part"] == i).sum()), kept.facts["totals"][part]
+        of = "all" if n == whole else f"{count(n)} of"
+        words.append(f"{of} {count(whole)} {part} structures")
+    sampled = any(word.split()[0] != "all" for word in words)
+    text = f"Predictions of the best weights for {', '.join(words)}"
+    text += "; where it is a part, structures were drawn at random." if sampled else "."
+    return element("p", text, class_="muted")

@@ -1,0 +1,1 @@
+"""Physics of a model, probed without any label."""

@@ -1,0 +1,1 @@
+"""Sections of a report, from its summary to its options."""

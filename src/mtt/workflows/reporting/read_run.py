@@ -1,0 +1,147 @@
+"""Everything that a report shows of a run, from its folder; what cannot be read is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtt import registry
+from mtt.checkpoint import newest_valid, peek
+from mtt.data import DatasetInfo
+from mtt.errors import ConfigError, MttError
+from mtt.options import read_yaml
+from mtt.options.yaml.overrides import deep_merge
+from mtt.report.kept import KEPT, Kept
+from mtt.report.run_data import RunData
+from mtt.workflows.reporting.environment import stored_environment
+from mtt.workflows.reporting.history import last_lines, marks_of, rows_of
+from mtt.workflows.restart.runs import is_run
+from mtt.workflows.run.folder import PROVENANCE, RunFolder
+from mtt.workflows.run.record import recorded
+from mtt.workflows.run_facts import of_run
+
+_MISREAD = (AttributeError, KeyError, TypeError)
+
+
+def check_run(folder: Path) -> None:
+    """Whether ``folder`` is that of a run.
+
+    :raises ConfigError: it is not; says what it is.
+    """
+    if is_run(folder):
+        return
+    if not folder.exists():
+        raise ConfigError("there is no such folder", where=str(folder))
+    what = "is a file" if folder.is_file() else "is not the folder of a run"
+    raise ConfigError(
+        f"{what}: a run has {RunFolder(folder).options.name} or checkpoints in it",
+        where=str(folder),
+        hint="`mtt runs FOLDER` lists the runs below a folder",
+    )
+
+
+def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) -> RunData:
+    """What is known of the run in ``folder``.
+
+    :param name: how the report calls it.
+    :param architectures: folders of architectures outside of the package.
+    """
+    missing: list[str] = []
+    facts = of_run(folder)
+    newest = newest_valid(RunFolder(folder).checkpoints)
+    content = peek(newest.path) if newest.path is not None else {}
+    rows, problems = rows_of(folder, content)
+    missing += problems
+    options = _options(folder, missing)
+    command = recorded(folder)
+    return RunData(
+        name=name,
+        folder=folder.resolve(),
+        facts=facts,
+        rows=rows,
+        marks=marks_of(folder, rows, facts.get("best_epoch")),
+        info=_info(folder, content),
+        options=options,
+        defaults=_defaults(options, architectures),
+        provenance=_json(folder / PROVENANCE),
+        environment=stored_environment(folder),
+        command={} if command is None else command.to_dict(),
+        kept=_kept(folder, facts, missing),
+        log=last_lines(folder),
+        missing=missing,
+    )
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """A short name for each run, no two alike: the last parts of its path."""
+    resolved = [folder.resolve() for folder in folders]
+    for n in (2, 3, 4, 5):
+        names = ["/".join(one.parts[-n:]) for one in resolved]
+        if len(set(names)) == len(names):
+            return names
+    return [str(one) for one in resolved]
+
+
+def _options(folder: Path, missing: list[str]) -> dict[str, Any] | None:
+    try:
+        found = read_yaml(RunFolder(folder).options)
+    except ConfigError as error:
+        missing.append(f"Its options cannot be read: {error}.")
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _info(folder: Path, content: Mapping[str, Any]) -> DatasetInfo | None:
+    """Targets and units; from the folder, else from a checkpoint."""
+    for found in (_json(folder / "dataset_info.json"), content.get("dataset_info")):
+        if found:
+            try:
+                return DatasetInfo.from_dict(found)
+            except _MISREAD:
+                continue
+    return None
+
+
+def _defaults(
+    options: Mapping[str, Any] | None, architectures: Sequence[str | Path]
+) -> dict[str, Any] | None:
+    """Defaults of the architecture in the form of ``options``; None where it is not found."""
+    section = (options or {}).get("architecture")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if not isinstance(name, str):
+        return None
+    try:
+        found = registry.find(name, architectures).load()
+    except MttError:
+        return None
+    folder = found.default_hypers
+    return {
+        "architecture": {
+            "model": deep_merge(found.model.platform_hypers(), folder.get("model") or {}),
+            "training": deep_merge(found.trainer.platform_hypers(), folder.get("training") or {}),
+        }
+    }
+
+
+def _kept(folder: Path, facts: Mapping[str, Any], missing: list[str]) -> Kept | None:
+    try:
+        return Kept.load(folder / KEPT)
+    except FileNotFoundError:
+        if facts.get("state") == "finished":
+            missing.append(
+                f"There is no {KEPT}: the run was trained with report: false, or by an older mtt. "
+                "Predictions are not shown."
+            )
+    except MttError as error:
+        missing.append(f"Predictions are not shown: {error}.")
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,111 @@
+"""``mtt report``, ``mtt compare`` and ``mtt runs``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtt.cli.render import terminal
+
+Mtt = Callable[..., Any]
+
+
+@pytest.fixture
+def runs(trained: Path, here: Path) -> list[Path]:
+    """Two runs; the second one has other options and lower errors."""
+    (source,) = (trained / "outputs").glob("*/*")
+    made = []
+    for name, factor, batch in (("a", 1.0, 4), ("b", 0.5, 8)):
+        run = Path("outputs", "2026-01-01", name)
+        shutil.copytree(source, run)
+        errors = json.loads((run / "evaluation.json").read_text())
+        errors["test"] = {key: factor * value for key, value in errors["test"].items()}
+        (run / "evaluation.json").write_text(json.dumps(errors))
+        options = run / "options_restart.yaml"
+        options.write_text(options.read_text().replace("batch_size: 4", f"batch_size: {batch}"))
+        made.append(run)
+    return made
+
+
+def test_a_report_is_written_where_it_is_asked_for(runs: list[Path], mtt: Mtt) -> None:
+    done = mtt("report", *runs, "-o", "both.html")
+    assert (done.code, done.out.strip()) == (0, "wrote both.html")
+    assert "Comparison of 2 runs" in Path("both.html").read_text(encoding="utf-8")
+    wrong = mtt("report", "outputs")
+    assert wrong.code == 1
+    assert "outputs: is not the folder of a run" in wrong.err
+    assert "`mtt runs FOLDER` lists the runs" in wrong.err
+
+
+def test_compare_shows_errors_winners_and_options_that_differ(runs: list[Path], mtt: Mtt) -> None:
+    found = json.loads(mtt("compare", *runs, "--json").out)
+    errors = found["errors"]["test"]["forces RMSE (meV/Å)"]
+    assert errors["values"][1] == pytest.approx(0.5 * errors["values"][0])
+    assert errors["best"] == 1
+    assert found["errors"]["training"]["forces RMSE (meV/Å)"]["best"] is None  # equal
+    assert found["options"]["architecture.training.batch_size"] == ["4", "8"]
+    assert [run["state"] for run in found["runs"]] == ["finished", "finished"]
+    assert found["wins"][0] == 0
+    text = mtt("compare", *runs).out
+    assert "1  outputs/2026-01-01/a: finished, soap_bpnn, 2 of 2 epochs" in text
+    assert "architecture.training.batch_size" in text
+    alone = mtt("compare", runs[0], runs[0])
+    assert (alone.code, "only one run is named" in alone.err) == (1, True)
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_runs_are_listed_at_any_width(
+    runs: list[Path], mtt: Mtt, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(terminal, "_shared", [])
+    shown = mtt("runs")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert lines[0] == ".: 2 runs"
+    assert max(map(len, lines)) <= columns
+    assert any("training.batch_size=8" in line for line in lines)
+    found = json.loads(mtt("runs", "outputs", "--json").out)
+    assert [run["run"] for run in found["runs"]] == ["2026-01-01/a", "2026-01-01/b"]
+    assert found["runs"][0]["epoch"] == 2
+    assert found["runs"][1]["options"] == {"architecture.training.batch_size": "8"}
+    stored = json.loads(Path(runs[1], "evaluation.json").read_text())["test"]
+    assert found["runs"][1]["errors"] == {k: v for k, v in stored.items() if "RMSE" in k}
+
+
+def test_the_newest_runs_are_listed_and_states_are_those_of_show(
+    runs: list[Path], mtt: Mtt
+) -> None:
+    bare = Path("outputs/2025-01-01/c")
+    bare.mkdir(parents=True)
+    shutil.copy(runs[0] / "options_restart.yaml", bare)
+    stopped = Path("outputs/2026-01-02/d")
+    shutil.copytree(runs[0], stopped)
+    for name in ("model.ckpt", "model.pt", "evaluation.json"):
+        (stopped / name).unlink()
+    found = json.loads(mtt("runs", "--json").out)["runs"]
+    shown = json.loads(mtt("show", "outputs", "--json").out)["runs"]
+    assert [run["state"] for run in found] == [run["state"] for run in shown]
+    assert [run["state"] for run in found] == ["no checkpoint", "finished", "finished", "stopped"]
+    assert found[3]["part"] == "validation"
+    assert found[3]["errors"].keys() == {"energy RMSE (meV/atom)", "forces RMSE (meV/Å)"}
+    for i in range(60):
+        more = Path(f"outputs/2024-01-01/{i:02d}")
+        more.mkdir(parents=True)
+        (more / "options_restart.yaml").write_text("seed: [")
+    text = mtt("runs").out
+    assert "the newest 50 of them; --all lists 14 more" in text
+    assert len(json.loads(mtt("runs", "--all", "--json").out)["runs"]) == 64
+
+
+def test_a_folder_without_runs_is_refused(here: Path, mtt: Mtt) -> None:
+    Path("empty").mkdir()
+    nothing = mtt("runs", "empty")
+    assert (nothing.code, "empty: there is no run in it" in nothing.err) == (1, True)
+    missing = mtt("runs", "nowhere")
+    assert (missing.code, "there is no such folder" in missing.err) == (1, True)

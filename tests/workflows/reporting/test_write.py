@@ -1,0 +1,64 @@
+"""The report at the end of a training, and during it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtt import train
+from mtt.report.kept import KEPT, Kept
+from mtt.workflows.reporting.refresh import Refresh
+from mtt.workflows.reporting.write import write_kept, write_report
+
+
+def test_report_false_writes_none(tiny_options: dict[str, Any], here: Path) -> None:
+    short = {**tiny_options, "report": False, "final_eval": False}
+    short["architecture"] = {**short["architecture"], "training": {"num_epochs": 1}}
+    result = train(short)
+    assert result.directory is not None
+    assert not [path.name for path in result.directory.glob("report.*")]
+    assert (result.directory / "environment.json").is_file()
+
+
+def test_a_running_training_refreshes_its_curves(trained: Path, here: Path) -> None:
+    import shutil
+
+    (source,) = (trained / "outputs").glob("*/*")
+    run = here / "run"
+    shutil.copytree(source, run)
+    (run / "report.html").unlink()
+    refresh = Refresh(run, interval=0.0)
+    refresh("progress", {}, 1)
+    assert not (run / "report.html").exists()
+    refresh("epoch", {}, 1)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Learning curves" in page
+    (run / "report.html").unlink()
+    refresh("epoch", {}, 2)  # writing took time, of which it may take one per cent
+    assert not (run / "report.html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_a_warning_with_its_place(
+    trained: Path, here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import shutil
+
+    (source,) = (trained / "outputs").glob("*/*")
+    run = here / "run"
+    shutil.copytree(source, run)
+    (run / "report.html").unlink()
+    (run / "report.html").mkdir()
+    kept = Kept.load(run / KEPT)
+    (run / KEPT).unlink()
+    (run / KEPT).mkdir()
+    with caplog.at_level(logging.WARNING, logger="mtt"):
+        write_report(run)
+        assert not write_kept(run / KEPT, kept)
+    found = [record.getMessage() for record in caplog.records]
+    assert [text.partition(" cannot be written: ")[0] for text in found] == [
+        f"no report: {run / 'report.html'}", f"no report: {run / KEPT}",
+    ]  # fmt: skip
+    assert not [path.name for path in run.glob(".*")]
