@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -150,6 +151,8 @@ def test_low_rank_corrections_of_equivariant_layers() -> None:
             one.add_(0.05)
     (moved,) = predictions(model, structures()[:1], info=model.dataset_info)
     assert (moved["energy"].forces - before["energy"].forces).abs().max() > 1e-3
+    (copied,) = predictions(copy.deepcopy(model), structures()[:1], info=model.dataset_info)
+    assert torch.equal(copied["energy"].forces, moved["energy"].forces)  # as averages are made
     turned = structures()[0]
     turned.rotate(40, (1, 2, 3))
     (other,) = predictions(model, [turned], info=model.dataset_info)
