@@ -19,8 +19,8 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
-from mtt.mlip.invariant import check_invariant
 from mtt.mlip.noise import is_noise, largest, spread
+from mtt.mlip.support import check_invariant
 from mtt.options.training import BaselineOptions
 from mtt.stopping import stop_if_asked
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from ase.data import chemical_symbols
 
+from mtt.baselines.given import WHERE
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError, DataError, MttError, Problem
+from mtt.errors import ArchitectureError, ConfigError, DataError, MttError, Problem
 from mtt.registry import discover
 
 _TUNE = "fine-tune it to these data: architecture.training.finetune.read_from"
@@ -182,3 +183,17 @@ def symbols(atomic_types: Sequence[int]) -> str:
 
 def _names(info: DatasetInfo) -> str:
     return ", ".join(info.targets)
+
+
+def check_invariant(name: str, target: TargetInfo) -> None:
+    """Whether numbers of elements, parts of a baseline by composition, can be given for the target.
+
+    :raises ConfigError: all of its components turn with the structure.
+    """
+    if not target.invariant_columns:
+        raise ConfigError(
+            f"{name} is a {target.of_kind.name}, which turns with the structure: no number of an "
+            "element can be part of it",
+            where=f"{WHERE}.{name}",
+            hint="leave it out",
+        )

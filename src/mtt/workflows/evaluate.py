@@ -81,15 +81,10 @@ def evaluate(
     read = _checked(read_with_notices(datasets), by)
     sets = zip(datasets, read, outputs, tables, strict=True)
     score_one = partial(
-        evaluate_dataset,
-        model,
-        batch_size=batch_size,
-        device=device,
-        check_consistency=check_consistency,
-        extended=extended,
-        references=references,
+        evaluate_dataset, model, batch_size=batch_size, device=device, extended=extended,
+        check_consistency=check_consistency, references=references,
         per_structure=bool(per_structure) or by is not None,
-    )
+    )  # fmt: skip
     return [_evaluated(score_one, 3 * warm_up, batch_size, *one) for one in sets]
 
 
