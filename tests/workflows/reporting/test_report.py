@@ -76,7 +76,9 @@ def test_a_run_that_failed_at_once_shows_its_log(here: Path) -> None:
     run = here / "failed"
     run.mkdir()
     (run / "options_restart.yaml").write_text("architecture: {name: soap_bpnn}\n")
-    (run / "train.log").write_text("2026-01-01 00:00:00,000 INFO begun\nTrainingError: <b>no</b>\n")
+    (run / "train.log").write_text(
+        "2026-01-01 00:00:00,000 INFO begun\n2026-01-01 00:00:01,000 DEBUG TrainingError: <b>no</b>\n"
+    )
     report([run])
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "no checkpoint" in page
