@@ -256,8 +256,7 @@ def trained(tiny_options: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
     from mtt.cli.main import run
 
     folder = tmp_path_factory.mktemp("trained")
-    options = {**copy.deepcopy(tiny_options), "report": True}
-    Path(folder, "options.yaml").write_text(json.dumps(options, indent=1))
+    Path(folder, "options.yaml").write_text(json.dumps({**tiny_options, "report": True}, indent=1))
     before = Path.cwd()
     os.chdir(folder)
     try:
