@@ -119,6 +119,7 @@ def tiny_options(ethanol: Path) -> dict[str, Any]:
     return {
         "seed": 1,
         "base_precision": 64,
+        "report": False,  # takes longer than the training
         "architecture": {
             "name": "soap_bpnn",
             "model": {
@@ -255,7 +256,7 @@ def trained(tiny_options: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
     from mtt.cli.main import run
 
     folder = tmp_path_factory.mktemp("trained")
-    Path(folder, "options.yaml").write_text(json.dumps(copy.deepcopy(tiny_options), indent=1))
+    Path(folder, "options.yaml").write_text(json.dumps({**tiny_options, "report": True}, indent=1))
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -21,7 +21,7 @@ from mtt.graph import Target
 from mtt.interface import ModelInterface
 
 ORDER = ("validation", "test", "training")
-"""Parts, the most telling first: where the time ends early, these have been predicted."""
+"""Parts, the most informative first: where the time ends early, these have been predicted."""
 
 _CHUNK = 16  # structures: memory stays that of a training step
 _SEED = 20

@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 class RunData:
     """One run.
 
-    :param name: how several runs are told apart.
+    :param name: how several runs are distinguished.
     :param facts: what ``mtt show`` says of the folder.
     :param rows: numbers of each epoch, by column; None where one is not finite.
     :param options: all of them, spelled out; None where they cannot be read.

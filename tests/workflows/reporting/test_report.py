@@ -76,12 +76,13 @@ def test_a_run_that_failed_at_once_shows_its_log(here: Path) -> None:
     run = here / "failed"
     run.mkdir()
     (run / "options_restart.yaml").write_text("architecture: {name: soap_bpnn}\n")
-    (run / "train.log").write_text("2026-01-01 00:00:00,000 INFO begun\nTrainingError: <b>no</b>\n")
+    begun = "2026-01-01 00:00:00,000 INFO begun\n"
+    (run / "train.log").write_text(f"{begun}2026-01-01 00:00:01,000 DEBUG Error: <b>no</b>\n")
     report([run])
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "no checkpoint" in page
     assert "There is no epoch to show yet." in page
-    assert "TrainingError: &lt;b&gt;no&lt;/b&gt;" in page
+    assert "Error: &lt;b&gt;no&lt;/b&gt;" in page
 
 
 def test_a_running_training_is_said_to_run(make_run: MakeRun) -> None:
@@ -144,7 +145,7 @@ def test_what_is_not_a_run_is_named_and_all_of_them_at_once(make_run: MakeRun, h
         report([make_run(str(i)) for i in range(13)])
 
 
-def test_the_history_of_a_checkpoint_stands_in_for_a_lost_one(make_run: MakeRun) -> None:
+def test_the_history_of_a_checkpoint_replaces_a_lost_one(make_run: MakeRun) -> None:
     run = make_run("a")
     rows = read_run(run, "a").rows
     (run / "history.jsonl").unlink()

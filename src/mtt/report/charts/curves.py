@@ -136,11 +136,11 @@ def _rules(marks: Sequence[Mark], epochs: Sequence[Any]) -> Iterator[dict[str, A
                   texts=("text", "kind"))  # fmt: skip
     dash = {"condition": {"test": "datum.kind === 'best'", "value": [1, 0]}, "value": [3, 3]}
     at = {"field": "at", "type": "quantitative"}
-    told = [{"field": "at", "title": "epoch"}, {"field": "text", "title": "event"}]
+    hints = [{"field": "at", "title": "epoch"}, {"field": "text", "title": "event"}]
     yield {
         "data": data,
         "mark": {"type": "rule", "strokeWidth": 1.2, "opacity": 0.75},
-        "encoding": {"x": at, "strokeDash": dash, "tooltip": told},
+        "encoding": {"x": at, "strokeDash": dash, "tooltip": hints},
     }
     yield {
         "data": data,

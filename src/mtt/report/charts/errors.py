@@ -87,7 +87,7 @@ def _bars(
     names = names[:_MOST_BARS]
     rows = [row for row in rows if row[0] in names]
     used = [part for part in parts if any(row[1] == part for row in rows)]
-    told = [
+    hints = [
         {"field": "name", "title": what},
         {"field": "series", "title": "part"},
         {"field": "rmse", "type": "quantitative", "title": f"RMSE ({unit})", "format": ".4~g"},
@@ -107,7 +107,7 @@ def _bars(
         "y": y,
         "yOffset": {"field": "series", "sort": used},
         "color": color,
-        "tooltip": told,
+        "tooltip": hints,
     }
     spec = {
         "height": len(names) * (9 * len(used) + 9),
@@ -184,7 +184,7 @@ def _against(
         "scale": scale(wants_log([row[2] for row in rows])),
         "axis": {"title": with_unit(f"RMSE of {quantity['name']}", shown)},
     }
-    told = [
+    hints = [
         {"field": "at", "type": "quantitative", "title": with_unit(what, unit), "format": ".4~g"},
         {"field": "rmse", "type": "quantitative", "title": f"RMSE ({shown})", "format": ".4~g"},
         {"field": "mae", "type": "quantitative", "title": f"MAE ({shown})", "format": ".4~g"},
@@ -194,7 +194,7 @@ def _against(
     spec = {
         "data": values(["at", "series", "rmse", "mae", "count"], rows, texts=("series",)),
         "mark": {"type": "line", "point": {"size": 34}},
-        "encoding": {"x": x, "y": y, "color": colored(used), "tooltip": told},
+        "encoding": {"x": x, "y": y, "color": colored(used), "tooltip": hints},
     }
     title = f"{quantity['name']}: against the {what}"
     return Chart(title, f"RMSE of {quantity['name']} against the {what}", spec)

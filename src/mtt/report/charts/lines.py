@@ -25,7 +25,7 @@ def line_chart(found: Mapping[str, Any]) -> Chart | None:
     if domain:
         vertical = {"domain": domain, "clamp": False, "nice": False}
     legend = {"title": None, "orient": "top", "symbolType": "stroke"} if len(names) > 1 else None
-    told = [
+    hints = [
         {"field": "x", "type": "quantitative", "title": found["x"], "format": ".4~g"},
         {"field": "y", "type": "quantitative", "title": found["y"], "format": ".4~g"},
         {"field": "series", "title": "line"},
@@ -53,7 +53,7 @@ def line_chart(found: Mapping[str, Any]) -> Chart | None:
                 "scale": {"domain": names, "range": colors},
                 "legend": legend,
             },
-            "tooltip": told,
+            "tooltip": hints,
         },
     }
     alt = f"{found['title']}: {found['y']} against {found['x']}, {', '.join(names)}"

@@ -96,7 +96,7 @@ def _points(
     ]
     formats = [{"field": field, "type": "quantitative", "format": ".6~g"} for field in ("a", "b")]
     titles = ("reference", "predicted")
-    told = [{**one, "title": title} for one, title in zip(formats, titles, strict=True)]
+    hints = [{**one, "title": title} for one, title in zip(formats, titles, strict=True)]
     return {
         "data": values(["a", "b", "series"], rows, texts=("series",)),
         "mark": {"type": "circle", "size": 16, "opacity": 0.65},
@@ -104,7 +104,7 @@ def _points(
             "x": {**x, "field": "a"},
             "y": {**y, "field": "b"},
             "color": colored(names, symbol="circle"),
-            "tooltip": [*told, {"field": "series", "title": "part"}],
+            "tooltip": [*hints, {"field": "series", "title": "part"}],
         },
     }
 

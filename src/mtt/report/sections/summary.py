@@ -17,6 +17,7 @@ _STATES = {
     "no checkpoint": "bad",
 }
 _NAMED = re.compile(r"^(.*) (RMSE|MAE)(?: \((.*)\))?$")
+_DATED = re.compile(r"\d{4}-\d\d-\d\d ")
 _LAST_LINES = 12  # of the log of a run that did not finish
 
 
@@ -88,8 +89,9 @@ def _sentence(run: RunData) -> Iterator[str | Html]:
         yield f" in {duration(run.seconds)}"
     if facts.get("begun"):
         yield f", begun {facts['begun']}"
-    if facts.get("problem"):
-        yield f". {facts['problem']}"
+    problem = str(facts.get("problem") or "")
+    if "read" in problem:  # the state says it where there is no checkpoint
+        yield f": {problem}"
     yield "."
 
 
@@ -143,6 +145,8 @@ def _end_of_log(run: RunData) -> Html | None:
     """The last lines of the log of a run that did not finish."""
     if run.state == "finished" or not run.log:
         return None
-    lines = "\n".join(run.log[-_LAST_LINES:])
+    # the description of the model has many lines that no reader looks for here
+    dated = [line for line in run.log if _DATED.match(line)]
+    lines = "\n".join((dated or run.log)[-_LAST_LINES:])
     text = element("pre", lines, tabindex="0")
     return joined([element("h3", "The last lines of train.log"), text])

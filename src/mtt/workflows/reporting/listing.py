@@ -1,4 +1,4 @@
-"""``mtt runs``: the runs below a folder, from small files alone, so that thousands are no matter.
+"""``mtt runs``: the runs below a folder, from small files alone, so that thousands are fast.
 
 No checkpoint is opened: state and progress are read from the names and times of files, from the
 end of the history, and from the errors of the final evaluation.

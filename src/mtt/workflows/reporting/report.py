@@ -16,7 +16,7 @@ from mtt.workflows.reporting.write import REPORT
 from mtt.workflows.run.folder import check_writable
 
 MOST = 12
-"""Runs of one page: more colours cannot be told apart."""
+"""Runs of one page: more colours cannot be distinguished."""
 
 
 def report(
