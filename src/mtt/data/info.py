@@ -76,7 +76,7 @@ class TargetInfo:
         return [[place * p + i for place in group] for group in groups for i in range(p)]
 
     def invariant_part(self, values: Tensor) -> Tensor:
-        """[n, k] means of the k :attr:`invariant_columns`, from ``values`` [n, *shape]."""
+        """Means [n, k] of the k :attr:`invariant_columns`, from ``values`` (``[n, *shape]``)."""
         columns, flat = self.invariant_columns, values.flatten(1)
         if all(len(group) == 1 for group in columns):
             return flat[:, [group[0] for group in columns]]
