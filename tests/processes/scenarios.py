@@ -8,6 +8,7 @@ are forked of this process: libraries are imported once.
 import atexit
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -108,13 +109,14 @@ def started(scenario, rank, port, folder):
 
 
 def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports below those that the system gives to the client side of a connection."""
+    found, generator = [], random.Random(os.getpid())
+    while len(found) < n:
+        with socket.socket() as one:
+            port = generator.randrange(20_000, 32_000)
+            if port not in found and one.connect_ex(("localhost", port)):
+                found.append(port)
+    return found
 
 
 def prepare(folder, options, scenario):
