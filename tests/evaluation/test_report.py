@@ -125,3 +125,17 @@ def test_an_extended_report_of_an_authors_model_has_the_elements_too(
     report = evaluate(authors_model, make_dataset(), batch_size=2, extended=True)
     counts = {row.quantity: row.count for row in report.rows}
     assert counts["forces"] == sum(counts[f"forces {symbol}"] for symbol in ("H", "C", "O"))
+
+
+def test_units_that_the_data_do_not_name_are_those_of_the_model(
+    model: MLIPModel, make_dataset: Callable[..., Dataset]
+) -> None:
+    named = evaluate(model, make_dataset())
+    target = dataclasses.replace(make_dataset().info.targets["energy"], unit="")
+    unnamed = make_dataset({"energy": target}, length_unit="")
+    for one in (model, model.export()):
+        rows = evaluate(one, unnamed).rows
+        assert [(row.quantity, row.unit) for row in rows] == [
+            (row.quantity, row.unit) for row in named.rows
+        ]
+        assert rows[-1].rmse == pytest.approx(named.rows[-1].rmse, rel=1e-9)

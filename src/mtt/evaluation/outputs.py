@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ase.data import chemical_symbols
@@ -111,6 +112,19 @@ def _kind_problem(
         return None
     what = f"the type is {target.kind!r} in the data and {own.kind!r} in the model"
     return Problem(what, name, "give it the type that the model was trained on")
+
+
+def with_units_of(model: ModelInterface | AtomisticModel, dataset: Dataset) -> Dataset:
+    """``dataset`` with the units of the model where it names none: they are taken to be those."""
+    known, info = model_info(model), dataset.info
+    targets = {
+        name: replace(target, unit=target.unit or known.targets[name].unit)
+        if name in known.targets
+        else target
+        for name, target in info.targets.items()
+    }
+    length = info.length_unit or known.length_unit
+    return dataset.keep_targets(replace(info, length_unit=length, targets=targets))
 
 
 def same_units(known: DatasetInfo, given: DatasetInfo) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mtt.data import Dataset
 from mtt.data.info import DatasetInfo
 from mtt.evaluation.metrics import Errors, display
-from mtt.evaluation.outputs import targets_for
+from mtt.evaluation.outputs import targets_for, with_units_of
 from mtt.evaluation.per_structure import PerStructure
 from mtt.evaluation.predict import Prediction, predict
 from mtt.evaluation.writer import Writer
@@ -95,6 +95,7 @@ def evaluate(
 
     The other parameters are those of :func:`mtt.evaluation.predict`.
     """
+    dataset = with_units_of(model, dataset)
     errors = Errors(dataset.info, totals=True, extended=extended)
     structures = PerStructure(dataset) if per_structure else None
     seconds, n = 0.0, len(dataset)

@@ -21,7 +21,7 @@ from metatomic.torch import (
 from torch import Tensor
 
 from mtt.data.info import TargetInfo
-from mtt.data.labels.units import is_declarable
+from mtt.data.labels.units import declared
 from mtt.data.sample import Sample
 from mtt.data.target_kind import TargetKind
 from mtt.errors import ArchitectureError
@@ -43,9 +43,7 @@ def caller(
     An exported model converts from ``length_unit``, and to the units of ``targets``.
     """
     outputs = {
-        name: ModelOutput(
-            unit=target.unit if is_declarable(target.unit) else "", sample_kind=target.sample_kind
-        )
+        name: ModelOutput(unit=declared(target.unit), sample_kind=target.sample_kind)
         for name, target in targets.items()
     }
     if isinstance(model, ModelInterface):

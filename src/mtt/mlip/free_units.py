@@ -8,7 +8,7 @@ from metatomic.torch import ModelMetadata
 
 from mtt.checkpoint import merge_metadata
 from mtt.data.info import TargetInfo
-from mtt.data.labels.units import is_declarable
+from mtt.data.labels.units import declared
 
 _PREFIX = "unit of "
 _KIND = "kind of "
@@ -19,15 +19,18 @@ def with_units(metadata: ModelMetadata, targets: Mapping[str, TargetInfo]) -> Mo
     extra = {
         f"{_PREFIX}{name}": target.unit
         for name, target in targets.items()
-        if not is_declarable(target.unit)
+        if declared(target.unit) != target.unit
     }
     extra |= {f"{_KIND}{n}": t.kind for n, t in targets.items() if t.of_kind.components}
     return merge_metadata(metadata, ModelMetadata(extra=extra)) if extra else metadata
 
 
-def stored_unit(metadata: ModelMetadata, name: str, declared: str) -> str:
-    """The unit of the output ``name``: the one that is declared, else that of the metadata."""
-    return declared or str(dict(metadata.extra).get(f"{_PREFIX}{name}", ""))
+def stored_unit(metadata: ModelMetadata, name: str, unit: str) -> str:
+    """The unit of the output ``name`` as the data have it.
+
+    :param unit: the one that the output declares, which metatomic may spell in another way.
+    """
+    return str(dict(metadata.extra).get(f"{_PREFIX}{name}", "")) or unit
 
 
 def stored_kind(metadata: ModelMetadata, name: str) -> str:

@@ -15,7 +15,7 @@ from metatomic.torch import (
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo
-from mtt.data.labels.units import is_declarable
+from mtt.data.labels.units import declared
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.free_units import with_units
@@ -31,7 +31,7 @@ def outputs_of(info: DatasetInfo) -> Dict[str, ModelOutput]:
     """
     return {
         name: ModelOutput(
-            unit=target.unit if is_declarable(target.unit) else "",
+            unit=declared(target.unit),
             sample_kind="atom" if target.per_atom or target.is_energy else "system",
             description=target.description,
         )

@@ -73,10 +73,11 @@ def announce_inputs(plan: Plan, start: Start) -> None:
     unread = [name for name in names if name not in read]
     if unread:
         log.warning(
-            "extra_data: %s changes nothing: %s predicts from structures alone, and the training "
-            "reads nothing but %s",
+            "extra_data: %s changes nothing: %s predicts from %s, and the training reads "
+            "nothing but %s",
             ", ".join(unread),
             plan.architecture.name,
+            "structures, their charge and their spin" if takes_states else "structures alone",
             ", ".join(sorted(read)),
         )
     for name in [name for name in STATES if takes_states and name not in names]:

@@ -75,4 +75,6 @@ def test_mistakes_are_found_before_anything_is_trained(
         assert "numbers of structures are expected" in mtt("learning-curve", path, *words).err
     wrong = mtt("learning-curve", path, "--sizes", "4,8", "--target", "forces")
     assert (wrong.code, "'forces' is not QUANTITY=ERROR" in wrong.err) == (2, True)
+    unknown = mtt("learning-curve", path, "--sizes", "4,8", "--target", "force=3")
+    assert "the training has no errors of 'force'; did you mean 'forces'?" in unknown.err
     assert not Path("learning-curve").exists()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mtt.workflows.learning import LearningCurve, Point, PowerLaw
 
 _FAR = 10.0  # times the largest size, from which a law says little
+_TEST_A_LAW = 3  # sizes
 
 
 def point(one: Point, part: str) -> None:
@@ -39,6 +40,8 @@ def show(curve: LearningCurve, targets: Sequence[tuple[str, float]], folder: Pat
     terminal.table(heads, rows)
     for name, law in curve.laws.items():
         terminal.said(f"{name}: {_law(law)}")
+    if curve.laws and len(curve.points) < _TEST_A_LAW:
+        terminal.said("two sizes determine these laws and do not test them: add a third one")
     unknown = [name for name, _ in targets if name not in curve.laws]
     if unknown:
         known = ", ".join(curve.laws) or "no law: at least two sizes are needed"

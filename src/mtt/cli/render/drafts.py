@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def show(found: Draft, path: Path) -> None:
     terminal.done(f"wrote {path}")
     if any(one.severity == "wrong" for one in found.findings):
         terminal.said(f"look at what is wrong in the data first (mtt check {path} lists it again)")
-    terminal.done(f"next: mtt train {path}")
+    terminal.done(f"next: mtt train {shlex.quote(str(path))}")
 
 
 def _targets(found: Draft) -> list[str]:

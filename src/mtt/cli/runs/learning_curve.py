@@ -93,6 +93,7 @@ def command(
             equal_steps=not same_epochs,
             architectures=architectures,
             listeners=[listener],
+            wanted=[name for name, _ in targets],
             done=curves.point,
         )
     curves.show(found, targets, output)

@@ -17,6 +17,9 @@ LENGTHS = ("angstrom", "bohr", "nm", "m")
 ENERGIES = ("eV", "meV", "Hartree", "Ry", "kcal/mol", "kJ/mol", "J")
 
 _SYMBOLS = {"angstrom": "Å", "a": "Å", "bohr": "a₀", "nm": "nm"}
+_SPELLINGS = str.maketrans(
+    {"Å": "angstrom", "\u212b": "angstrom", "²": "^2", "³": "^3", "·": "*", "⋅": "*"}
+)
 _PER_CUBE = {"angstrom": "Å³", "a": "Å³", "bohr": "a₀³", "nm": "nm³"}
 
 
@@ -33,9 +36,13 @@ def check_units(length_unit: str, targets: Mapping[str, TargetOptions], findings
             _unknown(f"targets.{name}.unit", target.unit, ENERGIES, findings)
 
 
-def is_declarable(unit: str) -> bool:
-    """Whether metatomic's outputs may carry ``unit``; it refuses those that it does not know."""
-    return _converts(unit, unit)
+def declared(unit: str) -> str:
+    """``unit`` as metatomic's outputs carry it, ``eV/angstrom^3`` for ``eV/Å³``.
+
+    Empty where metatomic does not know the unit; it refuses such outputs.
+    """
+    spelled = unit.translate(_SPELLINGS)
+    return spelled if _converts(spelled, spelled) else ""
 
 
 def are_convertible(unit: str, other: str) -> bool:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from mtt.checkpoint.temporary import replace_text
-from mtt.errors import ConfigError
+from mtt.errors import ConfigError, did_you_mean
+from mtt.evaluation.quantities import quantities
 from mtt.interface import Listener
 from mtt.options import load_options
 from mtt.workflows.learning.power_law import PowerLaw, fit_power_law
 from mtt.workflows.learning.subsets import Subset, subsets
+from mtt.workflows.plan import Plan
 from mtt.workflows.train import check_only, train
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ def learning_curve(
     equal_steps: bool = True,
     architectures: Sequence[str | Path] = (),
     listeners: Sequence[Listener] = (),
+    wanted: Sequence[str] = (),
     done: Callable[[Point, str], None] = lambda point, part: None,
 ) -> LearningCurve:
     """Train on nested subsets, and fit a power law to the errors on the test or validation set.
@@ -92,6 +95,7 @@ def learning_curve(
     :param sizes: numbers of structures to train on.
     :param output: a folder; each size has a subfolder with its run, ``n-100``.
     :param equal_steps: all sizes take as many optimizer steps as the largest; else as many epochs.
+    :param wanted: quantities (``"forces"``) that there must be.
     :param done: called with each point, also with those that were finished before.
     :raises MttError: the options cannot be trained, a size is not there, or ``output`` holds
         another curve.
@@ -100,6 +104,7 @@ def learning_curve(
     seed = [] if given.base.get("seed") is not None else ["seed=0"]  # the same split every time
     absolute = [Path(one).resolve() for one in architectures]
     plan, _ = check_only(options, overrides=[*overrides, *seed], architectures=absolute)
+    _check_wanted(wanted, plan)
     folder = Path(output)
     part = "test" if plan.data.test else "validation"
     points = []
@@ -112,6 +117,15 @@ def learning_curve(
         curve = LearningCurve(part, tuple(points), _laws(points))
         _write(folder, curve)
     return curve
+
+
+def _check_wanted(wanted: Sequence[str], plan: Plan) -> None:
+    extended = plan.training.extended_metrics
+    known = [one.name for one in quantities(plan.data.info, totals=False, extended=extended)]
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            raise ConfigError(f"the training has no errors of {name!r}", hint=hint)
 
 
 def _laws(points: Sequence[Point]) -> dict[str, PowerLaw]:
