@@ -122,9 +122,9 @@ def own(root: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "texts"),
     [
-        ("soap_bpn", ["options.yaml:5 architecture.name", "did you mean 'soap_bpnn'"]),
-        ("utils", ["options.yaml:5 architecture.name", "unknown architecture 'utils'", "known"]),
-        ("data", ["options.yaml:5 architecture.name", "unknown architecture 'data'"]),
+        ("soap_bpn", ["options.yaml:6 architecture.name", "did you mean 'soap_bpnn'"]),
+        ("utils", ["options.yaml:6 architecture.name", "unknown architecture 'utils'", "known"]),
+        ("data", ["options.yaml:6 architecture.name", "unknown architecture 'data'"]),
         ("needy", ["own/needy/model.py:1: ", "'needy'", "needs 'absent_package'; pip install"]),
         ("broken", ["own/broken/__init__.py:2: ", "'broken'", "SyntaxError: invalid syntax"]),
     ],
@@ -193,12 +193,12 @@ def training(**options: Any) -> Callable[[Options], None]:
 @pytest.mark.parametrize(
     ("change", "texts"),
     [
-        (misspelt_key, ["options.yaml:22 architecture.training.batchsize", "'batch_size'"]),
+        (misspelt_key, ["options.yaml:23 architecture.training.batchsize", "'batch_size'"]),
         (misspelt_section, ["options.yaml:", "trainning_set", "'training_set'"]),
-        (wrong_type, ["options.yaml:21 architecture.training.num_epochs", "many", "integer"]),
+        (wrong_type, ["options.yaml:22 architecture.training.num_epochs", "many", "integer"]),
         (wrong_value, ["options.yaml:", "architecture.model.soap.cutoff.radius", "-1"]),
-        (wrong_width, ["options.yaml:6 architecture.model: ", "width 9.0, cutoff 2.5"]),
-        (missing_data, ["options.yaml:26 training_set.systems.read_from: nowhere.xyz: no such"]),
+        (wrong_width, ["options.yaml:7 architecture.model: ", "width 9.0, cutoff 2.5"]),
+        (missing_data, ["options.yaml:27 training_set.systems.read_from: nowhere.xyz: no such"]),
         (training(best_model_metric="stress RMSE"), ["best_model_metric", "'forces RMSE'"]),
         (training(fixed_scaling_weights={"enrgy": 1.0}), ["fixed_scaling_weights", "'enrgy'"]),
         (training(atomic_baseline={"enrgy": 1.0}), ["atomic_baseline", "did you mean 'energy'"]),
@@ -206,7 +206,7 @@ def training(**options: Any) -> Callable[[Options], None]:
         (training(per_structure_targets=["gap"]), ["per_structure_targets", "'gap'"]),
         (training(loss={"enrgy": "mse"}), ["architecture.training.loss", "'energy'"]),
         (wrong_device, ["options.yaml:", "device", "tpu"]),
-        (wrong_unit, ["options.yaml:31 training_set.targets.energy.unit", "'eW'"]),
+        (wrong_unit, ["options.yaml:32 training_set.targets.energy.unit", "'eW'"]),
     ],
 )
 def test_wrong_options(

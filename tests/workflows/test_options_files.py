@@ -39,10 +39,15 @@ ETHANOLS = [
 ENERGIES = ["U", "E", "U0", "U7", "E_pbe", "mtt::U", "mtt::U0"]
 PER_ATOM = ["charge", "q", "weights"]
 
+TENSORS = "architecture.name=density_messages"  # which predicts them
+
 # extended xyz has no columns with a colon in their name, and no keys with two sizes
 OVERRIDES = {
     "own_target": ["training_set.systems=gaps.xyz"],
     "per_atom": ["training_set.targets.mtt::q.key=q"],
+    "cartesian_targets": [TENSORS, "training_set.targets.mtt::dipole.key=dipoles"],
+    "spherical_targets": [TENSORS, "training_set.targets.mtt::dipole.key=dipoles"],
+    "direct_forces": [TENSORS, "training_set.targets.non_conservative_force.key=F"],
     "extra_data": ["training_set.extra_data.mtt::weights.key=weights"],
 }
 
@@ -64,6 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, ethanol: Path, alloy: Path) -
             energy_mask=1, total_charge=0.0, spin_multiplicity=1.0, REF_stress=np.zeros((3, 3))
         )
         atoms.info["mtt::gap"] = generator.normal()
+        atoms.info["dipoles"] = generator.normal(size=3)
         atoms.arrays.update(F=forces, F_pbe=forces)
         atoms.arrays.update({name: generator.normal(size=len(atoms)) for name in PER_ATOM})
     for name in ETHANOLS:
@@ -92,7 +98,8 @@ def test_a_valid_file_passes_the_dry_run(
             train(f"{name}.yaml", overrides=overrides, dry_run=True)
     else:
         train(f"{name}.yaml", overrides=overrides, dry_run=True)
-        assert "soap_bpnn with" in caplog.text
+        name = "density_messages" if TENSORS in overrides else "soap_bpnn"
+        assert f"{name} with" in caplog.text
         assert "nothing was trained" in caplog.text
     assert sorted(data.rglob("*")) == before
 

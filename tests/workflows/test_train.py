@@ -43,7 +43,7 @@ def test_a_run_leaves_a_folder_a_model_and_a_checkpoint(tiny: dict[str, Any], he
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "options_restart.yaml", "dataset_info.json", "provenance.json", "train.log", "train.csv",
         "history.jsonl", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "model.ckpt",
-        "command.json", "evaluation.json", "model.pt",
+        "command.json", "evaluation.json", "environment.json", "model.pt",
         "indices/training.txt", "indices/validation.txt", "indices/test.txt",
     }  # fmt: skip
     assert (folder / "model.pt").read_bytes() == Path("own.pt").read_bytes()

@@ -25,6 +25,8 @@ from mtt.registry.found import Found
 from mtt.registry.hypers import schema as schema_of
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
+KINDS = "mtt.target_kinds"
+_WITH_PARAMETERS = {"type": "object", "minProperties": 1, "maxProperties": 1}
 _OWN = ("x-not-available", FOUND, "$schema", "$id")  # of no use to editors
 
 
@@ -101,6 +103,8 @@ def _plain(value: Any, root: str) -> Any:
     if FOUND in value and "enum" in found:
         more = [name for name in found_names(value[FOUND]) if name not in found["enum"]]
         found["enum"] = [*found["enum"], *more]
+        if value[FOUND] == KINDS:  # those that turn are written with their parameters
+            found["anyOf"] = [{"enum": found.pop("enum")}, _WITH_PARAMETERS]
     if isinstance(value.get("$ref"), str):
         reference = {"$ref": _below(value["$ref"], root)}
         if not found:

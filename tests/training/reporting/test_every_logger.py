@@ -14,8 +14,9 @@ UNITS = {
     "validation loss": "", "validation forces RMSE": "meV/Å", "seconds": "s",
 }  # fmt: skip
 ROW = dict(zip(UNITS, [1, 1e-3, 0.8125, 12.0, 0.40625, 9.0, 0.5], strict=True))
-OPTIONS = {"tensorboard": True, "wandb": {"mode": "offline"}}
-ELSEWHERE = ("mlflow",)  # see test_mlflow.py
+OPTIONS = {"mlflow": True, "tensorboard": True, "wandb": {"mode": "offline"}}
+QUIET = pytest.mark.filterwarnings("ignore")  # of MLflow's own dependencies
+NAMES = [pytest.param(n, marks=QUIET) if n == "mlflow" else n for n in LOGGERS.names()]
 
 
 def text_of(folder, pattern):
@@ -27,15 +28,20 @@ CASES = {
     "history": lambda folder, log: '"training loss": 0.8125' in text_of(folder, "history.jsonl"),
     "line": lambda folder, log: "epoch 1/1  loss 0.8125 | 0.4062" in log,
     "table": lambda folder, log: "0.8125" in log and "meV/Å" in log,
+    "mlflow": lambda folder, log: "training/loss" in text_of(folder, "mlflow.db"),
     "tensorboard": lambda folder, log: "training/loss" in text_of(folder, "events.out.*"),
     "wandb": lambda folder, log: "training/loss" in text_of(folder, "*.wandb"),
 }
 """Whether the losses are in the run folder, or in what was logged."""
 
 
-@pytest.mark.parametrize("name", [name for name in LOGGERS.names() if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_logger_writes_the_epochs_down(name, tmp_path, caplog, monkeypatch):
+    if name == "mlflow":
+        for package in ("mlflow.tracking", "sqlalchemy"):
+            pytest.importorskip(package)
     monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     caplog.set_level(logging.INFO, "mtt")
     events = Events([load_logger(name, "loggers")(tmp_path, OPTIONS)])
     run = {"num_epochs": 1, "n_batches": 1, "log_interval": 1, "history": (), "units": UNITS}
