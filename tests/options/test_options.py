@@ -15,6 +15,7 @@ from mtt.errors import ArchitectureError, ConfigError
 from mtt.options import (
     SCHEMA_PATH,
     Options,
+    load_eval_options,
     load_options,
     resolve,
 )
@@ -151,3 +152,10 @@ def test_the_schema_is_where_editors_can_find_it() -> None:
 def test_reading_options_imports_no_torch() -> None:
     code = "import sys, mtt.options; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_options_of_a_training_are_recognised_where_a_data_set_is_expected() -> None:
+    options = {"architecture": {"name": "pet"}, "training_set": {"systems": "a.xyz"}}
+    text = "these are the options of a training; here the keys systems and targets are expected"
+    with pytest.raises(ConfigError, match=text):
+        load_eval_options(options)

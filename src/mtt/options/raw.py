@@ -135,6 +135,10 @@ def load_eval_options(
     document = load_document(values)
     if not isinstance(document.values, list):
         document = _mapping(document)
+        if "training_set" in document.values:
+            hint = "here the keys systems and targets are expected, which are below training_set"
+            where = document.places.source
+            raise ConfigError("these are the options of a training", where=where, hint=hint)
     apply_overrides(document, overrides)
     interpolate = Interpolator(document.values)
     base = interpolate(document.values, ())
@@ -153,7 +157,8 @@ def _mapping(document: Document) -> Document:
     if document.values is None or document.values == {}:
         raise ConfigError("the options are empty", where=source)
     if not isinstance(document.values, dict):
-        raise ConfigError("options are a mapping of keys to values", where=source)
+        hint = "an options file is expected; `mtt init` writes one for a file of structures"
+        raise ConfigError("options are a mapping of keys to values", where=source, hint=hint)
     return document
 
 

@@ -89,7 +89,7 @@ def test_the_mean_error_of_the_training_set_is_zero_and_all_other_weights_are_as
     assert plain["trainer_state"]["before_refit"] == {}
     lines = [record.message for record in caplog.records if "shifted by" in record.message]
     assert len(lines) == 1
-    assert lines[0].startswith("last step: energy shifted by H ")
+    assert lines[0].startswith("after the last epoch: energy shifted by H ")
 
 
 def test_the_best_metric_is_the_validation_of_what_is_exported(run, rows, tmp_path):

@@ -104,7 +104,8 @@ class LastFit:
             log.info("the baselines are not refitted: %s", why)
             return Refitted(None, {"not_taken": {**worse, **dict.fromkeys(taken, why)}})
         for name, shift in taken.items():
-            log.info("last step: %s", shift.line(info, name))
+            line = shift.line(info, name)
+            log.info("after the last epoch: %s; the errors of epochs are without it", line)
         columns = self._setup.record.validated(metrics)
         facts = {
             "targets": {name: shift.to_dict(info, name) for name, shift in taken.items()},
