@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 RESULTS = Path(__file__).resolve().parent / "results"
 TABLE = "acac"
 PROCESSOR = "AMD EPYC, 2 cores"
+THREADS = 2
 
 
 class Line(NamedTuple):
@@ -60,14 +61,16 @@ class Point(NamedTuple):
 
 
 def points(line: Line) -> list[Point]:
-    """The trainings of one line, by the minutes that they were allowed.
+    """The trainings of one line on two threads, by the minutes that they were allowed.
 
     Of several runs with equal minutes the one on :data:`PROCESSOR` counts, then the last of
     ``line.models``, then the newest.
     """
     chosen: dict[float, results.Result] = {}
     for found in results.current(results.load(RESULTS, TABLE)):
-        if found.model_name not in line.models or found.failed or found.minutes is None:
+        if found.model_name not in line.models or found.threads != THREADS:
+            continue
+        if found.failed or found.minutes is None:
             continue
         known = chosen.get(found.minutes)
         if known is None or _rank(found, line) > _rank(known, line):
