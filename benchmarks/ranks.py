@@ -1,6 +1,7 @@
 """What do several ranks gain, and what does their exchange cost?
 
     python benchmarks/ranks.py [--ranks 1 2 4] [--epochs 3] [--small] [--only scaling]
+                               [--batch-size 16] [--precision 32]
 
 Each rank is a process with one thread, forked from this one; gloo connects them.
 
@@ -63,11 +64,13 @@ def in_ranks(n: int, work: Callable[[int], None]) -> None:
         raise SystemExit("a rank has failed")
 
 
-def options(data: Path, n_frames: int, training: dict[str, Any], small: bool) -> dict[str, Any]:
+def options(
+    data: Path, n_frames: int, training: dict[str, Any], small: bool, precision: int
+) -> dict[str, Any]:
     """Of a training of density_messages on the first frames of ``data``."""
     return {
         "seed": 1,
-        "base_precision": 64,
+        "base_precision": precision,
         "device": "cpu",
         "final_eval": False,
         "architecture": {
@@ -85,9 +88,11 @@ def options(data: Path, n_frames: int, training: dict[str, Any], small: bool) ->
     }
 
 
-def scaling(sizes: Sequence[int], epochs: int, small: bool) -> None:
+def scaling(
+    sizes: Sequence[int], epochs: int, small: bool, batch_size: int, precision: int
+) -> None:
     data, name = structures()
-    print(f"\nstructures/s, {name}, batch_size 16, one thread each")
+    print(f"\nstructures/s, {name}, batch_size {batch_size}, float{precision}, one thread each")
     alone = 0.0
     for n in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -101,8 +106,8 @@ def scaling(sizes: Sequence[int], epochs: int, small: bool) -> None:
                     if category == "system":
                         speeds.append(values["metrics"]["structures per second"])
 
-                training = {"batch_size": 16, "num_epochs": epochs}
-                mtt.train(options(data, 400, training, small), listeners=[listener])
+                training = {"batch_size": batch_size, "num_epochs": epochs}
+                mtt.train(options(data, 400, training, small, precision), listeners=[listener])
                 if rank == 0:
                     found.write_text(json.dumps(speeds))
 
@@ -149,12 +154,14 @@ def main() -> int:
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="measure the speed of a small model")
+    parser.add_argument("--batch-size", type=int, default=16, help="of a step, over all ranks")
+    parser.add_argument("--precision", type=int, choices=[32, 64], default=32)
     parser.add_argument("--only", choices=["scaling", "overhead"])
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(machine())
     if given.only in (None, "scaling"):
-        scaling(given.ranks, given.epochs, given.small)
+        scaling(given.ranks, given.epochs, given.small, given.batch_size, given.precision)
     if given.only in (None, "overhead"):
         overhead([n for n in given.ranks if n > 1])
     return 0

@@ -101,8 +101,12 @@ def _leave(place: Place, store: Store, watch: Watch, error: BaseException) -> No
         store.set(f"{FAILED} {place.rank}", json.dumps([said, code]))
         store.add(FAILURES, 1)
         if place.rank == 0:
+            if watch.unexplained:
+                _left(store)  # for one that was killed, which cannot say that it needs it no longer
             return
-        waited(lambda: store.check([f"{FAILED} 0"]) or store.check([STUCK]), 6 * GRACE)
+        # the first rank does not speak if it is the one that was killed
+        patience = GRACE if watch.unexplained else 6 * GRACE
+        waited(lambda: store.check([f"{FAILED} 0"]) or store.check([STUCK]), patience)
         if store.check([f"{FAILED} 0"]) and _said(store, 0) == said:
             _wait_for_the_first(store)
             raise SystemExit(code)

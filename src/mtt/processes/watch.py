@@ -40,6 +40,9 @@ STUCK = "stuck"
 GRACE = 5.0
 """Seconds that a rank has to end by itself, and to say why."""
 
+LOST = 1.0
+"""Seconds to wait for the reason of a lost connection: a rank says it before it ends."""
+
 
 class Watch(threading.Thread):
     """Watches over one rank.
@@ -54,6 +57,7 @@ class Watch(threading.Thread):
     ) -> None:
         super().__init__(name="mtt-watch", daemon=True)
         self.timeout = 600.0
+        self.unexplained = False
         self._store, self._rank, self._size, self._place = store, rank, size, name
         self._launched = launched
         self._since = time.monotonic()  # of the present wait, or of the present work
@@ -67,8 +71,10 @@ class Watch(threading.Thread):
         self._waiting, self._since = waiting, time.monotonic()
         self._waits += 1
 
-    def raise_reason(self, seconds: float = GRACE) -> None:
-        """Wait until another rank says why it has ended, for ``seconds`` at most.
+    def raise_reason(self) -> None:
+        """Wait a moment, once, until another rank says why it has ended.
+
+        One that was killed says nothing: then :attr:`unexplained` is set.
 
         :raises RankError: it has.
         """
@@ -80,9 +86,10 @@ class Watch(threading.Thread):
             return bool(ended)
 
         with suppress(RuntimeError):  # the store is gone, with the rank that had it
-            if waited(find, seconds):
+            if waited(find, 0.0 if self.unexplained else LOST):
                 said, code = json.loads(self._store.get(f"{FAILED} {ended[0]}"))
                 raise RankError(f"rank {ended[0]} has ended: {said}", exit_code=code)
+        self.unexplained = True
 
     def close(self) -> None:
         """The rank ends as it should."""
