@@ -82,7 +82,9 @@ def check_states(
 
 
 def _is_input(structures: Structures, name: str) -> bool:
-    """Whether a key that names a charge or a spin is read as the input of a model."""
+    """Whether a key is read as the input of a model: a charge, a spin, or a number of that name."""
+    if name in structures.info.extra_data:
+        return True
     as_charge = bool(_CHARGE.search(name.lower()))
     return is_state(name) and ("charge" if as_charge else "spin_multiplicity") in (
         structures.info.extra_data
@@ -121,11 +123,16 @@ def _advice(name: str, target: str) -> str:
         f"target {base}/NAME (with quantity: energy)"
     )
     if not is_state(name):
-        return f"{name} distinguishes them, and is not an input of any model: {split}"
+        return (
+            f"{name} distinguishes them. If it is a number that the architecture can take, make it "
+            f"an input: extra_data: {{{name}: {{}}}}, and architecture.model.inputs: [{name}]; "
+            f"otherwise {split}"
+        )
     quantity = "charge" if _CHARGE.search(name.lower()) else "spin_multiplicity"
     return (
         f"{name} belongs to the input, not to the targets. If the architecture takes charge and "
-        f"spin, read it with extra_data: {{{quantity}: {{key: {name}}}}}; otherwise {split}"
+        f"spin, read it with extra_data: {{{quantity}: {{key: {name}}}}} and write "
+        f"architecture.model.inputs: [{quantity}]; otherwise {split}"
     )
 
 
