@@ -111,11 +111,11 @@ def _shared(structures: Structures, original: Index, states: States) -> Finding:
         if np.isfinite(apart).any():
             number, unit = float(np.nanmax(apart)), structures.info.targets[energies[0]].unit
     target = energies[0] if energies else "energy"
-    places, advice = structures.places(both), _advice(name, target)
+    places, advice = structures.places(both), _advice(name, target, one.is_text)
     return Finding(CHECK, "wrong", what, places, number, unit, advice)
 
 
-def _advice(name: str, target: str) -> str:
+def _advice(name: str, target: str, is_text: bool = False) -> str:
     base = target.split("/")[0]
     split = (
         "train on one of them (a file of its frames), one model for each, or one target for each: "
@@ -123,9 +123,11 @@ def _advice(name: str, target: str) -> str:
         f"target {base}/NAME (with quantity: energy)"
     )
     if not is_state(name):
+        if is_text:
+            return f"{name} distinguishes them, and text is not an input of any model: {split}"
         return (
-            f"{name} distinguishes them. If it is a number that the architecture can take, make it "
-            f"an input: extra_data: {{{name}: {{}}}}, and architecture.model.inputs: [{name}]; "
+            f"{name} distinguishes them. Make it an input where the architecture takes numbers: "
+            f"extra_data: {{{name}: {{key: {name}}}}} and architecture.model.inputs: [{name}]; "
             f"otherwise {split}"
         )
     quantity = "charge" if _CHARGE.search(name.lower()) else "spin_multiplicity"

@@ -155,7 +155,7 @@ def _changed(structures: list[ase.Atoms], name: str, per_atom: bool) -> list[ase
     """The same with another value of one input of the first one."""
     first, *others = [atoms.copy() for atoms in structures]
     if per_atom:
-        first.arrays[name] = first.arrays[name][::-1].copy()
+        first.arrays[name] = 1.7 * first.arrays[name][::-1] + 0.3
     else:
         first.info[name] = 0.0 if name == "charge" else first.info[name] + 1.0
     return [first, *others]
