@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mtt.evaluation import predict
 from mtt.exporting import export_model, load_exported
 from mtt.nn import building
 
+PAGE = Path(__file__).parents[2] / "docs" / "src" / "inputs.md"
 TINY = {
     "cutoff": 3.0,
     "cutoff_width": 2.0,
@@ -33,7 +35,7 @@ ENERGY = {"energy": {"key": "energy", "unit": "eV", "forces": False, "stress": F
 EXTRA = {
     "charge": {"key": "q"},
     "temperature": {"key": "T"},
-    "site": {"key": "site", "sample_kind": "atom"},
+    "site_charge": {"key": "site_charge", "sample_kind": "atom"},
 }
 INFO = DatasetInfo(
     "angstrom",
@@ -45,7 +47,11 @@ INFO = DatasetInfo(
 
 def label(atoms: ase.Atoms) -> float:
     """Linear in the inputs."""
-    return 1.5 * atoms.info["q"] + 0.002 * atoms.info["T"] + 0.3 * float(atoms.arrays["site"][0])
+    return (
+        1.5 * atoms.info["q"]
+        + 0.002 * atoms.info["T"]
+        + 0.3 * float(atoms.arrays["site_charge"][0])
+    )
 
 
 def waters(charges: tuple[int, ...] = (-2, -1, 0, 1, 2)) -> list[ase.Atoms]:
@@ -57,7 +63,7 @@ def waters(charges: tuple[int, ...] = (-2, -1, 0, 1, 2)) -> list[ase.Atoms]:
         atoms.info |= {"q": q, "T": temperature}
         # under the names of the inputs too, by which ASE's calculator looks
         atoms.info |= {"charge": q, "temperature": temperature}
-        atoms.arrays["site"] = np.array([float(i % 2), 0.0, 1.0])
+        atoms.arrays["site_charge"] = np.array([float(i % 2), 0.0, 1.0])
         atoms.info["energy"] = label(atoms)
         made.append(atoms)
     return made
@@ -122,13 +128,11 @@ def test_energies_that_are_linear_in_the_inputs_are_learned(learned: MLIPModel) 
 def test_the_exported_model_is_charged_and_heated_through_ase(
     learned: MLIPModel, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # as on the page of inputs: up to 0.1.4 the calculator knows the names and refuses them
-    of_structures, of_atoms = _calculator.PER_SYSTEM_QUANTITIES, _calculator.PER_ATOM_QUANTITIES
-    how = {"properties_name": "_", "unit": ""}
-    temperature = {**how, "getter": lambda atoms: np.array([atoms.info["temperature"]])}
-    monkeypatch.setitem(of_structures, "ase::info::temperature", temperature)
-    site = {**how, "getter": lambda atoms: atoms.arrays["site"]}
-    monkeypatch.setitem(of_atoms, "ase::arrays::site", site)
+    # up to 0.1.4 the calculator knows the names and refuses them: the page says what to do
+    for table in ("PER_SYSTEM_QUANTITIES", "PER_ATOM_QUANTITIES"):
+        monkeypatch.setattr(_calculator, table, dict(getattr(_calculator, table)))
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    exec(next(block for block in blocks if "PER_ATOM_QUANTITIES" in block), {})
     calculator = MetatomicCalculator(exported, check_consistency=True)
     frames, found = waters()[::4], []
     for atoms in frames:
@@ -211,7 +215,7 @@ def test_what_is_prepared_holds_all_inputs(learned: MLIPModel) -> None:
 
 def test_a_checkpoint_brings_inputs_and_their_scales_back(learned: MLIPModel) -> None:
     loaded = type(learned).load_checkpoint(learned.get_checkpoint(), "restart").eval()
-    assert loaded.input_names == {"charge": False, "temperature": False, "site": True}
+    assert loaded.input_names == {"charge": False, "temperature": False, "site_charge": True}
     frames = waters()
     assert energies(loaded, frames) == energies(learned, frames)
     part = copy.deepcopy(learned.conditioning).parts[1]  # type: ignore[union-attr]
