@@ -49,12 +49,14 @@ def trial_inputs(
 def _values(name: str, one: Wanted, i: int, n_atoms: int, dataset: Dataset | None) -> Tensor:
     """[1] or [n_atoms] float64 of trial structure ``i``."""
     if name in STATES:
-        steps = (0.0, 1.0, -1.0) if name == "charge" else (1.0, 2.0, 3.0)
-        value = min(max(steps[i % 3], one.least), one.most)
+        states = (0.0, 1.0, -1.0) if name == "charge" else (1.0, 2.0, 3.0)
+        value = min(max(states[i % 3], one.least), one.most)
         return torch.tensor([value], dtype=torch.float64)
-    steps = torch.linspace(-1.0, 1.0, n_atoms) if one.per_atom else torch.zeros(1)
+    n = n_atoms if one.per_atom else 1
+    steps = torch.linspace(-1.0, 1.0, n, dtype=torch.float64)
     mean, spread = 1.0, 0.5
     if dataset is not None and name in dataset.info.extra_data:
-        values = dataset.extra(name)
-        mean, spread = float(values.nanmean()), float(values[~values.isnan()].std(correction=0))
-    return mean + spread * (0.5 * (i % 3 - 1) + steps.to(torch.float64))
+        given = dataset.extra(name)
+        mean, spread = float(given.nanmean()), float(given[~given.isnan()].std(correction=0))
+    values: Tensor = mean + spread * (0.5 * (i % 3 - 1) + steps)
+    return values

@@ -172,7 +172,7 @@ class Conditioning(torch.nn.Module):
         """
         tables: List[Tensor] = []
         for part in self.parts:
-            tables.append(part.prepared(graph))
+            tables.append(part.prepared(graph))  # type: ignore[operator]
         return tables
 
     def forward(self, prepared: List[Tensor], x: Tensor, system: Tensor) -> Tensor:

@@ -115,9 +115,9 @@ def _origin(
     name: str, source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]
 ) -> str | None:
     """Name in ``source`` of the tensor ``name``; None for a new head or a new input."""
-    serves, there = of_input(name, source, model)
+    serves, origin = of_input(name, source, model)
     if serves:
-        return there
+        return origin
     for target, modules in model.head_modules().items():
         for i, module in enumerate(modules):
             if not is_within(name, module):

@@ -32,11 +32,11 @@ class Wanted(NamedTuple):
 
 def wanted_inputs(model: TakesInputs) -> dict[str, Wanted]:
     """All inputs of ``model`` by name."""
-    known = model.dataset_info.extra_data
-    return {
-        name: Wanted(per_atom, *map(float, model.input_range(name)), name in known)
-        for name, per_atom in model.all_inputs().items()
-    }
+    known, found = model.dataset_info.extra_data, {}
+    for name, per_atom in model.all_inputs().items():
+        least, most = model.input_range(name)
+        found[name] = Wanted(per_atom, float(least), float(most), name in known)
+    return found
 
 
 def input_problems(
