@@ -74,13 +74,7 @@ def fine_tune(
     second = dict(replay or {})
     counterparts = {**_counterparts(known, info, finetune.inherit_heads), **second}
     check_target_hypers(source, hypers, second)
-    taken = {
-        name: as_known(known.targets[counterparts[name]], target)
-        if name in counterparts
-        else target
-        for name, target in info.targets.items()
-    }
-    info = info.with_targets(taken)
+    info = _taken(known, info, counterparts)
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
     scale_new(source, model, dataset)
     notes = _rescaled(model, dataset, counterparts, options)
@@ -98,6 +92,17 @@ def fine_tune(
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
+
+
+def _taken(known: DatasetInfo, info: DatasetInfo, counterparts: Mapping[str, str]) -> DatasetInfo:
+    """``info`` with its targets as the source takes those that they come from."""
+    taken = {
+        name: as_known(known.targets[counterparts[name]], target)
+        if name in counterparts
+        else target
+        for name, target in info.targets.items()
+    }
+    return info.with_targets(taken)
 
 
 def carried_over(
