@@ -1,7 +1,7 @@
 """The two values that data, models and training hand to one another."""
 
 from collections.abc import Callable, Iterable
-from typing import List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from torch import Tensor
 
@@ -38,6 +38,8 @@ class Graph(NamedTuple):
     cells: Tensor  # [n_systems, 3, 3] rows are cell vectors, zero where not periodic
     charges: Optional[Tensor] = None  # [n_systems] float64, elementary charges; None: all 0
     spins: Optional[Tensor] = None  # [n_systems] float64, multiplicities 2 S + 1; None: all 1
+    # inputs that the user names: [n_systems] or [n_atoms] float64 each; NaN where missing
+    numbers: Optional[Dict[str, Tensor]] = None
     rows: Optional[PairRows] = None
     counts: Optional[List[int]] = None  # atoms of each type
     seen: Optional[Tensor] = None  # [K] int64, pairs within the network's cutoff; None: any or all

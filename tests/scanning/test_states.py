@@ -77,7 +77,17 @@ def test_labels_of_two_methods_are_distinguished_by_their_key(
     )
     (one,) = found_in_files(frames, CHECK)
     assert "in several versions, method = PBE and B3LYP" in one.what
-    assert "is not an input of any model" in one.advice
+    assert "text is not an input of any model" in one.advice
+
+
+def test_numbers_that_distinguish_versions_can_be_inputs(
+    cluster: Frames, found_in_files: Found
+) -> None:
+    frames = in_states(cluster[:8], lambda atoms, s: atoms.info.update(temperature=300 + 50 * s))
+    (one,) = found_in_files(frames, CHECK)
+    said = "extra_data: {temperature: {key: temperature}} and architecture.model.inputs: ["
+    assert said in one.advice
+    assert found_in_files(frames, CHECK, extra_data={"temperature": {"key": "temperature"}}) == []
 
 
 def test_copies_inside_of_a_state_are_still_duplicates(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtt.errors import ConfigError, Problem
-from mtt.options.schema.validate import validate
+from mtt.options.schema.validate import MODEL, validate
 from mtt.options.yaml.load import load_document
 from mtt.options.yaml.overrides import apply_overrides, deep_merge
 from mtt.options.yaml.places import Fault
@@ -36,10 +36,14 @@ def model_hypers(
     apply_overrides(document, [*single, *overrides])
     _check_keys(document.values, overrides)
     given: dict[str, Any] = document.values["architecture"]["model"]
+    shared = architecture.model.platform_hypers()
+    ours = {key: value for key, value in given.items() if key in shared}
+    faults = validate(ours, {"$ref": MODEL}, _MODEL)
     if architecture.schema is not None:
-        faults = _faults(given, architecture)
-        if faults:
-            raise ConfigError.collect(document.places.problems(faults))
+        own = {key: value for key, value in given.items() if key not in shared}
+        faults += _faults(own, architecture)
+    if faults:
+        raise ConfigError.collect(document.places.problems(faults))
     return given
 
 

@@ -17,6 +17,7 @@ from mtt.data import Batching, Dataset, Loader
 from mtt.data.batching.largest_batch import counted, describe
 from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, telling_lack
+from mtt.evaluation.inputs import asked_of, check_inputs, with_inputs
 from mtt.evaluation.outputs import model_info, same_units, targets_for
 from mtt.evaluation.systems import (
     Call,
@@ -25,8 +26,6 @@ from mtt.evaluation.systems import (
     precision,
     predict_systems,
     requested_lists,
-    requested_states,
-    with_states,
 )
 from mtt.graph import Target
 from mtt.interface import ModelInterface
@@ -65,11 +64,12 @@ def predict(
         which it was in.
     :param check_consistency: metatomic's checks of everything that goes in and comes out.
     :param warm_up: batches to run before the first one counts; TorchScript compiles then.
-    :raises DataError: an element or a target that the model does not know; before the first
-        batch.
+    :raises DataError: an element or a target that the model does not know; an input that the
+        data lack, or that is out of range; before the first batch.
     :raises Stopped: a signal came; looked for after every batch.
     """
     targets = targets_for(model, dataset)
+    check_inputs(model, dataset)
     convert = not same_units(model_info(model), dataset.info)
     if isinstance(model, ModelInterface) and (convert or check_consistency):
         # metatomic converts and checks; an author's export() may change what it is called on
@@ -81,7 +81,7 @@ def predict(
     else:
         dataset.prepare(requested_lists(model))
         call = caller(model, targets, dataset.info.length_unit, check_consistency)
-        call_with = _Call(call, requested_states(model), precision(model), torch.device(device))
+        call_with = _Call(call, asked_of(model), precision(model), torch.device(device))
         run = partial(_with_systems, call_with, dataset, targets, batch_size)
     return _warmed_up(run, warm_up, model)
 
@@ -131,11 +131,11 @@ def _with_graphs(
 class _Call:
     """A model that takes systems, and what these must be.
 
-    :param states: names of what they carry besides neighbour lists.
+    :param inputs: what they carry in addition to neighbour lists, and whether it is of atoms.
     """
 
     function: Call
-    states: list[str]
+    inputs: dict[str, bool]
     dtype: torch.dtype
     device: torch.device
 
@@ -151,7 +151,7 @@ def _with_systems(
             lambda part=part: f"the evaluation of {_described(part)}",  # type: ignore[misc]
             lambda part=part: _remedy(len(part)),  # type: ignore[misc]
         ):
-            whole = [with_states(part[i], call.states) for i in range(len(part))]
+            whole = [with_inputs(part[i], call.inputs) for i in range(len(part))]
             systems = [system.to(dtype=call.dtype, device=device) for system in whole]
             start = _now(device)
             found = predict_systems(call.function, systems, targets)

@@ -22,12 +22,10 @@ from torch import Tensor
 
 from mtt.data.info import TargetInfo
 from mtt.data.labels.units import declared
-from mtt.data.sample import Sample
 from mtt.data.target_kind import TargetKind
 from mtt.errors import ArchitectureError
 from mtt.graph import Target
 from mtt.interface import ModelInterface
-from mtt.mlip.states import STATES, state_map
 
 Call = Callable[[list[System]], dict[str, TensorMap]]
 
@@ -71,33 +69,9 @@ def on_device(target: Target, device: torch.device) -> Target:
 
 
 def requested_lists(model: ModelInterface | AtomisticModel) -> list[NeighborListOptions]:
-    """The neighbour lists that systems must carry.
-
-    :raises ArchitectureError: the model needs more than structures, their charges and spins.
-    """
-    inputs = requested_states(model)
-    if not set(inputs) <= set(STATES):
-        what = f"the model needs {', '.join(inputs)} in addition to the structures"
-        raise ArchitectureError(what, hint="such models are not available yet")
+    """The neighbour lists that systems must carry."""
     lists: list[NeighborListOptions] = model.requested_neighbor_lists()
     return lists
-
-
-def requested_states(model: ModelInterface | AtomisticModel) -> list[str]:
-    """What systems must carry in addition to neighbour lists."""
-    if isinstance(model, ModelInterface):
-        return []
-    return sorted(model.requested_inputs(use_new_names=True))
-
-
-def with_states(sample: Sample, names: Sequence[str]) -> System:
-    """The structure with its charge and spin: extra data of these names, or 0 and 1."""
-    for name in names:
-        value = torch.tensor([STATES[name]], dtype=torch.float64)
-        if name in sample:
-            value = sample[name].block().values.reshape(-1)[:1].nan_to_num(STATES[name])
-        sample.system.add_data(name, state_map(name, value))
-    return sample.system
 
 
 def predict_systems(

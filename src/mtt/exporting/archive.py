@@ -20,6 +20,7 @@ from mtt.checkpoint import (
 from mtt.errors import ArchitectureError
 from mtt.exporting.export import check_weights
 from mtt.exporting.files import check_path, take_name, temporary
+from mtt.exporting.inputs import trial_inputs
 from mtt.exporting.structures import structure, trial_atoms
 from mtt.exporting.verify import differences, predict, tolerance_of
 from mtt.interface import ModelInterface
@@ -90,7 +91,9 @@ def _verify(
     cutoff = max((options.cutoff for options in lists), default=4.0)
     examples = model.example_structures() if isinstance(model, MLIPModel) else []
     atoms = trial_atoms(model.dataset_info.atomic_types, cutoff, dataset, examples)
-    structures = [structure(one, lists) for one in atoms]
+    asked = sorted(model.requested_inputs()) if isinstance(model, MLIPModel) else []
+    more = trial_inputs(model, asked, atoms, dataset)
+    structures = [structure(one, lists) | own for one, own in zip(atoms, more, strict=True)]
     floating = (p.dtype for p in model.parameters() if p.is_floating_point())
     dtype = next(floating, torch.float64)
     wanted = predict(model, structures, lists, dtype)

@@ -22,7 +22,10 @@ from torch import Tensor
 
 Structure = dict[str, Tensor]
 """``types``, ``positions``, ``cell``, ``pbc``; per list i, ``samples.i`` and ``vectors.i``; per
-further input of the model, ``input.<name>``, one number for the structure."""
+further input of the model, ``input.<name>``, one number for the structure, or
+``atom_input.<name>``, one for each atom."""
+
+INPUT, ATOM_INPUT = "input.", "atom_input."
 
 Results = dict[str, Tensor]
 """``values``, ``forces`` and ``strain`` of every output, as ``<output>.<part>``."""
@@ -79,15 +82,22 @@ def system(
         register_autograd_neighbors(result, block, False)
         result.add_neighbor_list(options, block)
     for key in structure:
-        name = key.removeprefix("input.")
-        if name != key:
-            result.add_data(name, _number(name, structure[key].to(strain.dtype)))
+        for prefix in (INPUT, ATOM_INPUT):
+            if key.startswith(prefix):
+                name, values = key.removeprefix(prefix), structure[key].to(strain.dtype)
+                result.add_data(name, _map(name, values, prefix == ATOM_INPUT))
     return result
 
 
-def _number(name: str, value: Tensor) -> TensorMap:
+def _map(name: str, values: Tensor, per_atom: bool) -> TensorMap:
+    """An input as engines give it: metatomic's standard ones are called by their name."""
     zero = torch.zeros(1, 1, dtype=torch.int32)
-    block = TensorBlock(value.reshape(1, 1), Labels(["system"], zero), [], Labels([name], zero))
+    samples = Labels(["system"], zero)
+    if per_atom:
+        atoms = torch.arange(len(values), dtype=torch.int32)
+        samples = Labels(["system", "atom"], torch.stack([torch.zeros_like(atoms), atoms], dim=1))
+    called = "_" if "::" in name else name
+    block = TensorBlock(values.reshape(-1, 1), samples, [], Labels([called], zero))
     return TensorMap(Labels(["_"], zero), [block])
 
 

@@ -21,11 +21,11 @@ from mtt.data.memory import Remedy, says_lack, telling_lack
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
 from mtt.exporting.blame import raised
+from mtt.exporting.inputs import trial_inputs
 from mtt.exporting.probe import Results, Structure
 from mtt.exporting.structures import structure, trial_atoms
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.states import STATES, with_states
 from mtt.mlip.systems import systems_to_graph
 from mtt.stopping import stop_if_asked
 
@@ -74,15 +74,12 @@ def verify(
     :raises OutOfMemory: there is too little memory for the trial structures.
     """
     inputs = sorted(exported.requested_inputs(use_new_names=True))
-    if not set(inputs) <= set(STATES):
-        needed = ", ".join(inputs)
-        what = f"the model needs {needed} in addition to the structure, and cannot be verified"
-        raise ArchitectureError(what, hint="exporting such models is not available yet")
     lists = exported.requested_neighbor_lists()
     cutoff = max((options.cutoff for options in lists), default=4.0)
     examples = model.example_structures() if isinstance(model, MLIPModel) else []
     atoms = trial_atoms(exported.capabilities().atomic_types, cutoff, dataset, examples)
-    structures = [structure(one, lists) | _states(inputs) for one in atoms]
+    more = trial_inputs(model, inputs, atoms, dataset)
+    structures = [structure(one, lists) | own for one, own in zip(atoms, more, strict=True)]
     size = max(len(one) for one in atoms)
     trial = f"the verification of {len(atoms)} structures of up to {size} atoms"
     cpu = torch.device("cpu")
@@ -97,11 +94,6 @@ def verify(
         what = "the exported model, loaded in a fresh process, is not the model: "
         hint = "nothing was written; its forward does something else once compiled"
         raise ArchitectureError(what + "; ".join(problems), where=where or str(path), hint=hint)
-
-
-def _states(inputs: Sequence[str]) -> Structure:
-    """Charge and spin of a trial structure, where the model asks for them."""
-    return {f"input.{name}": torch.tensor([STATES[name]]).double() for name in inputs}
 
 
 def predict(
@@ -178,8 +170,7 @@ def _training_code(
     systems = [probe.system(one, one["positions"], unit, lists) for one in structures]
     type_index = model.get_buffer("type_index")
     graph = systems_to_graph(systems, lists[0], type_index, model.dtype)
-    if model.state_inputs:
-        graph = with_states(graph, systems)
+    graph = model.with_inputs(graph, systems)
     bare = copy.deepcopy(model)
     bare.composition.values.zero_()
     without_baseline = bare.predict_targets(graph, all_gradients=True)

@@ -19,6 +19,8 @@ from mtt.data.labels.units import declared
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.free_units import with_units
+from mtt.mlip.inputs.stored import with_inputs
+from mtt.mlip.inputs.taking import TakesInputs
 from mtt.mlip.systems import atom_samples, selection_mask
 from mtt.mlip.tensor_map import Layout, of_samples, tensor_map
 from mtt.mlip.trainable.lora import merge_adapters
@@ -97,4 +99,7 @@ def exported(
     merge_adapters(alone)
     alone.before_export()
     metadata = model.metadata if metadata is None else metadata
-    return AtomisticModel(alone, with_units(metadata, model.dataset_info.targets), capabilities)
+    metadata = with_units(metadata, model.dataset_info.targets)
+    if isinstance(model, TakesInputs):
+        metadata = with_inputs(metadata, model)
+    return AtomisticModel(alone, metadata, capabilities)

@@ -13,15 +13,16 @@ from mtt.checkpoint import upgrade_by_folder
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Graphs, Target
-from mtt.interface import Context, ModelInterface
+from mtt.interface import Context
 from mtt.mlip.checkpointing import StoredModel, restarted_info
 from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
+from mtt.mlip.inputs.statistics import scale_inputs
+from mtt.mlip.inputs.taking import TakesInputs
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
 from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
-from mtt.mlip.states import graph_of, requested_states
 from mtt.mlip.support import check_targets
-from mtt.mlip.systems import list_of, seen_pairs, type_index_of
+from mtt.mlip.systems import list_of, seen_pairs, systems_to_graph, type_index_of
 from mtt.mlip.tensor_map import Layout, ends_of, layout_of
 from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mtt.data import Dataset
 
 
-class MLIPModel(ModelInterface):
+class MLIPModel(TakesInputs):
     """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
@@ -96,7 +97,7 @@ class MLIPModel(ModelInterface):
         self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
         self.register_buffer("type_index", type_index_of(dataset_info.atomic_types), False)
         self.register_buffer("precision", torch.zeros(0), persistent=False)
-        self.state_inputs = False  # whether predictions depend on graph.charges and graph.spins
+        self.set_up_inputs(hypers, dataset_info)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
         """The network's numbers for every atom, per target ``[n_atoms, *shape]``."""
@@ -137,8 +138,8 @@ class MLIPModel(ModelInterface):
         if len(systems) == 0 or len(outputs) == 0:
             nothing: Dict[str, TensorMap] = {}
             return nothing
-        of = (self.type_index, self.precision.dtype, self.state_inputs)
-        graph = graph_of(systems, self.list_cutoff(), *of)
+        of = (list_of(self.list_cutoff()), self.type_index, self.precision.dtype)
+        graph = self.with_inputs(systems_to_graph(systems, *of), systems)
         values = self._atomic_values(graph)
         kinds = (self.per_atom, self.means, self.tensor_layouts)
         return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
@@ -163,9 +164,6 @@ class MLIPModel(ModelInterface):
 
     def requested_neighbor_lists(self) -> List[NeighborListOptions]:
         return [list_of(self.list_cutoff())]
-
-    def requested_inputs(self) -> Dict[str, ModelOutput]:
-        return requested_states(self.state_inputs)
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
         return outputs_of(self.dataset_info)
@@ -203,7 +201,7 @@ class MLIPModel(ModelInterface):
     @classmethod
     def platform_hypers(cls) -> Dict[str, Any]:
         """Options of every model on this class, whatever the schema of its folder says."""
-        return {"prior": None}
+        return {"prior": None, "inputs": None}
 
     def extra_repr(self) -> str:
         unit = self.dataset_info.length_unit
@@ -268,6 +266,7 @@ class MLIPModel(ModelInterface):
         """
         if self.prior is not None:
             start_values(self.prior, dataset)
+        scale_inputs(self, dataset, self.input_names)
         options, offsets = BaselineOptions.of(options), self.offsets(dataset)
         weights, scales = fit_tables(dataset, self.dataset_info, options, offsets)
         self.composition.values.copy_(weights)

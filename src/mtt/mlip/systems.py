@@ -108,6 +108,7 @@ def seen_pairs(graph: Graph, listed: float, cutoff: float) -> Graph:
         cells=graph.cells,
         charges=graph.charges,
         spins=graph.spins,
+        numbers=graph.numbers,
         counts=graph.counts,
         prepared=graph.prepared,
     )

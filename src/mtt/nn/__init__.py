@@ -6,6 +6,7 @@ neighbours are matrix products, so that results do not depend on the order of th
 
 from mtt.harmonics import generators
 from mtt.nn.build import building
+from mtt.nn.conditioning import Conditioning
 from mtt.nn.constant import Constant
 from mtt.nn.cutoff import SmoothCutoff
 from mtt.nn.neighborhoods import (
@@ -32,6 +33,7 @@ from mtt.nn.species import (
 from mtt.nn.spherical import SphericalHarmonics
 
 __all__ = [
+    "Conditioning",
     "Constant",
     "LaplacianEigenstates",
     "Neighborhoods",

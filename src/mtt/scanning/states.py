@@ -82,7 +82,9 @@ def check_states(
 
 
 def _is_input(structures: Structures, name: str) -> bool:
-    """Whether a key that names a charge or a spin is read as the input of a model."""
+    """Whether a key is read as the input of a model: a charge, a spin, or a number of that name."""
+    if name in structures.info.extra_data:
+        return True
     as_charge = bool(_CHARGE.search(name.lower()))
     return is_state(name) and ("charge" if as_charge else "spin_multiplicity") in (
         structures.info.extra_data
@@ -109,11 +111,11 @@ def _shared(structures: Structures, original: Index, states: States) -> Finding:
         if np.isfinite(apart).any():
             number, unit = float(np.nanmax(apart)), structures.info.targets[energies[0]].unit
     target = energies[0] if energies else "energy"
-    places, advice = structures.places(both), _advice(name, target)
+    places, advice = structures.places(both), _advice(name, target, one.is_text)
     return Finding(CHECK, "wrong", what, places, number, unit, advice)
 
 
-def _advice(name: str, target: str) -> str:
+def _advice(name: str, target: str, is_text: bool = False) -> str:
     base = target.split("/")[0]
     split = (
         "train on one of them (a file of its frames), one model for each, or one target for each: "
@@ -121,11 +123,18 @@ def _advice(name: str, target: str) -> str:
         f"target {base}/NAME (with quantity: energy)"
     )
     if not is_state(name):
-        return f"{name} distinguishes them, and is not an input of any model: {split}"
+        if is_text:
+            return f"{name} distinguishes them, and text is not an input of any model: {split}"
+        return (
+            f"{name} distinguishes them. Make it an input where the architecture takes numbers: "
+            f"extra_data: {{{name}: {{key: {name}}}}} and architecture.model.inputs: [{name}]; "
+            f"otherwise {split}"
+        )
     quantity = "charge" if _CHARGE.search(name.lower()) else "spin_multiplicity"
     return (
         f"{name} belongs to the input, not to the targets. If the architecture takes charge and "
-        f"spin, read it with extra_data: {{{quantity}: {{key: {name}}}}}; otherwise {split}"
+        f"spin, read it with extra_data: {{{quantity}: {{key: {name}}}}} and write "
+        f"architecture.model.inputs: [{quantity}]; otherwise {split}"
     )
 
 

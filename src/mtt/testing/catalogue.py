@@ -11,6 +11,7 @@ from mtt.testing.checks import (
     description,
     engine,
     finetuning,
+    inputs,
     locality,
     scripting,
     smoothness,
@@ -209,6 +210,7 @@ CHECKS: tuple[Check, ...] = (
         look="Capabilities (outputs, units, elements, dtype), the requested neighbour "
         "lists, samples and names of the TensorMaps that forward returns.",
     ),
+    *inputs.CHECKS,
     Check(
         "engines may ask for some of the atoms",
         engine.check_selected,

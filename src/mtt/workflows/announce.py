@@ -9,10 +9,7 @@ from typing import Any
 from mtt.data import merge
 from mtt.data.labels.sums import sum_notices
 from mtt.data.statistics import statistics
-from mtt.mlip import MLIPModel
-from mtt.mlip.states import STATES
 from mtt.options import Options
-from mtt.training import MLIPTrainer
 from mtt.training.reporting.events import Events
 from mtt.workflows.finetune.replay.keep import keep
 from mtt.workflows.plan import Plan
@@ -56,37 +53,6 @@ def show_first_errors(start: Start, events: Events) -> None:
 def is_finetuned(plan: Plan) -> bool:
     """Whether a trained model, which knows what its targets are, is where the run begins."""
     return bool(plan.training.finetune.read_from)
-
-
-def announce_inputs(plan: Plan, start: Start) -> None:
-    """Which ``extra_data`` nothing reads, and charges and spins that the data do not give.
-
-    The trainer of a folder gets them with the structures, and may read them itself.
-    """
-    if not isinstance(start.trainer, MLIPTrainer):
-        return
-    takes_states = isinstance(start.model, MLIPModel) and start.model.state_inputs
-    sets = [one for part in plan.data.parts().values() for one in part]
-    names = dict.fromkeys(name for one in sets for name in one.info.extra_data)
-    read = {f"{target}_mask" for target in plan.data.info.targets}
-    read |= set(STATES) if takes_states else set()
-    unread = [name for name in names if name not in read]
-    if unread:
-        log.warning(
-            "extra_data: %s changes nothing: %s predicts from %s, and the training reads "
-            "nothing but %s",
-            ", ".join(unread),
-            plan.architecture.name,
-            "structures, their charge and their spin" if takes_states else "structures alone",
-            ", ".join(sorted(read)),
-        )
-    for name in [name for name in STATES if takes_states and name not in names]:
-        log.warning(
-            "%s takes a %s, and extra_data has none: it is %g in every structure",
-            plan.architecture.name,
-            name,
-            STATES[name],
-        )
 
 
 def announce_model(plan: Plan, start: Start) -> None:

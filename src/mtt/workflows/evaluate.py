@@ -12,6 +12,7 @@ from mtt.data import Dataset, merge
 from mtt.data.files.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
+from mtt.evaluation.inputs import require_inputs
 from mtt.evaluation.structure_table import check_group_key, table_paths, write_table
 from mtt.fetching import is_address
 from mtt.interface import ModelInterface
@@ -79,6 +80,7 @@ def evaluate(
     if isinstance(model, str | Path):
         model = load_model(model, architectures=architectures, extensions=extensions, token=token)
     read = _checked(read_with_notices(datasets), by)
+    require_inputs(model, read)
     sets = zip(datasets, read, outputs, tables, strict=True)
     score_one = partial(
         evaluate_dataset, model, batch_size=batch_size, device=device, extended=extended,

@@ -16,6 +16,7 @@ from mtt.errors import CheckpointError, ConfigError, MttError, Problem
 from mtt.interface import ModelInterface, TrainerInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.fine_tune import fine_tune
+from mtt.mlip.finetune.new_inputs import free_hypers
 from mtt.nn import building
 from mtt.options.training import FinetuneOptions, TrainingOptions
 from mtt.options.training.finetune import SECTION
@@ -151,10 +152,11 @@ def _made(source: ModelInterface, checkpoint: dict[str, Any], plan: Plan) -> _Ma
 
 
 def _renewed(source: ModelInterface, info: DatasetInfo) -> set[str]:
-    """Options of the model that may differ: those of targets that come or go."""
+    """Options of the model that may differ: of targets that come or go, of new inputs."""
     options = source.__target_hypers__ if isinstance(source, MLIPModel) else ()
     changed = set(source.dataset_info.targets) ^ set(info.targets)
-    return {f"architecture.model.{option}.{name}" for option in options for name in changed}
+    inputs = free_hypers(source) if isinstance(source, MLIPModel) else set()
+    return inputs | {f"architecture.model.{option}.{n}" for option in options for n in changed}
 
 
 def _cast(source: ModelInterface, dtype: torch.dtype) -> list[str]:

@@ -25,7 +25,6 @@ from mtt.training.reporting.events import Events
 from mtt.training.stopping.timing import parse_max_time
 from mtt.workflows.announce import (
     announce_data,
-    announce_inputs,
     announce_model,
     describe,
     show_first_errors,
@@ -57,6 +56,7 @@ from mtt.workflows.run.agreement import (
 from mtt.workflows.run.datasets import read_data
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.given import with_numbers
+from mtt.workflows.run.inputs import announce_inputs, check_inputs
 from mtt.workflows.run.listeners import check_listeners, make_events
 from mtt.workflows.run.machine import choose_device, choose_dtype, of_rank
 from mtt.workflows.run.provenance import completed, fingerprint, provenance
@@ -142,6 +142,7 @@ def check_only(
     announce_data(plan, Events(listeners))
     start = begin(plan)
     show_first_errors(start, Events(listeners))
+    check_inputs(plan, start)
     announce_inputs(plan, start)
     with plan.raw.locating(("architecture", "training")):
         devices = [plan.device]

@@ -11,6 +11,7 @@ from mtt import DatasetInfo, Graph, Graphs, MLIPModel
 from mtt.architectures.density_messages.layer import Layer, Pairs
 from mtt.architectures.density_messages.tensors import Head, TensorHead, check_tensors, turns
 from mtt.nn import (
+    Conditioning,
     PairBasis,
     lay_out,
     layout_of,
@@ -51,6 +52,7 @@ class DensityMessages(MLIPModel):
         *("energy", "scalar", "scalar per atom", "cartesian", "cartesian per atom"),
         *("spherical", "spherical per atom"),
     )
+    __supported_inputs__ = ("charge", "spin_multiplicity", "number", "number per atom")
     __default_metadata__ = ModelMetadata(
         name="Density messages",
         references={
@@ -77,6 +79,8 @@ class DensityMessages(MLIPModel):
         average = USUAL if self.measures else float(neighbors)
         self.register_buffer("average_neighbors", torch.tensor(average))
         self.species = torch.nn.Embedding(self.n_types, n_features)
+        inputs = self.input_names
+        self.conditioning = Conditioning(n_features, inputs) if inputs else None
         self.layers = torch.nn.ModuleList(
             Layer(
                 max_angular=max_angular,
@@ -124,7 +128,7 @@ class DensityMessages(MLIPModel):
         """The table of pairs, one row per atom, and empty ones of an isolated atom per element.
 
         :return: the layout, and [rows · width] int64, the slot that holds the same pair seen from
-            its other end.
+            its other end; then the inputs, where there are some.
         """
         n_rows, device = graph.types.shape[0] + self.n_types, graph.types.device
         rows = graph.rows
@@ -134,17 +138,24 @@ class DensityMessages(MLIPModel):
         reverse = reverse.index_copy(0, layout.slots, layout.slots[others])
         tables = layout_tensors(layout)
         tables.append(reverse)
+        if self.conditioning is not None:
+            tables.extend(self.conditioning.prepared(graph))
         return tables
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, *components, properties].
 
         One isolated atom of each element goes along behind the atoms of the batch: its values
-        are subtracted, so that an isolated atom has exactly those of the composition.
+        are subtracted, so that an isolated atom has exactly those of the composition. It has none
+        of the inputs: a charged atom has another energy.
         """
         n_atoms = graph.types.shape[0]
         isolated = torch.arange(self.n_types, device=graph.types.device)
         x = self.species(torch.cat([graph.types, isolated]))
+        if self.conditioning is not None:
+            own, alone = x.split([n_atoms, self.n_types])
+            own = own + self.conditioning(prepared[3:], own, graph.system)
+            x = torch.cat([own, alone])
         pairs = self.pairs(graph, prepared)
         v = x.new_zeros(0)
         for layer in self.layers:
@@ -173,3 +184,13 @@ class DensityMessages(MLIPModel):
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """Each element has its own vector; all else is shared."""
         return with_known_species(self.state_dict()[name], known, places)
+
+    def input_modules(self) -> Dict[str, List[str]]:
+        """What each input adds to the scalars."""
+        conditioning = self.conditioning
+        return {} if conditioning is None else conditioning.modules_by_input("conditioning")
+
+    def scale_input(self, name: str, mean: float, spread: float) -> None:
+        """Numbers go in as standard deviations from their mean."""
+        if self.conditioning is not None:
+            self.conditioning.scale(name, mean, spread)

@@ -1,6 +1,6 @@
 """What the charge and the spin of a structure add to the features of its atoms."""
 
-from typing import List
+from typing import List, Sequence
 
 import torch
 from torch import Tensor
@@ -17,12 +17,15 @@ class SystemConditioning(torch.nn.Module):
     :param width: features of an atom.
     :param max_charge: largest charge of either sign, in elementary charges.
     :param max_spin: largest spin multiplicity, 2 S + 1.
+    :param inputs: what the model takes; a state that is not among them is 0, or 1 of spins.
     """
 
-    def __init__(self, width: int, max_charge: int, max_spin: int) -> None:
+    def __init__(self, width: int, max_charge: int, max_spin: int, inputs: Sequence[str]) -> None:
         super().__init__()
         self.max_charge = max_charge
         self.max_spin = max_spin
+        self.takes_charge = "charge" in inputs
+        self.takes_spin = "spin_multiplicity" in inputs
         self.charge = torch.nn.Embedding(2 * max_charge + 1, width)
         self.spin = torch.nn.Embedding(max_spin, width)
         last = torch.nn.Linear(width, width)
@@ -38,8 +41,8 @@ class SystemConditioning(torch.nn.Module):
         """
         charges, spins = graph.charges, graph.spins
         neutral = torch.zeros(graph.n_systems, dtype=torch.float64, device=graph.types.device)
-        charge = neutral if charges is None else charges
-        spin = neutral + 1 if spins is None else spins
+        charge = neutral if charges is None or not self.takes_charge else charges
+        spin = neutral + 1 if spins is None or not self.takes_spin else spins
         self.check("charge", charge, -self.max_charge, self.max_charge)
         self.check("spin_multiplicity", spin, 1, self.max_spin)
         return [charge.to(torch.long), spin.to(torch.long)]

@@ -38,6 +38,8 @@ class PET(MLIPModel):
         *("energy", "scalar", "scalar per atom", "cartesian", "cartesian per atom"),
         *("spherical", "spherical per atom"),
     )
+    __supported_inputs__ = ("charge", "spin_multiplicity")
+    __input_hypers__ = ("inputs", "system_conditioning", "max_charge", "max_spin_multiplicity")
     __conformance_exceptions__ = {
         "a rotation turns forces and keeps energies": NOT_INVARIANT,
         "an inversion turns forces and keeps energies": NOT_INVARIANT,
@@ -62,9 +64,11 @@ class PET(MLIPModel):
         adaptive = hypers["num_neighbors_adaptive"] is not None
         self.adaptive = AdaptiveCutoff(hypers) if adaptive else None
         limits = hypers["max_charge"], hypers["max_spin_multiplicity"]
-        conditioned = hypers["system_conditioning"]
-        self.conditioning = SystemConditioning(hypers["d_node"], *limits) if conditioned else None
-        self.state_inputs = conditioned
+        self.state_inputs = hypers["system_conditioning"]
+        inputs = list(self.all_inputs())
+        self.conditioning = (
+            SystemConditioning(hypers["d_node"], *limits, inputs) if inputs else None
+        )
         # messages are averages and every layer is read out, or they are learnt and the last is
         self.residual = hypers["featurizer_type"] == "residual"
         self.neighbor_species = torch.nn.Embedding(n_types, hypers["d_pet"])
@@ -185,6 +189,15 @@ class PET(MLIPModel):
     def head_modules(self) -> Dict[str, List[str]]:
         """The readout of each target."""
         return {name: [f"readouts.{i}"] for i, name in enumerate(self.target_names)}
+
+    def input_modules(self) -> Dict[str, List[str]]:
+        """One module serves charge and spin."""
+        return {name: ["conditioning"] for name in self.all_inputs()}
+
+    def input_range(self, name: str) -> Tuple[float, float]:
+        """Each charge and each multiplicity has a vector, up to the largest."""
+        most = float(self.hypers["max_charge"])
+        return (-most, most) if name == "charge" else (1.0, self.hypers["max_spin_multiplicity"])
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """Each element has its own vectors, as an atom and as a neighbour."""

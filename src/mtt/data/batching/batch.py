@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.batching.augmentation import turn_cells, turn_tensors, turn_vectors
+from mtt.data.batching.inputs import number_inputs, state
 from mtt.data.batching.rows import (
     Cuts,
     changed,
@@ -231,8 +232,9 @@ class Gather:
             vectors=vectors.to(self.dtype),
             positions=positions.to(self.dtype),
             cells=cells.to(self.dtype),
-            charges=self._state("charge", table.structures, 0.0),
-            spins=self._state("spin_multiplicity", table.structures, 1.0),
+            charges=state(self.rows, self.info, "charge", table.structures, 0.0),
+            spins=state(self.rows, self.info, "spin_multiplicity", table.structures, 1.0),
+            numbers=number_inputs(self.rows, self.info, table.structures, atom_rows),
             rows=None if reverse is None else rows_of(centers, reverse, n_atoms, width),
         )
         return graph, _Atoms(atom_rows, owner)
@@ -253,13 +255,6 @@ class Gather:
             return None
         found = searched_reverse(centers, neighbors)
         return None if found is None else found + first - table.pair_here.index_select(0, owner)
-
-    def _state(self, name: str, structures: Tensor, default: float) -> Tensor | None:
-        """[m] float64, a number for each structure from ``extra_data``; None where it has none."""
-        info = self.info.extra_data.get(name)
-        if info is None or info.per_atom or info.shape != (1,):
-            return None
-        return self.rows[f"extra:{name}"].index_select(0, structures)[:, 0].nan_to_num(default)
 
     def _targets(
         self, structures: Tensor, atoms: _Atoms, turns: Tensor | None

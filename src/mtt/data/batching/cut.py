@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mtt.data.batching.batch import Batch
+from mtt.data.batching.inputs import cut_numbers
 from mtt.data.batching.rows import Cuts, cut_rows
 from mtt.data.info import DatasetInfo
 from mtt.graph import Graph, Target
@@ -25,6 +26,7 @@ def cut(batch: Batch, cuts: Cuts, info: DatasetInfo) -> list[Batch]:
         graph.cells.split(cuts.structures),
         _split(graph.charges, cuts.structures),
         _split(graph.spins, cuts.structures),
+        cut_numbers(graph.numbers, info, cuts.structures, cuts.atoms),
         cut_rows(graph.rows, cuts.pairs, cuts.widths),
         cuts.counts,
     )

@@ -80,9 +80,11 @@ def changed(graph: Graph, change: Callable[[Tensor], Tensor]) -> Graph:
     parts: dict[str, Any] = {
         name: change(part) for name, part in graph._asdict().items() if isinstance(part, Tensor)
     }
-    rows, prepared = graph.rows, graph.prepared
+    rows, prepared, numbers = graph.rows, graph.prepared, graph.numbers
     if rows is not None:
         parts["rows"] = PairRows(change(rows.reverse), change(rows.columns), rows.width)
+    if numbers is not None:
+        parts["numbers"] = {name: change(values) for name, values in numbers.items()}
     if prepared is not None:
         parts["prepared"] = [change(table) for table in prepared]
     return graph._replace(**parts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
 from mtt.mlip.finetune.baselines import Tables
+from mtt.mlip.finetune.new_inputs import check_kept, check_learnt, new_inputs, scale_new
 from mtt.mlip.finetune.refit import check_refit
 from mtt.mlip.finetune.rescale import refold_scales
 from mtt.mlip.finetune.second_heads import check_target_hypers, partners
@@ -73,14 +74,9 @@ def fine_tune(
     second = dict(replay or {})
     counterparts = {**_counterparts(known, info, finetune.inherit_heads), **second}
     check_target_hypers(source, hypers, second)
-    taken = {
-        name: as_known(known.targets[counterparts[name]], target)
-        if name in counterparts
-        else target
-        for name, target in info.targets.items()
-    }
-    info = info.with_targets(taken)
+    info = _taken(known, info, counterparts)
     model, done = carried_over(source, hypers, wanted_info(known, info), counterparts)
+    scale_new(source, model, dataset)
     notes = _rescaled(model, dataset, counterparts, options)
     check_refit(model, counterparts, finetune.baseline, options.given_baselines)
     carried = model.composition.values.clone(), model.scale.values.clone()
@@ -91,10 +87,22 @@ def fine_tune(
     more = {"replay": partners(counterparts, second)} if second else {}
     model.finetuning = noted(record, finetune, fresh, more)
     _check_growth(model, source, done, finetune.method)
+    check_learnt(model, new_inputs(source, model), finetune.method)
     _log_sizes(model, finetune)
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
+
+
+def _taken(known: DatasetInfo, info: DatasetInfo, counterparts: Mapping[str, str]) -> DatasetInfo:
+    """``info`` with its targets as the source takes those that they come from."""
+    taken = {
+        name: as_known(known.targets[counterparts[name]], target)
+        if name in counterparts
+        else target
+        for name, target in info.targets.items()
+    }
+    return info.with_targets(taken)
 
 
 def carried_over(
@@ -110,6 +118,7 @@ def carried_over(
     :raises ArchitectureError: see :func:`mtt.mlip.finetune.transfer.transfer`.
     """
     model = type(source)(copy.deepcopy(dict(hypers)), info)
+    check_kept(source, model)
     model.metadata = source.metadata
     _remember(source, model)
     model.to(source.dtype)
@@ -187,6 +196,7 @@ def _notes(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str])
     dropped = [name for name in source.target_names if name not in model.target_names]
     if dropped:
         notes.append(f"the data have no {', '.join(dropped)}, so the model no longer predicts it")
+    notes += [f"{name} is a new input, without effect so far" for name in new_inputs(source, model)]
     new = set(model.dataset_info.atomic_types) - set(source.dataset_info.atomic_types)
     if new:
         notes.append(f"weights for {symbols(sorted(new))} are new")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from mtt.errors import ArchitectureError, Problem
+from mtt.mlip.finetune.new_inputs import of_input
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import symbols
 from mtt.mlip.trainable.freeze import is_within
@@ -113,7 +114,10 @@ def _check_heads(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str,
 def _origin(
     name: str, source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]
 ) -> str | None:
-    """Name in ``source`` of the tensor ``name``; None for a new head."""
+    """Name in ``source`` of the tensor ``name``; None for a new head or a new input."""
+    serves, origin = of_input(name, source, model)
+    if serves:
+        return origin
     for target, modules in model.head_modules().items():
         for i, module in enumerate(modules):
             if not is_within(name, module):

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from mtt.data import Dataset
 from mtt.errors import DataError
+from mtt.evaluation.inputs import inputs_of
 from mtt.evaluation.outputs import model_info
 from mtt.evaluation.predict import predict
 from mtt.interface import ModelInterface
+from mtt.mlip.states import STATES
 
 _ATOMS = 4000  # of a batch
 
@@ -33,7 +35,8 @@ class Predictor:
     ``elements`` are atomic numbers that it knows, ``angstrom`` is one Å in its unit of length.
 
     :param device: that the model is moved to.
-    :raises DataError: the model predicts no energy, or in units that cannot be converted.
+    :raises DataError: the model predicts no energy, or in units that cannot be converted; it takes
+        numbers beside structures, charge and spin.
     """
 
     def __init__(self, model: ModelInterface, device: torch.device | str = "cpu") -> None:
@@ -41,6 +44,9 @@ class Predictor:
         names = [name for name, one in info.targets.items() if one.is_energy]
         if not names:
             raise DataError("the model predicts no energy")
+        numbers = sorted(set(inputs_of(model)) - set(STATES))
+        if numbers:
+            raise DataError(f"the model takes {', '.join(numbers)}, which made-up structures lack")
         self.target = "energy" if "energy" in names else names[0]
         self.elements = [int(z) for z in info.atomic_types]
         unit, length = info.targets[self.target].unit, info.length_unit

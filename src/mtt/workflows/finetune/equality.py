@@ -106,10 +106,10 @@ def _problem(name: str, old: str, part: str, difference: float, size: float) -> 
 
 
 def _known_part(dataset: Dataset, source: ModelInterface) -> Dataset:
-    """Structures of elements that ``source`` knows, without their labels."""
+    """Structures of elements that ``source`` knows, without their labels, with their inputs."""
     known = dataset.composition([int(z) for z in source.dataset_info.atomic_types]).sum(dim=1)
     kept = dataset.select((known == dataset.n_atoms).nonzero()[:, 0])
-    return kept.keep_targets(replace(dataset.info, targets={}, extra_data={}))
+    return kept.keep_targets(replace(dataset.info, targets={}))
 
 
 def _share(datasets: Sequence[Dataset]) -> list[Dataset]:

@@ -33,7 +33,7 @@ def of_source(
     :param infos: the labels, of the same names; derivatives that they name are predicted too, the
         stress of structures that fill no volume is left out.
     """
-    bare = dataset.keep_targets(replace(dataset.info, targets={}, extra_data={}))
+    bare = dataset.keep_targets(replace(dataset.info, targets={}))
     fills = bool((dataset.volumes > 0).any())
     kept = {
         name: replace(info, gradients=tuple(g for g in info.gradients if g == POSITIONS or fills))
@@ -51,9 +51,14 @@ def of_source(
 def with_labels(
     dataset: Dataset, labels: Mapping[str, Target], infos: Mapping[str, TargetInfo]
 ) -> Dataset:
-    """The structures of ``dataset`` in memory with these labels alone, of all their derivatives."""
+    """The structures of ``dataset`` in memory with these labels alone, of all their derivatives.
+
+    Extra data, which may be inputs of a model, stay.
+    """
     types = tuple(sorted(set(dataset.types.tolist())))
-    info = DatasetInfo(dataset.info.length_unit, types, dict(infos))
+    kept = dataset.info.extra_data
+    info = DatasetInfo(dataset.info.length_unit, types, dict(infos), kept)
+    inputs = {name: dataset.extra(name).numpy() for name in kept}
     ends = np.cumsum([0, *dataset.n_atoms.tolist()])
     volumes = dataset.volumes
     frames = []
@@ -64,7 +69,11 @@ def with_labels(
             for name, one in infos.items()
         }
         geometry = (atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc)
-        frames.append(Frame(*geometry, own, {}, dataset.source(i)))
+        extra = {
+            name: values[rows if kept[name].per_atom else slice(i, i + 1)]
+            for name, values in inputs.items()
+        }
+        frames.append(Frame(*geometry, own, extra, dataset.source(i)))
     return Dataset.from_frames(frames, info)
 
 
@@ -103,9 +112,10 @@ def renamed(dataset: Dataset, names: Mapping[str, str]) -> Dataset:
     rows = {}
     for key, column in dataset.columns.rows.items():
         kind, colon, target = key.partition(":")
-        rows[f"{kind}:{names[target]}" if colon and target in names else key] = column
+        moved = colon and kind != "extra" and target in names
+        rows[f"{kind}:{names[target]}" if moved else key] = column
     targets = {names[n]: one for n, one in dataset.info.targets.items() if n in names}
-    info = replace(dataset.info, targets=targets, extra_data={})
+    info = replace(dataset.info, targets=targets)
     columns = replace(dataset.columns, rows=rows)
     view = Dataset(columns, info, dataset.structures, dataset.notices, dataset.name)
     view.prepare(dataset.requested)

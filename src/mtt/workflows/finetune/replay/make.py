@@ -221,7 +221,7 @@ def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
         what = f"has no {_of(lacking)}, which labels: file asks for"
         hint = "name the labels as the source does, or use labels: source"
         raise ConfigError(what, where=f"{WHERE}.data.targets", hint=hint)
-    return replace(options, targets={old: targets[old] for old in heads.values()}, extra_data={})
+    return replace(options, targets={old: targets[old] for old in heads.values()})
 
 
 def _as_in_training(
