@@ -10,6 +10,7 @@ atoms: ``[n, properties]`` for scalars, ``[n, 3, properties]`` for vectors.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from abc import ABC, abstractmethod
@@ -110,6 +111,12 @@ class TargetKind(ABC):
         Models that know how to predict (l, σ) need not know the kind: see :meth:`from_irreducible`.
         """
         return ()
+
+    @property
+    def irreducible_groups(self) -> tuple[tuple[Irrep, int], ...]:
+        """:attr:`irreducible` with equal neighbours counted: ``(l, σ)`` and how many there are."""
+        groups = itertools.groupby(self.irreducible)
+        return tuple((one, len(list(equal))) for one, equal in groups)
 
     def from_irreducible(self) -> Tensor:
         """[size, Σ (2l + 1)] float64: components from those of :attr:`irreducible`, m = -l … l.
