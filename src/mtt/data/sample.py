@@ -92,7 +92,13 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
     )
 
 
-def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> TensorMap:
+def tensor_map(
+    name: str,
+    info: TargetInfo,
+    labels: Target,
+    structure: int,
+    types: Tensor | None = None,
+) -> TensorMap:
     """The labels of one structure.
 
     Values have samples ``system`` (and ``atom``) and the blocks of their kind; gradients are those
@@ -100,6 +106,7 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
     ``positions`` is minus the forces, ``strain`` as in :class:`mtt.graph.Target`.
 
     :param structure: number of the structure in its data set, the label ``system``.
+    :param types: [n_atoms] atomic numbers, needed where blocks are of elements.
     """
     n = len(labels.values)
     if info.per_atom:
@@ -110,10 +117,15 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
     properties = Labels(_property(name, info), torch.arange(info.properties).reshape(-1, 1))
     kind = info.of_kind
     parts = zip(kind.split(labels.values), kind.blocks, strict=True)
-    blocks = [
-        TensorBlock(part, samples, [_axis(axis) for axis in own.axes], properties)
-        for part, own in parts
-    ]
+    blocks = []
+    for part, own in parts:
+        rows, named = samples, own.properties(_property(name, info), info.properties)
+        if own.element:
+            assert types is not None, "blocks of elements need the elements of the atoms"
+            chosen = torch.nonzero(types == own.element)[:, 0]
+            part, rows = part[chosen], Labels(samples.names, samples.values[chosen])
+        labelled = Labels(list(named.names), torch.tensor(named.labels))
+        blocks.append(TensorBlock(part, rows, [_axis(axis) for axis in own.axes], labelled))
     block = blocks[0]
     if labels.forces is not None:
         n_atoms = len(labels.forces)

@@ -55,6 +55,14 @@ def check_targets(
         for name, target in info.targets.items()
         if not (target.per_atom or target.of_kind.additive)
     ]
+    problems += [
+        Problem(
+            f"{name}: components that depend on the element are of atoms",
+            hint="write sample_kind: atom",
+        )
+        for name, target in info.targets.items()
+        if target.of_kind.elements and not target.per_atom
+    ]
     if single and len(info.targets) > 1:
         names = ", ".join(info.targets)
         hint = (
