@@ -53,7 +53,7 @@ class Spherical(TargetKind):
         channels: Any = ({"o3_lambda": 0, "num": 2}, {"o3_lambda": 1, "num": 3})
         single: tuple[Any, ...] = tuple((Irrep(l, s),) for l, s in ((1, -1), (2, -1), (3, 1)))
         products = (cls(channels[1:], "cartesian"), cls(channels, "coupled"))
-        return (cls(several), *map(cls, single), cls(channels), *products)
+        return (cls(several), *map(cls, single), *products)
 
     @property
     def _parts(self) -> tuple[Part, ...]:
