@@ -221,7 +221,7 @@ class TargetKind(ABC):
 
     @property
     def elements(self) -> tuple[int, ...]:
-        """Atomic numbers with components of their own, where these depend on the element.
+        """Atomic numbers that have their components, where these depend on the element.
 
         Every atom then has the numbers of all elements, of which only its own mean something:
         labels are NaN at the others, and predictions zero.
