@@ -116,16 +116,7 @@ def tensor_map(
         samples = Labels("system", torch.tensor([[structure]]))
     properties = Labels(_property(name, info), torch.arange(info.properties).reshape(-1, 1))
     kind = info.of_kind
-    parts = zip(kind.split(labels.values), kind.blocks, strict=True)
-    blocks = []
-    for part, own in parts:
-        rows, named = samples, own.properties(_property(name, info), info.properties)
-        if own.element:
-            assert types is not None, "blocks of elements need the elements of the atoms"
-            chosen = torch.nonzero(types == own.element)[:, 0]
-            part, rows = part[chosen], Labels(samples.names, samples.values[chosen])
-        labelled = Labels(list(named.names), torch.tensor(named.labels))
-        blocks.append(TensorBlock(part, rows, [_axis(axis) for axis in own.axes], labelled))
+    blocks = _blocks(name, info, labels.values, samples, types)
     block = blocks[0]
     if labels.forces is not None:
         n_atoms = len(labels.forces)
@@ -152,6 +143,22 @@ def tensor_map(
         )
     keys = torch.tensor([own.key for own in kind.blocks])
     return TensorMap(Labels(list(kind.key_names), keys), blocks)
+
+
+def _blocks(
+    name: str, info: TargetInfo, values: Tensor, samples: Labels, types: Tensor | None
+) -> list[TensorBlock]:
+    """The blocks of the kind, those of an element with its atoms alone."""
+    blocks = []
+    for part, own in zip(info.of_kind.split(values), info.of_kind.blocks, strict=True):
+        rows, named = samples, own.properties(_property(name, info), info.properties)
+        if own.element:
+            assert types is not None, "blocks of elements need the elements of the atoms"
+            chosen = torch.nonzero(types == own.element)[:, 0]
+            part, rows = part[chosen], Labels(samples.names, samples.values[chosen])
+        labelled = Labels(list(named.names), torch.tensor(named.labels))
+        blocks.append(TensorBlock(part, rows, [_axis(axis) for axis in own.axes], labelled))
+    return blocks
 
 
 def _axis(axis: Axis) -> Labels:
