@@ -175,11 +175,11 @@ def test_what_densities_cannot_hold_is_refused(kind: str, message: str) -> None:
 
 
 def test_architectures_without_tensors_name_those_that_have_them() -> None:
-    other = find("soap_bpnn").load()
+    other = find("experimental.linear_ace").load()
     info = DatasetInfo("angstrom", TYPES, {"mtt::x": TARGETS["mtt::dipole"]})
     message = (
-        r"SoapBPNN cannot predict target 'mtt::x' \(cartesian\).*it can predict: energy, scalar, "
-        r"scalar per atom; architectures that can predict it: .*density_messages.*pet"
+        r"LinearACE cannot predict target 'mtt::x' \(cartesian\).*it can predict: energy; "
+        r"architectures that can predict it: .*density_messages.*pet.*soap_bpnn"
     )
     with pytest.raises(ArchitectureError, match=message):
         other.model(copy.deepcopy(other.default_hypers["model"]), info)

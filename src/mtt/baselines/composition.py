@@ -53,6 +53,19 @@ def fit_composition(
     return weights
 
 
+def fit_columns(
+    counts: Tensor,
+    values: Tensor,
+    atomic_types: Sequence[int],
+    name: str,
+    undetermined: Undetermined | None = None,
+) -> Tensor:
+    """:func:`fit_composition` of each property by itself: samples of other elements lack it."""
+    columns = values.split(1, dim=1)
+    fits = [fit_composition(counts, one, atomic_types, name, undetermined) for one in columns]
+    return torch.cat(fits, dim=1)
+
+
 def warn_of(undetermined: Undetermined) -> None:
     """One warning for all targets with the same elements that are not determined."""
     for elements, names in undetermined.items():

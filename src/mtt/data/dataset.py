@@ -250,11 +250,13 @@ class Dataset:
             system.add_neighbor_list(options, block)
         one = self.select([self._number(i)])
         labels = {
-            name: tensor_map(name, info, one.target(name), self._number(i))
+            name: tensor_map(name, info, one.target(name), self._number(i), one.types)
             for name, info in self.info.targets.items()
         }
         for name, info in self.info.extra_data.items():
-            labels[name] = tensor_map(name, info, Target(one.extra(name)), self._number(i))
+            labels[name] = tensor_map(
+                name, info, Target(one.extra(name)), self._number(i), one.types
+            )
         return Sample(system, labels)
 
     def atoms(self, i: int) -> ase.Atoms:

@@ -92,7 +92,13 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
     )
 
 
-def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> TensorMap:
+def tensor_map(
+    name: str,
+    info: TargetInfo,
+    labels: Target,
+    structure: int,
+    types: Tensor | None = None,
+) -> TensorMap:
     """The labels of one structure.
 
     Values have samples ``system`` (and ``atom``) and the blocks of their kind; gradients are those
@@ -100,6 +106,7 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
     ``positions`` is minus the forces, ``strain`` as in :class:`mtt.graph.Target`.
 
     :param structure: number of the structure in its data set, the label ``system``.
+    :param types: [n_atoms] atomic numbers, needed where blocks are of elements.
     """
     n = len(labels.values)
     if info.per_atom:
@@ -109,11 +116,7 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
         samples = Labels("system", torch.tensor([[structure]]))
     properties = Labels(_property(name, info), torch.arange(info.properties).reshape(-1, 1))
     kind = info.of_kind
-    parts = zip(kind.split(labels.values), kind.blocks, strict=True)
-    blocks = [
-        TensorBlock(part, samples, [_axis(axis) for axis in own.axes], properties)
-        for part, own in parts
-    ]
+    blocks = _blocks(name, info, labels.values, samples, types)
     block = blocks[0]
     if labels.forces is not None:
         n_atoms = len(labels.forces)
@@ -140,6 +143,22 @@ def tensor_map(name: str, info: TargetInfo, labels: Target, structure: int) -> T
         )
     keys = torch.tensor([own.key for own in kind.blocks])
     return TensorMap(Labels(list(kind.key_names), keys), blocks)
+
+
+def _blocks(
+    name: str, info: TargetInfo, values: Tensor, samples: Labels, types: Tensor | None
+) -> list[TensorBlock]:
+    """The blocks of the kind, those of an element with its atoms alone."""
+    blocks = []
+    for part, own in zip(info.of_kind.split(values), info.of_kind.blocks, strict=True):
+        rows, named = samples, own.properties(_property(name, info), info.properties)
+        if own.element:
+            assert types is not None, "blocks of elements need the elements of the atoms"
+            chosen = torch.nonzero(types == own.element)[:, 0]
+            part, rows = part[chosen], Labels(samples.names, samples.values[chosen])
+        labelled = Labels(list(named.names), torch.tensor(named.labels))
+        blocks.append(TensorBlock(part, rows, [_axis(axis) for axis in own.axes], labelled))
+    return blocks
 
 
 def _axis(axis: Axis) -> Labels:

@@ -10,48 +10,22 @@ atoms: ``[n, properties]`` for scalars, ``[n, 3, properties]`` for vectors.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtt.data.target_block import Axis, Block, Channels, Irrep
 
-class Axis(NamedTuple):
-    """One component axis of a metatensor block."""
-
-    name: str  # "xyz"
-    labels: tuple[int, ...]  # (0, 1, 2)
-
-
-class Block(NamedTuple):
-    """The components that are one block of a ``TensorMap``."""
-
-    key: tuple[int, ...] = (0,)  # one number for each of the kind's ``key_names``
-    axes: tuple[Axis, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of components along each axis."""
-        return tuple(len(axis.labels) for axis in self.axes)
-
-
-class Irrep(NamedTuple):
-    """Degree and parity of components that turn among themselves: an irreducible part."""
-
-    l: int
-    sigma: int  # 1: as spherical harmonics; -1, a pseudotensor: with the other sign if inverted
-
-    @property
-    def size(self) -> int:
-        """2 l + 1, its number of components."""
-        return 2 * self.l + 1
+__all__ = ["Axis", "Block", "Channels", "Irrep", "TargetKind"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +85,12 @@ class TargetKind(ABC):
         """
         return ()
 
+    @property
+    def irreducible_groups(self) -> tuple[tuple[Irrep, int], ...]:
+        """:attr:`irreducible` with equal neighbours counted: ``(l, σ)`` and how many there are."""
+        groups = itertools.groupby(self.irreducible)
+        return tuple((one, len(list(equal))) for one, equal in groups)
+
     def from_irreducible(self) -> Tensor:
         """[size, Σ (2l + 1)] float64: components from those of :attr:`irreducible`, m = -l … l.
 
@@ -145,9 +125,9 @@ class TargetKind(ABC):
 
         The shape of the block; several blocks are concatenated along one axis.
         """
-        if len(self.blocks) == 1:
+        if len(self.blocks) == 1 and self.blocks[0].channels is None:
             return self.blocks[0].shape
-        return (sum(math.prod(block.shape) for block in self.blocks),)
+        return (sum(block.size for block in self.blocks),)
 
     @property
     def size(self) -> int:
@@ -164,12 +144,18 @@ class TargetKind(ABC):
         return (*self.components, properties)
 
     def split(self, values: Tensor) -> list[Tensor]:
-        """The blocks ``[n, *block, properties]`` of ``values`` ``[n, *components, properties]``."""
-        if len(self.blocks) == 1:
+        """The blocks of ``values`` ``[n, *components, properties]``.
+
+        Each is ``[n, *block, properties]``; of a block with channels, with as many properties for
+        each of them.
+        """
+        if len(self.blocks) == 1 and self.blocks[0].channels is None:
             return [values]
-        parts = torch.split(values, [math.prod(block.shape) for block in self.blocks], dim=1)
+        parts = torch.split(values, [block.size for block in self.blocks], dim=1)
         return [
-            part.reshape(len(part), *block.shape, part.shape[-1])
+            part.reshape(
+                len(part), *block.shape, part.shape[-1] * block.size // math.prod(block.shape)
+            )
             for part, block in zip(parts, self.blocks, strict=True)
         ]
 
@@ -183,7 +169,7 @@ class TargetKind(ABC):
         if len(self.blocks) == 1:
             return rows[0].reshape(len(rows[0]), *self.components, -1)
         parts = [
-            row.reshape(len(row), math.prod(block.shape), -1)
+            row.reshape(len(row), block.size, -1)
             for row, block in zip(rows, self.blocks, strict=True)
         ]
         return torch.cat(parts, dim=1)
@@ -230,3 +216,33 @@ class TargetKind(ABC):
     def written(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """[n, numbers] in the order in which a file has them; :meth:`read` takes it back."""
         return values.reshape(len(values), -1)
+
+    # ---- components that depend on the element
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers that have their components, where these depend on the element.
+
+        Every atom then has the numbers of all elements, of which only its own mean something:
+        labels are NaN at the others, and predictions zero.
+        """
+        return tuple(dict.fromkeys(one.element for one in self.blocks if one.element))
+
+    def own(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """[n, size] which of the components atoms of these atomic ``numbers`` [n] have."""
+        of_block = [np.full(one.size, one.element) for one in self.blocks]
+        elements = np.concatenate(of_block)[None, :]
+        found: NDArray[np.bool_] = (elements == 0) | (elements == numbers[:, None])
+        return found
+
+    def read_atoms(
+        self, array: NDArray[np.float64], numbers: NDArray[np.int64], properties: int
+    ) -> NDArray[np.float64]:
+        """As :meth:`read`, for atoms of known elements: their atomic ``numbers`` [n]."""
+        return self.read(array, len(numbers), properties)
+
+    def written_atoms(
+        self, values: NDArray[np.float64], numbers: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """As :meth:`written`, for atoms of known elements; :meth:`read_atoms` takes it back."""
+        return self.written(values)

@@ -105,7 +105,8 @@ def parts_of(quantity: Quantity, info: DatasetInfo) -> list[Quantity]:
         symbols = [chemical_symbols[z] for z in info.atomic_types]
         parts += [_part(quantity, symbol, ELEMENTS) for symbol in symbols]
     parts += [_part(quantity, name, COMPONENTS) for name, _ in quantity.components]
-    if quantity.part == "values" and quantity.components:
+    of_elements = info.targets[quantity.target].of_kind.elements
+    if quantity.part == "values" and quantity.components and not of_elements:
         parts.append(_part(quantity, NORM, NORM))
     if quantity.part == "forces":
         parts.append(_part(quantity, "cosine", COSINE)._replace(unit=""))

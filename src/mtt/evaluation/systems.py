@@ -6,6 +6,7 @@ strain on positions and cell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -126,14 +127,17 @@ def _values(name: str, tensor: TensorMap, n_atoms: Sequence[int], target: Target
     :raises ArchitectureError: not one row for each structure or atom, or other components.
     """
     kind = target.of_kind
-    if len(kind.blocks) == 1:  # keys may be other ones, elements say
+    if len(kind.blocks) == 1 and not kind.elements:  # keys may be other ones, elements say
         parts = [tensor.blocks()]
     else:
         parts = [tensor.blocks(_key(kind, block.key).to(tensor.device)) for block in kind.blocks]
     if not all(parts):
         keys = ", ".join(kind.key_names)
         raise ArchitectureError(f"the model gave {name!r} without all blocks ({keys}) of its kind")
-    rows = [_rows(name, blocks, n_atoms, target.per_atom) for blocks in parts]
+    if kind.elements:
+        rows = [_rows_of_atoms(block, n_atoms) for blocks in parts for block in blocks]
+    else:
+        rows = [_rows(name, blocks, n_atoms, target.per_atom) for blocks in parts]
     try:
         return kind.joined(rows)
     except RuntimeError as error:
@@ -144,6 +148,15 @@ def _values(name: str, tensor: TensorMap, n_atoms: Sequence[int], target: Target
 
 def _key(kind: TargetKind, key: Sequence[int]) -> Labels:
     return Labels(list(kind.key_names), torch.tensor([list(key)]))
+
+
+def _rows_of_atoms(block: TensorBlock, n_atoms: Sequence[int]) -> Tensor:
+    """[Σ n_atoms, numbers of an atom] of a block that some of the atoms have; zero for others."""
+    counts = torch.tensor(n_atoms, device=block.values.device)
+    first = counts.cumsum(0) - counts
+    places = first[block.samples.column("system").long()] + block.samples.column("atom").long()
+    values = block.values.reshape(len(places), math.prod(block.values.shape[1:]))
+    return values.new_zeros(int(counts.sum()), values.shape[1]).index_copy(0, places, values)
 
 
 def _rows(

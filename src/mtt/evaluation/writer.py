@@ -169,7 +169,9 @@ class Writer:
             names = known[name]
             info = self._targets[name]
             if info.per_atom:
-                per_atom[names["values"]] = info.of_kind.written(target.values[rows].numpy())
+                per_atom[names["values"]] = info.of_kind.written_atoms(
+                    target.values[rows].numpy(), atoms.numbers
+                )
             else:
                 one = info.of_kind.written(target.values[i : i + 1].numpy())
                 per_structure[names["values"]] = one[0]

@@ -168,7 +168,7 @@ def _training_code(
     """Physical totals and their derivatives, from the pair vectors."""
     unit = torch.eye(3, dtype=torch.float64)
     systems = [probe.system(one, one["positions"], unit, lists) for one in structures]
-    type_index = model.get_buffer("type_index")
+    type_index, types = model.get_buffer("type_index"), torch.cat([one.types for one in systems])
     graph = systems_to_graph(systems, lists[0], type_index, model.dtype)
     graph = model.with_inputs(graph, systems)
     bare = copy.deepcopy(model)
@@ -177,8 +177,13 @@ def _training_code(
     results = {}
     for name, target in model.predict_targets(graph, all_gradients=True).items():
         magnitude = _magnitude(without_baseline[name].values)
-        blocks = model.dataset_info.targets[name].of_kind.split(target.values)
-        flat = torch.cat([block.reshape(-1) for block in blocks])
+        kind = model.dataset_info.targets[name].of_kind
+        flat = torch.cat(
+            [
+                (values[types == block.element] if block.element else values).reshape(-1)
+                for block, values in zip(kind.blocks, kind.split(target.values), strict=True)
+            ]
+        )
         results[f"{name}.values"] = Reference(flat, magnitude)
         if target.forces is not None and target.strain is not None:
             results[f"{name}.forces"] = Reference(target.forces, _magnitude(target.forces))

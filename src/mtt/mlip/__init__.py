@@ -2,5 +2,6 @@
 
 from mtt.mlip.linear import Columns, LinearMLIPModel
 from mtt.mlip.model import MLIPModel
+from mtt.mlip.support import check_parts
 
-__all__ = ["Columns", "LinearMLIPModel", "MLIPModel"]
+__all__ = ["Columns", "LinearMLIPModel", "MLIPModel", "check_parts"]

@@ -71,7 +71,8 @@ def as_outputs(
                 # engines differentiate by the positions, whether there are neighbours or not
                 values = values + 0.0 * graph.positions.sum().to(values.dtype)
             of = (values, samples, selected, per_atom, len(systems), means[name])
-            results[name] = tensor_map(*of_samples(*of), layouts[name])
+            types = graph.types if selected is None else graph.types[selected]
+            results[name] = tensor_map(*of_samples(*of), layouts[name], types)
     return results
 
 

@@ -23,7 +23,7 @@ from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import list_of, seen_pairs, systems_to_graph, type_index_of
-from mtt.mlip.tensor_map import Layout, ends_of, layout_of
+from mtt.mlip.tensor_map import Layout, ends_of, layouts_of, own_numbers
 from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ class MLIPModel(TakesInputs):
       target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
       summed over their atoms, or are their mean where the target is not extensive.
 
-    Both return the network's own numbers, in its precision. :meth:`predict_targets` adds the
-    physics: scales, baselines (composition, ZBL, a prior) and sums in float64, forces, strain
-    derivatives. Engines call :meth:`forward`, and differentiate themselves.
+    Both return the network's own numbers, in its precision. :meth:`predict_targets` adds scales,
+    baselines, float64 sums and derivatives; engines call :meth:`forward`, and differentiate.
 
     :raises ArchitectureError: the data hold a target that ``__supported_targets__`` lacks.
     """
@@ -61,6 +60,7 @@ class MLIPModel(TakesInputs):
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
 
     type_index: Tensor
+    own_numbers: Tensor
     precision: Tensor  # empty; follows every .to(dtype): its dtype is the network's precision
 
     cutoff: float
@@ -87,8 +87,7 @@ class MLIPModel(TakesInputs):
         self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
         self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
         self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
-        self.tensor_layouts: Dict[str, Layout] = {n: layout_of(n, t) for n, t in targets.items()}
-        # all targets side by side: [n_types, Σ numbers of a sample] and [n_targets]
+        self.tensor_layouts: Dict[str, Layout] = layouts_of(dataset_info)
         self.ends: List[int] = ends_of(dataset_info)
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), self.ends[-1]))
         self.scale = ExactTable(torch.ones(len(targets)))
@@ -96,6 +95,7 @@ class MLIPModel(TakesInputs):
         self.prior = make_prior(hypers, dataset_info)
         self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
         self.register_buffer("type_index", type_index_of(dataset_info.atomic_types), False)
+        self.register_buffer("own_numbers", own_numbers(dataset_info), False)
         self.register_buffer("precision", torch.zeros(0), persistent=False)
         self.set_up_inputs(hypers, dataset_info)
 
@@ -291,7 +291,7 @@ class MLIPModel(TakesInputs):
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
         of = (self.target_names, self.sample_shapes, self.scale.values)
-        values = scaled(raw, *of, self.composition(graph.types))
+        values = scaled(raw, *of, self.composition(graph.types), self.own_numbers, graph.types)
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:

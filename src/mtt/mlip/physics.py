@@ -17,6 +17,8 @@ def scaled(
     shapes: Dict[str, List[int]],
     scales: Tensor,
     baseline: Tensor,
+    own: Tensor,
+    types: Tensor,
 ) -> Dict[str, Tensor]:
     """Values in physical units, per target [n_atoms, *shape] float64; TorchScript.
 
@@ -25,6 +27,9 @@ def scaled(
     :param shapes: of a sample of each target: components, then properties.
     :param scales: [n_targets] float64.
     :param baseline: [n_atoms, Σ numbers of a sample] float64, that of the composition.
+    :param own: [n_types, Σ numbers of a sample] bool, those that atoms of each element have, see
+        :func:`mtt.mlip.tensor_map.own_numbers`; others are zero. [0, 0]: all.
+    :param types: [n_atoms] int64.
     :raises ArchitectureError: the network gives another shape.
     """
     values: Dict[str, Tensor] = {}
@@ -41,6 +46,9 @@ def scaled(
         end = start + width
         columns = baseline[:, start:end].reshape(network.shape)
         values[name] = network.to(torch.float64) * scales[i] + columns
+        if own.shape[0] > 0:
+            there = own[:, start:end].index_select(0, types).reshape(network.shape)
+            values[name] = values[name] * there
         start = end
     return values
 

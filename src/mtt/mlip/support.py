@@ -55,6 +55,14 @@ def check_targets(
         for name, target in info.targets.items()
         if not (target.per_atom or target.of_kind.additive)
     ]
+    problems += [
+        Problem(
+            f"{name}: components that depend on the element are of atoms",
+            hint="write sample_kind: atom",
+        )
+        for name, target in info.targets.items()
+        if target.of_kind.elements and not target.per_atom
+    ]
     if single and len(info.targets) > 1:
         names = ", ".join(info.targets)
         hint = (
@@ -74,6 +82,33 @@ def _kind_problems(name: str, target: TargetInfo) -> list[Problem]:
         more = "or install the package that adds it"
         return [one._replace(where=name, hint=f"{one.hint}; {more}") for one in error.problems]
     return []
+
+
+def check_parts(
+    info: DatasetInfo, largest: int, where: str, *, pseudoscalars: bool = False
+) -> None:
+    """Refuse vectors and tensors that densities of degrees up to ``largest`` cannot hold.
+
+    :param where: the option that sets ``largest``.
+    :param pseudoscalars: the architecture predicts (l = 0, σ = -1).
+    :raises ArchitectureError: one problem for each part of a target.
+    """
+    problems: list[Problem] = []
+    for name, target in info.targets.items():
+        kind = target.of_kind
+        if not kind.irreducible:
+            what = f"{name} is a tensor whose irreducible parts are not known ({kind.text})"
+            hint = "this architecture predicts vectors, 3×3 tensors and spherical tensors"
+            problems.append(Problem(what, hint=hint))
+        for one in dict.fromkeys(kind.irreducible):
+            if (one.l, one.sigma) == (0, -1) and not pseudoscalars:
+                what = f"{name} has a pseudoscalar (l = 0, σ = -1), which needs triple products"
+                problems.append(Problem(what, hint="leave it out of irreps"))
+            elif max(one.l, int(one.sigma == -1)) > largest:
+                what = f"{name} has components of degree l = {one.l}, densities up to {largest}"
+                problems.append(Problem(what, where, f"write {where}: {max(one.l, 1)}"))
+    if problems:
+        raise ArchitectureError.collect(problems)
 
 
 def check_shape(name: str, found: Sequence[int], wanted: Sequence[int]) -> None:

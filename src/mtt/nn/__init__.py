@@ -4,7 +4,7 @@ Constants of a block follow the dtype of the model without losing precision; sum
 neighbours are matrix products, so that results do not depend on the order of threads.
 """
 
-from mtt.harmonics import generators
+from mtt.harmonics import coupling, generators
 from mtt.nn.build import building
 from mtt.nn.conditioning import Conditioning
 from mtt.nn.constant import Constant
@@ -45,6 +45,7 @@ __all__ = [
     "SpeciesOrder",
     "SphericalHarmonics",
     "building",
+    "coupling",
     "generators",
     "lay_out",
     "layout_of",

@@ -1,6 +1,7 @@
 """Radial basis functions: eigenstates of the Laplacian in a sphere."""
 
 import math
+from functools import cache
 from typing import List, Tuple
 
 import numpy as np
@@ -81,7 +82,7 @@ _TAIL = 1e-14
 
 def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
     """j_l(x) = ½ (-i)^l ∫ P_l(t) exp(i x t) dt over [-1, 1] (DLMF 10.54.2), by quadrature."""
-    nodes, weights = np.polynomial.legendre.leggauss(int(np.max(x, initial=0.0)) + l + 32)
+    nodes, weights = _quadrature(int(np.max(x, initial=0.0)) + l + 32)
     weights = weights * np.polynomial.legendre.Legendre.basis(l)(nodes) / 2
     phase = x[..., None] * nodes
     # the other parity integrates to zero; (-i)^l i^(l odd) is a sign
@@ -90,6 +91,14 @@ def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
     return values
 
 
+@cache
+def _quadrature(n: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the Gauss-Legendre rule; not to be changed."""
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    return nodes, weights
+
+
+@cache
 def _bessel_zeros(l: int, limit: float) -> np.ndarray:
     """Positive zeros of j_l up to and including ``limit``, ascending, by bisection."""
     # zeros are more than π/2 apart and the first one is larger than l

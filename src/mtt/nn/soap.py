@@ -55,15 +55,35 @@ class SoapPowerSpectrum(torch.nn.Module):
         """
         if layout.width == 0:  # no atom has a neighbour
             return vectors.new_zeros(layout.n_rows, self.n_features)
-        # empty slots are filled with neighbours beyond the cutoff, which count for nothing
-        table = lay_out(vectors, layout, fill=2 * self.cutoff.cutoff)
-        kinds = lay_out(types[:, None], layout, fill=0.0)[:, 0]
-        one_hot = torch.nn.functional.one_hot(kinds, self.n_types).to(vectors.dtype)
+        table, one_hot = self.tables(vectors, types, layout)
         if torch.jit.is_scripting():
             return self.power_spectrum(table, one_hot, layout.n_rows)
         # geometry keeps the precision of the vectors, whatever mixed precision is on
         with torch.autocast(vectors.device.type, enabled=False):
             return written_out(PowerSpectrum(self, one_hot, layout.n_rows), table)
+
+    def expansion(self, vectors: Tensor, types: Tensor, layout: Neighborhoods) -> List[Tensor]:
+        """c_lm,ns for every l, [n_rows, 2l + 1, k_per_l[l]]: they turn as harmonics do.
+
+        In plain operations, differentiable to any order; parameters as of :meth:`forward`.
+        """
+        if layout.width == 0:
+            shapes = zip(self.m_per_l, self.k_per_l, strict=True)
+            return [vectors.new_zeros(layout.n_rows, m, k) for m, k in shapes]
+        table, one_hot = self.tables(vectors, types, layout)
+        if torch.jit.is_scripting():
+            return self.densities_of(table, one_hot, layout.n_rows)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self.densities_of(table, one_hot, layout.n_rows)
+
+    def tables(
+        self, vectors: Tensor, types: Tensor, layout: Neighborhoods
+    ) -> Tuple[Tensor, Tensor]:
+        """Vectors [n_rows · width, 3] and one-hot elements [n_rows · width, n_types] in rows."""
+        # empty slots are filled with neighbours beyond the cutoff, which count for nothing
+        table = lay_out(vectors, layout, fill=2 * self.cutoff.cutoff)
+        kinds = lay_out(types[:, None], layout, fill=0.0)[:, 0]
+        return table, torch.nn.functional.one_hot(kinds, self.n_types).to(vectors.dtype)
 
     def power_spectrum(self, table: Tensor, one_hot: Tensor, n_rows: int) -> Tensor:
         """The formula in plain operations, differentiable to any order.
@@ -72,11 +92,15 @@ class SoapPowerSpectrum(torch.nn.Module):
         :param one_hot: [n_rows · width, n_types] element of the neighbour.
         :return: [n_rows, n_features].
         """
+        densities = self.densities_of(table, one_hot, n_rows)
+        return torch.cat([torch.bmm(c.mT, c).flatten(1) for c in densities], dim=1)
+
+    def densities_of(self, table: Tensor, one_hot: Tensor, n_rows: int) -> List[Tensor]:
+        """c_lm,ns for every l, [n_rows, 2l + 1, k_per_l[l]], from what :meth:`tables` gave."""
         r = torch.linalg.vector_norm(table, dim=1)
         harmonics = self.angular(table / r[:, None])
         radial = self.radial(r) * self.cutoff(r)[:, None]
-        densities = self.densities(harmonics, self.by_type(radial, one_hot), n_rows)
-        return torch.cat([torch.bmm(c.mT, c).flatten(1) for c in densities], dim=1)
+        return self.densities(harmonics, self.by_type(radial, one_hot), n_rows)
 
     def features_of(self, types: List[int]) -> Tensor:
         """Indices of the features of pairs of ``types``, in the order of fewer elements.
@@ -89,12 +113,16 @@ class SoapPowerSpectrum(torch.nn.Module):
         """
         kept: List[Tensor] = []
         first = 0
-        for n, k in zip(self.radial.n_per_l, self.k_per_l, strict=True):
-            columns = torch.arange(n)[:, None] * self.n_types + torch.tensor(types)
-            columns = columns.flatten()  # ns
+        for k in self.k_per_l:
+            columns = self.channels_of(k, types)
             kept.append((first + columns[:, None] * k + columns).flatten())
             first += k * k
         return torch.cat(kept)
+
+    def channels_of(self, n_channels: int, types: List[int]) -> Tensor:
+        """Indices [n] int64, of the channels ns of one degree, of those of neighbours ``types``."""
+        firsts = torch.arange(0, n_channels, self.n_types)
+        return (firsts[:, None] + torch.tensor(types)).flatten()
 
     def by_type(self, radial: Tensor, one_hot: Tensor) -> Tensor:
         """Columns (l, n) to (l, n, s), zero but for the element of the neighbour."""

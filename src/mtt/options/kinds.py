@@ -21,6 +21,7 @@ def kind_text(option: str | Mapping[str, Any] | None) -> str:
     if option is None or isinstance(option, str):
         return option or SCALAR
     ((name, parameters),) = option.items()
+    parameters = json.loads(json.dumps(parameters))  # keys may be of several types: all are text
     return f"{name} {json.dumps(parameters, sort_keys=True)}" if parameters else str(name)
 
 

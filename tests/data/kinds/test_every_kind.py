@@ -72,7 +72,34 @@ FORMULAS = {
         spherical,
     ),
 }
-VARIANTS = {"cartesian of rank 2": ('cartesian {"rank": 2}', (3, 3), matrix)}
+
+
+def channels(values: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """Two numbers, then y, z, x, each in three channels."""
+    vectors = values[:, 2:].reshape(len(values), 3, -1)
+    turned = polar(vectors[:, [2, 0, 1]], Q)[:, [1, 2, 0]]
+    return np.concatenate([values[:, :2], turned.reshape(values[:, 2:].shape)], axis=1)
+
+
+def product(values: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """All products of two vectors in the order y, z, x."""
+    own = values.reshape(len(values), 3, 3, -1)[:, [2, 0, 1]][:, :, [2, 0, 1]]
+    return matrix(own, Q)[:, [1, 2, 0]][:, :, [1, 2, 0]].reshape(values.shape)
+
+
+VARIANTS = {
+    "cartesian of rank 2": ('cartesian {"rank": 2}', (3, 3), matrix),
+    "spherical with channels": (
+        'spherical {"irreps": [{"o3_lambda": 0, "num": 2}, {"o3_lambda": 1, "num": 3}]}',
+        (11,),
+        channels,
+    ),
+    "products of vectors": (
+        'spherical {"irreps": [{"o3_lambda": 1}], "product": "cartesian"}',
+        (9,),
+        product,
+    ),
+}
 OTHERS = {
     "polar": ("polar", (3,), polar),
     "multipole": ('multipole {"l": [0, 1]}', (4,), multipole),

@@ -163,9 +163,21 @@ def test_a_tensor_that_lacks_a_number_is_missing() -> None:
         ({"spherical": {"irreps": [{"o3_lambda": -1}]}}, "o3_lambda must be an integer from 0"),
         ({"spherical": {"irreps": [{"o3_lambda": 1, "o3_sigma": 0}]}}, "o3_sigma must be 1, or -1"),
         ({"spherical": {"irreps": [{"o3_lambda": 1}] * 2}}, "o3_lambda 1 with o3_sigma 1 is given"),
-        ({"spherical": {"irreps": [{"o3_lambda": 1, "num": 2}]}}, "num of irreps is not available"),
-        ({"spherical": {"irreps": {1: [{"o3_lambda": 1}]}}}, "irreps of each element .* not avail"),
-        ({"spherical": {"irreps": [{"o3_lambda": 1}], "product": "coupled"}}, "product: coupled"),
+        (
+            {"spherical": {"irreps": [{"o3_lambda": 1, "num": 0}]}},
+            "num, .* must be 1 or more, got 0",
+        ),
+        (
+            {"spherical": {"irreps": {"O8": [{"o3_lambda": 1}]}}},
+            "irreps of 'O8', which is not an a",
+        ),
+        ({"spherical": {"irreps": {1: []}}}, "irreps of 1 is empty: write a list of"),
+        ({"spherical": {"irreps": {}}}, "irreps is empty: write a list for each element"),
+        ({"spherical": {"irreps": {1: [{"o3_lambda": 1}], "H": [{"o3_lambda": 0}]}}}, ".* twice"),
+        (
+            {"spherical": {"irreps": [{"o3_lambda": 1}], "product": "x"}},
+            "product must be coupled or",
+        ),
     ],
 )
 def test_types_that_do_not_exist_are_refused(kind: Any, message: str) -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mtt import DatasetInfo, Graph, Graphs, MLIPModel
 from mtt.architectures.density_messages.layer import Layer, Pairs
-from mtt.architectures.density_messages.tensors import Head, TensorHead, check_tensors, turns
+from mtt.architectures.density_messages.tensors import Head, TensorHead, turns
+from mtt.mlip import check_parts
 from mtt.nn import (
     Conditioning,
     PairBasis,
@@ -66,7 +67,7 @@ class DensityMessages(MLIPModel):
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)
-        check_tensors(hypers, dataset_info)
+        check_parts(dataset_info, hypers["max_angular"], "architecture.model.max_angular")
         self.cutoff = float(hypers["cutoff"])
         self.n_types = len(dataset_info.atomic_types)
         max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]

@@ -1,12 +1,11 @@
 """Vectors and tensors of atoms, read from their densities: exactly equivariant."""
 
-from typing import Any, Dict, List
+from typing import List
 
 import torch
 from torch import Tensor
 
-from mtt import DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError, Problem
+from mtt import TargetInfo
 from mtt.nn import Constant, generators, silu
 
 
@@ -76,20 +75,24 @@ class Pseudo(torch.nn.Module):
 class TensorHead(torch.nn.Module):
     """From scalars and densities of atoms to the components of one target.
 
-    :param target: of a kind whose irreducible parts :func:`check_tensors` has accepted.
+    :param target: of a kind whose irreducible parts :func:`mtt.mlip.check_parts` has accepted.
     """
 
     def __init__(self, n_features: int, n_channels: int, target: TargetInfo) -> None:
         super().__init__()
         kind = target.of_kind
         self.parts = torch.nn.ModuleList()
-        for one in kind.irreducible:
+        self.channels: List[int] = []
+        for one, number in kind.irreducible_groups:
+            n_out = number * target.properties
+            self.channels.append(number)
             if one.l == 0:
-                self.parts.append(Invariant(n_features, target.properties))
+                self.parts.append(Invariant(n_features, n_out))
             else:
                 made = Proper if one.sigma == 1 else Pseudo
-                self.parts.append(made(one.l, n_features, n_channels, target.properties))
+                self.parts.append(made(one.l, n_features, n_channels, n_out))
         self.shape: List[int] = [-1, *target.shape]
+        self.properties = target.properties
         self.to_components = Constant(kind.from_irreducible())
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
@@ -99,8 +102,12 @@ class TensorHead(torch.nn.Module):
         :param v: [n_angular, n, n_channels] densities.
         """
         found: List[Tensor] = []
-        for part in self.parts:
-            found.append(part(x, v))
+        for i, part in enumerate(self.parts):
+            one: Tensor = part(x, v)
+            if self.channels[i] > 1:  # several parts of one degree and parity, one after the other
+                one = one.view(one.shape[0], one.shape[1], self.channels[i], self.properties)
+                one = one.transpose(1, 2).flatten(1, 2)
+            found.append(one)
         values: Tensor = self.to_components() @ torch.cat(found, dim=1)
         return values.reshape(self.shape)
 
@@ -116,28 +123,3 @@ def read_out(tensors: Tensor, gates: Tensor, weight: Tensor) -> Tensor:
 def turns(target: TargetInfo) -> bool:
     """Whether a target has components, which the scalars do not determine."""
     return len(target.of_kind.components) > 0
-
-
-def check_tensors(hypers: Dict[str, Any], info: DatasetInfo) -> None:
-    """Refuse what densities up to ``max_angular`` cannot hold.
-
-    :raises ArchitectureError: one problem for each part of a target.
-    """
-    problems: List[Problem] = []
-    largest = hypers["max_angular"]
-    for name, target in info.targets.items():
-        kind = target.of_kind
-        if not kind.irreducible:
-            what = f"{name} is a tensor whose irreducible parts are not known ({kind.text})"
-            hint = "density messages predict vectors, 3×3 tensors and spherical tensors"
-            problems.append(Problem(what, hint=hint))
-        for one in kind.irreducible:
-            if (one.l, one.sigma) == (0, -1):
-                what = f"{name} has a pseudoscalar (l = 0, σ = -1), which needs triple products"
-                problems.append(Problem(what, hint="leave it out of irreps"))
-            elif max(one.l, int(one.sigma == -1)) > largest:
-                what = f"{name} has components of degree l = {one.l}, densities up to {largest}"
-                hint = f"write architecture.model.max_angular: {max(one.l, 1)}"
-                problems.append(Problem(what, "architecture.model.max_angular", hint))
-    if problems:
-        raise ArchitectureError.collect(problems)

@@ -8,7 +8,9 @@ from metatomic.torch import ModelMetadata
 from torch import Tensor
 
 from mtt import DatasetInfo, Graph, MLIPModel
+from mtt.architectures.soap_bpnn.heads import Head, TensorHead, known_mix
 from mtt.errors import ArchitectureError, Problem, did_you_mean
+from mtt.mlip import check_parts
 from mtt.nn import (
     SoapPowerSpectrum,
     SpeciesLinear,
@@ -26,7 +28,8 @@ from mtt.nn import (
 class SoapBPNN(MLIPModel):
     """y_i = NN_t(p_i): a network for each element t on the power spectrum p_i of its atoms.
 
-    Targets share the hidden layers; each has its own head.
+    Targets share the hidden layers; each has its own head. Those of vectors and tensors gate
+    the densities that the power spectrum is made of, which turn with the structure.
 
     Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007); Bartók, Kondor and Csányi,
     Phys. Rev. B 87, 184115 (2013).
@@ -35,7 +38,10 @@ class SoapBPNN(MLIPModel):
     __checkpoint_version__ = 1
     __supported_devices__ = ["cuda", "cpu"]
     __supported_dtypes__ = [torch.float32, torch.float64]
-    __supported_targets__ = ("energy", "scalar", "scalar per atom")
+    __supported_targets__ = (
+        *("energy", "scalar", "scalar per atom", "cartesian", "cartesian per atom"),
+        *("spherical", "spherical per atom"),
+    )
     __target_hypers__ = ("heads",)
     __default_metadata__ = ModelMetadata(
         name="SOAP-BPNN",
@@ -62,7 +68,9 @@ class SoapBPNN(MLIPModel):
             n_types=self.n_types,
         )
         widths: List[int] = [bpnn["num_neurons_per_layer"]] * bpnn["num_hidden_layers"]
-        properties = [target.properties for target in dataset_info.targets.values()]
+        targets = dataset_info.targets
+        properties = [target.properties for target in targets.values()]
+        self.has_tensors = any(target.of_kind.components for target in targets.values())
         # without a hidden layer the first one gives the values of all targets, side by side
         n_first = widths[0] if widths else sum(properties)
         first = SpeciesNormLinear if bpnn["layernorm"] else SpeciesLinear
@@ -71,13 +79,16 @@ class SoapBPNN(MLIPModel):
             [SpeciesLinear(self.n_types, n_in, n_out) for n_in, n_out in pairwise(widths)]
         )
         self.heads = torch.nn.ModuleList()
-        for name, n_out in zip(self.target_names, properties, strict=True):
-            if widths:
-                mlp = hypers["heads"].get(name, "linear") == "mlp"
-                self.heads.append(Head(self.n_types, widths[-1], n_out, mlp))
+        for name, target in targets.items() if widths else ():
+            mlp = hypers["heads"].get(name, "linear") == "mlp"
+            self.heads.append(
+                TensorHead(self.soap, widths[-1], target, mlp)
+                if target.of_kind.components
+                else Head(self.n_types, widths[-1], target.properties, mlp)
+            )
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's values of every atom, per target [n_atoms, properties]."""
+        """The network's values of every atom, per target [n_atoms, *components, properties]."""
         return self.predict_prepared(graph, self.prepare(graph))
 
     def prepare(self, graph: Graph) -> List[Tensor]:
@@ -89,9 +100,13 @@ class SoapBPNN(MLIPModel):
         return tables
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
-        """The network's values of every atom, per target [n_atoms, properties]."""
+        """The network's values of every atom, per target [n_atoms, *components, properties]."""
         layout, order = layout_of(prepared), order_of(prepared[2:])
-        features = self.soap(graph.vectors, graph.types[graph.neighbors], layout)
+        of_neighbors = graph.types[graph.neighbors]
+        features = self.soap(graph.vectors, of_neighbors, layout)
+        densities: List[Tensor] = []
+        if self.has_tensors:
+            densities = self.soap.expansion(graph.vectors, of_neighbors, layout)
         values = self.first(features, order.counts)
         for layer in self.hidden:
             values = layer(torch.nn.functional.silu(values), order.counts)
@@ -102,7 +117,7 @@ class SoapBPNN(MLIPModel):
             start = self.ends[i]
         for i, head in enumerate(self.heads):
             activated = torch.nn.functional.silu(values)
-            results[self.target_names[i]] = head(activated, order.counts)
+            results[self.target_names[i]] = head(activated, densities, order.counts)
         for name in self.target_names:
             results[name] = results[name].index_select(0, order.row_of_atom)
         return results
@@ -118,6 +133,8 @@ class SoapBPNN(MLIPModel):
         itself is of a known one.
         """
         fresh = self.state_dict()[name]
+        if ".mix." in name or ".vectors." in name:
+            return known_mix(fresh, known, self.soap, places)
         if name.startswith("first."):
             columns = self.soap.features_of(places).to(fresh.device)
             rows = fresh[places]
@@ -141,24 +158,6 @@ class SoapBPNN(MLIPModel):
         self.first.normalise_over(counted)
 
 
-class Head(torch.nn.Module):
-    """From the last hidden features to the values of one target: linear, or one layer more."""
-
-    def __init__(self, n_types: int, n_in: int, n_out: int, mlp: bool) -> None:
-        super().__init__()
-        self.layers = torch.nn.ModuleList()
-        if mlp:
-            self.layers.append(SpeciesLinear(n_types, n_in, n_in))
-        self.last = SpeciesLinear(n_types, n_in, n_out)
-
-    def forward(self, features: Tensor, counts: List[int]) -> Tensor:
-        """[n_rows, n_in] to [n_rows, n_out]; rows sorted by species, ``counts`` of each."""
-        for layer in self.layers:
-            features = torch.nn.functional.silu(layer(features, counts))
-        values: Tensor = self.last(features, counts)
-        return values
-
-
 def check_hypers(hypers: Dict[str, Any], info: DatasetInfo) -> None:
     """Refuse what the schema lets pass, or what came past it.
 
@@ -173,5 +172,11 @@ def check_hypers(hypers: Dict[str, Any], info: DatasetInfo) -> None:
         if name not in info.targets:
             hint = did_you_mean(name, info.targets) or f"the data have: {', '.join(info.targets)}"
             problems.append(Problem(f"there is no target {name!r}", "heads", hint))
+    tensors = [name for name, target in info.targets.items() if target.of_kind.components]
+    if tensors and hypers["bpnn"]["num_hidden_layers"] == 0:
+        what = f"{', '.join(tensors)}: vectors and tensors need a hidden layer"
+        problems.append(Problem(what, "bpnn.num_hidden_layers", "write 1 or more"))
     if problems:
         raise ArchitectureError.collect(problems)
+    where = "architecture.model.soap.max_angular"
+    check_parts(info, hypers["soap"]["max_angular"], where, pseudoscalars=True)

@@ -17,7 +17,7 @@ from mtt.data.frames import Float, FrameLabels
 from mtt.data.info import POSITIONS, STRAIN, TargetInfo
 from mtt.data.labels.alone import has_numbers, may_be_without, remedy
 from mtt.data.labels.find_key import WRITE_NAN, Section, look_up, tell_missing
-from mtt.data.labels.keys import symmetric, values_of, vectors
+from mtt.data.labels.keys import symmetric, values_of, values_of_atoms, vectors
 from mtt.data.labels.other_energies import other_energy_notices
 from mtt.data.labels.periodicity import dropped_stress, why_no_stress
 from mtt.data.labels.vectors import vector_notice
@@ -77,10 +77,16 @@ class Labels:
             convert=lambda value, n: values_of(value, n if per_atom else 1, kind, p),
             shape=lambda n: (n if per_atom else 1, *shape),
             remedy=remedy(options, self._systems),
+            of_elements=(lambda value, z: values_of_atoms(value, z, kind, p)) if per_atom else None,
         )
         found = self._look_up(item, options, [True] * len(self._systems))
         if found is not None:
-            tell_missing(item, self._systems, found, self.notices)
+            expected = found
+            if kind.elements:  # what an atom of its element does not have is not missing
+                numbers = [frame.numbers for frame in self._systems]
+                there = [kind.own(one)[:, :, None] for one in numbers]
+                expected = [np.where(*pair, 0.0) for pair in zip(there, found, strict=True)]
+            tell_missing(item, self._systems, expected, self.notices)
         return found or []
 
     def _frames(self, options: TargetOptions | GradientOptions, section: str) -> list[RawFrame]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtt.data.files.raw_frame import RawFrame
 from mtt.data.findings import Findings, files_of, listed_frames
@@ -29,6 +30,7 @@ class Section:
     :param convert: from what the file has and the number of atoms, to an array.
     :param shape: of that array, from the number of atoms.
     :param remedy: what else can be done where no structure has the key.
+    :param of_elements: in place of ``convert``, given the atomic numbers [n_atoms].
     """
 
     name: str
@@ -38,6 +40,7 @@ class Section:
     convert: Callable[[Any, int], Float]
     shape: Callable[[int], tuple[int, ...]]
     remedy: str = ""
+    of_elements: Callable[[Any, NDArray[np.int64]], Float] | None = None
 
 
 def look_up(
@@ -192,6 +195,8 @@ def _convert(section: Section, frame: RawFrame, value: Any, findings: Findings) 
     n_atoms = len(frame.numbers)
     if value is not None:
         try:
+            if section.of_elements is not None:
+                return section.of_elements(value, frame.numbers)
             return section.convert(value, n_atoms)
         except ValueError as error:
             what, colon, detail = str(error).partition(": ")

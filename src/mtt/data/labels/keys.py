@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtt.data import kinds
 from mtt.data.frames import Float
@@ -71,6 +72,16 @@ def values_of(value: Any, n_samples: int, kind: TargetKind, properties: int) -> 
     :raises ValueError: wrong number of values, text, infinite.
     """
     return _not_infinite(kind.read(numbers_in(value), n_samples, properties), "atom")
+
+
+def values_of_atoms(
+    value: Any, numbers: NDArray[np.int64], kind: TargetKind, properties: int
+) -> Float:
+    """As :func:`values_of`, for atoms of these atomic ``numbers`` [n_atoms].
+
+    :raises ValueError: wrong number of values, text, infinite.
+    """
+    return _not_infinite(kind.read_atoms(numbers_in(value), numbers, properties), "atom")
 
 
 def scalars(value: Any, n_samples: int, properties: int) -> Float:

@@ -9,9 +9,8 @@ from typing import List
 import torch
 from torch import Tensor
 
-from mtt.experimental.linear_ace.coupling import coupling
 from mtt.experimental.linear_ace.products import Contraction, Products
-from mtt.nn import Constant
+from mtt.nn import Constant, coupling
 
 
 class Coupling(torch.nn.Module):

@@ -28,6 +28,24 @@ def contradictions(value: dict[str, Any], path: KeyPath, target: TargetOptions) 
     fault = kind_fault(target.kind)
     if fault:
         faults.append(Fault((*path, "type"), *fault))
+    elif target.kind.startswith("spherical "):
+        faults += _of_irreps(path, target)
+    return faults
+
+
+def _of_irreps(path: KeyPath, target: TargetOptions) -> list[Fault]:
+    """Find options that contradict the irreps of a spherical target."""
+    parameters = json.loads(target.kind.partition(" ")[2])
+    irreps = parameters["irreps"]
+    faults = []
+    if isinstance(irreps, dict) and target.sample_kind != "atom":
+        what = "irreps of each element are for values of atoms"
+        faults.append(Fault((*path, "sample_kind"), what, "write sample_kind: atom"))
+    lists = irreps.values() if isinstance(irreps, dict) else [irreps]
+    numbered = any("num" in one for degrees in lists for one in degrees)
+    if target.num_subtargets != 1 and (numbered or parameters.get("product")):
+        what = f"{target.num_subtargets}, where irreps have their own numbers of channels (num)"
+        faults.append(Fault((*path, "num_subtargets"), what, "leave it out"))
     return faults
 
 

@@ -5,8 +5,7 @@ import itertools
 import pytest
 import torch
 
-from mtt.experimental.linear_ace.coupling import coupling
-from mtt.nn import SphericalHarmonics
+from mtt.nn import SphericalHarmonics, coupling
 
 ALL = [
     (l1, l2, l)
