@@ -13,12 +13,15 @@ from mtt.checkpoint import upgrade_by_folder
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Graphs, Target
-from mtt.interface import Context, ModelInterface
+from mtt.interface import Context
 from mtt.mlip.checkpointing import StoredModel, restarted_info
 from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
 from mtt.mlip.networks import Network, PlainNetwork
-from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
+from mtt.mlip.outputs.feature_model import FeatureModel
+from mtt.mlip.outputs.features import asks_for, feature_outputs
+from mtt.mlip.outputs.gradients import Gradients, differentiated, totals, with_gradients
+from mtt.mlip.physics import plus, scaled, scaled_slopes, without_atoms
 from mtt.mlip.states import graph_of, requested_states
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import list_of, seen_pairs, type_index_of
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from mtt.data import Dataset
 
 
-class MLIPModel(ModelInterface):
+class MLIPModel(FeatureModel):
     """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
@@ -108,17 +111,18 @@ class MLIPModel(ModelInterface):
         *,
         create_graph: bool = False,
         all_gradients: bool = False,
+        gradients: Optional[Gradients] = None,
         network: Optional[Network] = None,
     ) -> Dict[str, Target]:
         """Physical totals of every target, with forces and strain from one gradient.
 
         :param create_graph: keep what a loss needs to differentiate forces once more.
-        :param all_gradients: forces and strain of every energy, also where the data that
-            the model was made for have no labels of them.
+        :param all_gradients: forces and strain of every energy, also without labels of them.
+        :param gradients: further derivatives, by target, that the model was made without.
         :param network: evaluates :meth:`predict`, see ``mtt.mlip.networks``; None: as written.
         :return: ``values`` float64; ``forces`` and ``strain`` in the network's precision.
         """
-        infos = self.dataset_info.targets
+        infos = with_gradients(self.dataset_info.targets, gradients)
         if differentiated(infos, all_gradients):
             graph = graph._replace(vectors=graph.vectors.detach().requires_grad_(True))
         within = seen_pairs(graph, self.list_cutoff(), self.cutoff)
@@ -134,14 +138,16 @@ class MLIPModel(ModelInterface):
         selected_atoms: Optional[Labels] = None,
     ) -> Dict[str, TensorMap]:
         """metatomic's call. Energies come per structure or, if asked for, per atom."""
+        results: Dict[str, TensorMap] = {}
         if len(systems) == 0 or len(outputs) == 0:
-            nothing: Dict[str, TensorMap] = {}
-            return nothing
+            return results
         of = (self.type_index, self.precision.dtype, self.state_inputs)
         graph = graph_of(systems, self.list_cutoff(), *of)
-        values = self._atomic_values(graph)
-        kinds = (self.per_atom, self.means, self.tensor_layouts)
-        return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
+        asked = (systems, outputs, selected_atoms)
+        if asks_for(outputs, self.target_names):
+            kinds = (self.per_atom, self.means, self.tensor_layouts)
+            results = as_outputs(self._atomic_values(graph), graph, *asked, *kinds)
+        return self.with_features(results, graph, self.list_cutoff(), self.cutoff, *asked)
 
     # ------------------------------------------ hooks: what an author may override
 
@@ -168,14 +174,7 @@ class MLIPModel(ModelInterface):
         return requested_states(self.state_inputs)
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
-        return outputs_of(self.dataset_info)
-
-    def head_modules(self) -> Dict[str, List[str]]:
-        """Names of the modules or parameters that serve only one target, by target.
-
-        The same kinds in the same order for every target. Empty: unknown.
-        """
-        return {}
+        return {**outputs_of(self.dataset_info), **feature_outputs(self.feature_names)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """The parameter or buffer ``name`` of this new model, which knows more elements.
@@ -206,8 +205,8 @@ class MLIPModel(ModelInterface):
         return {"prior": None}
 
     def extra_repr(self) -> str:
-        unit = self.dataset_info.length_unit
-        return f"cutoff={self.cutoff} {unit}, {self.dtype}, {super().extra_repr()}"
+        length = f"{self.cutoff} {self.dataset_info.length_unit}"
+        return f"cutoff={length}, {self.dtype}, {super().extra_repr()}"
 
     def restart(self, dataset_info: DatasetInfo) -> Self:
         name, supported = type(self).__name__, self.__supported_targets__
@@ -215,8 +214,8 @@ class MLIPModel(ModelInterface):
         return self
 
     def get_checkpoint(self) -> Dict[str, Any]:
-        stored = StoredModel.of(self, self.dtype, self.finetuning, self.element_history)
-        return stored.to_checkpoint(self.__checkpoint_version__)
+        of = (self, self.dtype, self.finetuning, self.element_history)
+        return StoredModel.of(*of).to_checkpoint(self.__checkpoint_version__)
 
     @classmethod
     def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> Self:
