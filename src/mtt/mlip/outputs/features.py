@@ -65,10 +65,10 @@ def feature_outputs(names: Mapping[str, str]) -> Dict[str, ModelOutput]:
 
 def asks_for(outputs: Dict[str, ModelOutput], names: List[str]) -> bool:
     """Whether any of ``names`` is among ``outputs``; TorchScript."""
+    found = False
     for name in names:
-        if name in outputs:
-            return True
-    return False
+        found = found or name in outputs
+    return found
 
 
 def feature_maps(
