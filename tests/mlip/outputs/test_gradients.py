@@ -30,6 +30,12 @@ TINY = {
     "num_layers": 2,
 }
 STEP = 1e-4
+BORN_CHARGES = {
+    "key": False,
+    "unit": "e*Å",
+    "type": {"cartesian": {"rank": 1}},
+    "gradients": {"positions": {"key": "dipole_gradient"}},
+}
 
 
 def make(targets: dict[str, TargetInfo]) -> Any:
@@ -155,13 +161,7 @@ def point_charges(n: int, seed: int) -> list[ase.Atoms]:
 
 
 def test_a_model_learns_born_charges_alone(tmp_path: Path) -> None:
-    target = {
-        "key": False,
-        "unit": "e*Å",
-        "type": {"cartesian": {"rank": 1}},
-        "gradients": {"positions": {"key": "dipole_gradient"}},
-    }
-    data = Dataset.from_atoms(point_charges(6, 0), {"mtt::mu": target})
+    data = Dataset.from_atoms(point_charges(6, 0), {"mtt::mu": BORN_CHARGES})
     folder = find("density_messages").load()
     hypers = {**folder.trainer.platform_hypers(), **folder.default_hypers["training"]}
     hypers |= {"num_epochs": 15, "batch_size": 3, "learning_rate": 0.1, "loss": "mse"}
@@ -173,6 +173,17 @@ def test_a_model_learns_born_charges_alone(tmp_path: Path) -> None:
     errors = evaluate(model, data).errors
     assert errors["mtt::mu gradient RMSE"] < 0.1  # charges are 0.4 and -0.8 e
     assert "mtt::mu RMSE" not in errors
+
+
+def test_a_training_on_derivatives_is_not_compiled(tmp_path: Path) -> None:
+    data = Dataset.from_atoms(point_charges(2, 0), {"mtt::mu": BORN_CHARGES})
+    folder = find("density_messages").load()
+    hypers = {**folder.trainer.platform_hypers(), **folder.default_hypers["training"]}
+    model = folder.model({**folder.default_hypers["model"], **TINY}, data.info)
+    trainer = folder.trainer({**hypers, "loss": "mse", "compile": True})
+    cpu = torch.device("cpu")
+    with pytest.raises(MttError, match="derivatives of mtt::mu are not compiled"):
+        trainer.train(model, torch.float64, [cpu], [data], [data], str(tmp_path))
 
 
 def test_derivatives_of_values_of_atoms_are_refused() -> None:
