@@ -48,6 +48,7 @@ ELEMENTS = "new elements leave the known ones alone"
 TURNING = "vectors and tensors turn with the structure"
 FOLLOWING = "vectors and tensors follow their atoms"
 COMPONENTS = "exported vectors and tensors have their components"
+FEATURES = "features are those of atoms"
 ADAPTERS = "low-rank corrections begin as none and merge"
 
 
@@ -63,6 +64,7 @@ def test_the_sound_model_passes_everything(make_subject) -> None:
     without = "the model declares no kind of target that turns with the structure"
     assert told == [
         *((name, without) for name in (TURNING, FOLLOWING, COMPONENTS)),
+        (FEATURES, "the model has no features: it does not define atomic_features"),
         (UPGRADES, "there are no earlier versions, and no stored checkpoints"),
     ]
 

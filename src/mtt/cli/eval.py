@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,7 +20,7 @@ from mtt.cli.render import structures, terminal
     type=click.Path(path_type=Path),
     default=Path("output.xyz"),
     show_default=True,
-    help="Predictions, as extended xyz.",
+    help="Predictions, as extended xyz; FILE.mts: as metatensor's FILE_<target>.mts.",
 )
 @click.option(
     "-b",
@@ -70,6 +71,11 @@ from mtt.cli.render import structures, terminal
     is_flag=True,
     help="Write labels beside the predictions: REF_energy, REF_forces, ...",
 )
+@click.option(
+    "--features",
+    type=click.Choice(["atom", "system"]),
+    help="Also write the model's features of atoms, or their means over structures.",
+)
 @arguments.quiet
 @arguments.architectures
 def command(
@@ -87,6 +93,7 @@ def command(
     per_structure: Path | None,
     by: str | None,
     with_references: bool,
+    features: Literal["atom", "system"] | None,
     quiet: bool,
     architectures: tuple[Path, ...],
 ) -> None:
@@ -98,12 +105,6 @@ def command(
     terminal.set_quiet(quiet)
     given = arguments.source([model], sha256)
     terminal.begin(f"evaluating {arguments.shown(given)}")
-    if extensions is not None and not extensions.is_dir():
-        # scripts for metatrain name the folder, which no export of mtt makes
-        terminal.done(
-            f"-e {extensions}: this folder does not exist; files that mtt exported need none"
-        )
-        extensions = None
     from mtt.workflows.evaluate import evaluate
 
     sets = evaluate(
@@ -113,12 +114,22 @@ def command(
         batch_size=batch_size,
         check_consistency=check_consistency,
         warm_up=warm_up,
-        extensions=extensions,
+        extensions=_existing(extensions),
         extended=extended,
         token=token,
         references=with_references,
         per_structure=worst is not None if per_structure is None else per_structure,
         by=by,
+        features=features,
         architectures=architectures,
     )
     structures.evaluated(sets, worst, by)
+
+
+def _existing(extensions: Path | None) -> Path | None:
+    """None with a notice where there is no such folder."""
+    if extensions is None or extensions.is_dir():
+        return extensions
+    # scripts for metatrain name the folder, which no export of mtt makes
+    terminal.done(f"-e {extensions}: this folder does not exist; files that mtt exported need none")
+    return None

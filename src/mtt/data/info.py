@@ -29,7 +29,7 @@ class TargetInfo:
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
     :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.data.kinds`.
     :param properties: number of values (scalars, vectors, ...) per sample.
-    :param gradients: derivatives with labels: of ``"positions"`` (forces), ``"strain"`` (stress).
+    :param gradients: derivatives with labels: by ``"positions"`` (forces), ``"strain"`` (stress).
     :param strain_name: how the user names the strain derivative, ``"stress"`` or ``"virial"``.
     :param description: free text that travels to the exported model.
     :param extensive: the value of a structure is the sum over its atoms, with a baseline by
@@ -96,6 +96,16 @@ class TargetInfo:
     @property
     def has_strain(self) -> bool:
         return STRAIN in self.gradients
+
+    @property
+    def is_number(self) -> bool:
+        """A sample is one number, whose derivatives are forces and stress."""
+        return self.kind == "scalar" and self.properties == 1
+
+    @property
+    def gradient_shape(self) -> tuple[int, ...]:
+        """Shape of the derivative of a sample by one coordinate: () of single numbers."""
+        return () if self.is_number else self.shape
 
     @property
     def per_atom(self) -> bool:

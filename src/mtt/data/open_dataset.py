@@ -105,8 +105,15 @@ def _target(
             problems.append(Problem(f"{field} is {theirs!r} there, and {ours!r} asked for", where))
     gradients = []
     for gradient, sections in (
-        (POSITIONS, {"forces": options.forces}),
-        (STRAIN, {"stress": options.stress, "virial": options.virial}),
+        (POSITIONS, {"forces": options.forces, "gradients.positions": options.positions}),
+        (
+            STRAIN,
+            {
+                "stress": options.stress,
+                "virial": options.virial,
+                "gradients.strain": options.strain,
+            },
+        ),
     ):
         for section, asked in sections.items():
             if asked is None:

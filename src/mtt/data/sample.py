@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -14,14 +13,12 @@ from torch import Tensor
 from mtt.data.info import TargetInfo
 from mtt.data.storage.columns import Columns
 from mtt.data.storage.pairs import Pairs
-from mtt.data.target_kind import Axis
+from mtt.data.tensor_maps import target_map
 from mtt.graph import Target
 
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
-_XYZ, _XYZ_1, _XYZ_2 = (
-    Labels(name, torch.arange(3).reshape(3, 1)) for name in ("xyz", "xyz_1", "xyz_2")
-)
-_DISTANCE, _ONE_SAMPLE = (Labels(name, torch.tensor([[0]])) for name in ("distance", "sample"))
+_XYZ = Labels("xyz", torch.arange(3).reshape(3, 1))
+_DISTANCE = Labels("distance", torch.tensor([[0]]))
 
 
 class Sample(Mapping[str, TensorMap]):
@@ -99,77 +96,15 @@ def tensor_map(
     structure: int,
     types: Tensor | None = None,
 ) -> TensorMap:
-    """The labels of one structure.
-
-    Values have samples ``system`` (and ``atom``) and the blocks of their kind; gradients are those
-    of the energy:
-    ``positions`` is minus the forces, ``strain`` as in :class:`mtt.graph.Target`.
+    """The labels of one structure, see :func:`mtt.data.tensor_maps.target_map`.
 
     :param structure: number of the structure in its data set, the label ``system``.
     :param types: [n_atoms] atomic numbers, needed where blocks are of elements.
     """
-    n = len(labels.values)
-    if info.per_atom:
-        numbers = torch.stack([torch.full((n,), structure), torch.arange(n)], dim=1)
-        samples = Labels(["system", "atom"], numbers)
-    else:
-        samples = Labels("system", torch.tensor([[structure]]))
-    properties = Labels(_property(name, info), torch.arange(info.properties).reshape(-1, 1))
-    kind = info.of_kind
-    blocks = _blocks(name, info, labels.values, samples, types)
-    block = blocks[0]
-    if labels.forces is not None:
-        n_atoms = len(labels.forces)
-        atoms = torch.tensor([0, structure, 0]).repeat(n_atoms, 1)
-        atoms[:, 2] = torch.arange(n_atoms)
-        block.add_gradient(
-            "positions",
-            TensorBlock(
-                -labels.forces[:, :, None],
-                Labels(["sample", "system", "atom"], atoms, assume_unique=True),
-                [_XYZ],
-                properties,
-            ),
-        )
-    if labels.strain is not None:
-        block.add_gradient(
-            "strain",
-            TensorBlock(
-                labels.strain[:, :, :, None],
-                _ONE_SAMPLE,
-                [_XYZ_1, _XYZ_2],
-                properties,
-            ),
-        )
-    keys = torch.tensor([own.key for own in kind.blocks])
-    return TensorMap(Labels(list(kind.key_names), keys), blocks)
-
-
-def _blocks(
-    name: str, info: TargetInfo, values: Tensor, samples: Labels, types: Tensor | None
-) -> list[TensorBlock]:
-    """The blocks of the kind, those of an element with its atoms alone."""
-    blocks = []
-    for part, own in zip(info.of_kind.split(values), info.of_kind.blocks, strict=True):
-        rows, named = samples, own.properties(_property(name, info), info.properties)
-        if own.element:
-            assert types is not None, "blocks of elements need the elements of the atoms"
-            chosen = torch.nonzero(types == own.element)[:, 0]
-            part, rows = part[chosen], Labels(samples.names, samples.values[chosen])
-        labelled = Labels(list(named.names), torch.tensor(named.labels))
-        blocks.append(TensorBlock(part, rows, [_axis(axis) for axis in own.axes], labelled))
-    return blocks
-
-
-def _axis(axis: Axis) -> Labels:
-    return Labels(axis.name, torch.tensor(axis.labels).reshape(-1, 1))
-
-
-def _property(name: str, info: TargetInfo) -> str:
-    """Name of the property axis: that of the target, as far as metatensor allows it."""
-    if info.quantity == "energy":
-        return "energy"
-    return re.sub(r"\W", "_", name.removeprefix("mtt::"))
+    n_atoms = len(labels.values) if info.per_atom else 0
+    n_atoms = n_atoms if labels.forces is None else len(labels.forces)
+    of = (torch.tensor([structure]), torch.tensor([n_atoms]))
+    return target_map(name, info, labels, *of, types)
 
 
 def _positive(shifts: Tensor) -> Tensor:

@@ -103,6 +103,8 @@ def _rows(dataset: Labelled, name: str, info: TargetInfo) -> list[Row]:
     if info.is_energy and info.properties == 1:
         per_atom = values / dataset.n_atoms[:, None]
         rows.append(_row(f"{name} (per atom)", info.unit, per_atom))
+    if not info.is_energy:
+        return rows + _rows_of_derivatives(name, info, target, length)
     if target.forces is not None:
         rows.append(_row(f"{name} forces", force_unit(info.unit, length), target.forces))
     if target.strain is not None and info.strain_name == "virial":
@@ -110,6 +112,18 @@ def _rows(dataset: Labelled, name: str, info: TargetInfo) -> list[Row]:
     elif target.strain is not None:
         stress = target.strain / dataset.volumes[:, None, None]
         rows.append(_row(f"{name} stress", stress_unit(info.unit, length), stress))
+    return rows
+
+
+def _rows_of_derivatives(name: str, info: TargetInfo, target: Target, length: str) -> list[Row]:
+    """Derivatives of a target that is not an energy, all numbers together."""
+    rows = []
+    if target.forces is not None:
+        sign = -1.0 if info.is_number else 1.0
+        unit = force_unit(info.unit, length)
+        rows.append(_row(f"{name} gradient", unit, sign * target.forces))
+    if target.strain is not None:
+        rows.append(_row(f"{name} strain", info.unit, target.strain))
     return rows
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from ase.data import chemical_symbols
 from metatomic.torch import AtomisticModel
 
-from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import are_convertible
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.interface import ModelInterface
-from mtt.mlip.free_units import stored_kind, stored_unit
+from mtt.mlip.free_units import stored_gradients, stored_kind, stored_unit
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -52,7 +52,9 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
             kind = "system" if is_energy else output.sample_kind
             unit = stored_unit(model.metadata(), name, output.unit)
             text = stored_kind(model.metadata(), name)
-            targets[name] = TargetInfo("energy" if is_energy else "", unit, kind, text)
+            one = TargetInfo("energy" if is_energy else "", unit, kind, text)
+            gradients = stored_gradients(model.metadata(), name)
+            targets[name] = replace(one, gradients=gradients)
     return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
 
 
@@ -69,7 +71,16 @@ def targets_for(model: ModelInterface | AtomisticModel, dataset: Dataset) -> dic
     found = [problem for problem in problems if problem is not None]
     if found:
         raise DataError.collect(found)
-    return dict(wanted) or dict(known.targets)
+    found_targets = dict(wanted) or dict(known.targets)
+    return {name: _with_known(known.targets[name], one) for name, one in found_targets.items()}
+
+
+def _with_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
+    """``wanted`` with the derivatives that the model was trained on, energies left out."""
+    if wanted.is_energy or known.is_energy or wanted.per_atom:
+        return wanted
+    both = {*wanted.gradients, *known.gradients}
+    return replace(wanted, gradients=tuple(one for one in (POSITIONS, STRAIN) if one in both))
 
 
 def _element_problem(known: DatasetInfo, dataset: Dataset) -> Problem | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,8 +15,13 @@ from torch import Tensor
 
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.batching.largest_batch import counted, describe
-from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, telling_lack
+from mtt.evaluation.features import (
+    Asked,
+    SampleKind,
+    feature_outputs_of,
+    features_of_batch,
+)
 from mtt.evaluation.inputs import asked_of, check_inputs, with_inputs
 from mtt.evaluation.outputs import model_info, same_units, targets_for
 from mtt.evaluation.systems import (
@@ -42,6 +47,7 @@ class Prediction:
     volumes: Tensor  # [n] float64
     targets: dict[str, Target]  # predicted; energies with forces and strain
     labels: dict[str, Target]  # NaN where missing
+    features: dict[str, Tensor]  # output to [n or Σ n_atoms, k]; empty unless asked for
     seconds: float  # that the model took; neighbour lists and reading do not count
 
 
@@ -53,23 +59,29 @@ def predict(
     device: torch.device | str = "cpu",
     check_consistency: bool = False,
     warm_up: int = 0,
+    features: SampleKind | None = None,
 ) -> Iterator[Prediction]:
     """Predict the targets of ``dataset``, or all of the model's where it has none.
 
     Energies come with forces and with the derivative by strain, whether the data have labels
-    of them or not. An ``MLIPModel`` runs the code that it is trained with; other models take
-    metatomic's systems. Where units differ, values are in those of the data set.
+    of them or not; other targets with those derivatives that the data have labels of, and those
+    that the model was trained on. An ``MLIPModel`` runs the code that it is trained with; other
+    models take metatomic's systems. Where units differ, values are in those of the data set.
 
     :param model: moved to ``device``; in evaluation mode until the last batch, and then in that
         which it was in.
     :param check_consistency: metatomic's checks of everything that goes in and comes out.
     :param warm_up: batches to run before the first one counts; TorchScript compiles then.
+    :param features: also predict the features that the model offers, of atoms or as means of
+        structures.
     :raises DataError: an element or a target that the model does not know; an input that the
         data lack, or that is out of range; before the first batch.
+    :raises ConfigError: the model offers no features, and they are asked for.
     :raises Stopped: a signal came; looked for after every batch.
     """
     targets = targets_for(model, dataset)
     check_inputs(model, dataset)
+    asked = Asked(targets, feature_outputs_of(model) if features else (), features or "atom")
     convert = not same_units(model_info(model), dataset.info)
     if isinstance(model, ModelInterface) and (convert or check_consistency):
         # metatomic converts and checks; an author's export() may change what it is called on
@@ -77,12 +89,12 @@ def predict(
     model.to(device)
     run: Callable[[], Iterator[Prediction]]
     if isinstance(model, MLIPModel):
-        run = partial(_with_graphs, model, dataset, list(targets), batch_size)
+        run = partial(_with_graphs, model, dataset, asked, batch_size)
     else:
         dataset.prepare(requested_lists(model))
-        call = caller(model, targets, dataset.info.length_unit, check_consistency)
+        call = caller(model, asked, dataset.info.length_unit, check_consistency)
         call_with = _Call(call, asked_of(model), precision(model), torch.device(device))
-        run = partial(_with_systems, call_with, dataset, targets, batch_size)
+        run = partial(_with_systems, call_with, dataset, asked, batch_size)
     return _warmed_up(run, warm_up, model)
 
 
@@ -103,8 +115,9 @@ def _warmed_up(
 
 
 def _with_graphs(
-    model: MLIPModel, dataset: Dataset, names: Sequence[str], batch_size: int
+    model: MLIPModel, dataset: Dataset, asked: Asked, batch_size: int
 ) -> Iterator[Prediction]:
+    gradients = {name: target.gradients for name, target in asked.targets.items()}
     loader = Loader(
         dataset,
         model.dataset_info.atomic_types,
@@ -121,10 +134,12 @@ def _with_graphs(
             lambda one=batch: _remedy(len(one.index)),  # type: ignore[misc]
         ):
             start = _now(model.device)
-            found = model.predict_targets(batch.graph, all_gradients=True)
+            found = model.predict_targets(batch.graph, all_gradients=True, gradients=gradients)
+            features = features_of_batch(model, batch, asked)
             seconds = _now(model.device) - start
-        targets = {name: found[name] for name in names}
-        yield Prediction(batch.index, batch.n_atoms, batch.volumes, targets, batch.targets, seconds)
+        targets = {name: found[name] for name in asked.targets}
+        of = (batch.index, batch.n_atoms, batch.volumes, targets, batch.targets)
+        yield Prediction(*of, features, seconds)
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,7 @@ class _Call:
 
 
 def _with_systems(
-    call: _Call, dataset: Dataset, targets: Mapping[str, TargetInfo], batch_size: int
+    call: _Call, dataset: Dataset, asked: Asked, batch_size: int
 ) -> Iterator[Prediction]:
     device = call.device
     for index in torch.arange(len(dataset)).split(batch_size):
@@ -154,11 +169,11 @@ def _with_systems(
             whole = [with_inputs(part[i], call.inputs) for i in range(len(part))]
             systems = [system.to(dtype=call.dtype, device=device) for system in whole]
             start = _now(device)
-            found = predict_systems(call.function, systems, targets)
+            found, features = predict_systems(call.function, systems, asked)
             seconds = _now(device) - start
         labels = {name: on_device(part.target(name), device) for name in dataset.info.targets}
         n_atoms, volumes = part.n_atoms.to(device), part.volumes.to(device)
-        yield Prediction(index.to(device), n_atoms, volumes, found, labels, seconds)
+        yield Prediction(index.to(device), n_atoms, volumes, found, labels, features, seconds)
 
 
 def _described(part: Dataset) -> str:

@@ -8,6 +8,8 @@ name                  error of                               counted
 ``forces``            force components                       3 per atom
 ``stress``            strain derivative / volume             9 per periodic structure
 ``virial``            strain derivative / number of atoms    9 per structure
+``mtt::x gradient``   derivative by a position               3 per atom and number
+``mtt::x strain``     derivative by a strain                 9 per structure and number
 ====================  =====================================  ==========================
 
 These are the names of the target called ``energy``. Derivatives of another target carry its
@@ -49,7 +51,8 @@ _PART = re.compile(r"[xyz]+|[A-Za-z]=-?\d+(,[a-z]+=-?\d+)*")
 class Quantity(NamedTuple):
     """One quantity of which components are counted; one line of accumulated sums.
 
-    :param part: ``"values"``, ``"per atom"``, ``"forces"``, ``"stress"`` or ``"virial"``.
+    :param part: ``"values"``, ``"per atom"``, ``"forces"``, ``"stress"``, ``"virial"``, or
+        ``"strain"`` of targets that are not energies.
     :param unit: of the errors, before display conversion.
     :param division: which part of a whole quantity this is, or ``WHOLE``.
     :param components: of the whole quantity, those that are counted by themselves too.
@@ -108,7 +111,7 @@ def parts_of(quantity: Quantity, info: DatasetInfo) -> list[Quantity]:
     of_elements = info.targets[quantity.target].of_kind.elements
     if quantity.part == "values" and quantity.components and not of_elements:
         parts.append(_part(quantity, NORM, NORM))
-    if quantity.part == "forces":
+    if quantity.part == "forces" and info.targets[quantity.target].is_energy:
         parts.append(_part(quantity, "cosine", COSINE)._replace(unit=""))
     return parts
 
@@ -129,6 +132,9 @@ def _whole(info: DatasetInfo, totals: bool) -> list[Quantity]:
             found.append(Quantity(name, name, "values", target.unit, components=parts))
         if target.is_energy and totals:
             found.append(Quantity(f"{name} total", name, "values", target.unit))
+        if not target.is_energy:
+            found += _derivatives(name, target, length)
+            continue
         if target.has_forces:
             unit = _per(target.unit, length)
             found.append(Quantity(f"{prefix}forces", name, "forces", unit, components=VECTOR))
@@ -138,6 +144,19 @@ def _whole(info: DatasetInfo, totals: bool) -> list[Quantity]:
         elif target.has_strain:
             unit = _per(target.unit, f"{length}³" if length else "")
             found.append(Quantity(f"{prefix}stress", name, "stress", unit, components=TENSOR))
+    return found
+
+
+def _derivatives(name: str, target: TargetInfo, length: str) -> list[Quantity]:
+    """Those of a target that is not an energy, all components together, as they are."""
+    found = []
+    if target.has_forces:
+        product = target.unit.removesuffix(f"*{length}")  # e*Å by Å is e
+        same = product != target.unit
+        unit = product if same else _per(target.unit, length)
+        found.append(Quantity(f"{name} gradient", name, "forces", unit))
+    if target.has_strain:
+        found.append(Quantity(f"{name} strain", name, "strain", target.unit))
     return found
 
 

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from mtt.data import Dataset
 from mtt.data.info import DatasetInfo
+from mtt.evaluation.features import SampleKind
 from mtt.evaluation.metrics import Errors, display
+from mtt.evaluation.mts_writer import SUFFIX, TensorWriter
 from mtt.evaluation.outputs import targets_for, with_units_of
 from mtt.evaluation.per_structure import PerStructure
 from mtt.evaluation.predict import Prediction, predict
@@ -81,14 +83,16 @@ def evaluate(
     extended: bool = False,
     references: bool = False,
     per_structure: bool = False,
+    features: SampleKind | None = None,
     what: str = "evaluating",
 ) -> Report:
     """Predict all of ``dataset``, score it against its labels, and write the predictions.
 
-    :param output: an ``.xyz`` file for the predictions, see :class:`mtt.evaluation.Writer`.
+    :param output: an ``.xyz`` or ``.mts`` file for the predictions, see :func:`_writer`.
     :param extended: find the extended errors too, see :class:`mtt.evaluation.Errors`.
     :param references: write the labels beside the predictions.
     :param per_structure: keep the errors of each structure.
+    :param features: also write the features of atoms, or their means over structures.
     :param what: is done, in the words that its progress is shown with.
     :raises ConfigError: ``output`` cannot be written; found before anything is predicted.
     :raises DataError: an element or a target that the model does not know.
@@ -99,15 +103,12 @@ def evaluate(
     errors = Errors(dataset.info, totals=True, extended=extended)
     structures = PerStructure(dataset) if per_structure else None
     seconds, n = 0.0, len(dataset)
+    wanted = None if output is None else features
     predictions = predict(
-        model,
-        dataset,
-        batch_size=batch_size,
-        device=device,
-        check_consistency=check_consistency,
-        warm_up=warm_up,
-    )
-    with _writer(output, model, dataset, references) as writer:
+        model, dataset, batch_size=batch_size, device=device, check_consistency=check_consistency,
+        warm_up=warm_up, features=wanted,
+    )  # fmt: skip
+    with _writer(output, model, dataset, references, features or "atom") as writer:
         for prediction in _shown(predictions, what, n):
             seconds += prediction.seconds
             _add(errors, dataset, prediction, extended=extended)
@@ -115,8 +116,7 @@ def evaluate(
                 structures.update(prediction)
             if writer is not None:
                 writer.write(prediction)
-    timing = Timing(seconds, n, int(dataset.n_atoms.sum()))
-    found = labelled(errors)
+    found, timing = labelled(errors), Timing(seconds, n, int(dataset.n_atoms.sum()))
     cosines = {name: value for name, value in found.items() if name.endswith(" cosine")}
     return Report(found, tuple(error_rows(dataset.info, errors)), timing, cosines, structures)
 
@@ -126,10 +126,15 @@ def _writer(
     model: ModelInterface | AtomisticModel,
     dataset: Dataset,
     references: bool,
-) -> AbstractContextManager[Writer | None]:
+    features: SampleKind,
+) -> AbstractContextManager[Writer | TensorWriter | None]:
+    """What writes to ``output``: a :class:`Writer`, or a :class:`TensorWriter` of ``.mts``."""
     if output is None:
         return nullcontext()
-    return Writer(output, dataset, targets_for(model, dataset), references=references)
+    of = (output, dataset, targets_for(model, dataset))
+    if Path(output).suffix == SUFFIX:
+        return TensorWriter(*of, references=references, features=features)
+    return Writer(*of, references=references, features=features)
 
 
 def _shown(predictions: Iterable[Prediction], what: str, n: int) -> Iterator[Prediction]:

@@ -51,7 +51,7 @@ def part_of(part: str, target: Target) -> Tensor | None:
     """The tensor of ``target`` that a quantity looks at."""
     if part == "forces":
         return target.forces
-    return target.strain if part in ("stress", "virial") else target.values
+    return target.strain if part in ("stress", "virial", "strain") else target.values
 
 
 def whole(found: Residual) -> list[Tensor]:

@@ -7,7 +7,7 @@ strain on positions and cell.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
@@ -25,6 +25,7 @@ from mtt.data.info import TargetInfo
 from mtt.data.labels.units import declared
 from mtt.data.target_kind import TargetKind
 from mtt.errors import ArchitectureError
+from mtt.evaluation.features import Asked, feature_rows
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 
@@ -33,7 +34,7 @@ Call = Callable[[list[System]], dict[str, TensorMap]]
 
 def caller(
     model: ModelInterface | AtomisticModel,
-    targets: Mapping[str, TargetInfo],
+    asked: Asked,
     length_unit: str,
     check_consistency: bool,
 ) -> Call:
@@ -43,8 +44,9 @@ def caller(
     """
     outputs = {
         name: ModelOutput(unit=declared(target.unit), sample_kind=target.sample_kind)
-        for name, target in targets.items()
+        for name, target in asked.targets.items()
     }
+    outputs |= {name: ModelOutput(sample_kind=asked.sample_kind) for name in asked.features}
     if isinstance(model, ModelInterface):
         return lambda systems: model(systems, outputs)
     options = ModelEvaluationOptions(length_unit=length_unit, outputs=outputs)
@@ -76,9 +78,11 @@ def requested_lists(model: ModelInterface | AtomisticModel) -> list[NeighborList
 
 
 def predict_systems(
-    call: Call, systems: Sequence[System], targets: Mapping[str, TargetInfo]
-) -> dict[str, Target]:
-    """Physical totals of ``targets``, with forces and strain where they are energies.
+    call: Call, systems: Sequence[System], asked: Asked
+) -> tuple[dict[str, Target], dict[str, Tensor]]:
+    """Physical totals of the targets, with their derivatives, and the features.
+
+    Energies have forces and strain, other targets those of their ``gradients``.
 
     :param systems: with neighbour lists, in the model's precision and on its device.
     :raises ArchitectureError: an output has not one row for each structure or atom, or not the
@@ -91,19 +95,46 @@ def predict_systems(
     n_atoms = [len(system) for system in systems]
     found = call(strained)
     predictions = {}
-    for name, target in targets.items():
+    for name, target in asked.targets.items():
         values = _values(name, found[name], n_atoms, target)
         forces, strain_gradient = None, None
         # a constant has no derivative to speak of, and several energies have no single one
         if target.is_energy and values.shape[1] == 1 and values.requires_grad:
-            leaves = [*positions, strain]
-            *by_position, by_strain = torch.autograd.grad(
-                values.sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
-            forces = -torch.cat(by_position)
-            strain_gradient = (by_strain + by_strain.transpose(1, 2)) / 2
+            forces, strain_gradient = _derivatives(values, positions, strain)
+            forces = -forces
+        elif target.gradients and not target.is_energy:
+            forces, strain_gradient = _of_components(values, target, positions, strain)
         predictions[name] = Target(values.detach().double(), forces, strain_gradient)
-    return predictions
+    n = len(systems) if asked.sample_kind == "system" else sum(n_atoms)
+    return predictions, {name: feature_rows(name, found[name], n) for name in asked.features}
+
+
+def _derivatives(
+    values: Tensor, positions: Sequence[Tensor], strain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of the sum of ``values``: by the positions [n_atoms, 3], by a symmetric strain [n, 3, 3]."""
+    leaves = [*positions, strain]
+    *by_position, by_strain = torch.autograd.grad(
+        values.sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return torch.cat(by_position), (by_strain + by_strain.transpose(1, 2)) / 2
+
+
+def _of_components(
+    values: Tensor, target: TargetInfo, positions: Sequence[Tensor], strain: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """Derivatives of every number of a sample, in the form of :class:`mtt.graph.Target`."""
+    columns = values.flatten(1).unbind(1)
+    if not values.requires_grad:  # constants
+        columns = tuple(0.0 * (column + strain.sum(dim=(1, 2))) for column in columns)
+    found = [_derivatives(column, positions, strain) for column in columns]
+    forces, strains = (torch.stack(parts, -1) for parts in zip(*found, strict=True))
+    shape = target.gradient_shape
+    sign = -1.0 if target.is_number else 1.0
+    return (
+        sign * forces.reshape(*forces.shape[:2], *shape) if target.has_forces else None,
+        strains.reshape(*strains.shape[:3], *shape) if target.has_strain else None,
+    )
 
 
 def _strained(system: System, positions: Tensor, strain: Tensor) -> System:

@@ -28,11 +28,13 @@ from mtt.checkpoint.temporary import open_temporary
 from mtt.data import Dataset
 from mtt.data.info import TargetInfo
 from mtt.errors import ConfigError
+from mtt.evaluation.derivatives import written_derivatives
+from mtt.evaluation.features import SampleKind
 from mtt.evaluation.predict import Prediction
 from mtt.evaluation.systems import on_device
 from mtt.graph import Target
 
-SUFFIXES = (".xyz", ".extxyz")
+SUFFIXES = (".xyz", ".extxyz", ".mts")
 
 # names that the format, or ASE, gives another meaning
 _RESERVED = ("Lattice", "Properties", "pbc", "species", "pos", "positions", "numbers", "Z", "uid")
@@ -47,12 +49,11 @@ def output_paths(path: str | Path, n: int) -> list[Path]:
     """
     folder = str(path).endswith(("/", os.sep))
     path = Path(path)
-    if folder or path.suffix in (".mts", ".zip") or path.is_dir():
-        raise ConfigError(
-            "this format is not available yet", where=str(path), hint="write to an .xyz file"
-        )
+    if folder or path.suffix == ".zip" or path.is_dir():
+        hint = "write to an .xyz or .mts file"
+        raise ConfigError("this format is not available yet", where=str(path), hint=hint)
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"predictions are written as {' or '.join(SUFFIXES)}", where=str(path))
+        raise ConfigError(f"predictions are written as {', '.join(SUFFIXES)}", where=str(path))
     if n == 1:
         return [path]
     return [path.with_name(f"{path.stem}_{i}{path.suffix}") for i in range(n)]
@@ -69,6 +70,7 @@ class Writer:
     :param targets: what is predicted.
     :param references: write labels beside the predictions; a part of a structure without any
         label is left out.
+    :param features: what features are of, where there are some.
     :raises ConfigError: on creation, if ``path`` cannot be written.
     """
 
@@ -79,11 +81,13 @@ class Writer:
         targets: Mapping[str, TargetInfo],
         *,
         references: bool = False,
+        features: SampleKind = "atom",
     ) -> None:
         (self.path,) = output_paths(path, 1)
         self._dataset, self._targets = dataset, targets
         self._names = _file_names(targets)
         self._references = _reference_names(self._names) if references else None
+        self._of, self._outputs = features, dict[str, str]()
         try:
             self._temporary, self._file = open_temporary(self.path, "x")
         except OSError as error:
@@ -148,8 +152,20 @@ class Writer:
                 known = self._columns(labels, self._references, i, rows, atoms)
                 per_structure |= _with_labels(known[0])
                 per_atom |= _with_labels(known[1])
+            for name, values in prediction.features.items():
+                of_atom = self._of == "atom"
+                columns = per_atom if of_atom else per_structure
+                columns[self._name(name)] = values[rows if of_atom else i].cpu().numpy()
             with self._telling():
                 self._file.writelines(_lines(atoms, per_structure, per_atom))
+
+    def _name(self, output: str) -> str:
+        """Name in the file of an output that is not a target."""
+        if output not in self._outputs:
+            used = {*_RESERVED, *self._outputs.values()}
+            used |= {name for parts in self._names.values() for name in parts.values()}
+            self._outputs[output] = _unused(_plain(output), used)
+        return self._outputs[output]
 
     def _columns(
         self,
@@ -175,6 +191,13 @@ class Writer:
             else:
                 one = info.of_kind.written(target.values[i : i + 1].numpy())
                 per_structure[names["values"]] = one[0]
+            if not info.is_energy:
+                of_atoms, of_structure = written_derivatives(info, target, i, rows)
+                if of_atoms is not None:
+                    per_atom[names["gradient"]] = of_atoms
+                if of_structure is not None:
+                    per_structure[names["strain"]] = of_structure
+                continue
             if target.forces is not None:
                 per_atom[names["forces"]] = target.forces[rows].numpy()
             if target.strain is not None and atoms.pbc.all():
@@ -191,14 +214,23 @@ def _file_names(targets: Mapping[str, TargetInfo]) -> dict[str, dict[str, str]]:
     names: dict[str, dict[str, str]] = {}
     for target in targets:
         names[target] = {}
-        for part in ("values", "forces", "stress", "virial"):
+        for part in ("values", "forces", "stress", "virial", *_parts(targets[target])):
             if part == "values":
-                wanted = re.sub(r"[^A-Za-z0-9_]+", "_", target)
+                wanted = _plain(target)
             else:
                 wanted = part if target == "energy" else f"{names[target]['values']}_{part}"
             names[target][part] = _unused(wanted, used)
             used.add(names[target][part])
     return names
+
+
+def _parts(info: TargetInfo) -> tuple[str, ...]:
+    """The derivatives of a target that is not an energy."""
+    return () if info.is_energy or not info.gradients else ("gradient", "strain")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name)
 
 
 def _reference_names(names: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:

@@ -188,6 +188,9 @@ def _training_code(
         if target.forces is not None and target.strain is not None:
             results[f"{name}.forces"] = Reference(target.forces, _magnitude(target.forces))
             results[f"{name}.strain"] = Reference(target.strain, _magnitude(target.strain))
+    for name, features in model.features_of(graph, model.list_cutoff(), model.cutoff).items():
+        flat = features.reshape(-1).double()
+        results[f"{name}.values"] = Reference(flat, _magnitude(flat))
     return results
 
 

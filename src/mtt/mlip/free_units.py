@@ -1,4 +1,4 @@
-"""Units and kinds of targets that outputs do not declare: in the metadata of exported models."""
+"""What outputs do not declare of targets: in the metadata of exported models."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from mtt.data.labels.units import declared
 
 _PREFIX = "unit of "
 _KIND = "kind of "
+_GRADIENTS = "gradients of "
 
 
 def with_units(metadata: ModelMetadata, targets: Mapping[str, TargetInfo]) -> ModelMetadata:
-    """``metadata`` with units and kinds that outputs cannot declare, under ``extra``."""
+    """``metadata`` with units, kinds and derivatives that outputs cannot declare, as ``extra``."""
     extra = {
         f"{_PREFIX}{name}": target.unit
         for name, target in targets.items()
         if declared(target.unit) != target.unit
     }
     extra |= {f"{_KIND}{n}": t.kind for n, t in targets.items() if t.of_kind.components}
+    extra |= {
+        f"{_GRADIENTS}{name}": " ".join(target.gradients)
+        for name, target in targets.items()
+        if target.gradients and not target.is_energy
+    }
     return merge_metadata(metadata, ModelMetadata(extra=extra)) if extra else metadata
 
 
@@ -36,3 +42,8 @@ def stored_unit(metadata: ModelMetadata, name: str, unit: str) -> str:
 def stored_kind(metadata: ModelMetadata, name: str) -> str:
     """Text of the kind of the output ``name``: that of the metadata, else ``"scalar"``."""
     return str(dict(metadata.extra).get(f"{_KIND}{name}", "scalar"))
+
+
+def stored_gradients(metadata: ModelMetadata, name: str) -> tuple[str, ...]:
+    """The derivatives of the output ``name`` that the model was trained on, energies left out."""
+    return tuple(str(dict(metadata.extra).get(f"{_GRADIENTS}{name}", "")).split())

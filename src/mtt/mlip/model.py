@@ -20,7 +20,10 @@ from mtt.mlip.inputs.statistics import scale_inputs
 from mtt.mlip.inputs.taking import TakesInputs
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
 from mtt.mlip.networks import Network, PlainNetwork
-from mtt.mlip.physics import differentiated, plus, scaled, scaled_slopes, totals, without_atoms
+from mtt.mlip.outputs.feature_model import FeatureModel
+from mtt.mlip.outputs.features import asks_for, feature_outputs
+from mtt.mlip.outputs.gradients import Gradients, differentiated, totals, with_gradients
+from mtt.mlip.physics import plus, scaled, scaled_slopes, without_atoms
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import list_of, seen_pairs, systems_to_graph, type_index_of
 from mtt.mlip.tensor_map import Layout, ends_of, layouts_of, own_numbers
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from mtt.data import Dataset
 
 
-class MLIPModel(TakesInputs):
+class MLIPModel(TakesInputs, FeatureModel):
     """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
@@ -109,17 +112,18 @@ class MLIPModel(TakesInputs):
         *,
         create_graph: bool = False,
         all_gradients: bool = False,
+        gradients: Optional[Gradients] = None,
         network: Optional[Network] = None,
     ) -> Dict[str, Target]:
         """Physical totals of every target, with forces and strain from one gradient.
 
         :param create_graph: keep what a loss needs to differentiate forces once more.
-        :param all_gradients: forces and strain of every energy, also where the data that
-            the model was made for have no labels of them.
+        :param all_gradients: forces and strain of every energy, also without labels of them.
+        :param gradients: further derivatives, by target, that the model was made without.
         :param network: evaluates :meth:`predict`, see ``mtt.mlip.networks``; None: as written.
         :return: ``values`` float64; ``forces`` and ``strain`` in the network's precision.
         """
-        infos = self.dataset_info.targets
+        infos = with_gradients(self.dataset_info.targets, gradients)
         if differentiated(infos, all_gradients):
             graph = graph._replace(vectors=graph.vectors.detach().requires_grad_(True))
         within = seen_pairs(graph, self.list_cutoff(), self.cutoff)
@@ -135,14 +139,16 @@ class MLIPModel(TakesInputs):
         selected_atoms: Optional[Labels] = None,
     ) -> Dict[str, TensorMap]:
         """metatomic's call. Energies come per structure or, if asked for, per atom."""
+        results: Dict[str, TensorMap] = {}
         if len(systems) == 0 or len(outputs) == 0:
-            nothing: Dict[str, TensorMap] = {}
-            return nothing
+            return results
         of = (list_of(self.list_cutoff()), self.type_index, self.precision.dtype)
         graph = self.with_inputs(systems_to_graph(systems, *of), systems)
-        values = self._atomic_values(graph)
-        kinds = (self.per_atom, self.means, self.tensor_layouts)
-        return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
+        asked = (systems, outputs, selected_atoms)
+        if asks_for(outputs, self.target_names):
+            kinds = (self.per_atom, self.means, self.tensor_layouts)
+            results = as_outputs(self._atomic_values(graph), graph, *asked, *kinds)
+        return self.with_features(results, graph, self.list_cutoff(), self.cutoff, *asked)
 
     # ------------------------------------------ hooks: what an author may override
 
@@ -166,14 +172,7 @@ class MLIPModel(TakesInputs):
         return [list_of(self.list_cutoff())]
 
     def supported_outputs(self) -> Dict[str, ModelOutput]:
-        return outputs_of(self.dataset_info)
-
-    def head_modules(self) -> Dict[str, List[str]]:
-        """Names of the modules or parameters that serve only one target, by target.
-
-        The same kinds in the same order for every target. Empty: unknown.
-        """
-        return {}
+        return {**outputs_of(self.dataset_info), **feature_outputs(self.feature_names)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """The parameter or buffer ``name`` of this new model, which knows more elements.
@@ -204,8 +203,8 @@ class MLIPModel(TakesInputs):
         return {"prior": None, "inputs": None}
 
     def extra_repr(self) -> str:
-        unit = self.dataset_info.length_unit
-        return f"cutoff={self.cutoff} {unit}, {self.dtype}, {super().extra_repr()}"
+        length = f"{self.cutoff} {self.dataset_info.length_unit}"
+        return f"cutoff={length}, {self.dtype}, {super().extra_repr()}"
 
     def restart(self, dataset_info: DatasetInfo) -> Self:
         name, supported = type(self).__name__, self.__supported_targets__
@@ -213,8 +212,8 @@ class MLIPModel(TakesInputs):
         return self
 
     def get_checkpoint(self) -> Dict[str, Any]:
-        stored = StoredModel.of(self, self.dtype, self.finetuning, self.element_history)
-        return stored.to_checkpoint(self.__checkpoint_version__)
+        of = (self, self.dtype, self.finetuning, self.element_history)
+        return StoredModel.of(*of).to_checkpoint(self.__checkpoint_version__)
 
     @classmethod
     def load_checkpoint(cls, checkpoint: Dict[str, Any], context: Context) -> Self:

@@ -1,13 +1,11 @@
-"""Convert outputs of a network to physical values: scales, baselines, sums, derivatives."""
+"""Convert outputs of a network to physical values of atoms: scales and baselines."""
 
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping
 
 import torch
 from torch import Tensor
 
-from mtt.data.info import TargetInfo
-from mtt.graph import Graph, Target
-from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
+from mtt.mlip.derivatives import Slope
 from mtt.mlip.support import check_shape
 
 
@@ -79,53 +77,3 @@ def without_atoms(
     for name in names:
         values[name] = baseline.new_zeros([0] + shapes[name])
     return values
-
-
-def differentiated(infos: Mapping[str, TargetInfo], all_gradients: bool) -> List[str]:
-    """Energies whose forces or strain derivatives are wanted: those with labels, or all."""
-    return [n for n, info in infos.items() if info.is_energy and (all_gradients or info.gradients)]
-
-
-def totals(
-    atomic: Mapping[str, Tensor],
-    graph: Graph,
-    infos: Mapping[str, TargetInfo],
-    known: Mapping[str, Slope],
-    create_graph: bool,
-    all_gradients: bool,
-) -> Dict[str, Target]:
-    """Values of structures or atoms, and derivatives of energies.
-
-    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties].
-    :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
-    :param known: per energy the part of the derivative that cannot be had from ``atomic``.
-    :param create_graph: keep what a loss needs to differentiate forces once more.
-    :param all_gradients: forces and strain of every energy, labelled or not.
-    """
-    wanted = differentiated(infos, all_gradients)
-    results: Dict[str, Target] = {}
-    for name, values in atomic.items():
-        info = infos[name]
-        if not info.per_atom:
-            values = _of_structures(values, graph, info.is_mean)
-        force: Optional[Tensor] = None
-        slope: Optional[Tensor] = None
-        if name in wanted:
-            gradient = pair_gradient(values, graph, create_graph, known.get(name))
-            force = forces(gradient, graph) if all_gradients or info.has_forces else None
-            slope = strain(gradient, graph) if all_gradients or info.has_strain else None
-        found = Target(values, force, slope)
-        results[name] = found if create_graph else detached(found)
-    return results
-
-
-def _of_structures(atomic: Tensor, graph: Graph, mean: bool) -> Tensor:
-    """Sums over the atoms of each structure, or their means: [n_systems, *shape]."""
-    zeros = atomic.new_zeros(graph.n_systems, *atomic.shape[1:])
-    values = zeros.index_add(0, graph.system, atomic)
-    if not mean:
-        return values
-    # as a sum: torch.bincount waits for a GPU
-    ones = torch.ones_like(graph.system)
-    sizes = ones.new_zeros(graph.n_systems).index_add(0, graph.system, ones).clamp(min=1)
-    return values / sizes.reshape(-1, *[1] * (values.dim() - 1))

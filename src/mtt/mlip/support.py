@@ -43,9 +43,9 @@ def check_targets(
         if target_kind(target) not in supported
     ]
     problems += [
-        Problem(f"derivatives of {name!r} are learnt only where it is an energy", where=name)
+        Problem(f"derivatives of {name!r} are not learnt: it is a value of each atom", where=name)
         for name, target in info.targets.items()
-        if target.gradients and not target.is_energy
+        if target.gradients and target.per_atom
     ]
     problems += [
         Problem(

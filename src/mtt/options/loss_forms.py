@@ -182,8 +182,8 @@ class LossExpander:
 
 def _gradients(target: TargetOptions) -> tuple[str, ...]:
     """The internal names of the gradients that ``target`` is trained on."""
-    strain = target.stress or target.virial
-    return ("positions",) * bool(target.forces) + ("strain",) * bool(strain)
+    strain = target.stress or target.virial or target.strain
+    return ("positions",) * bool(target.forces or target.positions) + ("strain",) * bool(strain)
 
 
 def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[str, Any]:

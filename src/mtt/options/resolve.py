@@ -22,7 +22,7 @@ from mtt.options.raw import RawOptions
 from mtt.options.schema.validate import MODEL, TRAINING, validate
 from mtt.options.schema.vocabulary import check_schema
 from mtt.options.training import TrainingOptions, find_faults
-from mtt.options.values import LOGGERS, Options, Part, TargetOptions
+from mtt.options.values import DERIVATIVES, GRADIENTS, LOGGERS, Options, Part, TargetOptions
 from mtt.options.yaml.interpolate import Interpolator
 from mtt.options.yaml.overrides import deep_merge
 from mtt.options.yaml.places import Fault, KeyPath
@@ -253,6 +253,6 @@ def _training_targets(part: Part | None) -> dict[str, TargetOptions]:
     for dataset in part if isinstance(part, list) else []:
         for name, target in dataset.targets.items():
             seen = merged.setdefault(name, dict(vars(target)))
-            for gradient in ("forces", "stress", "virial"):
+            for gradient in (*GRADIENTS, *DERIVATIVES):
                 seen[gradient] = seen[gradient] or getattr(target, gradient)
     return {name: TargetOptions(**values) for name, values in merged.items()}

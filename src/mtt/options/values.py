@@ -13,6 +13,7 @@ ReadFrom = str | list[str]
 """A file or a pattern, or several; see :func:`mtt.data.files.inputs.input_files`."""
 
 GRADIENTS = ("forces", "stress", "virial")
+DERIVATIVES = ("positions", "strain")
 LOGGERS = ("line", "csv", "history")
 """What writes a training down unless the options say otherwise."""
 
@@ -39,12 +40,14 @@ class SystemsOptions:
 
 @dataclass(frozen=True)
 class GradientOptions:
-    """Where forces, stress or virial of an energy are.
+    """Where forces, stress or virial of an energy are, or derivatives of another target.
 
     :param explicit: False where the section is a default only, so that missing labels are
         no mistake.
     :param others: further keys of a default section; the first one that the file has
         is read, ``key`` before all.
+    :param index: of derivatives of components, where the file has the index of the displacement
+        (or the two of the strain): ``"last"``, after those of the value, or ``"first"``.
     """
 
     read_from: ReadFrom
@@ -52,6 +55,7 @@ class GradientOptions:
     key: str
     explicit: bool = True
     others: tuple[str, ...] = ()
+    index: str = "last"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class TargetOptions:
     :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
     :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.options.kinds`.
     :param extensive: the value of a structure is the sum over its atoms, not the mean.
+    :param positions: derivatives of a target that is not an energy, as ``forces`` of one that is;
+        so ``strain``.
     """
 
     quantity: str
@@ -79,6 +85,8 @@ class TargetOptions:
     forces: GradientOptions | None = None
     stress: GradientOptions | None = None
     virial: GradientOptions | None = None
+    positions: GradientOptions | None = None
+    strain: GradientOptions | None = None
 
     def to_dict(self, *, gradients: bool = True) -> dict[str, Any]:
         """Convert to the form of options files; ``extra_data`` has no ``gradients``."""
@@ -96,7 +104,10 @@ class TargetOptions:
             elif section["explicit"]:
                 values[name] = {k: section[k] for k in ("read_from", "reader", "key")}
             # a section that was added by default is left out, so that it stays a default
-        return values
+        written = {name: values.pop(name) for name in DERIVATIVES}
+        kept = ("read_from", "reader", "key", "index")
+        derivatives = {n: {k: one[k] for k in kept} for n, one in written.items() if one}
+        return values | ({"gradients": derivatives} if derivatives else {})
 
 
 @dataclass(frozen=True)

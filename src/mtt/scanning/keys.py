@@ -14,7 +14,13 @@ from mtt.data.files.raw_frame import RawFrame
 from mtt.data.files.reader import Files
 from mtt.data.labels.keys import numbers_in
 from mtt.data.storage.store import is_packed
-from mtt.options.values import DatasetOptions, GradientOptions, SystemsOptions, TargetOptions
+from mtt.options.values import (
+    DERIVATIVES,
+    DatasetOptions,
+    GradientOptions,
+    SystemsOptions,
+    TargetOptions,
+)
 from mtt.scanning.labels.free_energy import OtherEnergies
 from mtt.scanning.periodicity import check_periodicity
 from mtt.scanning.states import is_state
@@ -120,12 +126,14 @@ def check_coverage(structures: Structures) -> Iterator[Finding]:
             yield from _missing(structures, name, missing, np.ones_like(missing))
         if info.has_strain:
             can = structures.solid | (info.strain_name == "virial")
-            missing = can & np.isnan(structures.strain(name)).any(axis=(1, 2))
+            strain = structures.strain(name).reshape(len(structures), -1)
+            missing = can & np.isnan(strain).any(axis=1)
             yield from _missing(structures, f"{info.strain_name} of {name}", missing, can)
         if info.has_forces:
             missing = np.zeros(len(structures), dtype=bool)
             for block in structures.blocks((f"forces:{name}",)):
-                lacks = np.asarray(np.isnan(block.columns[f"forces:{name}"]).any(axis=1))
+                column = block.columns[f"forces:{name}"]
+                lacks = np.asarray(np.isnan(column).reshape(len(column), -1).any(axis=1))
                 missing[block.structures] = block.total(lacks.astype(np.int64)) > 0
             yield from _missing(structures, f"forces of {name}", missing, np.ones_like(missing))
 
@@ -237,6 +245,10 @@ def _uses(
                         for key in (gradient.key, *gradient.others):
                             known.read.add((key, kind == "forces"))
                             known.kinds.add(("force" if kind == "forces" else "stress", key))
+                for kind in DERIVATIVES:
+                    section = getattr(item, kind)
+                    for known in use(part, section) if section is not None else ():
+                        known.read.add((section.key, kind == "positions"))
     return found
 
 

@@ -10,6 +10,7 @@ from mtt.testing.checks import (
     derivatives,
     description,
     engine,
+    features,
     finetuning,
     inputs,
     locality,
@@ -60,8 +61,7 @@ CHECKS: tuple[Check, ...] = (
         "predictions are finite and follow the geometry",
         symmetry.check_finite,
         meaning="Training ends at once with NaN, or learns only mean values.",
-        look="Divisions, square roots, norms and logarithms of values that can be zero; an energy "
-        "that does not depend on Graph.vectors.",
+        look="Divisions, roots and logarithms of values that can be zero; Graph.vectors not used.",
     ),
     Check(
         "an isolated atom has its energy and no force",
@@ -75,8 +75,8 @@ CHECKS: tuple[Check, ...] = (
         symmetry.check_rotation,
         meaning="Energies depend on the orientation of a molecule; molecular dynamics does not "
         "conserve angular momentum, and training needs rotated copies of the data.",
-        look="Single components of vectors that enter the energy: use lengths, scalar "
-        "products, norms. Normalisations and nonlinear functions of single components.",
+        look="Single components of vectors in the energy: use lengths, scalar products, norms. "
+        "Normalisations and nonlinear functions of single components.",
     ),
     Check(
         "an inversion turns forces and keeps energies",
@@ -117,6 +117,12 @@ CHECKS: tuple[Check, ...] = (
         meaning="Codes that read the file by metatensor's labels take xy for yx, or m for -m.",
         look="predict returns [n_atoms, *target.shape], components in the order of the kind: "
         "target.of_kind has its blocks, and from_irreducible() for those made of (l, σ).",
+    ),
+    Check(
+        "features are those of atoms",
+        features.check_features,
+        meaning="Uncertainties and maps of structures depend on orientation, order, or size.",
+        look="atomic_features(): invariant numbers, one row per atom in the order of graph.types.",
     ),
     Check(
         "two far copies have twice the energy",
@@ -172,8 +178,7 @@ CHECKS: tuple[Check, ...] = (
         "a loss on forces trains the weights",
         derivatives.check_double_backward,
         meaning="Training on forces does not lower their errors.",
-        look="Operations whose backward cannot be differentiated, norms of zero vectors, "
-        "backwards written by hand, forces under no_grad.",
+        look="Operations without a second derivative, norms of zero vectors, forces under no_grad.",
     ),
     Check(
         "float32 agrees with float64",

@@ -169,6 +169,12 @@ def _compiled(options: BatchOptions, model: MLIPModel, dataset: Dataset) -> Comp
     # the compiler takes a second to import
     from mtt.mlip.compiled import CompiledNetwork
 
+    infos = model.dataset_info.targets.items()
+    others = [name for name, one in infos if one.gradients and not one.is_energy]
+    if others:
+        what = f"derivatives of {', '.join(others)} are not compiled: those of energies alone are"
+        raise ConfigError(what, where=f"{SECTION}.compile", hint="leave it out")
+
     def examples() -> Iterator[Graph]:
         # every rank compiles the same code, from what one rank alone would take
         loader = make_loader(options, model, dataset, 0, shuffle=False, ranks=SerialRanks())

@@ -12,6 +12,7 @@ from mtt.data import Dataset, merge
 from mtt.data.files.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
+from mtt.evaluation.features import SampleKind
 from mtt.evaluation.inputs import require_inputs
 from mtt.evaluation.structure_table import check_group_key, table_paths, write_table
 from mtt.fetching import is_address
@@ -55,6 +56,7 @@ def evaluate(
     references: bool = False,
     per_structure: bool | str | Path = False,
     by: str | None = None,
+    features: SampleKind | None = None,
     architectures: Sequence[str | Path] = (),
 ) -> list[EvaluatedSet]:
     """Predict one or several data sets, and score what has labels.
@@ -62,7 +64,7 @@ def evaluate(
     :param model: a model, or a file or address of one: ``.ckpt`` (best weights), ``.zip``, ``.pt``.
     :param options: a YAML file, or its content: a data set as in the options of a training, or
         several; without ``targets`` everything is predicted and nothing scored.
-    :param output: an ``.xyz`` file for the predictions; several data sets are numbered.
+    :param output: an ``.xyz`` or ``.mts`` file for the predictions; several sets are numbered.
     :param check_consistency: have metatomic check everything that goes in and comes out.
     :param warm_up: run up to three batches before the time is taken: TorchScript compiles then.
     :param extensions: folder of the extensions that an exported model of another program needs.
@@ -72,6 +74,7 @@ def evaluate(
     :param per_structure: keep the errors of each structure (``report.structures``), or name a
         ``.csv`` or ``.parquet`` file for them; several data sets are numbered.
     :param by: a key of the structures (``config_type``) for ``report.structures.by_group(by)``.
+    :param features: also write features of each ``"atom"``, or their means over each ``"system"``.
     :return: errors and timing of every data set.
     :raises MttError: the model, the options, the data or the output cannot be used.
     """
@@ -85,7 +88,7 @@ def evaluate(
     score_one = partial(
         evaluate_dataset, model, batch_size=batch_size, device=device, extended=extended,
         check_consistency=check_consistency, references=references,
-        per_structure=bool(per_structure) or by is not None,
+        per_structure=bool(per_structure) or by is not None, features=features,
     )  # fmt: skip
     return [_evaluated(score_one, 3 * warm_up, batch_size, *one) for one in sets]
 

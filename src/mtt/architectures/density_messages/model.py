@@ -1,7 +1,7 @@
 """Equivariant message passing: densities around atoms, seen along the pairs between them."""
 
 import logging
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import torch
 from metatomic.torch import ModelMetadata
@@ -95,6 +95,7 @@ class DensityMessages(MLIPModel):
             )
             for i in range(n_layers)
         )
+        self.scalar: List[bool] = [not turns(one) for one in dataset_info.targets.values()]
         self.heads = torch.nn.ModuleList(
             TensorHead(n_features, hypers["num_channels"], target)
             if turns(target)
@@ -150,22 +151,39 @@ class DensityMessages(MLIPModel):
         are subtracted, so that an isolated atom has exactly those of the composition. It has none
         of the inputs: a charged atom has another energy.
         """
-        n_atoms = graph.types.shape[0]
+        x, v = self.represent(graph, prepared)
+        results: Dict[str, Tensor] = {}
+        for i, head in enumerate(self.heads):
+            results[self.target_names[i]] = self.without_isolated(head(x, v), graph)
+        return results
+
+    def represent(self, graph: Graph, prepared: List[Tensor]) -> Tuple[Tensor, Tensor]:
+        """Scalars [n, n_features] and densities of the atoms, then of the isolated ones."""
         isolated = torch.arange(self.n_types, device=graph.types.device)
         x = self.species(torch.cat([graph.types, isolated]))
         if self.conditioning is not None:
-            own, alone = x.split([n_atoms, self.n_types])
+            own, alone = x.split([graph.types.shape[0], self.n_types])
             own = own + self.conditioning(prepared[3:], own, graph.system)
             x = torch.cat([own, alone])
         pairs = self.pairs(graph, prepared)
         v = x.new_zeros(0)
         for layer in self.layers:
             x, v = layer(pairs, x, v)
-        results: Dict[str, Tensor] = {}
+        return x, v
+
+    def without_isolated(self, rows: Tensor, graph: Graph) -> Tensor:
+        """[n_atoms, ...], the rows of atoms minus that of an isolated atom of their element."""
+        values, alone = rows.split([graph.types.shape[0], self.n_types])
+        return values - alone.index_select(0, graph.types)
+
+    def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
+        """The scalars of the last layer; and of each head what its last layer multiplies."""
+        x, _ = self.represent(graph, self.prepare(graph))
+        features = {"feature": x[: graph.types.shape[0]]}
         for i, head in enumerate(self.heads):
-            values, alone = head(x, v).split([n_atoms, self.n_types])
-            results[self.target_names[i]] = values - alone.index_select(0, graph.types)
-        return results
+            if self.scalar[i]:
+                features[self.target_names[i]] = self.without_isolated(head.features(x), graph)
+        return features
 
     def pairs(self, graph: Graph, prepared: List[Tensor]) -> Pairs:
         """The functions of all pairs, in their slots; see :meth:`prepare`."""

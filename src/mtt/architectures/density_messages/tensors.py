@@ -19,8 +19,12 @@ class Head(torch.nn.Module):
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """[n, n_in] to [n, n_out]; densities ``v`` are not looked at."""
-        values: Tensor = self.last(silu(self.hidden(x)))
+        values: Tensor = self.last(self.features(x))
         return values
+
+    def features(self, x: Tensor) -> Tensor:
+        """[n, n_in], what the last layer multiplies."""
+        return silu(self.hidden(x))
 
 
 class Invariant(Head):
@@ -28,7 +32,7 @@ class Invariant(Head):
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """[n, 1, n_out]."""
-        values: Tensor = self.last(silu(self.hidden(x)))
+        values: Tensor = self.last(self.features(x))
         return values[:, None, :]
 
 
@@ -94,6 +98,10 @@ class TensorHead(torch.nn.Module):
         self.shape: List[int] = [-1, *target.shape]
         self.properties = target.properties
         self.to_components = Constant(kind.from_irreducible())
+
+    def features(self, x: Tensor) -> Tensor:
+        """Nothing: a linear layer of scalars does not give tensors."""
+        return x[:, :0]
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """[n, *components, properties].

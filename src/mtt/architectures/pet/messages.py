@@ -135,10 +135,31 @@ class Readout(torch.nn.Module):
         of_atoms: List[Tensor] = []
         for i, (for_node, for_pair) in enumerate(zip(self.nodes, self.pairs, strict=True)):
             nodes, pairs = levels[i]
-            values = lay_out(for_pair(pairs) * weights, layout, 0.0)
-            rows = values.view(layout.n_rows, layout.width, values.shape[1])
-            of_atoms.append(for_node(nodes) + rows.sum(dim=1))
+            of_atoms.append(for_node(nodes) + summed(for_pair(pairs) * weights, layout))
         return torch.stack(of_atoms).sum(dim=0)
+
+    def features(
+        self, levels: List[Tuple[Tensor, Tensor]], weights: Tensor, layout: Neighborhoods
+    ) -> Tensor:
+        """[n_atoms, 2 · levels · hidden], what the last layers of atoms and pairs multiply."""
+        found: List[Tensor] = []
+        for i, (for_node, for_pair) in enumerate(zip(self.nodes, self.pairs, strict=True)):
+            nodes, pairs = levels[i]
+            for k, layer in enumerate(for_node):
+                if k + 1 < len(for_node):
+                    nodes = layer(nodes)
+            for k, layer in enumerate(for_pair):
+                if k + 1 < len(for_pair):
+                    pairs = layer(pairs)
+            found.append(nodes)
+            found.append(summed(pairs * weights, layout))
+        return torch.cat(found, dim=1)
+
+
+def summed(values: Tensor, layout: Neighborhoods) -> Tensor:
+    """[n_atoms, k] sums of [P, k] over the pairs of each atom."""
+    table = lay_out(values, layout, 0.0)
+    return table.view(layout.n_rows, layout.width, values.shape[1]).sum(dim=1)
 
 
 def head(n_in: int, hidden: int, n_out: int) -> torch.nn.Sequential:

@@ -11,7 +11,7 @@ from mtt import DatasetInfo, Graph, MLIPModel
 from mtt.architectures.pet.adaptive import AdaptiveCutoff
 from mtt.architectures.pet.conditioning import SystemConditioning
 from mtt.architectures.pet.cutoff import LogCutoff
-from mtt.architectures.pet.messages import Average, Exchange, GNNLayer, Readout
+from mtt.architectures.pet.messages import Average, Exchange, GNNLayer, Readout, summed
 from mtt.architectures.pet.transformer import Tokens, arrange
 from mtt.errors import ArchitectureError, Problem
 from mtt.nn import layout_of, layout_tensors, neighborhoods, reverse_pairs, with_known_species
@@ -44,6 +44,7 @@ class PET(MLIPModel):
         "a rotation turns forces and keeps energies": NOT_INVARIANT,
         "an inversion turns forces and keeps energies": NOT_INVARIANT,
         "vectors and tensors turn with the structure": NOT_INVARIANT,
+        "features are those of atoms": NOT_INVARIANT,
     }
     __default_metadata__ = ModelMetadata(
         name="PET",
@@ -82,6 +83,9 @@ class PET(MLIPModel):
         )
         exchange = Average if self.residual else Exchange
         self.exchanges = torch.nn.ModuleList(exchange(hypers["d_pet"]) for _ in range(n_layers))
+        self.scalar: List[bool] = [
+            not one.of_kind.components for one in dataset_info.targets.values()
+        ]
         self.readouts = torch.nn.ModuleList(
             Readout(hypers, math.prod(target.shape), len(self.species))
             for target in dataset_info.targets.values()
@@ -133,6 +137,37 @@ class PET(MLIPModel):
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, *components, properties]."""
+        levels, weights = self.levels(graph, prepared)
+        layout = layout_of(prepared)
+        results: Dict[str, Tensor] = {}
+        for i, readout in enumerate(self.readouts):
+            name = self.target_names[i]
+            values = readout(levels, weights, layout)
+            results[name] = values.reshape([-1] + self.sample_shapes[name])
+        return results
+
+    def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
+        """Features of atoms, beside the sums of those of their pairs, level by level.
+
+        Those of a head are what its last layers multiply. Rotations change them a little.
+        """
+        prepared = self.prepare(graph)
+        levels, weights = self.levels(graph, prepared)
+        layout = layout_of(prepared)
+        parts: List[Tensor] = []
+        for nodes, pairs in levels:
+            parts.append(nodes)
+            parts.append(summed(pairs * weights, layout))
+        features = {"feature": torch.cat(parts, dim=1)}
+        for i, readout in enumerate(self.readouts):
+            if self.scalar[i]:
+                features[self.target_names[i]] = readout.features(levels, weights, layout)
+        return features
+
+    def levels(
+        self, graph: Graph, prepared: List[Tensor]
+    ) -> Tuple[List[Tuple[Tensor, Tensor]], Tensor]:
+        """The result of :meth:`features`, and the cutoff function of each pair [P, 1]."""
         layout, reverse = layout_of(prepared), prepared[2]
         centers, neighbors, vectors = graph.centers, graph.neighbors, graph.vectors
         lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
@@ -149,13 +184,7 @@ class PET(MLIPModel):
         geometry = torch.cat([vectors, lengths], dim=1)
         types = graph.types[neighbors]
         levels = self.features(graph, geometry, types, tokens, reverse, prepared)
-        weights = torch.exp(log_weights)
-        results: Dict[str, Tensor] = {}
-        for i, readout in enumerate(self.readouts):
-            name = self.target_names[i]
-            values = readout(levels, weights, layout)
-            results[name] = values.reshape([-1] + self.sample_shapes[name])
-        return results
+        return levels, torch.exp(log_weights)
 
     def features(
         self,

@@ -1,7 +1,7 @@
 """SOAP power spectra and one small network per element."""
 
 from itertools import pairwise
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import torch
 from metatomic.torch import ModelMetadata
@@ -101,15 +101,12 @@ class SoapBPNN(MLIPModel):
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, *components, properties]."""
-        layout, order = layout_of(prepared), order_of(prepared[2:])
-        of_neighbors = graph.types[graph.neighbors]
-        features = self.soap(graph.vectors, of_neighbors, layout)
+        order = order_of(prepared[2:])
+        _, values = self.represent(graph, prepared)
         densities: List[Tensor] = []
         if self.has_tensors:
-            densities = self.soap.expansion(graph.vectors, of_neighbors, layout)
-        values = self.first(features, order.counts)
-        for layer in self.hidden:
-            values = layer(torch.nn.functional.silu(values), order.counts)
+            of_neighbors = graph.types[graph.neighbors]
+            densities = self.soap.expansion(graph.vectors, of_neighbors, layout_of(prepared))
         results: Dict[str, Tensor] = {}
         start = 0
         for i, name in enumerate(self.target_names):
@@ -121,6 +118,33 @@ class SoapBPNN(MLIPModel):
         for name in self.target_names:
             results[name] = results[name].index_select(0, order.row_of_atom)
         return results
+
+    def represent(self, graph: Graph, prepared: List[Tensor]) -> Tuple[Tensor, Tensor]:
+        """The power spectra, and what the shared layers make of them; in the order of rows."""
+        layout, order = layout_of(prepared), order_of(prepared[2:])
+        features = self.soap(graph.vectors, graph.types[graph.neighbors], layout)
+        values = self.first(features, order.counts)
+        for layer in self.hidden:
+            values = layer(torch.nn.functional.silu(values), order.counts)
+        return features, values
+
+    def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
+        """The last hidden layer, and what the last layer of each head multiplies.
+
+        Without hidden layers the power spectra, which the one layer multiplies (after layernorm).
+        Weights are separate for each element, and so is what a number of an atom means.
+        """
+        prepared = self.prepare(graph)
+        order = order_of(prepared[2:])
+        spectra, values = self.represent(graph, prepared)
+        shared = torch.nn.functional.silu(values) if len(self.heads) > 0 else spectra
+        features = {"feature": shared.index_select(0, order.row_of_atom)}
+        for name in self.target_names:
+            features[name] = features["feature"]
+        for i, head in enumerate(self.heads):
+            own = head.features(shared, order.counts)
+            features[self.target_names[i]] = own.index_select(0, order.row_of_atom)
+        return features
 
     def head_modules(self) -> Dict[str, List[str]]:
         """The head of each target; without hidden layers the targets share one layer."""

@@ -22,6 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtt.data.info import TargetInfo
+
 Augmentation = Literal["none", "so3", "o3"]
 
 _INVERSIONS = {"so3": False, "o3": True}
@@ -90,3 +92,32 @@ def turn_cells(cells: Tensor, turns: Tensor) -> Tensor:
 def turn_tensors(tensors: Tensor, turns: Tensor) -> Tensor:
     """Q σ Qᵀ for each of [m, 3, 3] tensors, by its own Q of [m, 3, 3] turns."""
     return torch.bmm(turn_cells(turns, tensors.transpose(1, 2)), turns.transpose(1, 2))
+
+
+def turn_forces(forces: Tensor, info: TargetInfo, turns: Tensor, owner: Tensor) -> Tensor:
+    """Derivatives by positions [n, 3, ...] of a target, turned as its components are.
+
+    :param owner: [n] structure of each row, of those of ``turns``.
+    """
+    if info.is_number:
+        return turn_vectors(forces, turns, owner)
+    return _turn_derivatives(forces, info, turns.index_select(0, owner), 1)
+
+
+def turn_strain(strain: Tensor, info: TargetInfo, turns: Tensor) -> Tensor:
+    """Derivatives by strain [m, 3, 3, ...] of a target, each by its own of [m, 3, 3] turns."""
+    if info.is_number:
+        return turn_tensors(strain, turns)
+    return _turn_derivatives(strain, info, turns, 2)
+
+
+def _turn_derivatives(values: Tensor, info: TargetInfo, matrices: Tensor, axes: int) -> Tensor:
+    """:param axes: indices of displacement or strain, the first ones after the rows."""
+    # the kind turns components; displacements go along as properties
+    moved = values.flatten(1, axes).movedim(1, -2)
+    turned = info.of_kind.rotated(moved.flatten(-2), matrices)
+    values = turned.view(moved.shape).movedim(-2, 1).reshape(values.shape)
+    for axis in range(1, axes + 1):
+        turned = torch.einsum("mab,mb...->ma...", matrices, values.movedim(axis, 1))
+        values = turned.movedim(1, axis)
+    return values

@@ -11,7 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtt.data.batching.augmentation import turn_cells, turn_tensors, turn_vectors
+from mtt.data.batching.augmentation import (
+    turn_cells,
+    turn_forces,
+    turn_strain,
+    turn_vectors,
+)
 from mtt.data.batching.inputs import number_inputs, state
 from mtt.data.batching.rows import (
     Cuts,
@@ -266,12 +271,12 @@ class Gather:
             if info.has_forces:
                 forces = self.rows[f"forces:{name}"].index_select(0, atoms.rows)
                 if turns is not None:
-                    forces = turn_vectors(forces, turns, atoms.owner)
+                    forces = turn_forces(forces, info, turns, atoms.owner)
                 forces = forces.to(self.dtype)
             if info.has_strain:
                 strain = self.rows[f"strain:{name}"].index_select(0, structures)
                 if turns is not None:
-                    strain = turn_tensors(strain, turns)
+                    strain = turn_strain(strain, info, turns)
                 strain = strain.to(self.dtype)
             values = values.index_select(0, atoms.rows if info.per_atom else structures)
             if turns is not None and not info.of_kind.is_invariant:

@@ -38,17 +38,17 @@ def energy_keys(per_structure: Mapping[str, Any]) -> list[str]:
 
 
 def may_be_without(name: str, options: TargetOptions, frames: Sequence[RawFrame]) -> bool:
-    """Whether the energies of ``name`` may be left out, so that derivatives are learnt alone.
+    """Whether the values of ``name`` may be left out, so that derivatives are learnt alone.
 
     Where ``key: false`` says so; or where no frame has the key, which is the target's own name or
     its default, or anything that could have been meant instead.
 
     :param frames: of the file that has the values.
     """
-    if options.quantity != "energy" or options.sample_kind != "system":
-        return False
     if not options.key:
         return True
+    if options.quantity != "energy" or options.sample_kind != "system":
+        return False
     if any(options.key in frame.per_structure for frame in frames):
         return True  # every value is NaN, else they would be used
     if options.key not in (name, "energy"):

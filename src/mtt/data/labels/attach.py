@@ -16,6 +16,7 @@ from mtt.data.findings import Findings
 from mtt.data.frames import Float, FrameLabels
 from mtt.data.info import POSITIONS, STRAIN, TargetInfo
 from mtt.data.labels.alone import has_numbers, may_be_without, remedy
+from mtt.data.labels.derivatives import derivative_section, order_problem
 from mtt.data.labels.find_key import WRITE_NAN, Section, look_up, tell_missing
 from mtt.data.labels.keys import symmetric, values_of, values_of_atoms, vectors
 from mtt.data.labels.other_energies import other_energy_notices
@@ -52,6 +53,11 @@ class Labels:
             strain = self._virial(f"{section}.virial", options.virial)
         else:
             strain = self._stress(f"{section}.stress", options.stress)
+        if not options.forces and options.positions:
+            forces = self._derivatives(name, POSITIONS, options, options.positions)
+            self._check_order(name, options, values, forces)
+        if options.strain:
+            strain = self._derivatives(name, STRAIN, options, options.strain)
         gradients = ((POSITIONS,) if forces else ()) + ((STRAIN,) if strain else ())
         if alone and not forces and not strain:
             self._nothing_to_learn(section, options)
@@ -113,8 +119,10 @@ class Labels:
         self._findings.add_problems([Problem(what, file, f"set {section}.key")])
 
     def _report_single(self, name: str, options: TargetOptions, forces: bool, strain: bool) -> None:
-        word = "virial" if options.virial is not None else "stress"
-        learnt = " and ".join(["forces"] * forces + [word] * strain)
+        words = ("forces", "virial" if options.virial is not None else "stress")
+        if options.quantity != "energy":
+            words = ("derivatives by positions", "derivatives by strain")
+        learnt = " and ".join([words[0]] * forces + [words[1]] * strain)
         frames = self._frames(options, f"targets.{name}")
         no = f"no {options.key!r} in any structure: " if options.key else ""
         if any(options.key in frame.per_structure for frame in frames):
@@ -161,6 +169,26 @@ class Labels:
         if found is not None:
             tell_missing(item, self._systems, found, self.notices)
         return found
+
+    def _derivatives(
+        self, target: str, name: str, options: TargetOptions, section: GradientOptions
+    ) -> list[Float] | None:
+        """Derivatives of a target that is not an energy; of one number minus those by positions."""
+        item = derivative_section(target, name, options, section)
+        found = self._look_up(item, section, [True] * len(self._systems))
+        if found is None:
+            return None
+        tell_missing(item, self._systems, found, self.notices)
+        as_forces = name == POSITIONS and target_info(options).is_number
+        return [-one for one in found] if as_forces else found
+
+    def _check_order(
+        self, name: str, options: TargetOptions, values: list[Float], slopes: list[Float] | None
+    ) -> None:
+        if self._findings or not values or slopes is None:
+            return
+        problem = order_problem(name, options, self._systems, values, slopes)
+        self._findings.add_problems([] if problem is None else [problem])
 
     def _virial(self, section: str, options: GradientOptions) -> list[Float] | None:
         """Minus the virial, which molecules have as well as solids."""

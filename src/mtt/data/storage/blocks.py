@@ -82,10 +82,10 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         )
         if target.has_forces:
             forces = [None if label is None else label.forces for label in labels]
-            columns[f"forces:{name}"] = _stack(forces, n_atoms, (3,))
+            columns[f"forces:{name}"] = _stack(forces, n_atoms, (3, *target.gradient_shape))
         if target.has_strain:
             strain = [None if label is None else label.strain for label in labels]
-            columns[f"strain:{name}"] = _stack(strain, None, (3, 3))
+            columns[f"strain:{name}"] = _stack(strain, None, (3, 3, *target.gradient_shape))
     for name, extra in info.extra_data.items():
         values = [frame.extra.get(name) for frame in frames]
         per_atom = n_atoms if extra.per_atom else None

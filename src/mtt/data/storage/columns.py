@@ -12,8 +12,8 @@ from a file, or :class:`Pieces` of several of them.
 ``volumes``         [n] float64                  of ``cells``; 0 without a cell
 ``weights``         [n] float64                  of the structures in the loss
 ``values:NAME``     [n or N, *shape] float64     labels, NaN where missing; ``extra:NAME`` alike
-``forces:NAME``     [N, 3] float64
-``strain:NAME``     [n, 3, 3] float64
+``forces:NAME``     [N, 3] float64               of single numbers; else [N, 3, *shape]
+``strain:NAME``     [n, 3, 3] float64            of single numbers; else [n, 3, 3, *shape]
 ==================  ===========================  ==============================================
 """
 
@@ -61,9 +61,9 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
     for name, target in info.targets.items():
         specs[f"values:{name}"] = _values(target)
         if target.has_forces:
-            specs[f"forces:{name}"] = Spec("float64", (3,), True)
+            specs[f"forces:{name}"] = Spec("float64", (3, *target.gradient_shape), True)
         if target.has_strain:
-            specs[f"strain:{name}"] = Spec("float64", (3, 3), False)
+            specs[f"strain:{name}"] = Spec("float64", (3, 3, *target.gradient_shape), False)
     for name, extra in info.extra_data.items():
         specs[f"extra:{name}"] = _values(extra)
     return specs

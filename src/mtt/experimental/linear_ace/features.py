@@ -121,7 +121,6 @@ class Invariants(torch.nn.Module):
             start += count
         return torch.cat(parts)
 
-    @torch.jit.unused
     def values(self, channels: List[Tensor]) -> Tensor:
         """[n_features, n]."""
         vectors = self.vectors(channels)
@@ -174,12 +173,10 @@ class Features(torch.nn.Module):
             energies = energies + one(channels, weights[:, self.ends[i] : self.ends[i + 1]], counts)
         return energies
 
-    @torch.jit.unused
     def values(self, channels: List[Tensor]) -> Tensor:
         """[n_features, n]."""
-        found = [channels[0][: self.single, 0]]
+        found: List[Tensor] = [channels[0][: self.single, 0]]
         for one in self.invariants:
-            assert isinstance(one, Invariants)
             found.append(one.values(channels))
         return torch.cat(found)
 

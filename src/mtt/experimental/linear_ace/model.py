@@ -77,13 +77,27 @@ class LinearACE(LinearMLIPModel):
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The energy of every atom [n_atoms]."""
+        order = order_of(prepared[2:])
+        channels = self.channels(graph, prepared)
+        energies = self.features(channels, self.weights, order.counts)
+        return {self.target_names[0]: energies.index_select(0, order.row_of_atom)}
+
+    def channels(self, graph: Graph, prepared: List[Tensor]) -> List[Tensor]:
+        """The densities of each degree, mixed; atoms in the order of rows."""
         layout, order = layout_of(prepared), order_of(prepared[2:])
         densities = self.density(graph.vectors, graph.types[graph.neighbors], layout)
         channels: List[Tensor] = []
         for l, mix in enumerate(self.mixing):
             channels.append(mix(densities[l], order.counts))
-        energies = self.features(channels, self.weights, order.counts)
-        return {self.target_names[0]: energies.index_select(0, order.row_of_atom)}
+        return channels
+
+    def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
+        """The products of densities, which the energies are linear in."""
+        prepared = self.prepare(graph)
+        order = order_of(prepared[2:])
+        products = self.features.values(self.channels(graph, prepared)).t()
+        found = products.index_select(0, order.row_of_atom)
+        return {"feature": found, self.target_names[0]: found}
 
     # ---------------------------------------------------------------- fitting
 

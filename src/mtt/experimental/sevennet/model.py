@@ -93,6 +93,16 @@ class SevenNet(MLIPModel):
             results[name] = energies[i] * self.from_ev[i]
         return results
 
+    def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
+        """The scalars of the last layer, and those that the energy of each target is linear in."""
+        pairs = torch.stack([graph.centers, graph.neighbors])
+        vectors = graph.vectors * self.to_angstrom
+        found = self.network.features(self.species[graph.types], pairs, vectors)
+        features = {"feature": found[0]}
+        for i, name in enumerate(self.target_names):
+            features[name] = found[i + 1]
+        return features
+
     def interaction_range(self) -> float:
         return max(self.n_layers * self.cutoff, self.list_cutoff())
 

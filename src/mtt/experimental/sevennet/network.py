@@ -56,7 +56,30 @@ class Network(torch.nn.Module):
         )
 
     def forward(self, species: Tensor, pairs: Tensor, vectors: Tensor) -> List[Tensor]:
-        """Energies of the atoms [n_atoms, 1] in eV, target by target.
+        """Energies of the atoms [n_atoms, 1] in eV, target by target; see :meth:`represent`."""
+        data = self.represent(species, pairs, vectors)
+        energies: List[Tensor] = []
+        for readout in self.readouts:
+            own = data.copy()
+            for layer in readout.values():  # type: ignore[operator]
+                own = layer(own)
+            energies.append(own["atomic_energy"])
+        return energies
+
+    def features(self, species: Tensor, pairs: Tensor, vectors: Tensor) -> List[Tensor]:
+        """Scalars of the atoms [n_atoms, n]: of the last layer, then of each target's last one."""
+        data = self.represent(species, pairs, vectors)
+        found: List[Tensor] = [data["x"]]
+        for readout in self.readouts:
+            own = data.copy()
+            for name, layer in readout.items():  # type: ignore[operator]
+                if name == "reduce_input_to_hidden":
+                    own = layer(own)
+            found.append(own["x"])
+        return found
+
+    def represent(self, species: Tensor, pairs: Tensor, vectors: Tensor) -> Dict[str, Tensor]:
+        """What the layers below the read-outs make of the atoms.
 
         :param species: [n_atoms] int64, as the layers number the elements.
         :param pairs: [2, P] int64, centres and neighbours.
@@ -77,13 +100,7 @@ class Network(torch.nn.Module):
             data["modal_attr"] = (labels == self.modality).to(vectors.dtype).unsqueeze(0)
         for layer in self.layers.values():
             data = layer(data)
-        energies: List[Tensor] = []
-        for readout in self.readouts:
-            own = data.copy()
-            for layer in readout.values():  # type: ignore[operator]
-                own = layer(own)
-            energies.append(own["atomic_energy"])
-        return energies
+        return data
 
     def compile_layers(self) -> None:
         """Replace the layers by programs of TorchScript, which need none of their packages."""

@@ -17,6 +17,7 @@ from mtt.options.default_gradients import (
 )
 from mtt.options.kinds import SCALAR, kind_text
 from mtt.options.metatrain.contradictions import contradictions, tensor_faults
+from mtt.options.metatrain.derivatives import derivatives
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import INTENSIVE, PLURALS, target_fault
 from mtt.options.values import (
@@ -140,7 +141,9 @@ class Expander:
         for key, section in sections.items():
             if section and not has_gradients:
                 what = "only one energy per structure has forces, stress or virial"
-                self.faults.append(Fault((*path, key), what, "leave it out"))
+                hint = "write quantity: energy if it is one, else gradients: {positions: ...}"
+                self.faults.append(Fault((*path, key), what, hint))
+        sections |= derivatives(value, path, target, self._gradient, self.faults)
         if sections["stress"] and sections["virial"]:
             what = "stress and virial cannot both be given"
             self.faults.append(Fault((*path, "virial"), what, "they are the same labels; keep one"))
@@ -154,7 +157,7 @@ class Expander:
                 Fault((*path, "key"), "expected text, false or null, got true", hint)
             )
         if not target.key and not any(sections.values()):
-            what = "without a key there must be forces, stress or virial of an energy to learn from"
+            what = "without a key there must be forces, stress or other gradients to learn from"
             self.faults.append(Fault((*path, "key"), what))
         return TargetOptions(**{**vars(target), **sections})
 

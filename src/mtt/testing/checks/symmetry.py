@@ -36,7 +36,7 @@ def check_finite(subject: Subject) -> None:
 
 def check_rotation(subject: Subject) -> Iterator[Measured]:
     """Energies stay; forces, strain derivatives, vectors and tensors turn with the structure."""
-    return _orthogonal(subject, _rotation(), "rotated")
+    return _orthogonal(subject, orthogonal(), "rotated")
 
 
 def check_inversion(subject: Subject) -> Iterator[Measured]:
@@ -110,8 +110,8 @@ def _turned(
     ]
 
 
-def _rotation() -> NDArray[np.float64]:
-    """A proper rotation about a general axis, by one radian (Rodrigues' formula)."""
+def orthogonal() -> NDArray[np.float64]:
+    """[3, 3] a proper rotation about a general axis, by one radian (Rodrigues' formula)."""
     x, y, z = systems.DIRECTION
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     turn: NDArray[np.float64] = np.eye(3) + np.sin(1.0) * cross + (1 - np.cos(1.0)) * cross @ cross

@@ -78,7 +78,7 @@ def _term(name: str, part: str, section: LossOptions, info: DatasetInfo) -> Term
         part=part,
         type=_kind(section),
         weight=schedule.at(0),
-        per_atom=part == "strain" or (part == "values" and target.is_energy),
+        per_atom=target.is_energy and part in ("values", "strain"),
         of_atoms=part == "forces" or (part == "values" and target.per_atom),
         to_ev_per_angstrom=to_ev_per_angstrom(target.unit, info.length_unit) or 1.0,
         schedule=None if schedule.is_constant else schedule,

@@ -1,6 +1,6 @@
 """The loss: a weighted sum of terms, one per target and derivative.
 
-With d = (prediction − label) / scale, where energies of structures and strain derivatives are
+With d = (prediction − label) / scale, where energies of structures and their strain derivatives are
 first divided by the number of atoms (unless the target is in ``per_structure_targets``), a
 component counts what a loss of ``losses/elementwise/`` or of another package makes of d, times the
 weight of its structure. ``reduction`` makes one number of the components of a batch:

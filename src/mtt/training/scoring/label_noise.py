@@ -99,7 +99,7 @@ def _add(
     eps = torch.finfo(model.dtype).eps
     for quantity, size in zip(known, sizes, strict=True):
         name = f"{prefix}{quantity.name}"
-        derived = quantity.part in ("forces", "stress", "virial")
+        derived = quantity.part in ("forces", "stress", "virial", "strain")
         if derived and is_noise(size.largest, energies.get(quantity.target, 0.0)):
             noise.add(name)
         # the network rounds what it adds to the baseline, float64 the whole
@@ -112,6 +112,8 @@ def _sizes(dataset: Dataset, quantity: Quantity, model: MLIPModel) -> _Sizes:
     labels = dataset.target(quantity.target)
     if quantity.part == "forces":
         return _measured(labels.forces)
+    if quantity.part == "strain":
+        return _measured(labels.strain)
     n_atoms = dataset.n_atoms
     if quantity.part in ("stress", "virial"):
         strain = labels.strain

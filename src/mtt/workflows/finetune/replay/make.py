@@ -22,7 +22,7 @@ from mtt.options import DatasetOptions, Options, load_eval_options
 from mtt.options.training import FinetuneOptions
 from mtt.options.training.finetune import SECTION
 from mtt.options.training.finetuning.replay import ReplayOptions
-from mtt.options.values import GRADIENTS, ReadFrom, TargetOptions
+from mtt.options.values import DERIVATIVES, GRADIENTS, ReadFrom, TargetOptions
 from mtt.registry import Architecture
 from mtt.workflows.finetune.replay.choose import (
     Indices,
@@ -234,7 +234,7 @@ def _as_in_training(
         if old in heads.values() and old not in found:
             moved = {
                 key: replace(section, read_from=read_from)
-                for key in GRADIENTS
+                for key in (*GRADIENTS, *DERIVATIVES)
                 if (section := getattr(target, key)) is not None
             }
             found[old] = replace(target, read_from=read_from, **moved)

@@ -1,0 +1,1 @@
+"""Outputs of an exported model in addition to its targets."""
