@@ -64,7 +64,8 @@ def fit_weights(
     each element). Of targets with given weights, those of the other elements are fitted to what
     the given ones leave over. A target that is the mean over atoms gets its own mean, the same
     for every element: no composition is fitted unless ``given`` names it. Of a target with
-    components, those that turn with a structure have the weight zero.
+    components, those that turn with a structure have the weight zero. A mean that the options ask
+    for by name (``aggregation: mean``) is fitted to the shares of the elements.
 
     :param given: ``atomic_baseline`` of the options, target to a number, or to numbers by
         element, see :func:`mtt.baselines.given.by_number`.
@@ -84,7 +85,7 @@ def fit_weights(
             values = target.invariant_part(dataset.target(name).values)
             if name in offset:
                 values = values - offset[name]
-            if target.is_mean and name not in given:
+            if target.has_constant and name not in given:
                 mean = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
                 weights[name] = target.with_invariants(mean)
                 continue

@@ -1,8 +1,9 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Self, Sequence
+from typing import Any, ClassVar, Dict, List, Optional, Self, Sequence
 
 import torch
+from ase import Atoms
 from metatensor.torch import Labels, TensorMap
 from metatomic.torch import AtomisticModel, ModelMetadata, ModelOutput, NeighborListOptions, System
 from torch import Tensor
@@ -10,10 +11,12 @@ from torch import Tensor
 from mtt.baselines.exact import ExactTable
 from mtt.baselines.prior import start_values
 from mtt.checkpoint import upgrade_by_folder
+from mtt.data import Dataset
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Graphs, Target
 from mtt.interface import Context, ModelInterface
+from mtt.mlip.aggregation import BuiltForNetwork, labels_info, make_readout, with_logits
 from mtt.mlip.checkpointing import StoredModel, restarted_info
 from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
@@ -25,13 +28,8 @@ from mtt.mlip.systems import list_of, seen_pairs, type_index_of
 from mtt.mlip.tensor_map import Layout, ends_of, layout_of
 from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
-if TYPE_CHECKING:
-    from ase import Atoms
 
-    from mtt.data import Dataset
-
-
-class MLIPModel(ModelInterface):
+class MLIPModel(ModelInterface, metaclass=BuiltForNetwork):
     """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
@@ -39,7 +37,7 @@ class MLIPModel(ModelInterface):
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
     - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` with an entry for every
       target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
-      summed over their atoms, or are their mean where the target is not extensive.
+      made of those of their atoms as the target's ``aggregation`` says.
 
     Both return the network's own numbers, in its precision. :meth:`predict_targets` adds the
     physics: scales, baselines (composition, ZBL, a prior) and sums in float64, forces, strain
@@ -61,7 +59,6 @@ class MLIPModel(ModelInterface):
 
     type_index: Tensor
     precision: Tensor  # empty; follows every .to(dtype): its dtype is the network's precision
-
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
 
@@ -77,20 +74,20 @@ class MLIPModel(ModelInterface):
         dataset_info: DatasetInfo,
         metadata: Optional[ModelMetadata] = None,
     ) -> None:
+        seen, dataset_info = dataset_info.targets, labels_info(dataset_info)
         super().__init__(hypers, dataset_info, metadata)
-        single = type(self).predict is MLIPModel.predict
+        single, targets = type(self).predict is MLIPModel.predict, dataset_info.targets
         check_targets(type(self).__name__, self.__supported_targets__, single, dataset_info)
-        targets = dataset_info.targets
         self.target_names: List[str] = list(targets)
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
-        self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
-        self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
-        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
+        self.poolings: Dict[str, str] = {n: t.pooling for n, t in targets.items()}
+        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in seen.items()}
+        self.label_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
         self.tensor_layouts: Dict[str, Layout] = {n: layout_of(n, t) for n, t in targets.items()}
-        # all targets side by side: [n_types, Σ numbers of a sample] and [n_targets]
-        self.ends: List[int] = ends_of(dataset_info)
+        self.ends: List[int] = ends_of(dataset_info)  # of the columns of all targets
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), self.ends[-1]))
         self.scale = ExactTable(torch.ones(len(targets)))
+        self.readout = make_readout(dataset_info)
         self.zbl = make_zbl(hypers, dataset_info)
         self.prior = make_prior(hypers, dataset_info)
         self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
@@ -140,7 +137,7 @@ class MLIPModel(ModelInterface):
         of = (self.type_index, self.precision.dtype, self.state_inputs)
         graph = graph_of(systems, self.list_cutoff(), *of)
         values = self._atomic_values(graph)
-        kinds = (self.per_atom, self.means, self.tensor_layouts)
+        kinds = (self.poolings, self.tensor_layouts)
         return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
 
     # ------------------------------------------ hooks: what an author may override
@@ -261,7 +258,7 @@ class MLIPModel(ModelInterface):
         """Radius that the neighbour list must have: the network's, or that of a baseline."""
         return max(float(self.cutoff), self.baseline_cutoff)
 
-    def fit_baselines(self, dataset: "Dataset", options: "BaselinesAsked") -> None:
+    def fit_baselines(self, dataset: Dataset, options: BaselinesAsked) -> None:
         """Fit the start of the prior, then composition weights and scales to what it leaves over.
 
         :param options: training options, of which those of baselines and scales are read.
@@ -273,28 +270,31 @@ class MLIPModel(ModelInterface):
         self.composition.values.copy_(weights)
         self.scale.values.copy_(scales)
 
-    def offsets(self, dataset: "Dataset") -> Dict[str, Target]:
+    def offsets(self, dataset: Dataset) -> Dict[str, Target]:
         """What ZBL and prior give for a data set, per energy target; nothing without them."""
         names, types = self.energy_names, self.dataset_info.atomic_types
         return offsets_of([self.zbl, self.prior], names, dataset, types, self.list_cutoff())
 
-    def example_structures(self) -> "List[Atoms]":
+    def example_structures(self) -> List[Atoms]:
         """Structures to try the model on where any others might be refused; none if none are."""
         return [] if self.prior is None else self.prior.examples()
 
     def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target ``[n_atoms, *shape]`` float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
-            return without_atoms(self.target_names, self.sample_shapes, self.composition.values)
+            return without_atoms(self.label_shapes, self.poolings, self.composition.values)
         raw = self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff))
         return self._with_baselines(raw, graph)
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
-        of = (self.target_names, self.sample_shapes, self.scale.values)
+        logits: Dict[str, Tensor] = {}
+        if self.readout is not None:
+            raw, logits = self.readout(raw)
+        of = (self.target_names, self.label_shapes, self.scale.values)
         values = scaled(raw, *of, self.composition(graph.types))
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:
             values = plus(values, self.energy_names, self.prior(graph))
-        return values
+        return with_logits(values, logits)

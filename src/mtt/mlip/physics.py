@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtt.data.info import TargetInfo
 from mtt.graph import Graph, Target
+from mtt.mlip.aggregation.pool import pooled
 from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
 from mtt.mlip.support import check_shape
 
@@ -64,12 +65,16 @@ def plus(values: Dict[str, Tensor], names: List[str], energies: Tensor) -> Dict[
 
 
 def without_atoms(
-    names: List[str], shapes: Dict[str, List[int]], baseline: Tensor
+    shapes: Dict[str, List[int]], poolings: Dict[str, str], baseline: Tensor
 ) -> Dict[str, Tensor]:
     """What there is for no atom, per target [0, *shape] of the dtype of ``baseline``."""
     values: Dict[str, Tensor] = {}
-    for name in names:
-        values[name] = baseline.new_zeros([0] + shapes[name])
+    for name, sample in shapes.items():
+        shape = [0]
+        shape.extend(sample)
+        if poolings[name] == "learned":
+            shape[-1] = shape[-1] + 1
+        values[name] = baseline.new_zeros(shape)
     return values
 
 
@@ -88,7 +93,8 @@ def totals(
 ) -> Dict[str, Target]:
     """Values of structures or atoms, and derivatives of energies.
 
-    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties].
+    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties]; see
+        :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
     :param known: per energy the part of the derivative that cannot be had from ``atomic``.
     :param create_graph: keep what a loss needs to differentiate forces once more.
@@ -99,7 +105,7 @@ def totals(
     for name, values in atomic.items():
         info = infos[name]
         if not info.per_atom:
-            values = _of_structures(values, graph, info.is_mean)
+            values = pooled(values, graph.system, graph.n_systems, info.pooling)
         force: Optional[Tensor] = None
         slope: Optional[Tensor] = None
         if name in wanted:
@@ -109,15 +115,3 @@ def totals(
         found = Target(values, force, slope)
         results[name] = found if create_graph else detached(found)
     return results
-
-
-def _of_structures(atomic: Tensor, graph: Graph, mean: bool) -> Tensor:
-    """Sums over the atoms of each structure, or their means: [n_systems, *shape]."""
-    zeros = atomic.new_zeros(graph.n_systems, *atomic.shape[1:])
-    values = zeros.index_add(0, graph.system, atomic)
-    if not mean:
-        return values
-    # as a sum: torch.bincount waits for a GPU
-    ones = torch.ones_like(graph.system)
-    sizes = ones.new_zeros(graph.n_systems).index_add(0, graph.system, ones).clamp(min=1)
-    return values / sizes.reshape(-1, *[1] * (values.dim() - 1))

@@ -159,6 +159,7 @@ def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Prob
             ("unit", target.unit, own.unit),
             ("quantity", quantity, own.quantity),
             ("extensive", target.extensive or own.extensive, own.extensive),
+            ("aggregation", target.pooling if target.aggregation else own.pooling, own.pooling),
             ("sample_kind", target.sample_kind, own.sample_kind),
             ("type", target.kind, own.kind),
             ("num_subtargets", target.properties, own.properties),
@@ -173,7 +174,8 @@ def as_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
     Data whose options name no quantity leave open what the numbers are; a trained model knows.
     """
     quantity = wanted.quantity or known.quantity
-    return replace(wanted, quantity=quantity, extensive=known.extensive)
+    same = {"aggregation": known.aggregation, "rank": known.rank}
+    return replace(wanted, quantity=quantity, extensive=known.extensive, **same)
 
 
 def symbols(atomic_types: Sequence[int]) -> str:
