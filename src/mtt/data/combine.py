@@ -16,7 +16,6 @@ from mtt.data.storage.columns import join, layout
 from mtt.data.storage.store import write_columns
 from mtt.errors import DataError, Problem
 
-
 _SAME = (
     "quantity",
     "unit",

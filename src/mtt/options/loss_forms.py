@@ -6,6 +6,12 @@ from typing import Any
 
 from mtt.discovery import LOSSES
 from mtt.errors import ConfigError, did_you_mean
+from mtt.options.loss_parameters import (
+    for_spectra,
+    is_for_spectra,
+    parameter_faults,
+    parameters_of,
+)
 from mtt.options.loss_weights import plain_weight, weight_faults
 from mtt.options.metatrain.known_names import loss_notice
 from mtt.options.names import PLURALS
@@ -156,7 +162,10 @@ class LossExpander:
             term["type"] = self._type(term["type"], (*path, "type"), part)
             if len(self.faults) > n_faults:
                 return {}  # its keys are not known either
-        known = {"type", "weight", "reduction", "delta", "gradients", *_SHORT}
+        parameters = parameters_of(term.get("type", "mse"))
+        given = {key: term[key] for key in parameters if key in term}
+        self.faults += parameter_faults(given, path)
+        known = {"type", "weight", "reduction", "delta", "gradients", *parameters, *_SHORT}
         for key in term if self.ours else ():
             if key == "sliding_factor":
                 what = "not available yet: sliding weights ('sliding_factor')"
@@ -174,6 +183,8 @@ class LossExpander:
             LOSSES.fact(kind, "has_delta", False)
             if is_for_forces_only(kind) and part != "positions":
                 self.faults.append(Fault(path, *forces_only(kind)))
+            elif is_for_spectra(kind) and part != "values":
+                self.faults.append(Fault(path, *for_spectra(kind)))
         except ConfigError as error:
             ((what, _, hint),) = error.problems
             self.faults.append(Fault(path, loss_notice(kind) or what, hint))
@@ -194,7 +205,9 @@ def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[s
         filled.setdefault("delta", 1.0)
     elif "delta" not in term:
         filled.pop("delta", None)
-    return filled
+    parameters = parameters_of(filled["type"])
+    foreign = (parameters_of((below or {}).get("type", "mse")).keys() - parameters.keys()) - {*term}
+    return parameters | {key: value for key, value in filled.items() if key not in foreign}
 
 
 def _has_delta(kind: str) -> bool:

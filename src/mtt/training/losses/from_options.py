@@ -10,8 +10,9 @@ from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
 from mtt.options.loss_forms import by_own_name, forces_only
+from mtt.options.loss_parameters import for_spectra
 from mtt.options.training.loss import LossOptions, LossSection
-from mtt.training.losses.kind import load_loss
+from mtt.training.losses.kind import FEWEST, SpectrumLoss, load_loss
 from mtt.training.losses.loss import Loss, Term
 from mtt.training.losses.weight_schedule import WeightSchedule
 from mtt.training.options.defaults import SECTION
@@ -41,7 +42,8 @@ def make_loss(
         given = {name: uniform_loss(given, target) for name, target in info.targets.items()}
     sections = list(_sections(given))
     problems = [*_name_problems(given, info), *_problems(sections)]
-    problems = problems or _unit_problems(sections, info) or _zero_problems(sections)
+    problems = problems or _unit_problems(sections, info) or _spectrum_problems(sections, info)
+    problems = problems or _zero_problems(sections)
     per_structure = options.per_structure_targets
     problems += [
         Problem(
@@ -78,13 +80,41 @@ def _term(name: str, part: str, section: LossOptions, info: DatasetInfo) -> Term
         part=part,
         type=_kind(section),
         weight=schedule.at(0),
-        per_atom=part == "strain" or (part == "values" and target.is_energy),
+        per_atom=part == "strain" or (part == "values" and _is_shared_out(section, target)),
         of_atoms=part == "forces" or (part == "values" and target.per_atom),
         to_ev_per_angstrom=to_ev_per_angstrom(target.unit, info.length_unit) or 1.0,
         schedule=None if schedule.is_constant else schedule,
         reduction=section.reduction,
         delta=section.delta,
+        parameters=_parameters(section),
     )
+
+
+def _parameters(section: LossOptions) -> tuple[tuple[str, float], ...]:
+    """Those of a loss of spectra, with its defaults."""
+    kind = load_loss(_kind(section))
+    known = kind.parameters if isinstance(kind, SpectrumLoss) else {}
+    return tuple({**known, **section.parameters}.items())
+
+
+def _is_shared_out(section: LossOptions, target: TargetInfo) -> bool:
+    """Whether values are divided by the number of atoms: energies, and spectra that are sums."""
+    spectrum = isinstance(load_loss(_kind(section)), SpectrumLoss)
+    return target.is_energy or (spectrum and target.pooling == "sum")
+
+
+def _spectrum_problems(
+    sections: list[tuple[str, str, LossOptions]], info: DatasetInfo
+) -> list[Problem]:
+    """Find losses of spectra that are given for something else."""
+    problems = []
+    for name, part, section in sections:
+        target, kind = info.targets[name], _kind(section)
+        if isinstance(load_loss(kind), SpectrumLoss):
+            is_scalar = not target.of_kind.components and part == "values"
+            if not is_scalar or target.properties < FEWEST:
+                problems.append(Problem(for_spectra(kind)[0], _where(name, part)))
+    return problems
 
 
 def _kind(section: LossOptions) -> str:
