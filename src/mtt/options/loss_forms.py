@@ -6,9 +6,11 @@ from typing import Any
 
 from mtt.discovery import LOSSES
 from mtt.errors import ConfigError, did_you_mean
+from mtt.options.kinds import SCALAR
 from mtt.options.loss_parameters import (
     for_spectra,
     is_for_spectra,
+    is_spectrum,
     parameter_faults,
     parameters_of,
 )
@@ -88,6 +90,8 @@ class LossExpander:
         """
         if isinstance(loss, str):
             loss = self._type(loss, path, "values")
+            for target in self.targets.values() if self.ours else ():
+                self._check_spectrum(loss, path, target)
             return {name: self._uniform(loss, target) for name, target in self.targets.items()}
         if not isinstance(loss, dict):
             self.faults.append(Fault(path, "expected the name of a loss, or a mapping by target"))
@@ -117,6 +121,8 @@ class LossExpander:
         self, entry: Any, path: KeyPath, target: TargetOptions, below: dict[str, Any]
     ) -> dict[str, Any]:
         term = self._term(entry, path, "values")
+        place = (*path, "type") if isinstance(entry, dict) else path
+        self._check_spectrum(term.get("type", "mse") if self.ours else "mse", place, target)
         written = term.pop("gradients", None) or {}
         if not isinstance(written, dict):
             self.faults.append(Fault((*path, "gradients"), "expected a mapping"))
@@ -173,6 +179,11 @@ class LossExpander:
             elif key not in known:
                 self.faults.append(Fault((*path, key), "unknown key", did_you_mean(key, known)))
         return term
+
+    def _check_spectrum(self, kind: str, path: KeyPath, target: TargetOptions) -> None:
+        """Refuse a loss of spectra for a target that is none."""
+        if not is_spectrum(kind, target.kind != SCALAR, target.num_subtargets):
+            self.faults.append(Fault(path, *for_spectra(kind)))
 
     def _type(self, kind: str, path: KeyPath, part: str) -> str:
         """``kind`` by its own name, checked."""

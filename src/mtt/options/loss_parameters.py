@@ -9,6 +9,9 @@ from typing import Any
 from mtt.discovery import LOSSES
 from mtt.options.yaml.places import Fault, KeyPath
 
+FEWEST = 5
+"""Points of a spectrum, as many as a derivative takes."""
+
 
 def parameters_of(kind: str) -> Mapping[str, float]:
     """Names and defaults; none of a loss of components, or of one that is not known."""
@@ -18,6 +21,11 @@ def parameters_of(kind: str) -> Mapping[str, float]:
 def is_for_spectra(kind: str) -> bool:
     """Whether the loss ``kind`` has a meaning for the values of spectra alone."""
     return LOSSES.facts("only_spectra", False).get(kind, False)
+
+
+def is_spectrum(kind: str, components: bool, numbers: int) -> bool:
+    """Whether the loss ``kind``, if it is one of spectra, fits a target of so many numbers."""
+    return not is_for_spectra(kind) or (not components and numbers >= FEWEST)
 
 
 def for_spectra(kind: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
 from mtt.options.loss_forms import by_own_name, forces_only
-from mtt.options.loss_parameters import for_spectra
+from mtt.options.loss_parameters import for_spectra, is_spectrum
 from mtt.options.training.loss import LossOptions, LossSection
-from mtt.training.losses.kind import FEWEST, SpectrumLoss, load_loss
+from mtt.training.losses.kind import SpectrumLoss, load_loss
 from mtt.training.losses.loss import Loss, Term
 from mtt.training.losses.weight_schedule import WeightSchedule
 from mtt.training.options.defaults import SECTION
@@ -110,10 +110,9 @@ def _spectrum_problems(
     problems = []
     for name, part, section in sections:
         target, kind = info.targets[name], _kind(section)
-        if isinstance(load_loss(kind), SpectrumLoss):
-            is_scalar = not target.of_kind.components and part == "values"
-            if not is_scalar or target.properties < FEWEST:
-                problems.append(Problem(for_spectra(kind)[0], _where(name, part)))
+        components = part != "values" or bool(target.of_kind.components)
+        if not is_spectrum(kind, components, target.properties):
+            problems.append(Problem(for_spectra(kind)[0], _where(name, part)))
     return problems
 
 
@@ -207,3 +206,9 @@ def _zero_problems(sections: list[tuple[str, str, LossOptions]]) -> list[Problem
 
 def _where(name: str, part: str) -> str:
     return f"{SECTION}.loss.{name}" + ("" if part == "values" else f".{part}")
+
+
+def free_to_shift(losses: Iterable[Loss]) -> set[str]:
+    """Targets whose labels a loss moves along their grid: their residuals are not a baseline's."""
+    terms = (term for loss in losses for term in loss.terms)
+    return {term.target for term in terms if isinstance(term.kind, SpectrumLoss)}

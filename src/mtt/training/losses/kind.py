@@ -10,9 +10,6 @@ from torch import Tensor
 
 from mtt.discovery import LOSSES
 
-FEWEST = 5
-"""Points of a spectrum, as many as a derivative takes."""
-
 
 class LossKind:
     """A loss as options name it."""

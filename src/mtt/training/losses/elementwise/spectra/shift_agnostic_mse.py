@@ -25,48 +25,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from mtt.evaluation.spectra import aligned, best_shift
 from mtt.training.losses.kind import SpectrumLoss
 
 _BACKWARD = (1 / 4, -4 / 3, 3.0, -4.0, 25 / 12)  # of the derivative at the last of five points
-_TIE = 1e-12  # relative: shifts whose losses differ by rounding only
-
-
-def best_shift(predicted: Tensor, true: Tensor) -> Tensor:
-    """[n] int64, k + N for the k with the smallest L(k); of several, that nearest to zero.
-
-    All shifts at once, by Fourier transforms: a direct sum takes N² products for each spectrum.
-
-    :param predicted: [n, N] float64.
-    :param true: [n, N] float64, NaN where there is no label.
-    """
-    points = predicted.shape[1]
-    shifts, size = 2 * points + 1, 4 * points
-    mask = true.isfinite().to(predicted.dtype)
-    label = torch.where(true.isfinite(), true, 0.0)
-    padded = torch.nn.functional.pad(predicted, (points, points))
-    squares = padded.square()
-
-    def correlated(long: Tensor, short: Tensor) -> Tensor:
-        product = torch.fft.rfft(long, n=size) * torch.fft.rfft(short, n=size).conj()
-        return torch.fft.irfft(product, n=size)[:, :shifts]
-
-    tail = torch.nn.functional.pad(squares.cumsum(1), (1, 0))[:, :shifts]
-    known = label.square().sum(1, keepdim=True)
-    losses = correlated(squares, mask) - 2.0 * correlated(padded, label) + known + tail
-    rounding = _TIE * (known + squares.sum(1, keepdim=True))
-    near = losses <= losses.amin(1, keepdim=True) + rounding
-    distance = (torch.arange(shifts, device=losses.device) - points).abs()
-    return torch.where(near, distance, shifts).argmin(1)
-
-
-def aligned(predicted: Tensor, shift: Tensor) -> Tensor:
-    """``predicted`` [n, N] at the places of the labels, zero beyond its ends.
-
-    :param shift: [n], see :func:`best_shift`.
-    """
-    points = predicted.shape[1]
-    padded = torch.nn.functional.pad(predicted, (points, points))
-    return padded.gather(1, shift[:, None] + torch.arange(points, device=shift.device))
 
 
 def shift_agnostic(predicted: Tensor, true: Tensor, options: Mapping[str, float]) -> Tensor:
