@@ -77,7 +77,7 @@ def fit_weights(
     for name, target in info.targets.items():
         numbers = by_number(name, given.get(name, {}), info.atomic_types)
         if name in given:
-            check_invariant(name, target)
+            check_invariant(name, target, given[name])
         fixed = target.invariant_columns
         table, rows = table_of(name, numbers, info.atomic_types, len(fixed))
         others = [i for i in range(len(info.atomic_types)) if i not in rows]
@@ -141,7 +141,7 @@ def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
     given = _by_target("atomic_baseline", options.atomic_baseline, info)
     for name, value in given.items():
         numbers = by_number(name, value, info.atomic_types)
-        check_invariant(name, info.targets[name])
+        check_invariant(name, info.targets[name], value)
         table_of(name, numbers, info.atomic_types, len(info.targets[name].invariant_columns))
     fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     for name, value in fixed.items():
