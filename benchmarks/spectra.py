@@ -4,7 +4,7 @@
 
 Batches of eight ethanol molecules of the examples, with made-up labels, train a model of the
 architecture's default options: on a scalar, on a spectrum whose last layer has as many rows as
-it has points (readout_rank: full), and on one made of 128 numbers (auto). Steps of the three go
+it has points (readout_rank: full), and on one made of 64 numbers (auto). Steps of the three go
 in turn, so that all see the same moods of the machine; the first of each warms up.
 """
 

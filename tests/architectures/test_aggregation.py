@@ -12,7 +12,6 @@ from mtt import Dataset, DatasetInfo, MLIPModel, TargetInfo
 from mtt.data import Batching, Loader
 from mtt.errors import MissingPackageError
 from mtt.graph import Graph
-from mtt.mlip.aggregation.readout import Spectrum
 from mtt.registry import discover
 from mtt.testing import Subject
 
@@ -22,6 +21,8 @@ TARGETS = {
     **{f"mtt::{one}": TargetInfo(extensive=False, aggregation=one) for one in SIZE_INTENSIVE},
     "mtt::dos": TargetInfo(properties=40, rank=3),
     "mtt::spectrum": TargetInfo(properties=30, rank=2, extensive=False, aggregation="learned"),
+    "mtt::highest": TargetInfo(properties=20, rank=4, extensive=False, aggregation="max"),
+    "mtt::shares": TargetInfo(properties=20, rank=4, extensive=False, aggregation="mean"),
 }
 INFO = DatasetInfo("angstrom", (6, 14), TARGETS)
 
@@ -80,16 +81,15 @@ def test_every_aggregation_is_its_formula(model: MLIPModel) -> None:
     one = graph_of(model, crystal(1))
     raw = model.predict(one)
     table = model.composition.values[one.types]
-    assert model.readout is not None
     start = 0
-    for i, (name, target) in enumerate(TARGETS.items()):
+    maps = dict(zip(model.readout.mapped, model.readout.maps, strict=True))
+    for name, target in TARGETS.items():
         y = raw[name].reshape(len(table), -1)
         assert y.shape[1] == (target.rank or target.properties) + (target.pooling == "learned")
         logits = y[:, -1:]
         y = y[:, : target.rank or target.properties]
-        spectrum = model.readout.maps[i]
-        if isinstance(spectrum, Spectrum):
-            y = y @ spectrum.weight.T
+        if name in maps:
+            y = y @ maps[name].weight.T
         y = y + table[:, start : start + target.properties]
         start += target.properties
         weights = torch.softmax(logits, dim=0)
@@ -115,8 +115,7 @@ def test_engines_get_the_same(model: MLIPModel) -> None:
 def test_weights_of_the_map_and_of_atoms_learn(model: MLIPModel) -> None:
     graph = graph_of(model, crystal(1), crystal(1)[:5])
     found = model.predict_targets(graph, create_graph=True)
-    assert model.readout is not None
-    spectra = [one.weight for one in model.readout.maps if isinstance(one, Spectrum)]
+    spectra = [one.weight for one in model.readout.maps]
     for name, target in found.items():
         trained = [p for p in model.parameters() if p.requires_grad]
         slopes = torch.autograd.grad(

@@ -47,6 +47,7 @@ def as_outputs(
     outputs: Dict[str, ModelOutput],
     selected_atoms: Optional[Labels],
     poolings: Dict[str, str],
+    maps: Dict[str, Tensor],
     layouts: Dict[str, Layout],
 ) -> Dict[str, TensorMap]:
     """The requested ``outputs``, per structure or, if asked for, per atom; TorchScript.
@@ -55,6 +56,7 @@ def as_outputs(
         properties]; see :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: of ``systems``; at least one.
     :param poolings: how each target is made of its atoms, see :attr:`mtt.TargetInfo.pooling`.
+    :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
     :param layouts: blocks and labels of every target.
     """
     results: Dict[str, TensorMap] = {}
@@ -70,7 +72,10 @@ def as_outputs(
                 # engines differentiate by the positions, whether there are neighbours or not
                 values = values + 0.0 * graph.positions.sum().to(values.dtype)
             of = (values, samples, selected, pooling, len(systems))
-            results[name] = tensor_map(*of_samples(*of), layouts[name])
+            values, labels = of_samples(*of)
+            if name in maps:
+                values = values @ maps[name].to(values.dtype)
+            results[name] = tensor_map(values, labels, layouts[name])
     return results
 
 

@@ -16,7 +16,7 @@ from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Graphs, Target
 from mtt.interface import Context, ModelInterface
-from mtt.mlip.aggregation import BuiltForNetwork, labels_info, make_readout, with_logits
+from mtt.mlip.aggregation import BuiltForNetwork, Readout, labels_info, with_logits
 from mtt.mlip.checkpointing import StoredModel, restarted_info
 from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
 from mtt.mlip.metatomic_model import as_outputs, exported, outputs_of
@@ -87,7 +87,7 @@ class MLIPModel(ModelInterface, metaclass=BuiltForNetwork):
         self.ends: List[int] = ends_of(dataset_info)  # of the columns of all targets
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), self.ends[-1]))
         self.scale = ExactTable(torch.ones(len(targets)))
-        self.readout = make_readout(dataset_info)
+        self.readout = Readout(dataset_info)
         self.zbl = make_zbl(hypers, dataset_info)
         self.prior = make_prior(hypers, dataset_info)
         self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
@@ -122,7 +122,8 @@ class MLIPModel(ModelInterface, metaclass=BuiltForNetwork):
         raw, slopes = (PlainNetwork(self) if network is None else network)(within)
         known = scaled_slopes(slopes, within.vectors, self.target_names, self.scale.values)
         atomic = self._with_baselines(raw, graph)
-        return totals(atomic, graph, infos, known, create_graph, all_gradients)
+        maps = self.readout.matrices(self.scale.values, self.composition.values)
+        return totals(atomic, graph, infos, known, maps, create_graph, all_gradients)
 
     def forward(
         self,
@@ -137,7 +138,8 @@ class MLIPModel(ModelInterface, metaclass=BuiltForNetwork):
         of = (self.type_index, self.precision.dtype, self.state_inputs)
         graph = graph_of(systems, self.list_cutoff(), *of)
         values = self._atomic_values(graph)
-        kinds = (self.poolings, self.tensor_layouts)
+        maps = self.readout.matrices(self.scale.values, self.composition.values)
+        kinds = (self.poolings, maps, self.tensor_layouts)
         return as_outputs(values, graph, systems, outputs, selected_atoms, *kinds)
 
     # ------------------------------------------ hooks: what an author may override
@@ -282,17 +284,15 @@ class MLIPModel(ModelInterface, metaclass=BuiltForNetwork):
     def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target ``[n_atoms, *shape]`` float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
-            return without_atoms(self.label_shapes, self.poolings, self.composition.values)
+            return without_atoms(self.readout.shapes, self.composition.values)
         raw = self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff))
         return self._with_baselines(raw, graph)
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
-        logits: Dict[str, Tensor] = {}
-        if self.readout is not None:
-            raw, logits = self.readout(raw)
-        of = (self.target_names, self.label_shapes, self.scale.values)
-        values = scaled(raw, *of, self.composition(graph.types))
+        raw, few, logits = self.readout(raw, graph.types)
+        of = (self.target_names, self.label_shapes, self.scale.values, self.composition.values)
+        values = scaled(raw, few, *of, graph.types)
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:

@@ -9,39 +9,41 @@ from mtt.data.info import TargetInfo
 from mtt.graph import Graph, Target
 from mtt.mlip.aggregation.pool import pooled
 from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
-from mtt.mlip.support import check_shape
 
 
 def scaled(
     raw: Dict[str, Tensor],
+    few: Dict[str, Tensor],
     names: List[str],
     shapes: Dict[str, List[int]],
     scales: Tensor,
-    baseline: Tensor,
+    table: Tensor,
+    types: Tensor,
 ) -> Dict[str, Tensor]:
     """Values in physical units, per target [n_atoms, *shape] float64; TorchScript.
 
-    :param raw: what the network says, [n_atoms, *shape], or [n_atoms] of single numbers.
-    :param names: targets, in the order of ``scales`` and of the columns of ``baseline``.
+    :param raw: what the network says, [n_atoms, *shape].
+    :param few: of spectra that are made of few numbers, see :mod:`mtt.mlip.aggregation.readout`:
+        taken as they are.
+    :param names: targets, in the order of ``scales`` and of the columns of ``table``.
     :param shapes: of a sample of each target: components, then properties.
     :param scales: [n_targets] float64.
-    :param baseline: [n_atoms, Σ numbers of a sample] float64, that of the composition.
-    :raises ArchitectureError: the network gives another shape.
+    :param table: [n_types, Σ numbers of a sample] float64, the baselines by composition.
+    :param types: [n_atoms] of the graph.
     """
     values: Dict[str, Tensor] = {}
     start = 0
     for i, name in enumerate(names):
-        network = raw[name]
-        if network.dim() == 1:
-            network = network[:, None]
-        if not torch.jit.is_scripting():
-            check_shape(name, network.shape[1:], shapes[name])
         width = 1
         for size in shapes[name]:
             width = width * size
         end = start + width
-        columns = baseline[:, start:end].reshape(network.shape)
-        values[name] = network.to(torch.float64) * scales[i] + columns
+        if name in few:
+            values[name] = few[name]
+        else:
+            network = raw[name]
+            columns = table[:, start:end].index_select(0, types).reshape(network.shape)
+            values[name] = network.to(torch.float64) * scales[i] + columns
         start = end
     return values
 
@@ -64,16 +66,12 @@ def plus(values: Dict[str, Tensor], names: List[str], energies: Tensor) -> Dict[
     return values
 
 
-def without_atoms(
-    shapes: Dict[str, List[int]], poolings: Dict[str, str], baseline: Tensor
-) -> Dict[str, Tensor]:
+def without_atoms(shapes: Dict[str, List[int]], baseline: Tensor) -> Dict[str, Tensor]:
     """What there is for no atom, per target [0, *shape] of the dtype of ``baseline``."""
     values: Dict[str, Tensor] = {}
     for name, sample in shapes.items():
         shape = [0]
         shape.extend(sample)
-        if poolings[name] == "learned":
-            shape[-1] = shape[-1] + 1
         values[name] = baseline.new_zeros(shape)
     return values
 
@@ -88,6 +86,7 @@ def totals(
     graph: Graph,
     infos: Mapping[str, TargetInfo],
     known: Mapping[str, Slope],
+    maps: Mapping[str, Tensor],
     create_graph: bool,
     all_gradients: bool,
 ) -> Dict[str, Target]:
@@ -97,6 +96,7 @@ def totals(
         :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
     :param known: per energy the part of the derivative that cannot be had from ``atomic``.
+    :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
     :param create_graph: keep what a loss needs to differentiate forces once more.
     :param all_gradients: forces and strain of every energy, labelled or not.
     """
@@ -106,6 +106,8 @@ def totals(
         info = infos[name]
         if not info.per_atom:
             values = pooled(values, graph.system, graph.n_systems, info.pooling)
+        if name in maps:
+            values = values @ maps[name]
         force: Optional[Tensor] = None
         slope: Optional[Tensor] = None
         if name in wanted:

@@ -26,7 +26,7 @@ def test_structures_without_atoms_are_zero(pooling: str) -> None:
     assert not values[1].any()
     assert values[0].all()
     assert of_atoms(atomic, pooling).shape == (5, values.shape[1])
-    nothing = without_atoms({"x": [values.shape[1]]}, {"x": pooling}, atomic)["x"]
+    nothing = without_atoms({"x": [3]}, atomic)["x"]
     assert not pooled(nothing, SYSTEM[:0], 2, pooling).any()
 
 

@@ -103,7 +103,7 @@ def test_a_rigid_shift_costs_nothing_but_the_states_below_all_labels() -> None:
     below[0, 2] = 0.5
     label = peak.clone()
     label[0, :4] = torch.nan
-    # the state of 0.5 may hide where there is no label, and not below the grid
+    # the state of 0.5 may hide among masked points, not below the grid
     assert value(complete, below, label).item() == pytest.approx(0.0, abs=1e-12)
     assert value(complete, below, peak).item() > 0.2
 

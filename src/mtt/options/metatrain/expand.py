@@ -9,7 +9,7 @@ from typing import Any
 
 from mtt.discovery import READERS
 from mtt.errors import ConfigError
-from mtt.options.aggregation import AUTO, adds_up, aggregation_faults
+from mtt.options.aggregation import AUTO, adds_up
 from mtt.options.default_gradients import (
     DEFAULT,
     default_gradient,
@@ -17,6 +17,7 @@ from mtt.options.default_gradients import (
     without_claimed,
 )
 from mtt.options.kinds import SCALAR, kind_text
+from mtt.options.metatrain.aggregations import aggregation_faults
 from mtt.options.metatrain.contradictions import contradictions, tensor_faults
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import INTENSIVE, PLURALS, target_fault
