@@ -218,7 +218,8 @@ def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[s
         filled.pop("delta", None)
     parameters = parameters_of(filled["type"])
     foreign = (parameters_of((below or {}).get("type", "mse")).keys() - parameters.keys()) - {*term}
-    return parameters | {key: value for key, value in filled.items() if key not in foreign}
+    own = {key: value for key, value in filled.items() if key not in foreign}
+    return {**parameters, **own}
 
 
 def _has_delta(kind: str) -> bool:
