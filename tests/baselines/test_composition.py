@@ -67,3 +67,17 @@ def test_a_table_stays_exact_when_the_network_becomes_float32():
     module.float()
     module.load_state_dict(module.state_dict())
     assert module[1](torch.tensor([0])).item() == value
+
+
+def test_points_of_a_spectrum_are_fitted_to_the_samples_that_have_them(caplog):
+    rng = np.random.default_rng(1)
+    counts = torch.from_numpy(rng.integers(0, 5, (30, 3)).astype(float))
+    true = torch.from_numpy(rng.normal(size=(3, 40)))
+    values = counts @ true
+    for i in range(30):
+        values[i, 10 + i :] = torch.nan  # masked from another point on in each sample
+    with caplog.at_level(logging.WARNING):
+        weights = fit_composition(counts, values, [1, 6, 8])
+    torch.testing.assert_close(weights[:, :36], true[:, :36], rtol=1e-10, atol=1e-10)
+    assert not weights[:, 39].any()
+    assert not caplog.text

@@ -11,8 +11,8 @@ import torch
 from metatomic.torch import ModelOutput
 
 from mtt import Dataset, DatasetInfo, TargetInfo
-from mtt.errors import ArchitectureError
-from mtt.mlip.fitting import fit_scales, fit_weights
+from mtt.errors import ArchitectureError, ConfigError
+from mtt.mlip.fitting import check_given, fit_scales, fit_weights
 from mtt.options.training import BaselineOptions
 
 GAP = TargetInfo(unit="eV", extensive=False)
@@ -66,6 +66,22 @@ def test_it_has_one_constant_and_no_composition_unless_asked(molecules: list[ase
     assert given["mtt::x"][:, 0].tolist() == [1.0, 2.0]
 
 
+def test_a_mean_by_name_has_a_composition_of_shares(molecules: list[ase.Atoms]) -> None:
+    for atoms in molecules:
+        shares = (atoms.numbers == 6).mean()
+        atoms.info["gap"] = 2.0 * shares + 7.0 * (1.0 - shares)
+    dataset = data(molecules, aggregation="mean")
+    weights = fit_weights(dataset, dataset.info, {}, {})["mtt::x"]
+    torch.testing.assert_close(weights[:, 0], torch.tensor([7.0, 2.0], dtype=torch.float64))
+    for other in ("max", "learned"):
+        dataset = data(molecules, aggregation=other)
+        constant = fit_weights(dataset, dataset.info, {}, {})["mtt::x"]
+        assert constant.unique().numel() == 1
+        fit_weights(dataset, dataset.info, {"mtt::x": 4.0}, {})
+        with pytest.raises(ConfigError, match="numbers of elements do not add up in mtt::x"):
+            check_given(BaselineOptions.of({"atomic_baseline": {"mtt::x": {1: 1.0}}}), dataset.info)
+
+
 def test_an_extensive_target_has_a_composition(molecules: list[ase.Atoms]) -> None:
     dataset = data(molecules, key="sum", extensive=True)
     weights = fit_weights(dataset, dataset.info, {}, {})["mtt::x"]
@@ -90,6 +106,17 @@ def test_a_trained_model_keeps_what_its_targets_are(two_targets: Any) -> None:
         assert model.dataset_info.targets["mtt::x"] == known
     with pytest.raises(ArchitectureError, match="extensive is True in the data and False in the"):
         model.restart(DatasetInfo("angstrom", (1, 6), {"mtt::x": TargetInfo("", "eV")}))
+
+
+def test_a_trained_model_keeps_its_aggregation_and_rank(two_targets: Any) -> None:
+    known = TargetInfo("", "eV", extensive=False, aggregation="mean", rank=3, properties=9)
+    model = two_targets({}, DatasetInfo("angstrom", (1, 6), {"mtt::x": known}))
+    plain = TargetInfo("", "eV", extensive=False, properties=9)
+    model.restart(DatasetInfo("angstrom", (1, 6), {"mtt::x": plain}))
+    assert model.dataset_info.targets["mtt::x"] == known
+    other = TargetInfo("", "eV", extensive=False, aggregation="max", properties=9)
+    with pytest.raises(ArchitectureError, match="aggregation is 'max' in the data and 'mean' in"):
+        model.restart(DatasetInfo("angstrom", (1, 6), {"mtt::x": other}))
 
 
 def test_a_model_of_one_energy_says_how_it_can_have_more(model_class: Any) -> None:

@@ -84,6 +84,9 @@ def data(tmp_path_factory: pytest.TempPathFactory, ethanol: Path, alloy: Path) -
     for atoms in frames:
         atoms.info["mtt::gap"] = generator.normal(size=3)
     ase.io.write(folder / "gaps.xyz", frames)
+    for atoms in frames:
+        atoms.info["DOS"], atoms.info["mask"] = generator.random(24), np.arange(24) < 20
+    ase.io.write(folder / "dos.xyz", frames)
     copper: Any = ase.io.read(alloy, ":")
     for atoms in copper:
         atoms.info["virial"] = -atoms.get_stress(voigt=False) * atoms.get_volume()

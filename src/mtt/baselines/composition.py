@@ -27,7 +27,8 @@ def fit_composition(
 
     Where the data do not determine every element (all structures of one composition, an
     element that always comes with another), the solution of least norm is taken and a
-    warning says so. Samples with a missing value are left out.
+    warning says so. Each property is fitted to the samples that have it: a spectrum may lack some
+    of its points.
 
     :param counts: [n, n_types] float64, atoms of each element per sample.
     :param values: [n, properties] float64, NaN where missing.
@@ -35,22 +36,38 @@ def fit_composition(
     :param undetermined: collects what to warn of, so that a fit of several targets warns
         once with :func:`warn_of`; None warns here.
     """
-    present = ~torch.isnan(values).any(dim=1)
-    counts, values = counts[present], values[present]
+    weights = torch.zeros(counts.shape[1], values.shape[1], dtype=torch.float64)
+    found = Undetermined()
+    present = ~torch.isnan(values)
+    patterns, of = torch.unique(present, dim=1, return_inverse=True)
+    order = patterns.sum(dim=0).argsort(descending=True).tolist()
+    for number in order:
+        columns, rows = of == number, patterns[:, number]
+        solution, undetermined_here = _solve(counts[rows], values[rows][:, columns], atomic_types)
+        weights[:, columns] = solution
+        if undetermined_here and number == order[0]:
+            found.setdefault(undetermined_here, []).append(name)
+    if undetermined is None:
+        warn_of(found)
+    else:
+        for elements, names in found.items():
+            undetermined.setdefault(elements, []).extend(names)
+    return weights
+
+
+def _solve(counts: Tensor, values: Tensor, atomic_types: Sequence[int]) -> tuple[Tensor, str]:
+    """Weights [n_types, properties], and the elements that labelled samples do not determine."""
     used = counts.sum(dim=0) > 0
     weights = torch.zeros(counts.shape[1], values.shape[1], dtype=torch.float64)
     if not bool(used.any()):
-        return weights
+        return weights, ""
     solution = torch.linalg.lstsq(counts[:, used], values, driver="gelsd")
     weights[used] = solution.solution
     rank, n_used = int(solution.rank), int(used.sum())
-    if rank < n_used:
-        symbols = [chemical_symbols[z] for z, u in zip(atomic_types, used, strict=True) if u]
-        found = Undetermined() if undetermined is None else undetermined
-        found.setdefault(f"{', '.join(symbols)} (rank {rank} of {n_used})", []).append(name)
-        if undetermined is None:
-            warn_of(found)
-    return weights
+    if rank == n_used:
+        return weights, ""
+    symbols = [chemical_symbols[z] for z, u in zip(atomic_types, used, strict=True) if u]
+    return weights, f"{', '.join(symbols)} (rank {rank} of {n_used})"
 
 
 def fit_columns(

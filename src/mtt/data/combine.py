@@ -16,6 +16,18 @@ from mtt.data.storage.columns import join, layout
 from mtt.data.storage.store import write_columns
 from mtt.errors import DataError, Problem
 
+_SAME = (
+    "quantity",
+    "unit",
+    "sample_kind",
+    "kind",
+    "properties",
+    "extensive",
+    "aggregation",
+    "rank",
+)
+"""What a target must have in common in all data sets."""
+
 
 def merge(datasets: Sequence[Dataset]) -> Dataset:
     """All ``datasets`` one after the other, as one, without copying or loading any.
@@ -113,7 +125,7 @@ def _merge_named(
 def _merge_target(
     name: str, one: TargetInfo, other: TargetInfo, problems: list[Problem]
 ) -> TargetInfo:
-    for field in ("quantity", "unit", "sample_kind", "kind", "properties", "extensive"):
+    for field in _SAME:
         ours, theirs = getattr(one, field), getattr(other, field)
         if ours != theirs:
             problems.append(

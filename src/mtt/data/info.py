@@ -34,6 +34,10 @@ class TargetInfo:
     :param description: free text that travels to the exported model.
     :param extensive: the value of a structure is the sum over its atoms, with a baseline by
         composition; else it is the mean. Means nothing for values per atom.
+    :param aggregation: where the options say it: ``"sum"``, ``"mean"``, ``"max"`` or ``"learned"``,
+        a mean with weights that the model learns.
+    :param rank: numbers of an atom that a linear map of the platform makes ``properties`` of; 0:
+        the network gives all of them itself.
     """
 
     quantity: str = ""
@@ -45,6 +49,8 @@ class TargetInfo:
     strain_name: str = "stress"
     description: str = ""
     extensive: bool = True
+    aggregation: str = ""
+    rank: int = 0
 
     @classmethod
     def energy(cls, unit: str = "eV", *, forces: bool = False, stress: bool = False) -> TargetInfo:
@@ -118,8 +124,27 @@ class TargetInfo:
 
     @property
     def is_mean(self) -> bool:
-        """The value of a structure is the mean over its atoms, so that it does not grow with it."""
+        """The value of a structure does not grow with it: a mean over its atoms, or the largest."""
         return not (self.extensive or self.per_atom or self.is_energy)
+
+    @property
+    def pooling(self) -> str:
+        """From values of atoms to that of a structure: an ``aggregation``, or ``"atom"`` for none.
+
+        ``"atom"``: values of atoms are what the target is.
+        """
+        if self.per_atom:
+            return "atom"
+        return self.aggregation or "mean" if self.is_mean else "sum"
+
+    @property
+    def has_constant(self) -> bool:
+        """The baseline is one number, whatever the composition is.
+
+        So of a mean that the options do not ask for by name, of the largest value (the numbers of
+        elements do not add up in it) and of a mean with learned weights.
+        """
+        return self.is_mean and self.aggregation != "mean"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types only; :meth:`from_dict` reads it back.
@@ -127,8 +152,9 @@ class TargetInfo:
         What is not stored of older models, whose values all are sums, is left out for sums.
         """
         values = {**asdict(self), "gradients": list(self.gradients)}
-        if self.extensive:
-            del values["extensive"]
+        for key in ("extensive", "aggregation", "rank"):
+            if values[key] == getattr(TargetInfo, key):
+                del values[key]
         return values
 
     @classmethod

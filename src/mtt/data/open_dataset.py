@@ -131,6 +131,8 @@ def _target(
         description=options.description or there.description,
         # what is a sum is an option, not a property of the stored numbers
         extensive=there.quantity == "energy" or wanted.extensive,
+        aggregation=wanted.aggregation,
+        rank=wanted.rank,
     )
 
 

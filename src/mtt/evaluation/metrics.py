@@ -20,11 +20,14 @@ from mtt.data.labels.units import shown
 from mtt.evaluation.quantities import (
     COMPONENTS,
     COSINE,
+    CUMULATIVE,
     ELEMENTS,
     NORM,
+    SHIFTED,
     parts_of,
     quantities,
 )
+from mtt.evaluation.spectra import by_integral, by_shift
 from mtt.evaluation.sums import (
     Residual,
     Tally,
@@ -39,6 +42,9 @@ from mtt.evaluation.sums import (
 )
 from mtt.graph import Target
 from mtt.ranks import Ranks
+
+_OF_BOTH = ((NORM, by_norm), (COSINE, cosine), (SHIFTED, by_shift), (CUMULATIVE, by_integral))
+"""What is made of predictions and labels, not of their differences; in the order of the parts."""
 
 
 class Metric(NamedTuple):
@@ -200,7 +206,7 @@ class Errors:
                 tallies.append(by_element(one, types, self._n_types))
             if COMPONENTS in divisions:
                 tallies.append(by_component(one, quantity.components))
-            for division, tally in ((NORM, by_norm), (COSINE, cosine)):
+            for division, tally in _OF_BOTH:
                 if division in divisions:
                     predicted = part_of(quantity.part, predictions[quantity.target])
                     true = part_of(quantity.part, labels[quantity.target])

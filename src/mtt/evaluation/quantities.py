@@ -16,12 +16,14 @@ These are the names of the target called ``energy``. Derivatives of another targ
 name (``mtt::E2 forces``); targets that are not energies of structures are scored as they are.
 Extended, parts of these are scored as well:
 
-====================  ======================================================================
-``forces C``          atoms of one element; of per-atom targets likewise
-``forces x``          one Cartesian component; parts of other kinds of targets likewise
-``stress xy``         the components xy and yx (``xx`` alone on the diagonal)
-``forces cosine``     cosine of the angle between predicted and reference force of each atom
-====================  ======================================================================
+=======================  ===================================================================
+``forces C``             atoms of one element; of per-atom targets likewise
+``forces x``             one Cartesian component; parts of other kinds of targets likewise
+``stress xy``            the components xy and yx (``xx`` alone on the diagonal)
+``forces cosine``        cosine of the angle between predicted and reference force of each atom
+``mtt::dos shifted``     a spectrum, moved along its grid to where it agrees best with the label
+``mtt::dos cumulative``  running integrals of a spectrum, as parts of the length of the grid
+=======================  ===================================================================
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ from ase.data import chemical_symbols
 from mtt.data.info import DatasetInfo, TargetInfo
 
 WHOLE, ELEMENTS, COMPONENTS, COSINE = "whole", "elements", "components", "cosine"
-NORM = "norm"
+NORM, SHIFTED, CUMULATIVE = "norm", "shifted", "cumulative"
+SPECTRUM = 32
+"""Numbers per sample from which a scalar is scored as a spectrum, too."""
 
 Parts = tuple[tuple[str, tuple[int, ...]], ...]
 """Name, and places among the numbers of a sample, of those that are counted together."""
@@ -89,7 +93,11 @@ def is_extended(metric: str) -> bool:
     Names of targets have no blanks, and none is called like an element or an axis.
     """
     *_, part, kind = ("", *metric.split())
-    named = part == NORM or part in chemical_symbols or bool(_PART.fullmatch(part))
+    named = (
+        part in (NORM, SHIFTED, CUMULATIVE)
+        or part in chemical_symbols
+        or bool(_PART.fullmatch(part))
+    )
     return kind in ("MaxAE", COSINE) or named
 
 
@@ -111,9 +119,15 @@ def parts_of(quantity: Quantity, info: DatasetInfo) -> list[Quantity]:
     of_elements = info.targets[quantity.target].of_kind.elements
     if quantity.part == "values" and quantity.components and not of_elements:
         parts.append(_part(quantity, NORM, NORM))
+    if quantity.part == "values" and _is_spectrum(info.targets[quantity.target]):
+        parts += [_part(quantity, name, name) for name in (SHIFTED, CUMULATIVE)]
     if quantity.part == "forces" and info.targets[quantity.target].is_energy:
         parts.append(_part(quantity, "cosine", COSINE)._replace(unit=""))
     return parts
+
+
+def _is_spectrum(target: TargetInfo) -> bool:
+    return not target.of_kind.components and target.properties >= SPECTRUM
 
 
 def _part(whole: Quantity, name: str, division: str) -> Quantity:

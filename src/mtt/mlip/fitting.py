@@ -64,7 +64,8 @@ def fit_weights(
     each element). Of targets with given weights, those of the other elements are fitted to what
     the given ones leave over. A target that is the mean over atoms gets its own mean, the same
     for every element: no composition is fitted unless ``given`` names it. Of a target with
-    components, those that turn with a structure have the weight zero.
+    components, those that turn with a structure have the weight zero. A mean that the options ask
+    for by name (``aggregation: mean``) is fitted to the shares of the elements.
 
     :param given: ``atomic_baseline`` of the options, target to a number, or to numbers by
         element, see :func:`mtt.baselines.given.by_number`.
@@ -76,7 +77,7 @@ def fit_weights(
     for name, target in info.targets.items():
         numbers = by_number(name, given.get(name, {}), info.atomic_types)
         if name in given:
-            check_invariant(name, target)
+            check_invariant(name, target, given[name])
         fixed = target.invariant_columns
         table, rows = table_of(name, numbers, info.atomic_types, len(fixed))
         others = [i for i in range(len(info.atomic_types)) if i not in rows]
@@ -84,7 +85,7 @@ def fit_weights(
             values = target.invariant_part(dataset.target(name).values)
             if name in offset:
                 values = values - offset[name]
-            if target.is_mean and name not in given:
+            if target.has_constant and name not in given:
                 mean = values.nanmean(dim=0).nan_to_num(0.0).repeat(len(others), 1)
                 weights[name] = target.with_invariants(mean)
                 continue
@@ -141,7 +142,7 @@ def check_given(options: BaselineOptions, info: DatasetInfo) -> None:
     given = _by_target("atomic_baseline", options.atomic_baseline, info)
     for name, value in given.items():
         numbers = by_number(name, value, info.atomic_types)
-        check_invariant(name, info.targets[name])
+        check_invariant(name, info.targets[name], value)
         table_of(name, numbers, info.atomic_types, len(info.targets[name].invariant_columns))
     fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
     for name, value in fixed.items():

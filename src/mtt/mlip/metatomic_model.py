@@ -18,6 +18,7 @@ from mtt.data.info import DatasetInfo
 from mtt.data.labels.units import declared
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
+from mtt.mlip.aggregation.pool import of_atoms
 from mtt.mlip.free_units import with_units
 from mtt.mlip.inputs.stored import with_inputs
 from mtt.mlip.inputs.taking import TakesInputs
@@ -47,17 +48,17 @@ def as_outputs(
     systems: List[System],
     outputs: Dict[str, ModelOutput],
     selected_atoms: Optional[Labels],
-    always_per_atom: Dict[str, bool],
-    means: Dict[str, bool],
+    poolings: Dict[str, str],
+    maps: Dict[str, Tensor],
     layouts: Dict[str, Layout],
 ) -> Dict[str, TensorMap]:
     """The requested ``outputs``, per structure or, if asked for, per atom; TorchScript.
 
     :param predicted: per target the physical values of the atoms, [n_atoms, *components,
-        properties].
+        properties]; see :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: of ``systems``; at least one.
-    :param always_per_atom: targets that are never summed.
-    :param means: targets of structures that are means over atoms, not sums.
+    :param poolings: how each target is made of its atoms, see :attr:`mtt.TargetInfo.pooling`.
+    :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
     :param layouts: blocks and labels of every target.
     """
     results: Dict[str, TensorMap] = {}
@@ -65,14 +66,19 @@ def as_outputs(
     selected = selection_mask(samples, selected_atoms)
     for name, atomic in predicted.items():
         if name in outputs:
-            per_atom = always_per_atom[name] or outputs[name].sample_kind == "atom"
+            pooling = poolings[name]
+            if outputs[name].sample_kind == "atom":
+                atomic, pooling = of_atoms(atomic, pooling), "atom"
             values = atomic.to(systems[0].positions.dtype)
             if graph.centers.shape[0] == 0:
                 # engines differentiate by the positions, whether there are neighbours or not
                 values = values + 0.0 * graph.positions.sum().to(values.dtype)
-            of = (values, samples, selected, per_atom, len(systems), means[name])
+            of = (values, samples, selected, pooling, len(systems))
+            values, labels = of_samples(*of)
+            if name in maps:
+                values = values @ maps[name].to(values.dtype)
             types = graph.types if selected is None else graph.types[selected]
-            results[name] = tensor_map(*of_samples(*of), layouts[name], types)
+            results[name] = tensor_map(values, labels, layouts[name], types)
     return results
 
 

@@ -1,8 +1,9 @@
 """The base class of models whose predictions are sums over atoms, energies above all."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Self, Sequence
+from typing import Any, ClassVar, Dict, List, Optional, Self, Sequence
 
 import torch
+from ase import Atoms
 from metatensor.torch import Labels, TensorMap
 from metatomic.torch import AtomisticModel, ModelMetadata, ModelOutput, NeighborListOptions, System
 from torch import Tensor
@@ -10,10 +11,12 @@ from torch import Tensor
 from mtt.baselines.exact import ExactTable
 from mtt.baselines.prior import start_values
 from mtt.checkpoint import upgrade_by_folder
+from mtt.data import Dataset
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError
 from mtt.graph import Graph, Graphs, Target
 from mtt.interface import Context
+from mtt.mlip.aggregation import BuiltForNetwork, Readout, labels_info, with_logits
 from mtt.mlip.checkpointing import StoredModel, restarted_info
 from mtt.mlip.fitting import fit_tables, largest_cutoff, make_prior, make_zbl, offsets_of
 from mtt.mlip.inputs.statistics import scale_inputs
@@ -29,13 +32,8 @@ from mtt.mlip.systems import list_of, seen_pairs, systems_to_graph, type_index_o
 from mtt.mlip.tensor_map import Layout, ends_of, layouts_of, own_numbers
 from mtt.options.training.baselines import BaselineOptions, BaselinesAsked
 
-if TYPE_CHECKING:
-    from ase import Atoms
 
-    from mtt.data import Dataset
-
-
-class MLIPModel(TakesInputs, FeatureModel):
+class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
     """Everything of the contract but the network.
 
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
@@ -43,7 +41,7 @@ class MLIPModel(TakesInputs, FeatureModel):
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
     - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` with an entry for every
       target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
-      summed over their atoms, or are their mean where the target is not extensive.
+      made of those of their atoms as the target's ``aggregation`` says.
 
     Both return the network's own numbers, in its precision. :meth:`predict_targets` adds scales,
     baselines, float64 sums and derivatives; engines call :meth:`forward`, and differentiate.
@@ -65,7 +63,6 @@ class MLIPModel(TakesInputs, FeatureModel):
     type_index: Tensor
     own_numbers: Tensor
     precision: Tensor  # empty; follows every .to(dtype): its dtype is the network's precision
-
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
 
@@ -81,19 +78,20 @@ class MLIPModel(TakesInputs, FeatureModel):
         dataset_info: DatasetInfo,
         metadata: Optional[ModelMetadata] = None,
     ) -> None:
+        seen, dataset_info = dataset_info.targets, labels_info(dataset_info)
         super().__init__(hypers, dataset_info, metadata)
-        single = type(self).predict is MLIPModel.predict
+        single, targets = type(self).predict is MLIPModel.predict, dataset_info.targets
         check_targets(type(self).__name__, self.__supported_targets__, single, dataset_info)
-        targets = dataset_info.targets
         self.target_names: List[str] = list(targets)
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
-        self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
-        self.means: Dict[str, bool] = {n: t.is_mean for n, t in targets.items()}
-        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
+        self.poolings: Dict[str, str] = {n: t.pooling for n, t in targets.items()}
+        self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in seen.items()}
+        self.label_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}
         self.tensor_layouts: Dict[str, Layout] = layouts_of(dataset_info)
-        self.ends: List[int] = ends_of(dataset_info)
+        self.ends: List[int] = ends_of(dataset_info)  # of the columns of all targets
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), self.ends[-1]))
         self.scale = ExactTable(torch.ones(len(targets)))
+        self.readout = Readout(dataset_info)
         self.zbl = make_zbl(hypers, dataset_info)
         self.prior = make_prior(hypers, dataset_info)
         self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
@@ -130,7 +128,8 @@ class MLIPModel(TakesInputs, FeatureModel):
         raw, slopes = (PlainNetwork(self) if network is None else network)(within)
         known = scaled_slopes(slopes, within.vectors, self.target_names, self.scale.values)
         atomic = self._with_baselines(raw, graph)
-        return totals(atomic, graph, infos, known, create_graph, all_gradients)
+        maps = self.readout.matrices(self.scale.values, self.composition.values)
+        return totals(atomic, graph, infos, known, maps, create_graph, all_gradients)
 
     def forward(
         self,
@@ -146,7 +145,8 @@ class MLIPModel(TakesInputs, FeatureModel):
         graph = self.with_inputs(systems_to_graph(systems, *of), systems)
         asked = (systems, outputs, selected_atoms)
         if asks_for(outputs, self.target_names):
-            kinds = (self.per_atom, self.means, self.tensor_layouts)
+            maps = self.readout.matrices(self.scale.values, self.composition.values)
+            kinds = (self.poolings, maps, self.tensor_layouts)
             results = as_outputs(self._atomic_values(graph), graph, *asked, *kinds)
         return self.with_features(results, graph, self.list_cutoff(), self.cutoff, *asked)
 
@@ -258,7 +258,7 @@ class MLIPModel(TakesInputs, FeatureModel):
         """Radius that the neighbour list must have: the network's, or that of a baseline."""
         return max(float(self.cutoff), self.baseline_cutoff)
 
-    def fit_baselines(self, dataset: "Dataset", options: "BaselinesAsked") -> None:
+    def fit_baselines(self, dataset: Dataset, options: BaselinesAsked) -> None:
         """Fit the start of the prior, then composition weights and scales to what it leaves over.
 
         :param options: training options, of which those of baselines and scales are read.
@@ -271,28 +271,29 @@ class MLIPModel(TakesInputs, FeatureModel):
         self.composition.values.copy_(weights)
         self.scale.values.copy_(scales)
 
-    def offsets(self, dataset: "Dataset") -> Dict[str, Target]:
+    def offsets(self, dataset: Dataset) -> Dict[str, Target]:
         """What ZBL and prior give for a data set, per energy target; nothing without them."""
         names, types = self.energy_names, self.dataset_info.atomic_types
         return offsets_of([self.zbl, self.prior], names, dataset, types, self.list_cutoff())
 
-    def example_structures(self) -> "List[Atoms]":
+    def example_structures(self) -> List[Atoms]:
         """Structures to try the model on where any others might be refused; none if none are."""
         return [] if self.prior is None else self.prior.examples()
 
     def _atomic_values(self, graph: Graph) -> Dict[str, Tensor]:
         """Physical values of every atom, per target ``[n_atoms, *shape]`` float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
-            return without_atoms(self.target_names, self.sample_shapes, self.composition.values)
+            return without_atoms(self.readout.shapes, self.composition.values)
         raw = self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff))
         return self._with_baselines(raw, graph)
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
-        of = (self.target_names, self.sample_shapes, self.scale.values)
-        values = scaled(raw, *of, self.composition(graph.types), self.own_numbers, graph.types)
+        raw, few, logits = self.readout(raw, graph.types)
+        of = (self.target_names, self.label_shapes, self.scale.values, self.composition.values)
+        values = scaled(raw, few, *of, self.own_numbers, graph.types)
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:
             values = plus(values, self.energy_names, self.prior(graph))
-        return values
+        return with_logits(values, logits)

@@ -6,47 +6,47 @@ import torch
 from torch import Tensor
 
 from mtt.mlip.derivatives import Slope
-from mtt.mlip.support import check_shape
 
 
 def scaled(
     raw: Dict[str, Tensor],
+    few: Dict[str, Tensor],
     names: List[str],
     shapes: Dict[str, List[int]],
     scales: Tensor,
-    baseline: Tensor,
+    table: Tensor,
     own: Tensor,
     types: Tensor,
 ) -> Dict[str, Tensor]:
     """Values in physical units, per target [n_atoms, *shape] float64; TorchScript.
 
-    :param raw: what the network says, [n_atoms, *shape], or [n_atoms] of single numbers.
-    :param names: targets, in the order of ``scales`` and of the columns of ``baseline``.
+    :param raw: what the network says, [n_atoms, *shape].
+    :param few: of spectra that are made of few numbers, see :mod:`mtt.mlip.aggregation.readout`:
+        taken as they are.
+    :param names: targets, in the order of ``scales`` and of the columns of ``table``.
     :param shapes: of a sample of each target: components, then properties.
     :param scales: [n_targets] float64.
-    :param baseline: [n_atoms, Σ numbers of a sample] float64, that of the composition.
+    :param table: [n_types, Σ numbers of a sample] float64, the baselines by composition.
     :param own: [n_types, Σ numbers of a sample] bool, those that atoms of each element have, see
         :func:`mtt.mlip.tensor_map.own_numbers`; others are zero. [0, 0]: all.
-    :param types: [n_atoms] int64.
-    :raises ArchitectureError: the network gives another shape.
+    :param types: [n_atoms] of the graph.
     """
     values: Dict[str, Tensor] = {}
     start = 0
     for i, name in enumerate(names):
-        network = raw[name]
-        if network.dim() == 1:
-            network = network[:, None]
-        if not torch.jit.is_scripting():
-            check_shape(name, network.shape[1:], shapes[name])
         width = 1
         for size in shapes[name]:
             width = width * size
         end = start + width
-        columns = baseline[:, start:end].reshape(network.shape)
-        values[name] = network.to(torch.float64) * scales[i] + columns
-        if own.shape[0] > 0:
-            there = own[:, start:end].index_select(0, types).reshape(network.shape)
-            values[name] = values[name] * there
+        if name in few:
+            values[name] = few[name]
+        else:
+            network = raw[name]
+            columns = table[:, start:end].index_select(0, types).reshape(network.shape)
+            values[name] = network.to(torch.float64) * scales[i] + columns
+            if own.shape[0] > 0:
+                there = own[:, start:end].index_select(0, types).reshape(network.shape)
+                values[name] = values[name] * there
         start = end
     return values
 
@@ -69,11 +69,11 @@ def plus(values: Dict[str, Tensor], names: List[str], energies: Tensor) -> Dict[
     return values
 
 
-def without_atoms(
-    names: List[str], shapes: Dict[str, List[int]], baseline: Tensor
-) -> Dict[str, Tensor]:
+def without_atoms(shapes: Dict[str, List[int]], baseline: Tensor) -> Dict[str, Tensor]:
     """What there is for no atom, per target [0, *shape] of the dtype of ``baseline``."""
     values: Dict[str, Tensor] = {}
-    for name in names:
-        values[name] = baseline.new_zeros([0] + shapes[name])
+    for name, sample in shapes.items():
+        shape = [0]
+        shape.extend(sample)
+        values[name] = baseline.new_zeros(shape)
     return values

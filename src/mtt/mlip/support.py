@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -194,6 +194,7 @@ def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Prob
             ("unit", target.unit, own.unit),
             ("quantity", quantity, own.quantity),
             ("extensive", target.extensive or own.extensive, own.extensive),
+            ("aggregation", target.pooling if target.aggregation else own.pooling, own.pooling),
             ("sample_kind", target.sample_kind, own.sample_kind),
             ("type", target.kind, own.kind),
             ("num_subtargets", target.properties, own.properties),
@@ -208,7 +209,8 @@ def as_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
     Data whose options name no quantity leave open what the numbers are; a trained model knows.
     """
     quantity = wanted.quantity or known.quantity
-    return replace(wanted, quantity=quantity, extensive=known.extensive)
+    same = {"aggregation": known.aggregation, "rank": known.rank}
+    return replace(wanted, quantity=quantity, extensive=known.extensive, **same)
 
 
 def symbols(atomic_types: Sequence[int]) -> str:
@@ -220,11 +222,17 @@ def _names(info: DatasetInfo) -> str:
     return ", ".join(info.targets)
 
 
-def check_invariant(name: str, target: TargetInfo) -> None:
+def check_invariant(name: str, target: TargetInfo, given: object = None) -> None:
     """Whether numbers of elements, parts of a baseline by composition, can be given for the target.
 
-    :raises ConfigError: all of its components turn with the structure.
+    :param given: what the options give; one number is right for every invariant target.
+    :raises ConfigError: all of its components turn with the structure, or it is the largest value
+        of its atoms, or a mean with learned weights.
     """
+    if target.pooling in ("max", "learned") and isinstance(given, Mapping):
+        what = f"the numbers of elements do not add up in {name}, whose aggregation is "
+        hint = "give one number for all elements, or leave it out"
+        raise ConfigError(f"{what}{target.pooling}", where=f"{WHERE}.{name}", hint=hint)
     if not target.invariant_columns:
         raise ConfigError(
             f"{name} is a {target.of_kind.name}, which turns with the structure: no number of an "

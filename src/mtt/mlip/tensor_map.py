@@ -10,6 +10,7 @@ from metatensor.torch import Labels, TensorBlock, TensorMap
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.mlip.aggregation.pool import pooled
 
 Layout = Tuple[List[str], List[List[int]], List[List[str]], List[List[List[int]]], List[int]]
 """Names of the keys; then of every block the key, the names and labels of its axes (those of the
@@ -69,35 +70,30 @@ def of_samples(
     atomic: Tensor,
     samples: Tensor,
     selected: Optional[Tensor],
-    per_atom: bool,
+    pooling: str,
     n_systems: int,
-    mean: bool = False,
 ) -> Tuple[Tensor, Labels]:
-    """Values of the atoms, or their sums over structures, and what they are of.
+    """Values of the atoms, or of structures by ``pooling``, and what they are of.
 
-    A structure without atoms has the sum zero.
+    A structure without atoms has the value zero.
 
     :param atomic: [n_atoms, *components, properties] values of the atoms.
     :param samples: [n_atoms, 2] int32, structure and atom of each row.
     :param selected: [n_atoms] bool, the atoms that count; None for all. Structures without
         a selected atom are left out.
+    :param pooling: ``"atom"`` for values of atoms, else over the atoms that count: see
+        :func:`mtt.mlip.aggregation.pool.pooled`.
     :param n_systems: number of structures.
-    :param mean: of structures give the mean over the atoms that count, not the sum.
     """
     if selected is not None:
         atomic, samples = atomic[selected], samples[selected]
-    if per_atom:
+    if pooling == "atom":
         return atomic, Labels(["system", "atom"], samples)
     systems = torch.arange(n_systems, dtype=torch.int32, device=samples.device)
     of_atom = samples[:, 0].to(torch.long)
     if selected is not None:
         systems, of_atom = torch.unique_consecutive(samples[:, 0], return_inverse=True)
-    shape = list(atomic.shape)
-    shape[0] = systems.shape[0]
-    values = atomic.new_zeros(shape).index_add(0, of_atom, atomic)
-    if mean:
-        sizes = torch.bincount(of_atom, minlength=systems.shape[0]).clamp(min=1)
-        values = values / sizes.reshape([-1] + [1] * (values.dim() - 1))
+    values = pooled(atomic, of_atom, systems.shape[0], pooling)
     return values, Labels(["system"], systems[:, None])
 
 

@@ -6,6 +6,14 @@ from typing import Any
 
 from mtt.discovery import LOSSES
 from mtt.errors import ConfigError, did_you_mean
+from mtt.options.kinds import SCALAR
+from mtt.options.loss_parameters import (
+    for_spectra,
+    is_for_spectra,
+    is_spectrum,
+    parameter_faults,
+    parameters_of,
+)
 from mtt.options.loss_weights import plain_weight, weight_faults
 from mtt.options.metatrain.known_names import loss_notice
 from mtt.options.names import PLURALS
@@ -82,6 +90,8 @@ class LossExpander:
         """
         if isinstance(loss, str):
             loss = self._type(loss, path, "values")
+            for target in self.targets.values() if self.ours else ():
+                self._check_spectrum(loss, path, target)
             return {name: self._uniform(loss, target) for name, target in self.targets.items()}
         if not isinstance(loss, dict):
             self.faults.append(Fault(path, "expected the name of a loss, or a mapping by target"))
@@ -111,6 +121,8 @@ class LossExpander:
         self, entry: Any, path: KeyPath, target: TargetOptions, below: dict[str, Any]
     ) -> dict[str, Any]:
         term = self._term(entry, path, "values")
+        place = (*path, "type") if isinstance(entry, dict) else path
+        self._check_spectrum(term.get("type", "mse") if self.ours else "mse", place, target)
         written = term.pop("gradients", None) or {}
         if not isinstance(written, dict):
             self.faults.append(Fault((*path, "gradients"), "expected a mapping"))
@@ -156,7 +168,10 @@ class LossExpander:
             term["type"] = self._type(term["type"], (*path, "type"), part)
             if len(self.faults) > n_faults:
                 return {}  # its keys are not known either
-        known = {"type", "weight", "reduction", "delta", "gradients", *_SHORT}
+        parameters = parameters_of(term.get("type", "mse"))
+        given = {key: term[key] for key in parameters if key in term}
+        self.faults += parameter_faults(given, path)
+        known = {"type", "weight", "reduction", "delta", "gradients", *parameters, *_SHORT}
         for key in term if self.ours else ():
             if key == "sliding_factor":
                 what = "not available yet: sliding weights ('sliding_factor')"
@@ -164,6 +179,11 @@ class LossExpander:
             elif key not in known:
                 self.faults.append(Fault((*path, key), "unknown key", did_you_mean(key, known)))
         return term
+
+    def _check_spectrum(self, kind: str, path: KeyPath, target: TargetOptions) -> None:
+        """Refuse a loss of spectra for a target that is none."""
+        if not is_spectrum(kind, target.kind != SCALAR, target.num_subtargets):
+            self.faults.append(Fault(path, *for_spectra(kind)))
 
     def _type(self, kind: str, path: KeyPath, part: str) -> str:
         """``kind`` by its own name, checked."""
@@ -174,6 +194,8 @@ class LossExpander:
             LOSSES.fact(kind, "has_delta", False)
             if is_for_forces_only(kind) and part != "positions":
                 self.faults.append(Fault(path, *forces_only(kind)))
+            elif is_for_spectra(kind) and part != "values":
+                self.faults.append(Fault(path, *for_spectra(kind)))
         except ConfigError as error:
             ((what, _, hint),) = error.problems
             self.faults.append(Fault(path, loss_notice(kind) or what, hint))
@@ -194,7 +216,10 @@ def _filled(term: dict[str, Any], below: dict[str, Any] | None = None) -> dict[s
         filled.setdefault("delta", 1.0)
     elif "delta" not in term:
         filled.pop("delta", None)
-    return filled
+    parameters = parameters_of(filled["type"])
+    foreign = (parameters_of((below or {}).get("type", "mse")).keys() - parameters.keys()) - {*term}
+    own = {key: value for key, value in filled.items() if key not in foreign}
+    return {**parameters, **own}
 
 
 def _has_delta(kind: str) -> bool:

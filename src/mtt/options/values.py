@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mtt.options.aggregation import AUTO
 from mtt.options.kinds import SCALAR, is_sum, kind_option
 from mtt.options.yaml.interpolate import escape
 from mtt.options.yaml.to_yaml import to_yaml
@@ -70,6 +71,8 @@ class TargetOptions:
     :param extensive: the value of a structure is the sum over its atoms, not the mean.
     :param positions: derivatives of a target that is not an energy, as ``forces`` of one that is;
         so ``strain``.
+    :param aggregation: how values of atoms make that of their structure; empty: by ``extensive``.
+    :param readout_rank: ``"auto"``, ``"full"`` or a number, see :mod:`mtt.options.aggregation`.
     """
 
     quantity: str
@@ -82,6 +85,8 @@ class TargetOptions:
     num_subtargets: int = 1
     description: str = ""
     extensive: bool = True
+    aggregation: str = ""
+    readout_rank: str | int = AUTO
     forces: GradientOptions | None = None
     stress: GradientOptions | None = None
     virial: GradientOptions | None = None
@@ -95,6 +100,9 @@ class TargetOptions:
         values["key"] = self.key or False
         if not gradients or self.extensive == is_extensive(self.quantity, self.kind):
             del values["extensive"]
+        for name, default in (("aggregation", ""), ("readout_rank", AUTO)):
+            if not gradients or values[name] == default:
+                del values[name]
         for name in GRADIENTS:
             section = values.pop(name)
             if not gradients:

@@ -27,12 +27,13 @@ _HEAD = (
 def names() -> dict[str, Sequence[str]]:
     """The lists of names in descriptions."""
     extra = sorted(name for name, other in OPTIMIZERS.facts("extra", "").items() if other)
-    forces_only = [name for name, only in LOSSES.facts("only_forces", False).items() if only]
+    special = [LOSSES.facts(fact, False) for fact in ("only_forces", "only_spectra")]
+    some = [name for facts in special for name, only in facts.items() if only]
     return {
         "optimizers": [name for name in OPTIMIZERS.names() if name not in extra],
         "extra_optimizers": extra,
         "schedules": SCHEDULES.names(),
-        "losses": [name for name in LOSSES.names() if name not in forces_only],
+        "losses": [name for name in LOSSES.names() if name not in some],
     }
 
 

@@ -64,7 +64,7 @@ class Whole:
         samples = atom_samples(systems)
         results: Dict[str, TensorMap] = {}
         for name, atomic in self._atomic_values(graph).items():
-            of = of_samples(atomic, samples, None, False, len(systems))
+            of = of_samples(atomic, samples, None, "sum", len(systems))
             results[name] = tensor_map(*of, self.tensor_layouts[name])
         return results
 

@@ -23,6 +23,7 @@ from mtt.data.labels.other_energies import other_energy_notices
 from mtt.data.labels.periodicity import dropped_stress, why_no_stress
 from mtt.data.labels.vectors import vector_notice
 from mtt.errors import DataError, Problem
+from mtt.options.aggregation import rank_of
 from mtt.options.values import GradientOptions, ReadFrom, TargetOptions
 
 Source = Callable[[ReadFrom, str | None, str], list[RawFrame]]
@@ -286,4 +287,6 @@ def target_info(options: TargetOptions, gradients: tuple[str, ...] = ()) -> Targ
         strain_name="virial" if options.virial is not None else "stress",
         description=options.description,
         extensive=options.extensive or options.sample_kind == "atom",
+        aggregation=options.aggregation,
+        rank=rank_of(options.readout_rank, options.num_subtargets, options.kind),
     )

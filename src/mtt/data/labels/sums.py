@@ -30,8 +30,10 @@ def sum_notices(dataset: Dataset) -> Iterator[str]:
 
 
 def _grows(dataset: Dataset, name: str) -> bool:
-    values = dataset.target(name).values.flatten(1).numpy()[:, 0]
-    known = np.isfinite(values)
+    rows = dataset.target(name).values.flatten(1).numpy()
+    known = np.isfinite(rows).any(axis=1)
+    values = np.full(len(rows), np.nan)
+    values[known] = np.nanmean(rows[known], axis=1)  # of a spectrum that has points masked, too
     counts = dataset.composition(dataset.info.atomic_types).numpy()[known]
     counts = counts[:, counts.any(axis=0)]
     sizes = counts.sum(axis=1, keepdims=True)

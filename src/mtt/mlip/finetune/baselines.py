@@ -111,7 +111,7 @@ class Tables:
         model, info = self._model, self._model.dataset_info
         counts = counts_of(dataset, info.targets[name], info.atomic_types)
         table = model.composition.values[:, columns(model, name)]
-        if info.targets[name].is_mean:  # one number for all elements, those that come later too
+        if info.targets[name].has_constant:  # one number for all elements, new ones too
             table[new] = table[self._places].mean(dim=0)
             return
         table[new] = 0.0

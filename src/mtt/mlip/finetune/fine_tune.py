@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mtt.data.info import DatasetInfo
 from mtt.errors import ArchitectureError, ConfigError, Problem, did_you_mean
+from mtt.mlip.aggregation.heads import heads_of
 from mtt.mlip.finetune.baselines import Tables
 from mtt.mlip.finetune.new_inputs import check_kept, check_learnt, new_inputs, scale_new
 from mtt.mlip.finetune.refit import check_refit
@@ -83,7 +84,7 @@ def fine_tune(
     tables = Tables(source, model, counterparts)
     notes += [*_notes(source, model, counterparts), *tables.fit(dataset, options)]
     fresh = _parameters(model, done.fresh)
-    record = choose_trainable(model, finetune, fresh, model.head_modules())
+    record = choose_trainable(model, finetune, fresh, heads_of(model))
     more = {"replay": partners(counterparts, second)} if second else {}
     model.finetuning = noted(record, finetune, fresh, more)
     _check_growth(model, source, done, finetune.method)
@@ -237,7 +238,7 @@ def _log_sizes(model: MLIPModel, finetune: FinetuneOptions) -> None:
         more,
     )
     if finetune.depth_decay != 1.0:
-        rates = factors(model, model.head_modules(), finetune.depth_decay)
+        rates = factors(model, heads_of(model), finetune.depth_decay)
         learned = {n: f for n, f in rates.items() if model.get_parameter(n).requires_grad}
         parts: dict[float, list[str]] = {}
         for name, factor in learned.items():

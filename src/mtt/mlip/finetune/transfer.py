@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from mtt.errors import ArchitectureError, Problem
+from mtt.mlip.aggregation.heads import heads_of
 from mtt.mlip.finetune.new_inputs import of_input
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import symbols
@@ -94,7 +95,7 @@ def _check_grows(source: MLIPModel, model: MLIPModel) -> None:
 
 def _check_heads(source: MLIPModel, model: MLIPModel, counterparts: Mapping[str, str]) -> None:
     """Models that do not name their heads keep all of their targets, under whatever names."""
-    if model.head_modules():
+    if heads_of(model):
         return
     wanted = [counterparts.get(name) for name in model.target_names]
     if wanted == source.target_names:
@@ -118,12 +119,12 @@ def _origin(
     serves, origin = of_input(name, source, model)
     if serves:
         return origin
-    for target, modules in model.head_modules().items():
+    for target, modules in heads_of(model).items():
         for i, module in enumerate(modules):
             if not is_within(name, module):
                 continue
             if target not in counterparts:
                 return None
-            there = source.head_modules()[counterparts[target]]
+            there = heads_of(source)[counterparts[target]]
             return there[i] + name.removeprefix(module) if i < len(there) else name
     return name

@@ -95,8 +95,8 @@ def feature_maps(
             if graph.centers.shape[0] == 0:
                 # they can be differentiated by the positions, whether there are neighbours or not
                 values = values + 0.0 * like.sum()
-            per_atom = outputs[output].sample_kind == "atom"
-            rows, labels = of_samples(values, samples, selected, per_atom, len(systems), True)
+            pooling = "atom" if outputs[output].sample_kind == "atom" else "mean"
+            rows, labels = of_samples(values, samples, selected, pooling, len(systems))
             number = torch.arange(rows.shape[1], dtype=torch.int32, device=rows.device)
             block = TensorBlock(rows, labels, [], Labels(["feature"], number[:, None]))
             zero = torch.zeros(1, 1, dtype=torch.int32, device=rows.device)

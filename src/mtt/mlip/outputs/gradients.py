@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtt.data.info import POSITIONS, STRAIN, TargetInfo
 from mtt.graph import Graph, Target
+from mtt.mlip.aggregation.pool import pooled
 from mtt.mlip.derivatives import Slope, detached, forces, pair_gradient, strain
 
 Gradients = Mapping[str, Sequence[str]]
@@ -38,14 +39,17 @@ def totals(
     graph: Graph,
     infos: Mapping[str, TargetInfo],
     known: Mapping[str, Slope],
+    maps: Mapping[str, Tensor],
     create_graph: bool,
     all_gradients: bool,
 ) -> Dict[str, Target]:
     """Values of structures or atoms, and derivatives of those of structures.
 
-    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties].
+    :param atomic: physical values of the atoms, per target [n_atoms, *components, properties]; see
+        :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
     :param known: per energy the part of the derivative that cannot be had from ``atomic``.
+    :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
     :param create_graph: keep what a loss needs to differentiate forces once more.
     :param all_gradients: forces and strain of every energy, labelled or not.
     """
@@ -54,7 +58,9 @@ def totals(
     for name, values in atomic.items():
         info = infos[name]
         if not info.per_atom:
-            values = _of_structures(values, graph, info.is_mean)
+            values = pooled(values, graph.system, graph.n_systems, info.pooling)
+        if name in maps:
+            values = values @ maps[name]
         force: Optional[Tensor] = None
         slope: Optional[Tensor] = None
         if name in wanted:
@@ -93,15 +99,3 @@ def of_components(
         torch.stack(slopes, dim=-1).unflatten(-1, shape) if positions else None,
         torch.stack(strains, dim=-1).unflatten(-1, shape) if by_strain else None,
     )
-
-
-def _of_structures(atomic: Tensor, graph: Graph, mean: bool) -> Tensor:
-    """Sums over the atoms of each structure, or their means: [n_systems, *shape]."""
-    zeros = atomic.new_zeros(graph.n_systems, *atomic.shape[1:])
-    values = zeros.index_add(0, graph.system, atomic)
-    if not mean:
-        return values
-    # as a sum: torch.bincount waits for a GPU
-    ones = torch.ones_like(graph.system)
-    sizes = ones.new_zeros(graph.n_systems).index_add(0, graph.system, ones).clamp(min=1)
-    return values / sizes.reshape(-1, *[1] * (values.dim() - 1))

@@ -9,6 +9,7 @@ from typing import Any
 
 from mtt.discovery import READERS
 from mtt.errors import ConfigError
+from mtt.options.aggregation import AUTO, adds_up
 from mtt.options.default_gradients import (
     DEFAULT,
     default_gradient,
@@ -16,6 +17,7 @@ from mtt.options.default_gradients import (
     without_claimed,
 )
 from mtt.options.kinds import SCALAR, kind_text
+from mtt.options.metatrain.aggregations import aggregation_faults
 from mtt.options.metatrain.contradictions import contradictions, tensor_faults
 from mtt.options.metatrain.derivatives import derivatives
 from mtt.options.metatrain.set_names import all_named, name_faults
@@ -129,6 +131,7 @@ class Expander:
         target = self._values(value, path, name, systems, quantity)
         self.faults += contradictions(value, path, target)
         self.faults += tensor_faults(name, path, target)
+        self.faults += aggregation_faults(value, path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
@@ -162,12 +165,7 @@ class Expander:
         return TargetOptions(**{**vars(target), **sections})
 
     def _values(
-        self,
-        value: Any,
-        path: KeyPath,
-        name: str,
-        systems: SystemsOptions,
-        quantity: str,
+        self, value: Any, path: KeyPath, name: str, systems: SystemsOptions, quantity: str
     ) -> TargetOptions:
         """What targets and extra data share."""
         value = {"read_from": value} if isinstance(value, str) else value
@@ -178,6 +176,7 @@ class Expander:
         if extensive is None:
             sums = is_extensive(quantity, kind)
             extensive = sums and name.partition("/")[0] not in INTENSIVE
+            extensive = adds_up(value.get("aggregation"), extensive)
         return TargetOptions(
             quantity=quantity,
             read_from=own or systems.read_from,
@@ -189,6 +188,8 @@ class Expander:
             num_subtargets=value.get("num_subtargets") or 1,
             description=value.get("description") or "",
             extensive=extensive,
+            aggregation=value.get("aggregation") or "",
+            readout_rank=value.get("readout_rank") or AUTO,
         )
 
     def _sample_kind(self, value: dict[str, Any], path: KeyPath) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,9 @@ from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import to_ev_per_angstrom
 from mtt.errors import ConfigError, Problem, did_you_mean
 from mtt.options.loss_forms import by_own_name, forces_only
+from mtt.options.loss_parameters import for_spectra, is_spectrum
 from mtt.options.training.loss import LossOptions, LossSection
-from mtt.training.losses.kind import load_loss
+from mtt.training.losses.kind import SpectrumLoss, load_loss
 from mtt.training.losses.loss import Loss, Term
 from mtt.training.losses.weight_schedule import WeightSchedule
 from mtt.training.options.defaults import SECTION
@@ -41,7 +42,8 @@ def make_loss(
         given = {name: uniform_loss(given, target) for name, target in info.targets.items()}
     sections = list(_sections(given))
     problems = [*_name_problems(given, info), *_problems(sections)]
-    problems = problems or _unit_problems(sections, info) or _zero_problems(sections)
+    problems = problems or _unit_problems(sections, info) or _spectrum_problems(sections, info)
+    problems = problems or _zero_problems(sections)
     per_structure = options.per_structure_targets
     problems += [
         Problem(
@@ -78,13 +80,41 @@ def _term(name: str, part: str, section: LossOptions, info: DatasetInfo) -> Term
         part=part,
         type=_kind(section),
         weight=schedule.at(0),
-        per_atom=target.is_energy and part in ("values", "strain"),
+        per_atom=(part == "strain" and target.is_energy)
+        or (part == "values" and _is_shared_out(section, target)),
         of_atoms=part == "forces" or (part == "values" and target.per_atom),
         to_ev_per_angstrom=to_ev_per_angstrom(target.unit, info.length_unit) or 1.0,
         schedule=None if schedule.is_constant else schedule,
         reduction=section.reduction,
         delta=section.delta,
+        parameters=_parameters(section),
     )
+
+
+def _parameters(section: LossOptions) -> tuple[tuple[str, float], ...]:
+    """Those of a loss of spectra, with its defaults."""
+    kind = load_loss(_kind(section))
+    known = kind.parameters if isinstance(kind, SpectrumLoss) else {}
+    return tuple({**known, **section.parameters}.items())
+
+
+def _is_shared_out(section: LossOptions, target: TargetInfo) -> bool:
+    """Whether values are divided by the number of atoms: energies, and spectra that are sums."""
+    spectrum = isinstance(load_loss(_kind(section)), SpectrumLoss)
+    return target.is_energy or (spectrum and target.pooling == "sum")
+
+
+def _spectrum_problems(
+    sections: list[tuple[str, str, LossOptions]], info: DatasetInfo
+) -> list[Problem]:
+    """Find losses of spectra that are given for something else."""
+    problems = []
+    for name, part, section in sections:
+        target, kind = info.targets[name], _kind(section)
+        components = part != "values" or bool(target.of_kind.components)
+        if not is_spectrum(kind, components, target.properties):
+            problems.append(Problem(for_spectra(kind)[0], _where(name, part)))
+    return problems
 
 
 def _kind(section: LossOptions) -> str:
@@ -177,3 +207,9 @@ def _zero_problems(sections: list[tuple[str, str, LossOptions]]) -> list[Problem
 
 def _where(name: str, part: str) -> str:
     return f"{SECTION}.loss.{name}" + ("" if part == "values" else f".{part}")
+
+
+def free_to_shift(losses: Iterable[Loss]) -> set[str]:
+    """Targets whose labels a loss moves along their grid: their residuals are not a baseline's."""
+    terms = (term for loss in losses for term in loss.terms)
+    return {term.target for term in terms if isinstance(term.kind, SpectrumLoss)}

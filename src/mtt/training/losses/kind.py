@@ -1,17 +1,22 @@
-"""What a loss of single components is made of."""
+"""What a loss is made of: of single components, or of whole spectra."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
 from mtt.discovery import LOSSES
 
 
+class LossKind:
+    """A loss as options name it."""
+
+
 @dataclass(frozen=True)
-class ElementwiseLoss:
+class ElementwiseLoss(LossKind):
     """A loss that is computed component by component.
 
     :param function: of the difference and δ; same shape and dtype as the difference, 0 where that
@@ -42,9 +47,33 @@ class ElementwiseLoss:
         return self.function(difference, delta * self.delta_factors(labels, to_ev_per_angstrom))
 
 
-def load_loss(name: str) -> ElementwiseLoss:
+@dataclass(frozen=True)
+class SpectrumLoss(LossKind):
+    """A loss of whole spectra: scalars with a property for each point of a grid.
+
+    :param function: of predictions and labels [n, points] float64, NaN where there is no label,
+        and of the parameters; the loss [n] of each spectrum. Both are divided by the scale.
+    :param only_spectra: True, for what reads the source and does not run it.
+    :param parameters: numbers that options may set beside the type, none of them negative, and
+        what they are otherwise. One whose name ends in ``_step`` is not zero.
+    :param aliases: other names that options may have.
+    """
+
+    function: Callable[[Tensor, Tensor, Mapping[str, float]], Tensor]
+    only_spectra: bool = True
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    has_delta: ClassVar[bool] = False
+    only_forces: ClassVar[bool] = False
+    delta_factors: ClassVar[None] = None
+
+
+def load_loss(name: str) -> ElementwiseLoss | SpectrumLoss:
     """The loss of that name.
 
     :raises ConfigError: there is none, or it cannot be loaded.
     """
-    return LOSSES.load(name, ElementwiseLoss)
+    found = LOSSES.load(name, LossKind)
+    assert isinstance(found, ElementwiseLoss | SpectrumLoss)
+    return found

@@ -3,7 +3,8 @@
 With d = (prediction − label) / scale, where energies of structures and their strain derivatives are
 first divided by the number of atoms (unless the target is in ``per_structure_targets``), a
 component counts what a loss of ``losses/elementwise/`` or of another package makes of d, times the
-weight of its structure. ``reduction`` makes one number of the components of a batch:
+weight of its structure; a loss of spectra makes one component of all points of a grid.
+``reduction`` makes one number of the components of a batch:
 
     mean            their sum by the number of labelled components
     sum             their sum
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor
 
 from mtt.graph import Target
-from mtt.training.losses.kind import ElementwiseLoss, load_loss
+from mtt.training.losses.kind import ElementwiseLoss, SpectrumLoss, load_loss
 from mtt.training.losses.weight_schedule import WeightSchedule
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Term:
     :param of_atoms: the rows of the labels are atoms; forces always are.
     :param complete: no label is missing, so that none needs to be looked for.
     :param to_ev_per_angstrom: unit of the forces in eV/Å, for losses that depend on their size.
+    :param parameters: of a loss of spectra, by name.
     """
 
     target: str
@@ -68,13 +70,14 @@ class Term:
     complete: bool = False
     to_ev_per_angstrom: float = 1.0
     schedule: WeightSchedule | None = None
+    parameters: tuple[tuple[str, float], ...] = ()
 
     @property
     def name(self) -> str:
         return self.target if self.part == "values" else f"{self.target} {self.part}"
 
     @cached_property
-    def elementwise(self) -> ElementwiseLoss:
+    def kind(self) -> ElementwiseLoss | SpectrumLoss:
         """The loss called ``type``."""
         return load_loss(self.type)
 
@@ -84,23 +87,61 @@ class Term:
 
     def __call__(self, prediction: Target, batch: Batch) -> TermValue:
         predicted, true = getattr(prediction, self.part), self._labels(batch)
-        difference, labelled = predicted - true, None
-        if not self.complete:
-            labelled = true.isfinite()
-            # the gradient of `where` is zero, not zero times NaN, where there is no label
-            difference = torch.where(labelled, difference, 0.0)
-        if self.per_atom:
-            sizes = batch.n_atoms.to(difference.dtype) * self.scale
-            difference = difference / sizes.reshape(-1, *[1] * (difference.dim() - 1))
+        rows, labelled = self._counted(true)
+        if isinstance(self.kind, SpectrumLoss):
+            each = self._of_spectra(self.kind, predicted, true, labelled, batch)
         else:
-            difference = difference / self.scale
-        each = self.elementwise(difference, self.delta, true, self.to_ev_per_angstrom)
-        return TermValue(self._total(each, labelled, batch), self._count(true, labelled, batch))
+            each = self._of_components(self.kind, predicted, true, labelled, batch)
+        return TermValue(self._total(each, labelled, batch), self._count(rows, labelled, batch))
 
     def count(self, batch: Batch) -> Tensor | float:
         """``labelled`` of what a call returns, from the labels alone."""
-        true = self._labels(batch)
-        return self._count(true, None if self.complete else true.isfinite(), batch)
+        return self._count(*self._counted(self._labels(batch)), batch)
+
+    def _of_components(
+        self,
+        kind: ElementwiseLoss,
+        predicted: Tensor,
+        true: Tensor,
+        labelled: Tensor | None,
+        batch: Batch,
+    ) -> Tensor:
+        """The loss of every component, of the shape of the labels; 0 without a label."""
+        difference = predicted - true
+        if labelled is not None:
+            # the gradient of `where` is zero, not zero times NaN, where there is no label
+            difference = torch.where(labelled, difference, 0.0)
+        difference = difference / self._divisor(difference, batch)
+        return kind(difference, self.delta, true, self.to_ev_per_angstrom)
+
+    def _of_spectra(
+        self,
+        kind: SpectrumLoss,
+        predicted: Tensor,
+        true: Tensor,
+        labelled: Tensor | None,
+        batch: Batch,
+    ) -> Tensor:
+        """The loss [n, 1] of every spectrum; 0 without a label."""
+        if labelled is not None:
+            predicted = torch.where(labelled, predicted, 0.0)
+        divisor = self._divisor(predicted, batch)
+        each = kind.function(predicted / divisor, true / divisor, dict(self.parameters))[:, None]
+        return each if labelled is None else torch.where(labelled, each, 0.0)
+
+    def _divisor(self, values: Tensor, batch: Batch) -> Tensor | float:
+        if not self.per_atom:
+            return self.scale
+        sizes = batch.n_atoms.to(values.dtype) * self.scale
+        return sizes.reshape(-1, *[1] * (values.dim() - 1))
+
+    def _counted(self, true: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What is counted of the labels, one column of spectra; and what of it has a label."""
+        rows = true[:, :1] if isinstance(self.kind, SpectrumLoss) else true
+        if self.complete:
+            return rows, None
+        labelled = true.isfinite()
+        return rows, labelled if rows is true else labelled.any(1, keepdim=True)
 
     def _labels(self, batch: Batch) -> Tensor:
         labels: Tensor = getattr(batch.targets[self.target], self.part)
@@ -168,8 +209,9 @@ class Loss:
         terms = []
         for term in self.terms:
             if term.weight:
-                delta = {"delta": term.delta} if term.elementwise.has_delta else {}
-                terms.append({key: getattr(term, key) for key in keys} | delta)
+                more = {"delta": term.delta} if term.kind.has_delta else {}
+                more |= {"parameters": dict(term.parameters)} if term.parameters else {}
+                terms.append({key: getattr(term, key) for key in keys} | more)
         return json.dumps(terms, sort_keys=True)
 
     @property

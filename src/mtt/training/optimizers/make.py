@@ -12,6 +12,7 @@ from torch.optim import LBFGS, Optimizer
 from mtt.discovery import OPTIMIZERS
 from mtt.errors import ConfigError, TrainingError
 from mtt.mlip import MLIPModel
+from mtt.mlip.aggregation.heads import heads_of
 from mtt.mlip.trainable.depth import factors as depth_factors
 from mtt.options.training import NamedChoice, TrainingOptions
 from mtt.training.optimizers.groups import (
@@ -110,7 +111,7 @@ def _by_depth(
     if not kind.rates:
         where = f"{SECTION}.finetune.depth_decay"
         raise ConfigError(f"{name} has one learning rate for all parameters", where=where)
-    heads = model.head_modules() if isinstance(model, MLIPModel) else {}
+    heads = heads_of(model) if isinstance(model, MLIPModel) else {}
     return depth_factors(model, heads, finetune.depth_decay)
 
 

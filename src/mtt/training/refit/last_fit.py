@@ -19,6 +19,7 @@ import torch
 from mtt.data.labels.units import shown
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.refit import add_weights
+from mtt.training.losses.from_options import free_to_shift
 from mtt.training.refit.residuals import residuals
 from mtt.training.refit.shift import Residual, Shift, find_shift, refittable
 from mtt.training.scoring.validation import Validation
@@ -62,6 +63,7 @@ class LastFit:
         """
         setup, options = self._setup, self._setup.options
         names = refittable(setup.model, self._given) if options.refit_baseline else []
+        names = [name for name in names if name not in free_to_shift(setup.losses)]
         if names and options.finetune.read_from and options.finetune.baseline == "keep":
             log.info("the baselines stay what they are (finetune.baseline: keep)")
             return Refitted()

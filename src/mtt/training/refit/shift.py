@@ -139,7 +139,7 @@ def find_shift(
     """
     info = model.dataset_info
     n_types = len(info.atomic_types)
-    constant = info.targets[name].is_mean and name not in given
+    constant = info.targets[name].has_constant and name not in given
     taken = given_types(given.get(name), info.atomic_types)
     free = [0] if constant else [i for i in range(n_types) if i not in taken]
     shares = torch.ones(len(left.rows), 1, dtype=torch.float64) if constant else left.shares

@@ -86,7 +86,7 @@ class Validation:
 
     def of_labels(self) -> dict[str, float]:
         """Metrics of a model without errors; NaN where no structure has a label."""
-        return self._scores(lambda batch: batch.targets, stop_if_asked)
+        return self._scores(_right, stop_if_asked)
 
     def _scores(
         self,
@@ -172,3 +172,11 @@ def named(datasets: Sequence[Dataset], info: DatasetInfo) -> list[tuple[str, Dat
         (dataset.name, merged.select(np.arange(end - len(dataset), end)))
         for dataset, end in zip(kept, ends, strict=True)
     ]
+
+
+def _right(batch: Batch) -> Mapping[str, Target]:
+    """Predictions without errors: the labels, and zero where there is none."""
+    return {
+        name: Target(*(None if part is None else part.nan_to_num(0.0) for part in target))
+        for name, target in batch.targets.items()
+    }

@@ -13,6 +13,7 @@ from mtt.data import Batch, Batching, Dataset, Loader
 from mtt.errors import ConfigError
 from mtt.graph import Graph
 from mtt.mlip import MLIPModel
+from mtt.mlip.aggregation.heads import heads_of
 from mtt.mlip.systems import seen_pairs
 from mtt.mlip.trainable.last_layer import in_head, last_matrices
 from mtt.options.training.finetune import SECTION
@@ -100,7 +101,7 @@ def _last_layer(model: MLIPModel, target: str) -> Sequence[Tensor]:
 
     Weights that an architecture never trains have no derivatives.
     """
-    heads, width = model.head_modules(), model.dataset_info.targets[target].properties
+    heads, width = heads_of(model), model.dataset_info.targets[target].properties
     own = [one for one in in_head(model, heads, target).values() if one.requires_grad]
     if not own:
         raise ConfigError(
