@@ -84,6 +84,7 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         check_targets(type(self).__name__, self.__supported_targets__, single, dataset_info)
         self.target_names: List[str] = list(targets)
         self.energy_names: List[str] = [n for n, t in targets.items() if t.is_energy]
+        self.per_atom: Dict[str, bool] = {n: t.per_atom for n, t in targets.items()}
         self.poolings: Dict[str, str] = {n: t.pooling for n, t in targets.items()}
         self.sample_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in seen.items()}
         self.label_shapes: Dict[str, List[int]] = {n: list(t.shape) for n, t in targets.items()}

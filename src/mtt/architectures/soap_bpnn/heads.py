@@ -27,10 +27,14 @@ class Head(torch.nn.Module):
 
         ``densities`` are not looked at.
         """
+        values: Tensor = self.last(self.features(features, counts), counts)
+        return values
+
+    def features(self, features: Tensor, counts: List[int]) -> Tensor:
+        """[n_rows, n_in], what the last layer multiplies."""
         for layer in self.layers:
             features = torch.nn.functional.silu(layer(features, counts))
-        values: Tensor = self.last(features, counts)
-        return values
+        return features
 
 
 class Invariant(torch.nn.Module):
@@ -134,6 +138,10 @@ class TensorHead(torch.nn.Module):
         self.shape: List[int] = [-1, *target.shape]
         self.properties = target.properties
         self.to_components = Constant(kind.from_irreducible())
+
+    def features(self, features: Tensor, counts: List[int]) -> Tensor:
+        """Nothing: a linear layer of the hidden features does not give tensors."""
+        return features[:, :0]
 
     def forward(self, features: Tensor, densities: List[Tensor], counts: List[int]) -> Tensor:
         """[n_rows, *components, properties].
