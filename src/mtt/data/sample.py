@@ -93,16 +93,11 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
 
 
 def tensor_map(
-    name: str,
-    info: TargetInfo,
-    labels: Target,
-    structure: int,
-    types: Tensor | None = None,
+    name: str, info: TargetInfo, labels: Target, structure: int, types: Tensor | None = None
 ) -> TensorMap:
     """The labels of one structure.
 
-    Values have samples ``system`` (and ``atom``) and the blocks of their kind; gradients are those
-    of the energy:
+    Values have samples ``system`` (and ``atom``) and the blocks of their kind; of gradients
     ``positions`` is minus the forces, ``strain`` as in :class:`mtt.graph.Target`.
 
     :param structure: number of the structure in its data set, the label ``system``.
