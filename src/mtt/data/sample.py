@@ -90,11 +90,7 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
 
 
 def tensor_map(
-    name: str,
-    info: TargetInfo,
-    labels: Target,
-    structure: int,
-    types: Tensor | None = None,
+    name: str, info: TargetInfo, labels: Target, structure: int, types: Tensor | None = None
 ) -> TensorMap:
     """The labels of one structure, see :func:`mtt.data.tensor_maps.target_map`.
 

@@ -20,7 +20,7 @@ class Degree(NamedTuple):
     num: int | None = None  # radial channels; None: one for each subtarget
 
     @property
-    def count(self) -> int:
+    def n_channels(self) -> int:
         """Number of radial channels."""
         return 1 if self.num is None else self.num
 

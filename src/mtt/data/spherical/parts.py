@@ -124,5 +124,5 @@ def _of_basis(basis: Basis, product: str | None, numbered: bool) -> list[Part]:
 
 
 def _numbered(names: tuple[str, ...], *degrees: Degree) -> Channels:
-    counts = [range(one.count) for one in degrees]
+    counts = [range(one.n_channels) for one in degrees]
     return Channels(names, tuple(itertools.product(*counts)))
