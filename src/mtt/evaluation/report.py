@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,9 @@ from mtt.evaluation.predict import Prediction, predict
 from mtt.evaluation.writer import Writer
 from mtt.interface import ModelInterface
 from mtt.progress import Work
+
+Follower = Callable[[Dataset, Prediction], None]
+"""Called with the data set, in the units of its predictions, and with each batch of them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def evaluate(
     references: bool = False,
     per_structure: bool = False,
     what: str = "evaluating",
+    follow: Follower | None = None,
 ) -> Report:
     """Predict all of ``dataset``, score it against its labels, and write the predictions.
 
@@ -90,6 +94,7 @@ def evaluate(
     :param references: write the labels beside the predictions.
     :param per_structure: keep the errors of each structure.
     :param what: is done, in the words that its progress is shown with.
+    :param follow: gets every batch of predictions.
     :raises ConfigError: ``output`` cannot be written; found before anything is predicted.
     :raises DataError: an element or a target that the model does not know.
 
@@ -115,6 +120,8 @@ def evaluate(
                 structures.update(prediction)
             if writer is not None:
                 writer.write(prediction)
+            if follow is not None:
+                follow(dataset, prediction)
     timing = Timing(seconds, n, int(dataset.n_atoms.sum()))
     found = labelled(errors)
     cosines = {name: value for name, value in found.items() if name.endswith(" cosine")}

@@ -12,6 +12,7 @@ from mtt.data import Dataset, merge
 from mtt.data.files.inputs import described
 from mtt.evaluation import Report, output_paths
 from mtt.evaluation import evaluate as evaluate_dataset
+from mtt.evaluation.report import Follower
 from mtt.evaluation.structure_table import check_group_key, table_paths, write_table
 from mtt.fetching import is_address
 from mtt.interface import ModelInterface
@@ -148,11 +149,14 @@ def score(
     batch_size: int,
     device: str,
     extended: bool = False,
+    follow: Callable[[str], Follower | None] = lambda part: None,
 ) -> dict[str, Report]:
     """Errors of ``model`` on the parts of a run, by name.
 
     Of several validation or test sets, also those of each one that has a name:
     ``validation``, ``validation bulk``, ``validation surfaces``.
+
+    :param follow: of a name, what gets its predictions.
     """
     scored: dict[str, Dataset] = {}
     for part, sets in parts.items():
@@ -167,6 +171,7 @@ def score(
             device=device,
             extended=extended,
             what=f"evaluating the {name} set",
+            follow=follow(name),
         )
         for name, dataset in scored.items()
     }
