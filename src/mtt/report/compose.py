@@ -12,6 +12,8 @@ from mtt.report.kept import Kept
 from mtt.report.markup import Html, count, element
 from mtt.report.run_data import RunData
 from mtt.report.sections.compared import option_differences, overview
+from mtt.report.sections.distances import far_away
+from mtt.report.sections.findings import findings
 from mtt.report.sections.probes import probes
 from mtt.report.sections.summary import summary
 from mtt.report.sections.trained import trained
@@ -34,8 +36,10 @@ def _of_one(run: RunData) -> str:
         kept = run.kept
         page.section("parity", "Predictions", _extent(kept), page.figures(parity_charts(kept)))
         page.section("errors", "Errors in detail", page.figures(error_charts(kept)))
+        page.section("distances", "Distance to the training set", far_away(page, kept))
         page.section("worst", "Worst structures", worst(kept))
         page.section("probes", "Physics", probes(page, kept))
+    page.section("findings", "Findings in the data", findings(run))
     page.section("trained", "What was trained", trained(run))
     return page.text()
 

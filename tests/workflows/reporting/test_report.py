@@ -12,7 +12,7 @@ import pytest
 
 from mtt.errors import ConfigError
 from mtt.report.kept import KEPT
-from mtt.workflows.reporting.history import marks_of, rows_of
+from mtt.workflows.reporting.history import log_lines, marks_of, rows_of
 from mtt.workflows.reporting.read_run import read_run
 from mtt.workflows.reporting.report import report
 from mtt.workflows.run.folder import RunFolder
@@ -165,6 +165,6 @@ def test_restarts_stops_stages_and_the_best_epoch_are_marked(here: Path) -> None
     (here / "history.jsonl").write_text("\n".join([*lines, lines[-1]]))
     rows, problems = rows_of(here, {})
     assert (len(rows), problems) == (6, [])
-    assert [(mark.epoch, mark.kind) for mark in marks_of(here, rows, 5)] == [
+    assert [(mark.epoch, mark.kind) for mark in marks_of(log_lines(here), rows, 5)] == [
         (5, "best"), (4, "stage"), (3, "stopped"), (3, "restart"),
     ]  # fmt: skip
