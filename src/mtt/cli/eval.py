@@ -70,6 +70,12 @@ from mtt.cli.render import structures, terminal
     is_flag=True,
     help="Write labels beside the predictions: REF_energy, REF_forces, ...",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page (.html): parity plots, errors by element and group, worst structures.",
+)
 @arguments.quiet
 @arguments.architectures
 def command(
@@ -87,6 +93,7 @@ def command(
     per_structure: Path | None,
     by: str | None,
     with_references: bool,
+    report: Path | None,
     quiet: bool,
     architectures: tuple[Path, ...],
 ) -> None:
@@ -109,16 +116,13 @@ def command(
     sets = evaluate(
         given,
         options,
-        output=output,
-        batch_size=batch_size,
-        check_consistency=check_consistency,
-        warm_up=warm_up,
-        extensions=extensions,
-        extended=extended,
-        token=token,
+        output=output, batch_size=batch_size, check_consistency=check_consistency,
+        warm_up=warm_up, extensions=extensions, extended=extended, token=token,
         references=with_references,
         per_structure=worst is not None if per_structure is None else per_structure,
         by=by,
-        architectures=architectures,
-    )
+        report=report, architectures=architectures,
+    )  # fmt: skip
     structures.evaluated(sets, worst, by)
+    if report is not None:
+        terminal.done(f"wrote {report}")

@@ -105,13 +105,9 @@ def evaluate(
     structures = PerStructure(dataset) if per_structure else None
     seconds, n = 0.0, len(dataset)
     predictions = predict(
-        model,
-        dataset,
-        batch_size=batch_size,
-        device=device,
+        model, dataset, batch_size=batch_size, device=device, warm_up=warm_up,
         check_consistency=check_consistency,
-        warm_up=warm_up,
-    )
+    )  # fmt: skip
     with _writer(output, model, dataset, references) as writer:
         for prediction in _shown(predictions, what, n):
             seconds += prediction.seconds

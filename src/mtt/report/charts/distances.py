@@ -87,9 +87,7 @@ def _points(
 ) -> dict[str, Any]:
     parts = kept.facts["parts"]
     names = [parts[i] for i in sorted(set(part.tolist()))]
-    rows = [
-        [float(a), float(b), parts[i]] for a, b, i in zip(at, size, part.tolist(), strict=True)
-    ]
+    rows = [[float(a), float(b), parts[i]] for a, b, i in zip(at, size, part.tolist(), strict=True)]
     hints = [
         {"field": "at", "type": "quantitative", "title": "distance", "format": ".3~g"},
         {"field": "error", "type": "quantitative", "title": "error", "format": ".4~g"},

@@ -84,6 +84,18 @@ def _data(run: RunData) -> Iterator[Html]:
     if not statistics and not digest:
         return
     yield element("h3", "Data")
+    yield from data_tables(statistics)
+    if facts.get("files"):
+        yield element("p", f"Files: {', '.join(facts['files'][:20])}", class_="muted")
+    if digest:
+        code = element("code", str(digest))
+        yield element(
+            "p", "SHA-256 of the structures and labels of training and validation: ", code
+        )
+
+
+def data_tables(statistics: Mapping[str, Any]) -> Iterator[Html]:
+    """One table for each part of the data: its structures and labels."""
     for part, one in statistics.items():
         elements = ", ".join(f"{symbol} {count(n)}" for symbol, n in one["elements"].items())
         least, mean, most = one["atoms_per_structure"]
@@ -100,13 +112,6 @@ def _data(run: RunData) -> Iterator[Html]:
         ]
         columns = ["", "labels", "mean", "std", "min", "max", "unit"]
         yield table(columns, rows, head)
-    if facts.get("files"):
-        yield element("p", f"Files: {', '.join(facts['files'][:20])}", class_="muted")
-    if digest:
-        code = element("code", str(digest))
-        yield element(
-            "p", "SHA-256 of the structures and labels of training and validation: ", code
-        )
 
 
 def _model(run: RunData) -> Iterator[Html]:

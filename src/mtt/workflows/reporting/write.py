@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 REPORT = "report.html"
 """File of the run folder."""
 
+MOST_COUNTED = 200_000
+"""Structures whose statistics are computed."""
+
 SHARE = 0.05  # of the time of the training that its report may take
 LONGEST = 20.0  # seconds
 _PREDICTING = 0.5  # of that time, where nothing else predicts the data
@@ -41,7 +44,6 @@ _COMPARING = 0.6  # of the time that is left after predicting, for distances
 _SCANNING = 0.2  # likewise
 _WHOLE = 1000  # structures of a part that is always kept completely
 _PER_STRUCTURE = 5e-4  # seconds to keep one
-_MOST_COUNTED = 200_000  # structures whose statistics are computed
 
 
 def collector_of(plan: Plan, folder: RunFolder) -> Collector:
@@ -51,9 +53,7 @@ def collector_of(plan: Plan, folder: RunFolder) -> Collector:
     """
     parts, most = plan.data.parts(), Limits().structures
     affordable = int(_PREDICTING * _allowed(folder.path) / _PER_STRUCTURE)
-    n = {
-        name: min(most, max(affordable, 1 if name == "training" else _WHOLE)) for name in parts
-    }
+    n = {name: min(most, max(affordable, 1 if name == "training" else _WHOLE)) for name in parts}
     return Collector(parts, Limits(), n)
 
 
@@ -172,9 +172,9 @@ def _facts(
         "length_unit": plan.data.info.length_unit,
         "parameters": _parameters(model),
     }
-    if sum(len(one) for sets in parts.values() for one in sets) <= _MOST_COUNTED:
+    if sum(len(one) for sets in parts.values() for one in sets) <= MOST_COUNTED:
         facts["statistics"] = {
-            name: _plain(statistics(merge(sets))) for name, sets in parts.items()
+            name: plain_statistics(statistics(merge(sets))) for name, sets in parts.items()
         }
     return facts
 
@@ -188,7 +188,7 @@ def _parameters(model: ModelInterface) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
-def _plain(found: Statistics) -> dict[str, Any]:
+def plain_statistics(found: Statistics) -> dict[str, Any]:
     """As JSON has it; numbers that are not finite are None."""
     keys = ("mean", "std", "min", "max")
     return {
