@@ -33,12 +33,13 @@ def _of_one(run: RunData) -> str:
     page = Document(f"Report of {run.name}", str(run.folder))
     page.section("summary", "Summary", summary(run))
     page.section("curves", "Learning curves", *_curves(page, [run]))
-    if run.kept is not None and run.kept.facts.get("parts"):
-        kept = run.kept
+    kept = run.kept if run.kept is not None and run.kept.facts.get("parts") else None
+    if kept is not None:
         _predictions(page, kept, "Predictions of the best weights for")
-        page.section("probes", "Physics", probes(page, kept))
-    page.section("findings", "Findings in the data", findings(run))
-    page.section("trained", "What was trained", trained(run))
+    page.section("scan", "Scan of the data", findings(run))
+    if kept is not None:
+        page.section("probes", "Physical tests", probes(page, kept))
+    page.section("trained", "Options, data, machine", trained(run))
     return page.text()
 
 
@@ -48,16 +49,16 @@ def compose_evaluation(one: Evaluation) -> str:
     page.section("summary", "Summary", errors_found(one))
     if one.kept.facts.get("parts"):
         _predictions(page, one.kept, "Predictions for")
-    page.section("what", "Model and data", of_what(one))
+    page.section("what", "Model, data, machine", of_what(one))
     return page.text()
 
 
 def _predictions(page: Document, kept: Kept, what: str) -> None:
     """What is known from predictions and labels alone."""
     charts = parity_charts(kept)
-    page.section("parity", "Predictions", _extent(kept, what) if charts else None,
+    page.section("parity", "Predictions and labels", _extent(kept, what) if charts else None,
                  page.figures(charts))  # fmt: skip
-    page.section("errors", "Errors in detail", page.figures(error_charts(kept)))
+    page.section("errors", "Where errors are large", page.figures(error_charts(kept)))
     page.section("distances", "Distance to the training set", far_away(page, kept))
     page.section("worst", "Worst structures", worst(kept))
 

@@ -50,7 +50,7 @@ def _divided(found: Sample, wanted: str | None) -> Iterator[Group]:
         values, codes = np.unique(np.array(texts), return_inverse=True)
         few = 1 < len(values) <= _MOST_VALUES and len(values) * _FEWEST <= len(texts)
         if few or name == wanted:
-            named = [value or WITHOUT for value in values.tolist()]
+            named = [value.removesuffix(".0") or WITHOUT for value in values.tolist()]
             yield Group(name, named, codes.reshape(-1).astype(np.int32))
 
 

@@ -130,31 +130,35 @@ def _microjoules(folder: Path) -> Callable[[], float]:
     return lambda: float((folder / "energy_uj").read_text()) * 1e-6
 
 
-def nvml(device: torch.device, library: Any = None) -> Iterator[Counter]:
-    """The GPU that is trained on; nothing on other devices, or without NVIDIA's driver.
+def nvml(device: torch.device) -> Iterator[Counter]:
+    """The GPU that is trained on; nothing on other devices, or without NVIDIA's driver."""
+    library = _loaded() if device.type == "cuda" else None
+    if library is not None:
+        uuid = torch.cuda.get_device_properties(device).uuid
+        yield from gpu_counter(library, f"GPU-{uuid}", f"GPU {device.index or 0}")
 
-    :param library: NVML as ctypes loads it; None: that of the driver.
+
+def gpu_counter(library: Any, uuid: str, name: str) -> Iterator[Counter]:
+    """The counter of one GPU; nothing where the driver does not count.
+
+    :param library: NVML, as ctypes loads it.
     """
-    if device.type != "cuda":
-        return
-    found = _loaded() if library is None else library
-    if found is None or found.nvmlInit_v2() != 0:
-        return
-    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
     handle, millijoules = ctypes.c_void_p(), ctypes.c_ulonglong()
-    if found.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(handle)) != 0:
-        return
 
     def read() -> float:
-        code = found.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(millijoules))
+        code = library.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(millijoules))
         if code != 0:
             raise OSError(f"NVML returns {code}")
         return millijoules.value * 1e-3
 
+    if library.nvmlInit_v2() != 0:
+        return
+    if library.nvmlDeviceGetHandleByUUID(uuid.encode(), ctypes.byref(handle)) != 0:
+        return
     try:
-        yield Counter(f"GPU {device.index or 0}", read)
+        yield Counter(name, read)
     except OSError as error:
-        log.debug("the energy of the GPU cannot be read: %s", error)
+        log.debug("the energy of %s cannot be read: %s", name, error)
 
 
 def _loaded() -> Any:

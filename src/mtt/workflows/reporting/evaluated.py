@@ -85,6 +85,7 @@ class EvaluationPage:
             what = f"cannot be written: {error.strerror}"
             hint = "name another file with --report"
             raise ConfigError(what, where=str(self._path), hint=hint) from error
+        stop_if_asked()
 
 
 def check_page(path: Path) -> None:
