@@ -52,7 +52,7 @@ def export_and_evaluate(
         reports = _evaluate(plan, folder, model, epoch, events, collector)
     if collector is not None:
         found = collector.found if plan.options.final_eval else None
-        write_at_end(plan, folder, model, found)
+        write_at_end(plan, folder, model, found, upgraded.get("best_epoch"))
         if (folder.path / REPORT).is_file():
             events.keep_file(folder.path / REPORT)
     return reports

@@ -129,7 +129,7 @@ def test_findings_warnings_distances_and_energy_are_shown(make_run: MakeRun) -> 
            "advice": "remove one of each", "where": places, "elsewhere": 0}  # fmt: skip
     n = len(kept.arrays["part"])
     facts = {"target": "energy", "reference": 9, "whole": 12, "usual": 0.25}
-    more = {"scan": {"found": [one]}, "distances": facts}
+    more = {"scan": {"found": [one]}, "distances": facts, "epoch": 1}
     distance = {"distance": np.linspace(0.1, 3.0, n)}
     Kept({**kept.facts, **more}, {**kept.arrays, **distance}).save(run / KEPT)
     report([run])
@@ -140,6 +140,7 @@ def test_findings_warnings_distances_and_energy_are_shown(make_run: MakeRun) -> 
     assert "nearest of 9 of the 12 training structures" in page
     assert '<span class="title">forces: error and distance</span>' in page
     assert "processor 0 2 Wh" in page
+    assert "Predictions are those of epoch 1, when the run had ended before" in page
 
 
 def test_several_runs_are_laid_side_by_side_with_the_best_in_bold(

@@ -129,7 +129,14 @@ def _defaults(
 
 def _kept(folder: Path, facts: Mapping[str, Any], missing: list[str]) -> Kept | None:
     try:
-        return Kept.load(folder / KEPT)
+        kept = Kept.load(folder / KEPT)
+        epoch, best = kept.facts.get("epoch"), facts.get("best_epoch")
+        if epoch is not None and best is not None and epoch != best:
+            missing.append(
+                f"Predictions are those of epoch {epoch}, when the run had ended before; its best "
+                f"epoch is {best} since."
+            )
+        return kept
     except FileNotFoundError:
         if facts.get("state") == "finished":
             missing.append(

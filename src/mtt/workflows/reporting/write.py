@@ -58,7 +58,11 @@ def collector_of(plan: Plan, folder: RunFolder) -> Collector:
 
 
 def write_at_end(
-    plan: Plan, folder: RunFolder, model: ModelInterface, found: Sample | None = None
+    plan: Plan,
+    folder: RunFolder,
+    model: ModelInterface,
+    found: Sample | None = None,
+    epoch: int | None = None,
 ) -> None:
     """Keep what was predicted, compare and probe, and write the report.
 
@@ -66,6 +70,7 @@ def write_at_end(
 
     :param model: the best weights.
     :param found: what an evaluation of them predicted; None: a sample of the data is predicted.
+    :param epoch: of the best weights.
     :raises Stopped: a signal came.
     """
     begin = time.perf_counter()
@@ -80,7 +85,7 @@ def write_at_end(
         {name: sum(map(len, sets)) for name, sets in parts.items()},
         {name: _names(sets) for name, sets in parts.items()},
         limits,
-        _facts(plan, model, parts),
+        {**_facts(plan, model, parts), "epoch": epoch},
     )
     kept = _with_findings(kept, plan, model, found, begin + allowed)
     stop_if_asked()
