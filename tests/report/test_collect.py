@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from mtt import load_model
-from mtt.data import Dataset
+from mtt.data import Dataset, merge
+from mtt.evaluation import evaluate as score
 from mtt.evaluation import predict
 from mtt.report.charts.errors import error_charts
 from mtt.report.charts.parity import components, parity_charts, pooled
-from mtt.report.collect import Limits, sample
+from mtt.report.collect import Collector, Limits, sample
 from mtt.report.kept import Kept
 from mtt.report.summarize import summarize
 from mtt.report.worst import structure_errors, verdict
@@ -84,8 +86,6 @@ def test_kept_components_are_the_predictions_and_labels(
 def test_pooled_errors_are_those_of_the_evaluation(
     kept: Kept, model: Any, dataset: Dataset, tmp_path: Path
 ) -> None:
-    from mtt.evaluation import evaluate as score
-
     report = score(model, dataset.select(range(12, 20)))
     test = kept.arrays["part"] == 1
     for q, row in enumerate(one for one in report.rows if "total" not in one.quantity):
@@ -115,11 +115,13 @@ def test_a_verdict_needs_an_error_far_from_the_others() -> None:
 def test_errors_are_divided_by_element_and_by_key_of_the_files(kept: Kept) -> None:
     assert kept.facts["groups"][0]["name"] == "config_type"
     titles = [chart.title for chart in error_charts(kept)]
-    assert "energy: by config_type" in titles
-    assert "forces: by element" in titles
+    assert "energy: error by config_type" in titles
+    assert "forces: error by element" in titles
     assert [chart.title for chart in parity_charts(kept)] == [
-        "energy: parity", "energy: errors", "forces: parity", "forces: errors",
-    ]  # fmt: skip
+        f"{name}: {what}"
+        for name in ("energy", "forces")
+        for what in ("predicted and reference", "distribution of errors")
+    ]
 
 
 def test_limits_bound_what_is_predicted_and_kept(model: Any, dataset: Dataset) -> None:
@@ -130,6 +132,45 @@ def test_limits_bound_what_is_predicted_and_kept(model: Any, dataset: Dataset) -
     whole = summarize(found, {"training": 20}, {}, Limits(entries=10), {})
     assert len(whole.of(1, "structure")) == 10
     assert whole.of(1, "count").sum() == 5 * 27
+
+
+def test_an_evaluation_hands_over_what_a_sample_would_predict(model: Any, dataset: Dataset) -> None:
+    parts = {"training": [dataset.select(range(9))],
+             "test": [dataset.select([12, 11]), dataset.select(range(13, 20))]}  # fmt: skip
+    collector = Collector(parts, Limits(), {"training": 4})
+    for name, sets in parts.items():
+        score(model, merge(sets), batch_size=4, follow=collector.of(name))
+    assert collector.of("validation bulk") is None
+    found = collector.found
+    assert found.part == [0] * 4 + [1] * 9
+    assert found.set == [0] * 4 + [0, 0] + [1] * 7
+    assert found.source[4].endswith("frame 12")
+    whole = sample(model, {"test": parts["test"]}, Limits())
+    for quantity in (0, 1):
+        ours, theirs = found.joined(quantity), whole.joined(quantity)
+        first = {source: row for row, source in enumerate(whole.source)}
+        for row, source in enumerate(found.source[4:], start=4):
+            for name in ("element", "reference", "predicted"):
+                np.testing.assert_allclose(
+                    getattr(ours, name)[ours.row == row],
+                    getattr(theirs, name)[theirs.row == first[source]],
+                    rtol=1e-12,
+                )
+
+
+def test_data_sets_of_other_units_are_other_quantities(model: Any, dataset: Dataset) -> None:
+    info = dataset.info
+    energy = replace(info.targets["energy"], unit="kJ/mol")
+    other = dataset.keep_targets(replace(info, targets={"energy": energy}))
+    collector = Collector({"a": [dataset.select([0, 1])], "b": [other.select([2])]}, Limits())
+    for name, one in (("a", dataset.select([0, 1])), ("b", other.select([2]))):
+        score(model, one, follow=collector.of(name))
+    names = [one.name for one in collector.found.quantities]
+    assert names[:2] == ["energy (eV/atom)", "forces (eV/Å)"]
+    assert "energy (kJ/mol/atom)" in names
+    rows = [collector.found.joined(k).row.tolist() for k in range(len(names))]
+    assert rows[0] == [0, 1]
+    assert rows[names.index("energy (kJ/mol/atom)")] == [2]
 
 
 def test_a_file_of_what_is_kept_is_read_back_and_a_damaged_one_is_refused(

@@ -76,6 +76,12 @@ from mtt.cli.render import structures, terminal
     type=click.Choice(["atom", "system"]),
     help="Also write the model's features of atoms, or their means over structures.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page (.html): parity plots, errors by element and group, worst structures.",
+)
 @arguments.quiet
 @arguments.architectures
 def command(
@@ -94,6 +100,7 @@ def command(
     by: str | None,
     with_references: bool,
     features: Literal["atom", "system"] | None,
+    report: Path | None,
     quiet: bool,
     architectures: tuple[Path, ...],
 ) -> None:
@@ -110,20 +117,15 @@ def command(
     sets = evaluate(
         given,
         options,
-        output=output,
-        batch_size=batch_size,
-        check_consistency=check_consistency,
-        warm_up=warm_up,
-        extensions=_existing(extensions),
-        extended=extended,
-        token=token,
+        output=output, batch_size=batch_size, check_consistency=check_consistency,
+        warm_up=warm_up, extensions=_existing(extensions), extended=extended, token=token,
         references=with_references,
         per_structure=worst is not None if per_structure is None else per_structure,
-        by=by,
-        features=features,
-        architectures=architectures,
-    )
+        by=by, features=features, report=report, architectures=architectures,
+    )  # fmt: skip
     structures.evaluated(sets, worst, by)
+    if report is not None:
+        terminal.done(f"wrote {report}")
 
 
 def _existing(extensions: Path | None) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,9 @@ from mtt.evaluation.predict import Prediction, predict
 from mtt.evaluation.writer import Writer
 from mtt.interface import ModelInterface
 from mtt.progress import Work
+
+Follower = Callable[[Dataset, Prediction], None]
+"""Called with the data set, in the units of its predictions, and with each batch of them."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def evaluate(
     per_structure: bool = False,
     features: SampleKind | None = None,
     what: str = "evaluating",
+    follow: Follower | None = None,
 ) -> Report:
     """Predict all of ``dataset``, score it against its labels, and write the predictions.
 
@@ -94,6 +98,7 @@ def evaluate(
     :param per_structure: keep the errors of each structure.
     :param features: also write the features of atoms, or their means over structures.
     :param what: is done, in the words that its progress is shown with.
+    :param follow: gets every batch of predictions.
     :raises ConfigError: ``output`` cannot be written; found before anything is predicted.
     :raises DataError: an element or a target that the model does not know.
 
@@ -116,6 +121,8 @@ def evaluate(
                 structures.update(prediction)
             if writer is not None:
                 writer.write(prediction)
+            if follow is not None:
+                follow(dataset, prediction)
     found, timing = labelled(errors), Timing(seconds, n, int(dataset.n_atoms.sum()))
     cosines = {name: value for name, value in found.items() if name.endswith(" cosine")}
     return Report(found, tuple(error_rows(dataset.info, errors)), timing, cosines, structures)

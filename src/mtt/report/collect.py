@@ -1,10 +1,15 @@
-"""Predictions of a bounded sample of structures, with their labels: for parity plots."""
+"""Predictions of structures with their labels, for parity plots: of all of them, or of a sample.
+
+An evaluation that predicts everything hands its batches to a :class:`Collector`; where there is
+none, :func:`sample` predicts as many structures as the time allows.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,11 +59,11 @@ class Entries(NamedTuple):
 class Sample:
     """Structures that were predicted, one after the other, and what was found.
 
-    :param quantities: what is compared.
+    :param compared: the quantities.
     """
 
-    def __init__(self, quantities: Sequence[Quantity], parts: Sequence[str]) -> None:
-        self.quantities, self.parts = tuple(quantities), tuple(parts)
+    def __init__(self, compared: Sequence[Quantity], parts: Sequence[str]) -> None:
+        self.quantities, self.parts = tuple(compared), tuple(parts)
         self.part: list[int] = []
         self.set: list[int] = []
         self.source: list[str] = []
@@ -78,6 +83,78 @@ class Sample:
             return Entries(nothing.astype(int), nothing.astype(int), nothing, nothing)
         return Entries(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
+    def add(
+        self,
+        prediction: Prediction,
+        part: int,
+        sets: NDArray[np.int64],
+        dataset: Dataset,
+        structures: NDArray[np.int64],
+        info: DatasetInfo,
+    ) -> None:
+        """Keep a batch.
+
+        :param part: number of the part.
+        :param sets: [n] which data set of the part each structure is in.
+        :param structures: [n] their numbers in ``dataset``.
+        :param info: of the targets that are compared.
+        """
+        start, n_atoms = len(self), prediction.n_atoms.cpu().numpy()
+        self.part += [part] * len(structures)
+        self.set += sets.tolist()
+        self.source += [dataset.source(int(i)) for i in structures]
+        self.members += [(dataset, int(i)) for i in structures]
+        self.n_atoms += n_atoms.tolist()
+        numbers = dataset.select(structures).types.numpy()
+        own = {_key(one) for one in quantities(info, totals=False, extended=False)}
+        for number, quantity in enumerate(self.quantities):
+            if _key(quantity) in own:
+                per_atom = quantity.part == "forces" or info.targets[quantity.target].per_atom
+                elements = numbers if per_atom else np.zeros(len(n_atoms), dtype=np.int64)
+                found = _entries(prediction, quantity, n_atoms, elements)
+                if found is not None:
+                    self.entries[number].append(found._replace(row=start + found.row))
+
+
+class Collector:
+    """Keeps what an evaluation of whole parts predicts for structures that are drawn beforehand.
+
+    No random number of the process is drawn.
+
+    :param parts: data sets, one after the other, that each part consists of.
+    :param most: structures of a part, if not as many as ``limits`` say.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Sequence[Dataset]],
+        limits: Limits,
+        most: Mapping[str, int] | None = None,
+    ) -> None:
+        self._parts = {name: sets for name, sets in parts.items() if any(map(len, sets))}
+        infos = [one.info for sets in self._parts.values() for one in sets]
+        self.found = Sample(_compared(infos), list(self._parts))
+        self._drawn = {}
+        for name, sets in self._parts.items():
+            n = (most or {}).get(name, limits.structures)
+            self._drawn[name] = drawn(sets, limits._replace(structures=n))
+
+    def of(self, part: str) -> Callable[[Dataset, Prediction], None] | None:
+        """What takes the batches of a part, in the order of its data sets; None of another."""
+        return partial(self._take, part) if part in self._parts else None
+
+    def _take(self, part: str, dataset: Dataset, prediction: Prediction) -> None:
+        begin = time.perf_counter()
+        index = prediction.index.cpu().numpy()
+        keep = np.isin(index, self._drawn[part], assume_unique=True)
+        if keep.any():
+            some = prediction if keep.all() else _only(prediction, keep, dataset.info)
+            ends = np.cumsum([len(one) for one in self._parts[part]])
+            sets = np.searchsorted(ends, index[keep], side="right")
+            number = self.found.parts.index(part)
+            self.found.add(some, number, sets, dataset, index[keep], dataset.info)
+        self.found.seconds += time.perf_counter() - begin
+
 
 def sample(
     model: ModelInterface,
@@ -87,105 +164,116 @@ def sample(
 ) -> Sample:
     """Predict structures of ``parts``, drawn at random, within ``limits``.
 
-    No random number of the process is drawn. At least one batch is predicted.
+    Structures that were trained on come last. No random number of the process is drawn. At least
+    one batch is predicted.
     """
     named = [name for name in parts if any(map(len, parts[name]))]
     info = merge_infos([one.info for name in named for one in parts[name]])
     found = Sample(quantities(info, totals=False, extended=False), named)
-    queue = deque(
-        (_chunks(parts[name], limits, np.random.default_rng(_SEED)), named.index(name))
-        for name in sorted(named, key=lambda one: ORDER.index(one) if one in ORDER else -1)
-    )
+    order = sorted(named, key=lambda one: ORDER.index(one) if one in ORDER else -1)
+    held, trained = ([one for one in order if (one == ORDER[-1]) == last] for last in (False, True))
     begin = time.perf_counter()
-    while queue and (not len(found) or time.perf_counter() - begin < limits.seconds):
-        chunks, number = queue.popleft()
-        chunk = next(chunks, None)
-        if chunk is None:
-            continue
-        which, dataset, structures = chunk
-        for prediction in predict(
-            model, dataset.select(structures), batch_size=_CHUNK, device=device
-        ):
-            _add(found, prediction, number, which, dataset, structures, info)
-        queue.append((chunks, number))
+    for together in (held, trained):
+        queue = deque((_chunks(parts[name], limits), named.index(name)) for name in together)
+        while queue and (not len(found) or time.perf_counter() - begin < limits.seconds):
+            chunks, number = queue.popleft()
+            chunk = next(chunks, None)
+            if chunk is None:
+                continue
+            which, dataset, some = chunk
+            for one in predict(model, dataset.select(some), batch_size=_CHUNK, device=device):
+                mine = some[one.index.cpu().numpy()]
+                found.add(one, number, np.full(len(mine), which), dataset, mine, info)
+            queue.append((chunks, number))
     found.seconds = time.perf_counter() - begin
     return found
 
 
+def drawn(sets: Sequence[Dataset], limits: Limits) -> NDArray[np.int64]:
+    """Numbers of structures, as of one data set after the other, in random order."""
+    whole = sum(map(len, sets))
+    chosen = np.random.default_rng(_SEED).permutation(whole)[: limits.structures]
+    sizes = np.concatenate([one.columns.n_atoms[one.structures] for one in sets])
+    atoms = np.cumsum(sizes[chosen])
+    return chosen[(atoms <= limits.atoms) | (np.arange(len(chosen)) < _CHUNK)]
+
+
+def _compared(infos: Sequence[DatasetInfo]) -> list[Quantity]:
+    """Quantities of all data sets; where one has several units, they are in its names."""
+    every = [one for info in infos for one in quantities(info, totals=False, extended=False)]
+    different = [*{_key(one): one for one in every}.values()]
+    names = Counter(one.name for one in different)
+    return [
+        one._replace(name=f"{one.name} ({one.unit})") if names[one.name] > 1 else one
+        for one in different
+    ]
+
+
+def _key(quantity: Quantity) -> tuple[str, str, str]:
+    return quantity.target, quantity.part, quantity.unit
+
+
 def _chunks(
-    sets: Sequence[Dataset], limits: Limits, random: np.random.Generator
+    sets: Sequence[Dataset], limits: Limits
 ) -> Iterator[tuple[int, Dataset, NDArray[np.int64]]]:
     """Structures in random order, some of one data set at a time."""
     lengths = np.array([len(one) for one in sets])
     starts = np.cumsum(lengths) - lengths
-    whole = int(lengths.sum())
-    chosen = random.permutation(whole)[: limits.structures]
-    atoms = 0
+    chosen = drawn(sets, limits)
     for first in range(0, len(chosen), _CHUNK):
         some = chosen[first : first + _CHUNK]
         which = np.searchsorted(starts, some, side="right") - 1
         for number in np.unique(which).tolist():
-            mine = np.sort(some[which == number] - starts[number])
-            atoms += int(sets[number].columns.n_atoms[sets[number].structures[mine]].sum())
-            if atoms > limits.atoms and first:
-                return
-            yield number, sets[number], mine
+            yield number, sets[number], np.sort(some[which == number] - starts[number])
 
 
-def _add(
-    found: Sample,
-    prediction: Prediction,
-    part: int,
-    which: int,
-    dataset: Dataset,
-    structures: NDArray[np.int64],
-    info: DatasetInfo,
-) -> None:
-    start, n = len(found), len(prediction.n_atoms)
-    mine = structures[prediction.index.cpu().numpy()]
-    found.part += [part] * n
-    found.set += [which] * n
-    found.source += [dataset.source(int(i)) for i in mine]
-    found.members += [(dataset, int(i)) for i in mine]
-    n_atoms = prediction.n_atoms.cpu().numpy()
-    found.n_atoms += n_atoms.tolist()
-    numbers = dataset.select(mine).types.numpy()
-    owner = np.repeat(np.arange(n), n_atoms)
-    volumes = prediction.volumes.cpu().numpy()
-    for number, quantity in enumerate(found.quantities):
-        predicted, label = (
-            prediction.targets.get(quantity.target),
-            prediction.labels.get(quantity.target),
-        )
-        if predicted is None or label is None:
-            continue
-        pair = _values(quantity, predicted, label)
-        if pair is None:
-            continue
-        per_atom = quantity.part == "forces" or info.targets[quantity.target].per_atom
-        rows = owner if per_atom else np.arange(n)
-        elements = numbers if per_atom else np.zeros(n, dtype=np.int64)
-        counted, sizes = _sizes(quantity, pair[1], n_atoms, volumes)
-        keep = np.nonzero(counted)
-        found.entries[number].append(
-            Entries(
-                start + rows[keep[0]],
-                elements[keep[0]],
-                pair[1][keep] / sizes[keep[0]],
-                pair[0][keep] / sizes[keep[0]],
-            )
+def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) -> Prediction:
+    """The structures of a batch that are kept."""
+    structures = torch.from_numpy(keep).to(prediction.n_atoms.device)
+    atoms = structures.repeat_interleave(prediction.n_atoms)
+
+    def of(name: str, one: Target) -> Target:
+        per_atom = info.targets[name].per_atom if name in info.targets else False
+        return Target(
+            one.values[atoms if per_atom else structures],
+            None if one.forces is None else one.forces[atoms],
+            None if one.strain is None else one.strain[structures],
         )
 
+    return Prediction(
+        prediction.index[structures],
+        prediction.n_atoms[structures],
+        prediction.volumes[structures],
+        {name: of(name, one) for name, one in prediction.targets.items() if name in info.targets},
+        {name: of(name, one) for name, one in prediction.labels.items()},
+        prediction.seconds,
+    )
 
-def _values(
-    quantity: Quantity, predicted: Target, label: Target
-) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Prediction and label, [samples, components]; None where a side lacks the part."""
-    found = [part_of(quantity.part, one) for one in (predicted, label)]
+
+def _entries(
+    prediction: Prediction, quantity: Quantity, n_atoms: NDArray[Any], elements: NDArray[Any]
+) -> Entries | None:
+    """Components of one quantity; None where prediction or label lacks it.
+
+    :param elements: [n] of each sample, see :class:`Entries`.
+    """
+    pair = [one.get(quantity.target) for one in (prediction.targets, prediction.labels)]
+    found = [None if one is None else part_of(quantity.part, one) for one in pair]
     if found[0] is None or found[1] is None:
         return None
-    arrays = [one.detach().double().cpu().flatten(1).numpy() for one in found if one is not None]
-    return arrays[0], arrays[1]
+    predicted, label = (
+        one.detach().double().cpu().flatten(1).numpy() for one in found if one is not None
+    )
+    n = len(n_atoms)
+    rows = np.repeat(np.arange(n), n_atoms) if elements.any() else np.arange(n)
+    counted, sizes = _sizes(quantity, label, n_atoms, prediction.volumes.cpu().numpy())
+    keep = np.nonzero(counted)
+    return Entries(
+        rows[keep[0]],
+        elements[keep[0]],
+        label[keep] / sizes[keep[0]],
+        predicted[keep] / sizes[keep[0]],
+    )
 
 
 def _sizes(

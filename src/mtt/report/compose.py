@@ -12,6 +12,9 @@ from mtt.report.kept import Kept
 from mtt.report.markup import Html, count, element
 from mtt.report.run_data import RunData
 from mtt.report.sections.compared import option_differences, overview
+from mtt.report.sections.distances import far_away
+from mtt.report.sections.evaluated import Evaluation, errors_found, of_what
+from mtt.report.sections.findings import findings
 from mtt.report.sections.probes import probes
 from mtt.report.sections.summary import summary
 from mtt.report.sections.trained import trained
@@ -30,14 +33,34 @@ def _of_one(run: RunData) -> str:
     page = Document(f"Report of {run.name}", str(run.folder))
     page.section("summary", "Summary", summary(run))
     page.section("curves", "Learning curves", *_curves(page, [run]))
-    if run.kept is not None and run.kept.facts.get("parts"):
-        kept = run.kept
-        page.section("parity", "Predictions", _extent(kept), page.figures(parity_charts(kept)))
-        page.section("errors", "Errors in detail", page.figures(error_charts(kept)))
-        page.section("worst", "Worst structures", worst(kept))
-        page.section("probes", "Physics", probes(page, kept))
-    page.section("trained", "What was trained", trained(run))
+    kept = run.kept if run.kept is not None and run.kept.facts.get("parts") else None
+    if kept is not None:
+        _predictions(page, kept, "Predictions of the best weights for")
+    page.section("scan", "Scan of the data", findings(run))
+    if kept is not None:
+        page.section("probes", "Physical tests", probes(page, kept))
+    page.section("trained", "Options, data, machine", trained(run))
     return page.text()
+
+
+def compose_evaluation(one: Evaluation) -> str:
+    """The page of an evaluation: like that of a run, without a training."""
+    page = Document(f"Evaluation of {one.name}", ", ".join(one.reports))
+    page.section("summary", "Summary", errors_found(one))
+    if one.kept.facts.get("parts"):
+        _predictions(page, one.kept, "Predictions for")
+    page.section("what", "Model, data, machine", of_what(one))
+    return page.text()
+
+
+def _predictions(page: Document, kept: Kept, what: str) -> None:
+    """What is known from predictions and labels alone."""
+    charts = parity_charts(kept)
+    page.section("parity", "Predictions and labels", _extent(kept, what) if charts else None,
+                 page.figures(charts))  # fmt: skip
+    page.section("errors", "Where errors are large", page.figures(error_charts(kept)))
+    page.section("distances", "Distance to the training set", far_away(page, kept))
+    page.section("worst", "Worst structures", worst(kept))
 
 
 def _of_several(runs: Sequence[RunData]) -> str:
@@ -55,14 +78,14 @@ def _curves(page: Document, runs: Sequence[RunData]) -> list[Html | None]:
     return [page.figures(charts)]
 
 
-def _extent(kept: Kept) -> Html:
+def _extent(kept: Kept, what: str) -> Html:
     """How many structures were predicted, of how many."""
     words = []
     for i, part in enumerate(kept.facts["parts"]):
         n, whole = int((kept.arrays["part"] == i).sum()), kept.facts["totals"][part]
         of = "all" if n == whole else f"{count(n)} of"
-        words.append(f"{of} {count(whole)} {part} structures")
+        words.append(f"{of} {count(whole)} structures of {part}")
     sampled = any(word.split()[0] != "all" for word in words)
-    text = f"Predictions of the best weights for {', '.join(words)}"
-    text += "; where it is a part, structures were drawn at random." if sampled else "."
+    text = f"{what} {', '.join(words)}"
+    text += "; where they are a part, they were drawn at random." if sampled else "."
     return element("p", text, class_="muted")

@@ -26,14 +26,19 @@ class Group(NamedTuple):
     codes: NDArray[Any]  # [n] index into ``values``
 
 
-def groups_of(found: Sample) -> list[Group]:
-    """Keys that divide the structures into a few groups, the usual names of groups first."""
-    groups = [*_divided(found)]
-    groups.sort(key=lambda one: (not is_usual(one.name), _are_numbers(one.values)))
+def groups_of(found: Sample, wanted: str | None = None) -> list[Group]:
+    """Keys that divide the structures into a few groups, the usual names of groups first.
+
+    :param wanted: a key that comes first, and may divide them into many.
+    """
+    groups = [*_divided(found, wanted)]
+    groups.sort(
+        key=lambda one: (one.name != wanted, not is_usual(one.name), _are_numbers(one.values))
+    )
     return groups[:_MOST]
 
 
-def _divided(found: Sample) -> Iterator[Group]:
+def _divided(found: Sample, wanted: str | None) -> Iterator[Group]:
     words: dict[str, list[str]] = {}
     known: dict[int, dict[str, NDArray[Any]]] = {}
     for i, (dataset, which) in enumerate(found.members):
@@ -44,9 +49,9 @@ def _divided(found: Sample) -> Iterator[Group]:
     for name, texts in words.items():
         values, codes = np.unique(np.array(texts), return_inverse=True)
         few = 1 < len(values) <= _MOST_VALUES and len(values) * _FEWEST <= len(texts)
-        if few:
-            named = [value or WITHOUT for value in values.tolist()]
-            yield Group(name, named, codes.reshape(-1).astype(np.int16))
+        if few or name == wanted:
+            named = [value.removesuffix(".0") or WITHOUT for value in values.tolist()]
+            yield Group(name, named, codes.reshape(-1).astype(np.int32))
 
 
 def _are_numbers(values: list[str]) -> bool:

@@ -37,6 +37,8 @@ class RunData:
     :param environment: machine, packages and state of the git repository.
     :param kept: predictions and facts of the data; None before the end of a training.
     :param log: the last lines of ``train.log``.
+    :param warnings: texts of the warnings in it.
+    :param energy: joules that were used, by what counted them.
     :param missing: what could not be read, in sentences.
     """
 
@@ -53,6 +55,8 @@ class RunData:
     command: Mapping[str, Any] = field(default_factory=dict)
     kept: Kept | None = None
     log: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    energy: Mapping[str, float] = field(default_factory=dict)
     missing: Sequence[str] = ()
 
     @property

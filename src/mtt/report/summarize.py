@@ -25,12 +25,14 @@ def summarize(
     sets: Mapping[str, Sequence[str]],
     limits: Limits,
     facts: Mapping[str, Any],
+    by: str | None = None,
 ) -> Kept:
     """What the run keeps of ``found``.
 
     :param totals: structures of each part, of which ``found`` is a sample.
     :param sets: names of the data sets of each part.
     :param facts: further plain values.
+    :param by: a key that structures are divided by, whatever its values are.
     """
     files, file, frame = _sources(found.source)
     arrays: dict[str, NDArray[Any]] = {
@@ -41,7 +43,7 @@ def summarize(
         "frame": frame,
     }
     elements: dict[str, Any] = {}
-    groups = groups_of(found)
+    groups = groups_of(found, by)
     arrays |= {f"group/{i}": group.codes for i, group in enumerate(groups)}
     random = np.random.default_rng(_SEED)
     for number, quantity in enumerate(found.quantities):

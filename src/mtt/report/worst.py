@@ -109,5 +109,6 @@ def _drawn(found: Sample, i: int) -> dict[str, Any]:
         "positions": np.round(atoms.positions, 3).tolist(),
         "cell": np.round(np.asarray(atoms.cell), 3).tolist(),
         "pbc": atoms.pbc.tolist(),
+        "length_unit": dataset.info.length_unit,
         "formula": atoms.get_chemical_formula(),
     }

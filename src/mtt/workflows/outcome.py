@@ -11,11 +11,12 @@ from mtt.data import merge
 from mtt.evaluation import Report
 from mtt.exporting import export_model
 from mtt.interface import ModelInterface
+from mtt.report.collect import Collector
 from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, report_forgetting
 from mtt.workflows.plan import Plan
-from mtt.workflows.reporting.write import REPORT, write_at_end
+from mtt.workflows.reporting.write import REPORT, collector_of, write_at_end
 from mtt.workflows.run.folder import RunFolder, place
 from mtt.workflows.run.load_model import model_from, which_weights
 from mtt.workflows.run_facts import EVALUATION, evaluated
@@ -45,9 +46,13 @@ def export_and_evaluate(
     if plan.replay is not None and known:
         report_forgetting(plan.replay, model, known, folder)
     epoch = upgraded.get("best_epoch") or 0
-    reports = _evaluate(plan, folder, model, epoch, events) if plan.options.final_eval else {}
-    if plan.options.report:
-        write_at_end(plan, folder, model)
+    collector = collector_of(plan, folder) if plan.options.report else None
+    reports: dict[str, Report] = {}
+    if plan.options.final_eval:
+        reports = _evaluate(plan, folder, model, epoch, events, collector)
+    if collector is not None:
+        found = collector.found if plan.options.final_eval else None
+        write_at_end(plan, folder, model, found, upgraded.get("best_epoch"))
         if (folder.path / REPORT).is_file():
             events.keep_file(folder.path / REPORT)
     return reports
@@ -64,10 +69,17 @@ def _export(plan: Plan, folder: RunFolder, model: ModelInterface) -> None:
 
 
 def _evaluate(
-    plan: Plan, folder: RunFolder, model: ModelInterface, epoch: int, events: Events
+    plan: Plan,
+    folder: RunFolder,
+    model: ModelInterface,
+    epoch: int,
+    events: Events,
+    collector: Collector | None,
 ) -> dict[str, Report]:
-    extended = plan.training.extended_metrics
-    reports = score(model, plan.data.parts(), _SCORE_BATCH, str(plan.device), extended)
+    """:param collector: keeps predictions for the report."""
+    parts, device, extended = plan.data.parts(), str(plan.device), plan.training.extended_metrics
+    follow = collector.of if collector is not None else lambda part: None
+    reports = score(model, parts, _SCORE_BATCH, device, extended, follow)
     folder.write_json(EVALUATION, evaluated(reports, epoch))
     for part, report in reports.items():
         for row in report.rows:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtt.checkpoint import describe, metric_of, newest_valid, peek
+from mtt.checkpoint import Newest, describe, metric_of, newest_valid, peek
 from mtt.checkpoint.format import progress
 from mtt.data import DatasetInfo
 from mtt.errors import CheckpointError, ConfigError
@@ -32,9 +32,18 @@ _VALIDATION = "validation "
 
 def of_run(path: Path) -> dict[str, Any]:
     """Everything that ``mtt show`` says of the folder of a run, as JSON has it."""
-    folder = RunFolder(path)
-    newest = newest_valid(folder.checkpoints)
+    return with_content(path)[0]
+
+
+def with_content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same, and the content of the newest checkpoint; empty where there is none."""
+    newest = newest_valid(RunFolder(path).checkpoints)
     content = peek(newest.path) if newest.path is not None else {}
+    return _of_run(path, newest, content), content
+
+
+def _of_run(path: Path, newest: Newest, content: dict[str, Any]) -> dict[str, Any]:
+    folder = RunFolder(path)
     facts = describe(newest.path) if newest.path is not None else {}
     command = recorded(path)
     state = _state(folder, content)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mtt.errors import ConfigError
-from mtt.report.kept import KEPT
-from mtt.workflows.reporting.history import marks_of, rows_of
+from mtt.report.kept import KEPT, Kept
+from mtt.stopping import Stopped, watch_signals
+from mtt.workflows.reporting.history import log_lines, marks_of, rows_of
 from mtt.workflows.reporting.read_run import read_run
 from mtt.workflows.reporting.report import report
 from mtt.workflows.run.folder import RunFolder
@@ -20,7 +24,8 @@ from mtt.workflows.run.folder import RunFolder
 MakeRun = Callable[..., Path]
 ADDRESS = re.compile(r"""(?:src|href)=["'](?!#)""")
 TITLES = ("loss", "energy RMSE", "forces RMSE", "learning rate", "gradient norm",
-          "energy: parity", "energy: errors", "forces: parity", "forces: errors")  # fmt: skip
+          "energy: predicted and reference", "energy: distribution of errors",
+          "forces: predicted and reference", "forces: distribution of errors")  # fmt: skip
 
 
 def charts(page: str) -> list[dict[str, Any]]:
@@ -49,7 +54,7 @@ def test_a_report_is_made_again_without_the_data(make_run: MakeRun, here: Path) 
     run = make_run("a", without=("report.html",), replace=(("ethanol.xyz", "moved.xyz"),))
     assert report([run]) == run / "report.html"
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "energy: parity" in page
+    assert "energy: predicted and reference" in page
     assert "ethanol.xyz, frame" in page
 
 
@@ -61,7 +66,7 @@ def test_what_is_missing_is_named_and_the_rest_is_shown(make_run: MakeRun) -> No
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "There is no report.npz" in page
     assert "1 lines of history.jsonl are damaged" in page
-    assert "energy: parity" not in page
+    assert "energy: predicted and reference" not in page
     assert '<span class="title">loss</span>' in page
     damaged = make_run("b")
     (damaged / KEPT).write_bytes(b"PK\3\4 nothing")
@@ -85,11 +90,57 @@ def test_a_run_that_failed_at_once_shows_its_log(here: Path) -> None:
     assert "Error: &lt;b&gt;no&lt;/b&gt;" in page
 
 
-def test_a_running_training_is_said_to_run(make_run: MakeRun) -> None:
+def test_a_running_training_is_said_to_run_and_its_last_line_may_be_incomplete(
+    make_run: MakeRun,
+) -> None:
     run = make_run("a")
+    history = run / "history.jsonl"
+    history.write_text(history.read_text() + '{"epoch": 3, "tra')
     with RunFolder(run).logging():
         report([run])
-    assert ">running<" in (run / "report.html").read_text(encoding="utf-8")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert ">running<" in page
+    assert "damaged" not in page
+    report([run])
+    assert "1 lines of history.jsonl are damaged" in (run / "report.html").read_text("utf-8")
+
+
+def test_a_signal_stops_a_report_and_leaves_the_old_one(make_run: MakeRun) -> None:
+    run = make_run("a")
+    (run / "report.html").write_text("old")
+    with watch_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Stopped) as stop:
+            report([run])
+    assert stop.value.exit_code == 130
+    assert (run / "report.html").read_text() == "old"
+    assert not [path.name for path in run.glob(".*")]
+
+
+def test_findings_warnings_distances_and_energy_are_shown(make_run: MakeRun) -> None:
+    run = make_run("a")
+    with (run / "train.log").open("a") as log:
+        log.write("2026-01-01 00:00:00,000 WARNING two <data sets> overlap\n" * 2)
+    entry = {"seconds": 1.0, "joules": {"processor 0": 3600.0}}
+    (run / "energy.json").write_text(json.dumps([entry, entry]))
+    kept = Kept.load(run / KEPT)
+    places = [{"part": "test", "file": "a/b.xyz", "frames": [3, 4], "more": 2}]
+    one = {"check": "duplicates", "severity": "wrong", "what": "4 structures occur twice",
+           "advice": "remove one of each", "where": places, "elsewhere": 0}  # fmt: skip
+    n = len(kept.arrays["part"])
+    facts = {"target": "energy", "reference": 9, "whole": 12, "usual": 0.25}
+    more = {"scan": {"found": [one]}, "distances": facts, "epoch": 1}
+    distance = {"distance": np.linspace(0.1, 3.0, n)}
+    Kept({**kept.facts, **more}, {**kept.arrays, **distance}).save(run / KEPT)
+    report([run])
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert page.count("two &lt;data sets&gt; overlap") == 1
+    assert "<b>duplicates</b>: 4 structures occur twice" in page
+    assert "test: b.xyz, frames 3, 4 and 2 more" in page
+    assert "nearest of 9 of the 12 training structures" in page
+    assert '<span class="title">forces: error and distance</span>' in page
+    assert "processor 0 2 Wh" in page
+    assert "Predictions are those of epoch 1, when the run had ended before" in page
 
 
 def test_several_runs_are_laid_side_by_side_with_the_best_in_bold(
@@ -165,6 +216,6 @@ def test_restarts_stops_stages_and_the_best_epoch_are_marked(here: Path) -> None
     (here / "history.jsonl").write_text("\n".join([*lines, lines[-1]]))
     rows, problems = rows_of(here, {})
     assert (len(rows), problems) == (6, [])
-    assert [(mark.epoch, mark.kind) for mark in marks_of(here, rows, 5)] == [
+    assert [(mark.epoch, mark.kind) for mark in marks_of(log_lines(here), rows, 5)] == [
         (5, "best"), (4, "stage"), (3, "stopped"), (3, "restart"),
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -82,7 +82,7 @@ def _bars(
     what: str, quantity: dict[str, Any], rows: list[list[Any]], parts: Sequence[str]
 ) -> Chart:
     unit = quantity["shown"][0]
-    names = list(dict.fromkeys(row[0] for row in sorted(rows, key=lambda row: -row[2])))
+    names = list(dict.fromkeys(row[0] for row in sorted(rows, key=_order_of(rows))))
     note = f"the {_MOST_BARS} largest of {len(names)}" if len(names) > _MOST_BARS else ""
     names = names[:_MOST_BARS]
     rows = [row for row in rows if row[0] in names]
@@ -115,8 +115,17 @@ def _bars(
         "mark": {"type": "bar"},
         "encoding": encoding,
     }
-    title = f"{quantity['name']}: by {what}"
+    title = f"{quantity['name']}: error by {what}"
     return Chart(title, f"RMSE of {quantity['name']} by {what}: {', '.join(names)}", spec, note)
+
+
+def _order_of(rows: list[list[Any]]) -> Callable[[list[Any]], float]:
+    """Numbers ascend; else the largest error is first."""
+    try:
+        values = {row[0]: float(row[0]) for row in rows}
+    except ValueError:
+        return lambda row: -float(row[2])
+    return lambda row: values[row[0]]
 
 
 def _by_size(kept: Kept, number: int, quantity: dict[str, Any]) -> Iterator[Chart]:
@@ -196,5 +205,5 @@ def _against(
         "mark": {"type": "line", "point": {"size": 34}},
         "encoding": {"x": x, "y": y, "color": colored(used), "tooltip": hints},
     }
-    title = f"{quantity['name']}: against the {what}"
+    title = f"{quantity['name']}: error by {what}"
     return Chart(title, f"RMSE of {quantity['name']} against the {what}", spec)

@@ -78,7 +78,9 @@ def _parity(kept: Kept, quantity: dict[str, Any], known: Components) -> Chart:
     if lost:
         note += f"; {lost} predictions are not finite"
     alt = f"Predicted against reference {name}, {note}; the closer to the diagonal, the better"
-    return Chart(f"{name}: parity", alt, {"height": 300, "layer": [line, marks]}, note)
+    return Chart(
+        f"{name}: predicted and reference", alt, {"height": 300, "layer": [line, marks]}, note
+    )
 
 
 def _points(
@@ -167,7 +169,7 @@ def _distribution(kept: Kept, quantity: dict[str, Any], known: Components) -> Ch
             [float(a), part, float(s)]
             for a, s in zip((edges[1:] + edges[:-1]) / 2, share, strict=True)
         ]
-    note = f"{outside:,} of {int(finite.sum()):,} are outside of the axis" if outside else ""
+    note = f"{outside:,} of {int(finite.sum()):,} errors are larger" if outside else ""
     spec = {
         "height": 300,
         "data": values(["error", "series", "share"], rows, texts=("series",)),
@@ -176,24 +178,24 @@ def _distribution(kept: Kept, quantity: dict[str, Any], known: Components) -> Ch
             "x": {
                 "field": "error",
                 "type": "quantitative",
-                "axis": {"title": f"error of {with_unit(name, unit)}"},
+                "axis": {"title": f"predicted − reference {with_unit(name, unit)}"},
                 "scale": {"domain": [-most, most], "nice": False},
             },
             "y": {
                 "field": "share",
                 "type": "quantitative",
-                "axis": {"title": "share of the errors", "format": "%"},
+                "axis": {"title": "fraction of all values", "format": "%"},
             },
             "color": colored(names),
             "tooltip": [
                 {"field": "error", "type": "quantitative", "format": ".4~g"},
-                {"field": "share", "type": "quantitative", "format": ".2~%"},
+                {"field": "share", "type": "quantitative", "title": "fraction", "format": ".2~%"},
                 {"field": "series", "title": "part"},
             ],
         },
     }
     alt = f"Distribution of the errors of {name} on {', '.join(names)}"
-    return Chart(f"{name}: errors", alt, spec, note)
+    return Chart(f"{name}: distribution of errors", alt, spec, note)
 
 
 def _range(numbers: NDArray[Any]) -> tuple[float, float]:

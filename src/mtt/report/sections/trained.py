@@ -84,6 +84,18 @@ def _data(run: RunData) -> Iterator[Html]:
     if not statistics and not digest:
         return
     yield element("h3", "Data")
+    yield from data_tables(statistics)
+    if facts.get("files"):
+        yield element("p", f"Files: {', '.join(facts['files'][:20])}", class_="muted")
+    if digest:
+        code = element("code", str(digest))
+        yield element(
+            "p", "SHA-256 of the structures and labels of training and validation: ", code
+        )
+
+
+def data_tables(statistics: Mapping[str, Any]) -> Iterator[Html]:
+    """One table for each part of the data: its structures and labels."""
     for part, one in statistics.items():
         elements = ", ".join(f"{symbol} {count(n)}" for symbol, n in one["elements"].items())
         least, mean, most = one["atoms_per_structure"]
@@ -100,13 +112,6 @@ def _data(run: RunData) -> Iterator[Html]:
         ]
         columns = ["", "labels", "mean", "std", "min", "max", "unit"]
         yield table(columns, rows, head)
-    if facts.get("files"):
-        yield element("p", f"Files: {', '.join(facts['files'][:20])}", class_="muted")
-    if digest:
-        code = element("code", str(digest))
-        yield element(
-            "p", "SHA-256 of the structures and labels of training and validation: ", code
-        )
 
 
 def _model(run: RunData) -> Iterator[Html]:
@@ -135,6 +140,10 @@ def _environment(run: RunData) -> Iterator[Html]:
         found["packages"] = ", ".join(f"{name} {version}" for name, version in packages.items())
     if run.seconds is not None:
         found["time of all epochs"] = duration(run.seconds)
+    if run.energy:
+        used = {name: f"{joules / 3600:.3g} Wh" for name, joules in run.energy.items()}
+        found["energy"] = ", ".join(f"{name} {text}" for name, text in used.items())
+        found["energy"] += " (all that ran on them at the time)"
     if found:
         yield element("h3", "Machine and software")
         yield pairs(found)

@@ -39,7 +39,8 @@ def _card(rank: int, one: Mapping[str, Any], kept: Kept) -> Html:
     file = kept.facts["files"][int(kept.arrays["source"][row])]
     frame = int(kept.arrays["frame"][row])
     place = PurePath(file).name + (f", frame {frame}" if frame >= 0 else "")
-    part = kept.facts["parts"][int(kept.arrays["part"][row])]
+    parts = kept.facts["parts"]
+    part = f", {parts[int(kept.arrays['part'][row])]}" if len(parts) > 1 else ""
     errors = {}
     for quantity, error in zip(kept.facts["quantities"], one["errors"], strict=True):
         unit, factor = quantity["shown"]
@@ -52,7 +53,7 @@ def _card(rank: int, one: Mapping[str, Any], kept: Kept) -> Html:
         "article",
         _picture(one, f"{formula}, {place}", kept),
         element("h3", f"{rank}. {place}", title=file),
-        element("div", f"{formula}, {atoms} atoms, {part}", class_="muted"),
+        element("div", f"{formula}, {atoms} atoms{part}", class_="muted"),
         pairs(errors),
         note,
         class_="structure",
@@ -62,7 +63,7 @@ def _card(rank: int, one: Mapping[str, Any], kept: Kept) -> Html:
 def _picture(one: Mapping[str, Any], label: str, kept: Kept) -> Html:
     if one.get("numbers") is None:
         return element("p", "too large to be drawn", class_="muted")
-    unit = str(kept.facts.get("length_unit", "")).lower()
+    unit = str(one.get("length_unit") or kept.facts.get("length_unit", "")).lower()
     return picture(
         one["numbers"],
         one["positions"],

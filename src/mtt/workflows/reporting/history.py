@@ -15,17 +15,22 @@ HISTORY = "history.jsonl"
 _RESTART = re.compile(r" INFO epochs (\d+) to \d+ of ")
 _STOPPED = re.compile(r" DEBUG (TrainingInterrupted|Stopped): (.*?)(?:;|$)")
 _EPOCH = re.compile(r" INFO epoch +(\d+)/")
+_WARNING = re.compile(r"\d{4}-\d\d-\d\d \S+ WARNING (.*)")
 
 
-def rows_of(run: Path, content: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
+def rows_of(
+    run: Path, content: Mapping[str, Any], *, running: bool = False
+) -> tuple[list[Row], list[str]]:
     """Rows of the epochs in ascending order, and what is wrong with them, in sentences.
 
     :param content: of the newest checkpoint; empty for none.
+    :param running: whether a process is writing them: the last line may not be complete yet.
     """
     rows: dict[int, Row] = {}
     problems: list[str] = []
     try:
-        lines = (run / HISTORY).read_text(encoding="utf-8", errors="replace").splitlines()
+        text = (run / HISTORY).read_text(encoding="utf-8", errors="replace")
+        lines = (text[: text.rfind("\n") + 1] if running else text).splitlines()
     except FileNotFoundError:
         lines = []
     except OSError as error:
@@ -44,8 +49,11 @@ def rows_of(run: Path, content: Mapping[str, Any]) -> tuple[list[Row], list[str]
     return [rows[epoch] for epoch in sorted(rows)], problems
 
 
-def marks_of(run: Path, rows: Sequence[Row], best_epoch: int | None) -> list[Mark]:
-    """The best epoch, beginnings of stages, restarts and stops."""
+def marks_of(log: Sequence[str], rows: Sequence[Row], best_epoch: int | None) -> list[Mark]:
+    """The best epoch, beginnings of stages, restarts and stops.
+
+    :param log: lines of ``train.log``, read before ``rows``: a running training writes both.
+    """
     found = [Mark(best_epoch, "best", "best")] if best_epoch else []
     stage = None
     for row in rows:
@@ -54,37 +62,34 @@ def marks_of(run: Path, rows: Sequence[Row], best_epoch: int | None) -> list[Mar
             text = f"stage {number:g}"
             found.append(Mark(int(row["epoch"] or 1) - 1, "stage", text))
         stage = number
-    return [*found, *dict.fromkeys(_of_log(run))]
+    return [*found, *dict.fromkeys(_of_log(log))]
 
 
-def last_lines(run: Path, most: int = 40, n_bytes: int = 16_384) -> list[str]:
-    """The end of ``train.log``; nothing where it cannot be read."""
+def log_lines(run: Path) -> list[str]:
+    """Lines of ``train.log``; nothing where it cannot be read."""
     try:
-        with (run / "train.log").open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - n_bytes))
-            text = file.read().decode("utf-8", errors="replace")
+        text = (run / "train.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    return text.splitlines()[-most:]
+    return text.splitlines()
 
 
-def _of_log(run: Path) -> Iterator[Mark]:
+def warnings_in(log: Sequence[str]) -> list[str]:
+    """What the training warned of, each text once."""
+    return [*dict.fromkeys(found[1] for line in log if (found := _WARNING.match(line)))]
+
+
+def _of_log(log: Sequence[str]) -> Iterator[Mark]:
     """Restarts and stops, which the log names and the history does not."""
     epoch = 0
-    try:
-        file = (run / "train.log").open(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    with file:
-        for line in file:
-            if begun := _RESTART.search(line):
-                if int(begun[1]) > 1:
-                    yield Mark(int(begun[1]) - 1, "restart", "restart")
-            elif passed := _EPOCH.search(line):
-                epoch = int(passed[1])
-            elif stopped := _STOPPED.search(line):
-                yield Mark(epoch, "stopped", f"stopped: {stopped[2]}")
+    for line in log:
+        if begun := _RESTART.search(line):
+            if int(begun[1]) > 1:
+                yield Mark(int(begun[1]) - 1, "restart", "restart")
+        elif passed := _EPOCH.search(line):
+            epoch = int(passed[1])
+        elif stopped := _STOPPED.search(line):
+            yield Mark(epoch, "stopped", f"stopped: {stopped[2]}")
 
 
 def _stored(content: Mapping[str, Any]) -> Iterator[Row]:

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from mtt import registry
-from mtt.checkpoint import newest_valid, peek
 from mtt.data import DatasetInfo
 from mtt.errors import ConfigError, MttError
 from mtt.options import read_yaml
 from mtt.options.yaml.overrides import deep_merge
 from mtt.report.kept import KEPT, Kept
 from mtt.report.run_data import RunData
+from mtt.workflows.reporting.energy import energy_used
 from mtt.workflows.reporting.environment import stored_environment
-from mtt.workflows.reporting.history import last_lines, marks_of, rows_of
+from mtt.workflows.reporting.history import log_lines, marks_of, rows_of, warnings_in
 from mtt.workflows.restart.runs import is_run
 from mtt.workflows.run.folder import PROVENANCE, RunFolder
 from mtt.workflows.run.record import recorded
-from mtt.workflows.run_facts import of_run
+from mtt.workflows.run_facts import with_content
 
+_LAST_LINES = 40  # of the log
 _MISREAD = (AttributeError, KeyError, TypeError)
 
 
@@ -49,10 +50,9 @@ def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) 
     :param architectures: folders of architectures outside of the package.
     """
     missing: list[str] = []
-    facts = of_run(folder)
-    newest = newest_valid(RunFolder(folder).checkpoints)
-    content = peek(newest.path) if newest.path is not None else {}
-    rows, problems = rows_of(folder, content)
+    facts, content = with_content(folder)
+    log = log_lines(folder)
+    rows, problems = rows_of(folder, content, running=facts["state"] == "running")
     missing += problems
     options = _options(folder, missing)
     command = recorded(folder)
@@ -61,7 +61,7 @@ def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) 
         folder=folder.resolve(),
         facts=facts,
         rows=rows,
-        marks=marks_of(folder, rows, facts.get("best_epoch")),
+        marks=marks_of(log, rows, facts.get("best_epoch")),
         info=_info(folder, content),
         options=options,
         defaults=_defaults(options, architectures),
@@ -69,7 +69,9 @@ def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) 
         environment=stored_environment(folder),
         command={} if command is None else command.to_dict(),
         kept=_kept(folder, facts, missing),
-        log=last_lines(folder),
+        log=log[-_LAST_LINES:],
+        warnings=warnings_in(log),
+        energy=energy_used(folder),
         missing=missing,
     )
 
@@ -127,7 +129,14 @@ def _defaults(
 
 def _kept(folder: Path, facts: Mapping[str, Any], missing: list[str]) -> Kept | None:
     try:
-        return Kept.load(folder / KEPT)
+        kept = Kept.load(folder / KEPT)
+        epoch, best = kept.facts.get("epoch"), facts.get("best_epoch")
+        if epoch is not None and best is not None and epoch != best:
+            missing.append(
+                f"Predictions are those of epoch {epoch}, when the run had ended before; its best "
+                f"epoch is {best} since."
+            )
+        return kept
     except FileNotFoundError:
         if facts.get("state") == "finished":
             missing.append(

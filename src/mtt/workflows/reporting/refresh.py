@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Any
 
 from mtt.interface import Listener
 from mtt.workflows.plan import Plan
+from mtt.workflows.reporting.energy import meters
 from mtt.workflows.reporting.write import write_report
+
+log = logging.getLogger(__name__)
 
 INTERVAL = 180.0
 """Seconds between two reports of a running training."""
@@ -18,8 +22,10 @@ _SHARE = 0.01  # of the time of the training that refreshing may take
 
 
 def refreshing(plan: Plan, run: Path) -> list[Listener]:
-    """The listener of a run in the folder ``run``; none where the options ask for no report."""
-    return [Refresh(run, plan.folders)] if plan.options.report else []
+    """The listeners of a run in the folder ``run``; none where the options ask for no report."""
+    if not plan.options.report:
+        return []
+    return [*meters(run, plan.device), Refresh(run, plan.folders)]
 
 
 class Refresh:
@@ -45,3 +51,4 @@ class Refresh:
         write_report(self._folder, self._architectures, quiet=True)
         self._last = time.monotonic()
         self._interval = max(self._interval, (self._last - begin) / _SHARE)
+        log.debug("the page was written in %.2f s", self._last - begin)

@@ -9,6 +9,7 @@ from mtt.checkpoint.temporary import replace_text
 from mtt.errors import ConfigError, Problem
 from mtt.report.compose import compose
 from mtt.report.run_data import RunData
+from mtt.stopping import stop_if_asked
 from mtt.workflows.overwriting import is_inside, same_file
 from mtt.workflows.reporting.probing import with_probes
 from mtt.workflows.reporting.read_run import check_run, names_of, read_run
@@ -34,6 +35,7 @@ def report(
     :return: the file that was written.
     :raises MttError: a folder is not that of a run; the file cannot be written, or is one that
         the runs consist of.
+    :raises Stopped: a signal came; the page is the old one or the new one.
     """
     folders = different([Path(run) for run in runs])
     if len(folders) > MOST:
@@ -47,13 +49,16 @@ def report(
     read = read_runs(folders, architectures)
     if len(read) == 1:
         read = [with_probes(read[0], architectures)]
+    stop_if_asked()
     text = compose(read)
+    stop_if_asked()
     try:
         replace_text(path, text)
     except OSError as error:
         raise ConfigError(
             f"cannot be written: {error.strerror}", where=str(path), hint="name another with -o"
         ) from error
+    stop_if_asked()
     return path
 
 

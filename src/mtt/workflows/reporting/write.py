@@ -9,19 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtt.checkpoint.temporary import replace_text
 from mtt.data import Dataset, merge
 from mtt.data.statistics import Statistics, statistics
 from mtt.interface import ModelInterface
-from mtt.report.collect import Limits, sample
+from mtt.report.collect import Collector, Limits, Sample, sample
 from mtt.report.compose import compose
+from mtt.report.distances import distances
 from mtt.report.examples import examples_of
-from mtt.report.kept import KEPT
+from mtt.report.kept import KEPT, Kept
 from mtt.report.probes.run import run_probes
 from mtt.report.summarize import summarize
+from mtt.stopping import stop_if_asked
 from mtt.workflows.plan import Plan
 from mtt.workflows.reporting.history import HISTORY, rows_of
 from mtt.workflows.reporting.read_run import names_of, read_run
+from mtt.workflows.reporting.scanned import scanned
 from mtt.workflows.run.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -29,40 +34,83 @@ log = logging.getLogger(__name__)
 REPORT = "report.html"
 """File of the run folder."""
 
+MOST_COUNTED = 200_000
+"""Structures whose statistics are computed."""
+
 SHARE = 0.05  # of the time of the training that its report may take
 LONGEST = 20.0  # seconds
-_PREDICTING = 0.5  # of that time
-_MOST_COUNTED = 200_000  # structures whose statistics are computed
+_PREDICTING = 0.5  # of that time, where nothing else predicts the data
+_COMPARING = 0.6  # of the time that is left after predicting, for distances
+_SCANNING = 0.2  # likewise
+_WHOLE = 1000  # structures of a part that is always kept completely
+_PER_STRUCTURE = 5e-4  # seconds to keep one
 
 
-def write_at_end(plan: Plan, folder: RunFolder, model: ModelInterface) -> None:
-    """Predict a sample of the data, keep what was found, and write the report.
+def collector_of(plan: Plan, folder: RunFolder) -> Collector:
+    """Keeps predictions of the final evaluation for the report.
+
+    Of a short training, fewer structures that were trained on.
+    """
+    parts, most = plan.data.parts(), Limits().structures
+    affordable = int(_PREDICTING * _allowed(folder.path) / _PER_STRUCTURE)
+    n = {name: min(most, max(affordable, 1 if name == "training" else _WHOLE)) for name in parts}
+    return Collector(parts, Limits(), n)
+
+
+def write_at_end(
+    plan: Plan,
+    folder: RunFolder,
+    model: ModelInterface,
+    found: Sample | None = None,
+    epoch: int | None = None,
+) -> None:
+    """Keep what was predicted, compare and probe, and write the report.
 
     A file that cannot be written is a warning: the training is done.
 
     :param model: the best weights.
+    :param found: what an evaluation of them predicted; None: a sample of the data is predicted.
+    :param epoch: of the best weights.
+    :raises Stopped: a signal came.
     """
     begin = time.perf_counter()
-    allowed = min(SHARE * _seconds(folder.path), LONGEST)
-    parts = plan.data.parts()
+    allowed, parts = _allowed(folder.path), plan.data.parts()
     limits = Limits(seconds=_PREDICTING * allowed)
-    found = sample(model, parts, limits, plan.device)
-    examples = examples_of(parts)
-    left = allowed - (time.perf_counter() - begin)
+    if found is None:
+        found = sample(model, parts, limits, plan.device)
+    else:
+        begin -= found.seconds  # which were spent before
     kept = summarize(
         found,
         {name: sum(map(len, sets)) for name, sets in parts.items()},
         {name: _names(sets) for name, sets in parts.items()},
         limits,
-        {
-            **_facts(plan, model, parts),
-            "examples": examples,
-            "probes": run_probes(model, examples, left, plan.device),
-        },
+        {**_facts(plan, model, parts), "epoch": epoch},
     )
+    kept = _with_findings(kept, plan, model, found, begin + allowed)
+    stop_if_asked()
     if write_kept(folder.path / KEPT, kept):
         write_report(folder.path, plan.folders, finished=True)
     log.debug("the report took %.2f s", time.perf_counter() - begin)
+    stop_if_asked()
+
+
+def _with_findings(
+    kept: Kept, plan: Plan, model: ModelInterface, found: Sample, until: float
+) -> Kept:
+    """``kept``, with all that takes time: the scan, distances, probes."""
+    parts, baseline = plan.data.parts(), plan.options.architecture["training"]
+    left = until - time.perf_counter()
+    scan = scanned(parts, model, baseline.get("atomic_baseline"), _SCANNING * left)
+    stop_if_asked()
+    seconds = _COMPARING * (until - time.perf_counter())
+    training = parts.get("training", [])
+    facts, values = distances(model, found, training, seconds, plan.device)
+    examples = examples_of(parts)
+    probes = run_probes(model, examples, until - time.perf_counter(), plan.device)
+    more = {"scan": scan, "distances": facts, "examples": examples, "probes": probes}
+    arrays = {**kept.arrays, "distance": values.astype(np.float32)}
+    return Kept({**kept.facts, **more}, arrays)
 
 
 def write_kept(path: Path, kept: Any) -> bool:
@@ -102,6 +150,11 @@ def write_report(
     log.log(logging.DEBUG if quiet else logging.INFO, "wrote %s", path)
 
 
+def _allowed(run: Path) -> float:
+    """Seconds that all of the report may take."""
+    return min(SHARE * _seconds(run), LONGEST)
+
+
 def _seconds(run: Path) -> float:
     """Of all epochs of the run."""
     rows, _ = rows_of(run, {})
@@ -124,9 +177,9 @@ def _facts(
         "length_unit": plan.data.info.length_unit,
         "parameters": _parameters(model),
     }
-    if sum(len(one) for sets in parts.values() for one in sets) <= _MOST_COUNTED:
+    if sum(len(one) for sets in parts.values() for one in sets) <= MOST_COUNTED:
         facts["statistics"] = {
-            name: _plain(statistics(merge(sets))) for name, sets in parts.items()
+            name: plain_statistics(statistics(merge(sets))) for name, sets in parts.items()
         }
     return facts
 
@@ -140,7 +193,7 @@ def _parameters(model: ModelInterface) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
-def _plain(found: Statistics) -> dict[str, Any]:
+def plain_statistics(found: Statistics) -> dict[str, Any]:
     """As JSON has it; numbers that are not finite are None."""
     keys = ("mean", "std", "min", "max")
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,11 +11,8 @@ from torch import Tensor
 
 from mtt.data import Batch, Batching, Dataset, Loader
 from mtt.errors import ConfigError
-from mtt.graph import Graph
 from mtt.mlip import MLIPModel
-from mtt.mlip.aggregation.heads import heads_of
-from mtt.mlip.systems import seen_pairs
-from mtt.mlip.trainable.last_layer import in_head, last_matrices
+from mtt.mlip.trainable.features import features_of, last_weights
 from mtt.options.training.finetune import SECTION
 from mtt.stopping import stop_if_asked
 
@@ -56,31 +53,28 @@ def structure_features(
 ) -> Tensor:
     """[n, n_features] float64: what the last layer of a head sees, averaged over the atoms.
 
-    Derivatives of the network's energy by the weights of the last layer are the sums of its inputs
-    over atoms, whatever the architecture is (last-layer features: Bigi et al., arXiv:2403.02251).
+    See :mod:`mtt.mlip.trainable.features`.
 
     :param target: whose head.
     :raises ConfigError: the model does not say which of its weights are the head.
     """
     model.to(device)
-    weights = _last_layer(model, target)
+    weights = last_weights(model, target)
+    if not weights:
+        raise ConfigError(
+            f"{type(model).__name__} does not say which of its weights are the head of {target}, "
+            "which features are taken from",
+            where=f"{SECTION}.replay.select",
+            hint="use select: random",
+        )
     training = model.training
     model.eval()
-    rows = [_row(model, target, batch.graph, weights) for batch in _one_by_one(model, dataset)]
+    rows = []
+    for batch in _one_by_one(model, dataset):
+        stop_if_asked()
+        rows += features_of(model, target, batch.graph, weights)
     model.train(training)
     return torch.stack(rows)
-
-
-def _row(model: MLIPModel, target: str, graph: Graph, weights: Sequence[Tensor]) -> Tensor:
-    within = seen_pairs(graph, model.list_cutoff(), model.cutoff)
-    stop_if_asked()
-    with torch.enable_grad():
-        value = model.predict(within)[target].mean()
-    gradients = torch.autograd.grad(value, weights, allow_unused=True)
-    parts = [
-        torch.zeros_like(w) if g is None else g for g, w in zip(gradients, weights, strict=True)
-    ]
-    return torch.cat([part.detach().flatten().double().cpu() for part in parts])
 
 
 def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[Batch]:
@@ -94,21 +88,3 @@ def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[Batch]:
         shuffle=False,
     )
     return iter(loader.epoch())
-
-
-def _last_layer(model: MLIPModel, target: str) -> Sequence[Tensor]:
-    """Matrices of the head that end in as many numbers as the target has; else all of the head.
-
-    Weights that an architecture never trains have no derivatives.
-    """
-    heads, width = heads_of(model), model.dataset_info.targets[target].properties
-    own = [one for one in in_head(model, heads, target).values() if one.requires_grad]
-    if not own:
-        raise ConfigError(
-            f"{type(model).__name__} does not say which of its weights are the head of {target}, "
-            "which features are taken from",
-            where=f"{SECTION}.replay.select",
-            hint="use select: random",
-        )
-    matrices = last_matrices(model, heads, target, width).values()
-    return [one for one in matrices if one.requires_grad] or own
