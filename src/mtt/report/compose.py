@@ -13,9 +13,12 @@ from mtt.report.markup import Html, count, element
 from mtt.report.run_data import RunData
 from mtt.report.sections.compared import option_differences, overview
 from mtt.report.sections.probes import probes
+from mtt.report.sections.several import groups, learning, predictions
 from mtt.report.sections.summary import summary
 from mtt.report.sections.trained import trained
 from mtt.report.sections.worst import worst
+from mtt.report.several.forecast import forecast
+from mtt.report.several.together import quantities_of, together
 
 
 def compose(runs: Sequence[RunData]) -> str:
@@ -43,7 +46,15 @@ def _of_one(run: RunData) -> str:
 def _of_several(runs: Sequence[RunData]) -> str:
     page = Document(f"Comparison of {len(runs)} runs", ", ".join(run.name for run in runs))
     page.section("summary", "Summary", overview(runs))
+    law = forecast(runs)
+    if law is not None:
+        page.section("structures", "More structures", learning(page, law))
     page.section("curves", "Learning curves", *_curves(page, runs))
+    found = together(runs)
+    if found is not None:
+        quantities = quantities_of(found)
+        page.section("parity", "Predictions", predictions(page, found, quantities, runs))
+        page.section("errors", "Errors by group", groups(found, quantities))
     page.section("options", "Options that differ", option_differences(runs))
     return page.text()
 
