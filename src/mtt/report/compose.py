@@ -11,7 +11,7 @@ from mtt.report.document import Document
 from mtt.report.kept import Kept
 from mtt.report.markup import Html, count, element
 from mtt.report.run_data import RunData
-from mtt.report.sections.compared import option_differences, overview
+from mtt.report.sections.compared import legend, option_differences, overview
 from mtt.report.sections.probes import probes
 from mtt.report.sections.several import groups, learning, predictions
 from mtt.report.sections.summary import summary
@@ -49,11 +49,13 @@ def _of_several(runs: Sequence[RunData]) -> str:
     law = forecast(runs)
     if law is not None:
         page.section("structures", "More structures", learning(page, law))
-    page.section("curves", "Learning curves", *_curves(page, runs))
+    page.section("curves", "Learning curves", legend(runs), *_curves(page, runs))
     found = together(runs)
     if found is not None:
         quantities = quantities_of(found)
-        page.section("parity", "Predictions", predictions(page, found, quantities, runs))
+        page.section(
+            "parity", "Predictions", legend(runs), predictions(page, found, quantities, runs)
+        )
         page.section("errors", "Errors by group", groups(found, quantities))
     page.section("options", "Options that differ", option_differences(runs))
     return page.text()

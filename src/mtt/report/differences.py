@@ -148,11 +148,14 @@ def winners(runs: Sequence[RunData], part: str, name: str) -> list[int]:
 
 
 def wins(runs: Sequence[RunData]) -> list[int]:
-    """How many errors of the part that decides each run is best in; see :func:`winners`."""
+    """How many errors of the part that decides each run is best in; see :func:`winners`.
+
+    Energies count once: those of whole structures say what those per atom say.
+    """
     count = [0] * len(runs)
     part = deciding_part(runs)
     for name in errors_of(runs).get(part, {}):
-        for best in winners(runs, part, name):
+        for best in () if " total " in name else winners(runs, part, name):
             count[best] += 1
     return count
 

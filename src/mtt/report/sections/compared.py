@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mtt.report.charts.chart import run_color
 from mtt.report.differences import (
     deciding_part,
     errors_of,
@@ -13,7 +14,7 @@ from mtt.report.differences import (
     winners,
     wins,
 )
-from mtt.report.markup import Html, duration, element, joined, number, table
+from mtt.report.markup import Html, duration, element, joined, number, run_name, table
 from mtt.report.run_data import RunData
 from mtt.report.several.same_sets import PARTS, letter, set_numbers
 
@@ -31,9 +32,18 @@ def overview(runs: Sequence[RunData]) -> Html:
         ["epochs", *(_epochs(run) for run in runs)],
         ["time of all epochs", *(_seconds(run) for run in runs)],
     ]
-    names = [run.name for run in runs]
+    names = [run_name(run.name) for run in runs]
     errors = element("div", *_errors(runs, names), class_="columns")
     return joined([*notes, table(["", *names], rows), *_wins(runs), errors])
+
+
+def legend(runs: Sequence[RunData]) -> Html:
+    """The colours of the runs, which are the same in all charts."""
+    items = [
+        element("li", element("i", style=f"background:{run_color(i)}"), run.name)
+        for i, run in enumerate(runs)
+    ]
+    return element("ul", *items, class_="legend", aria_label="colours of the runs")
 
 
 def option_differences(runs: Sequence[RunData]) -> Html:
@@ -48,7 +58,7 @@ def option_differences(runs: Sequence[RunData]) -> Html:
     rows = [[key, *map(in_short, row)] for key, row in list(found.items())[:_MOST_OPTIONS]]
     more = len(found) - len(rows)
     rest = element("p", f"{more} more differ.", class_="muted") if more else None
-    columns = ["option", *(run.name for run in runs)]
+    columns = ["option", *(run_name(run.name) for run in runs)]
     return joined([*notes, table(columns, rows, "", "texts"), rest])
 
 

@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from mtt.report.charts.chart import with_unit
 from mtt.report.charts.parity import pooled
 from mtt.report.differences import winner
-from mtt.report.markup import Html, element, number, table
+from mtt.report.markup import Html, element, number, run_name, table
 from mtt.report.several.together import Series, Together
 
 _MOST_ROWS = 14  # of each kind of group
@@ -48,7 +48,7 @@ def grouped_errors(found: Sequence[Series], whole: Together) -> Html | None:
         return None
     quantity = found[0].quantity
     caption = f"RMSE of {with_unit(quantity['name'], quantity['shown'][0])} by {', '.join(used)}"
-    return table(["", *(one.shown.name for one in found)], rows, caption)
+    return table(["", *(run_name(one.shown.name) for one in found)], rows, caption)
 
 
 def _row(name: str, values: Sequence[float | None], whole: Together) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtt.report.charts.chart import RUN_COLORS, Chart, values, with_unit
+from mtt.report.charts.chart import Chart, run_color, values, with_unit
 from mtt.report.several.together import Series
 
 _POINTS = 9000  # of all charts of a quantity; more become densities
@@ -84,12 +84,12 @@ def by_run(found: Sequence[Series]) -> dict[str, Any]:
         "field": "series",
         "type": "nominal",
         "scale": {"domain": [one.shown.name for one in found], "range": [*map(_color, found)]},
-        "legend": {"title": None, "orient": "top", "symbolType": "stroke"},
+        "legend": None,  # the page has one for all charts
     }
 
 
 def _color(one: Series) -> str:
-    return RUN_COLORS[one.shown.place % len(RUN_COLORS)]
+    return run_color(one.shown.place)
 
 
 def _axes(found: Sequence[Series]) -> tuple[dict[str, Any], dict[str, Any]]:
