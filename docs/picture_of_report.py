@@ -1,4 +1,4 @@
-"""Make the picture of a report for the manual: headless Chromium, then 64 colours.
+"""Make the picture of a report for the manual: headless Chromium, then smaller, in few colours.
 
 python docs/picture_of_report.py three.html docs/src/_static/report-of-three-runs.png
 """
@@ -13,8 +13,9 @@ from pathlib import Path
 
 from PIL import Image
 
-WIDTH, HEIGHT = 1200, 1150  # px
-COLORS = 64
+WIDTH, HEIGHT = 1200, 2900  # px of the page
+SCALE = 0.65
+COLORS = 128
 
 
 def main() -> None:
@@ -31,9 +32,12 @@ def main() -> None:
         words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
                  f"--user-data-dir={folder}/profile", "--virtual-time-budget=15000",
                  f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}"]  # fmt: skip
-        subprocess.run([*words, asked.page.resolve().as_uri()], check=True, timeout=300)
+        address = asked.page.resolve().as_uri()
+        subprocess.run([*words, address], check=True, capture_output=True, timeout=300)
         with Image.open(shot) as picture:
-            picture.convert("RGB").quantize(COLORS).save(asked.picture, optimize=True)
+            size = round(SCALE * WIDTH), round(SCALE * HEIGHT)
+            smaller = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        smaller.quantize(COLORS).save(asked.picture, optimize=True)
 
 
 if __name__ == "__main__":

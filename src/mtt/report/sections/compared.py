@@ -96,15 +96,18 @@ def _errors(runs: Sequence[RunData], names: Sequence[str]) -> Iterator[Html]:
     order = [name for name in PARTS if name in found]
     for part in [*order, *(name for name in found if name not in order)]:
         rows = [*_sets(runs, part)]
-        several = bool(rows)
+        several, any_best = bool(rows), False
         for name, row in found[part].items():
             best = winners(runs, part, name)
+            any_best = any_best or bool(best)
             cells = [
                 element("b", number(value)) if i in best else number(value)
                 for i, value in enumerate(row)
             ]
             rows.append([name, *cells])
-        lead = "the best of each set in bold" if several else "the best in bold"
+        lead = "the best in bold"
+        if several:
+            lead = "the best of each set in bold" if any_best else "not compared with each other"
         yield table(["", *names], rows, f"Errors on the {part} set; {lead}")
 
 

@@ -22,8 +22,8 @@ def learning(page: Document, found: Forecast) -> Html:
     """Errors against the number of structures, and what more structures would give."""
     law = any(one.law is not None for one in found.curves)
     lead = (
-        f"RMSE on the {found.part} set against the number of training structures, of runs that "
-        "differ in nothing else."
+        f"RMSE on the {found.part} set against the number of training structures, of runs with the "
+        "same options apart from training set, seed and number of epochs."
     )
     if law:
         lead += (

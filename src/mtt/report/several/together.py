@@ -120,7 +120,7 @@ def _not_trained_on(kept: Kept) -> Mask:
 
 def _common(all_kept: Sequence[Kept], part: str) -> list[Mask] | None:
     """Structures of ``part`` that all runs have predicted; None without any, or where they
-    cannot be told apart by file and frame."""
+    cannot be distinguished by file and frame."""
     names = [_names(kept, part) for kept in all_kept]
     if any(one is None for one in names):
         return None
