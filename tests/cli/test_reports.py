@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -54,8 +55,63 @@ def test_compare_shows_errors_winners_and_options_that_differ(runs: list[Path], 
     text = mtt("compare", *runs).out
     assert "1  outputs/2026-01-01/a: finished, soap_bpnn, 2 of 2 epochs" in text
     assert "architecture.training.batch_size" in text
+    assert found["errors"]["test"]["forces RMSE (meV/Å)"]["winners"] == [1]
+    assert (found["decided_by"], found["sets"]["test"], found["notes"]) == ("test", [0, 0], [])
     alone = mtt("compare", runs[0], runs[0])
     assert (alone.code, "only one run is named" in alone.err) == (1, True)
+
+
+def test_runs_with_other_test_sets_have_no_winner_and_it_is_said_why(
+    runs: list[Path], mtt: Mtt
+) -> None:
+    provenance = runs[1] / "provenance.json"
+    known = json.loads(provenance.read_text())
+    known["sets"]["test"]["digests"]["structures"] = "others"
+    provenance.write_text(json.dumps(known))
+    found = json.loads(mtt("compare", *runs, "--json").out)
+    assert found["sets"] == {"training": [0, 0], "validation": [0, 0], "test": [0, 1]}
+    assert {one["best"] for one in found["errors"]["test"].values()} == {None}
+    assert (found["decided_by"], found["wins"]) == ("validation", [0, 0])
+    text = mtt("compare", *runs).out
+    assert "note: The test sets differ: 2026-01-01/a (A, 2 structures); 2026-01-01/b (B, 2" in text
+    assert re.search(r"test set +A +B", text)
+    assert mtt("report", *runs).code == 0
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert '<th scope="row">test set</th><td>A</td><td>B</td>' in page
+    assert "structures of the validation set" in page, "which is the same"
+
+
+def test_other_spellings_of_the_same_options_are_not_a_difference(
+    runs: list[Path], mtt: Mtt
+) -> None:
+    for run, old, new in (
+        (runs[0], "base_precision: 64", "base_precision: 32"),
+        (runs[1], "base_precision: 64", "base_precision: null"),
+        (runs[0], "mlflow: false", "mlflow: true"),
+    ):
+        options = run / "options_restart.yaml"
+        assert old in options.read_text()
+        options.write_text(options.read_text().replace(old, new))
+    # as a run of an mtt that did not have this option yet
+    options.write_text(re.sub(r"\n +keep_checkpoints: .*", "", options.read_text()))
+    options = runs[1] / "options_restart.yaml"
+    options.write_text(re.sub(r"\n +weight_decay: .*", "", options.read_text()))
+    found = json.loads(mtt("compare", *runs, "--json").out)
+    assert found["options"] == {"architecture.training.batch_size": ["4", "8"]}
+    listed = json.loads(mtt("runs", "outputs", "--json").out)["runs"]
+    assert listed[0]["options"] == {"architecture.training.batch_size": "4"}
+
+
+def test_the_folder_of_a_run_is_listed_with_its_state_and_errors(
+    runs: list[Path], mtt: Mtt
+) -> None:
+    (one,) = json.loads(mtt("runs", runs[0], "--json").out)["runs"]
+    assert (one["run"], one["state"], one["epoch"]) == (str(runs[0]), "finished", 2)
+    assert one["errors"]
+    assert f"{runs[0]}: 1 run" in mtt("runs", runs[0]).out
+    shutil.copytree("outputs", "learning-curve/n-50/outputs")
+    found = json.loads(mtt("runs", "learning-curve", "--json").out)["runs"]
+    assert [run["run"] for run in found] == [f"n-50/{run}" for run in runs]
 
 
 @pytest.mark.parametrize("columns", [60, 200])

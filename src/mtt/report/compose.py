@@ -11,14 +11,17 @@ from mtt.report.document import Document
 from mtt.report.kept import Kept
 from mtt.report.markup import Html, count, element
 from mtt.report.run_data import RunData
-from mtt.report.sections.compared import option_differences, overview
+from mtt.report.sections.compared import legend, option_differences, overview
 from mtt.report.sections.distances import far_away
 from mtt.report.sections.evaluated import Evaluation, errors_found, of_what
 from mtt.report.sections.findings import findings
 from mtt.report.sections.probes import probes
+from mtt.report.sections.several import groups, learning, predictions
 from mtt.report.sections.summary import summary
 from mtt.report.sections.trained import trained
 from mtt.report.sections.worst import worst
+from mtt.report.several.forecast import forecast
+from mtt.report.several.together import quantities_of, together
 
 
 def compose(runs: Sequence[RunData]) -> str:
@@ -66,7 +69,17 @@ def _predictions(page: Document, kept: Kept, what: str) -> None:
 def _of_several(runs: Sequence[RunData]) -> str:
     page = Document(f"Comparison of {len(runs)} runs", ", ".join(run.name for run in runs))
     page.section("summary", "Summary", overview(runs))
-    page.section("curves", "Learning curves", *_curves(page, runs))
+    law = forecast(runs)
+    if law is not None:
+        page.section("structures", "More structures", learning(page, law))
+    page.section("curves", "Learning curves", legend(runs), *_curves(page, runs))
+    found = together(runs)
+    if found is not None:
+        quantities = quantities_of(found)
+        page.section(
+            "parity", "Predictions", legend(runs), predictions(page, found, quantities, runs)
+        )
+        page.section("errors", "Errors by group", groups(found, quantities))
     page.section("options", "Options that differ", option_differences(runs))
     return page.text()
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from mtt.discovery import LOGGERS
+from mtt.options.training.reporting import ReportingOptions
 from mtt.report.run_data import RunData
+from mtt.report.several.same_sets import all_the_same, notes, set_numbers
 
 MISSING = "–"
-_RECORDING = (
-    *("report", "print_stats", "final_eval", "loggers"),
-    *("tensorboard", "wandb", "remote"),
-)
-"""Options that change no number of a model."""
+_RECORDING = ("report", "print_stats", "final_eval", "loggers", "remote")
+_TRAINING = "architecture.training."
+_REPORTED = tuple(one.name for one in fields(ReportingOptions) if one.name != "deterministic")
 _NOT_LOWER = ("cosine",)
 
 
@@ -45,6 +47,15 @@ def in_words(value: Any) -> str:
     return "{}" if value == {} else str(value)
 
 
+def in_short(words: str, most: int = 100) -> str:
+    """An option that is not too long for a table; of a list the number of its values is given."""
+    if len(words) <= most:
+        return words
+    if words.startswith("[") and words.endswith("]"):
+        return f"{words.count(',') + 1} values: {words[: most // 2].rpartition(',')[0]}, …]"
+    return f"{words[: most - 1]}…"
+
+
 def changed(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Options that are not the defaults: key to the value and the default, in words.
 
@@ -59,17 +70,33 @@ def changed(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str
 
 
 def options_that_differ(runs: Sequence[RunData]) -> dict[str, list[str]]:
-    """Key to the value of each run, in words; a dash where a run does not have it."""
-    return differing([dict(flattened(run.options or {})) for run in runs])
+    """Key to the value of each run, in words; a dash where a run does not have it.
+
+    Options are compared by what they mean, or as they are written if those of a run are not
+    understood.
+    """
+    meant = [run.meaning for run in runs]
+    written = [run.options for run in runs]
+    return differing([dict(flattened(one or {})) for one in (written if None in meant else meant)])
 
 
 def differing(options: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The same of options that are flat already; how runs are recorded makes no difference."""
+    ignored = _recording()
     keys = dict.fromkeys(
-        key for one in options for key in one if key.partition(".")[0] not in _RECORDING
+        key
+        for one in options
+        for key in one
+        if not {key.partition(".")[0], key.removeprefix(_TRAINING)} & ignored
     )
     rows = {key: [in_words(one[key]) if key in one else MISSING for one in options] for key in keys}
     return {key: row for key, row in rows.items() if len(set(row)) > 1}
+
+
+def _recording() -> set[str]:
+    """Options that change no number of a model: what is written down, and how often."""
+    loggers = [name for name, own in LOGGERS.facts("has_option", False).items() if own]
+    return {*_RECORDING, *loggers, *_REPORTED}
 
 
 def errors_of(runs: Sequence[RunData]) -> dict[str, dict[str, list[float | None]]]:
@@ -103,34 +130,59 @@ def winner(name: str, row: Sequence[float | None]) -> int | None:
     return min(known)[1]
 
 
-def wins(runs: Sequence[RunData]) -> list[int]:
-    """How many errors of the part that decides each run is best in.
+def winners(runs: Sequence[RunData], part: str, name: str) -> list[int]:
+    """The best run by one error, among each set of runs that are scored on the same structures
+    and labels.
 
-    The test set decides where all runs have one, else the validation set.
+    :param name: of the error, with its unit.
     """
-    errors = errors_of(runs)
-    count = [0] * len(runs)
-    for name, row in errors.get(deciding_part(runs), {}).items():
-        best = winner(name, row)
+    row = errors_of(runs).get(part, {}).get(name, [])
+    numbers = set_numbers(runs, part, name)
+    found = []
+    for number in dict.fromkeys(one for one in numbers if one is not None):
+        same = [value if numbers[i] == number else None for i, value in enumerate(row)]
+        best = winner(name, same)
         if best is not None:
+            found.append(best)
+    return found
+
+
+def wins(runs: Sequence[RunData]) -> list[int]:
+    """How many errors of the part that decides each run is best in; see :func:`winners`.
+
+    Energies count once: those of whole structures say what those per atom say.
+    """
+    count = [0] * len(runs)
+    part = deciding_part(runs)
+    for name in errors_of(runs).get(part, {}):
+        for best in () if " total " in name else winners(runs, part, name):
             count[best] += 1
     return count
 
 
 def deciding_part(runs: Sequence[RunData]) -> str:
-    """The part whose errors compare the runs."""
-    return "test" if all("test" in run.final_errors for run in runs) else "validation"
+    """The part whose errors compare the runs.
+
+    The test set where all runs are scored on the same one, else the validation set where that is
+    the same, else the one that most of them share.
+    """
+    parts = ("test", "validation")
+    numbers = {part: set_numbers(runs, part) for part in parts}
+    for part in parts:
+        if all_the_same(numbers[part]):
+            return part
+    return max(parts, key=lambda part: _largest(numbers[part]))
+
+
+def _largest(numbers: Sequence[int | None]) -> int:
+    """Runs with the set that most have."""
+    known = [one for one in numbers if one is not None]
+    return max(map(known.count, known), default=0)
 
 
 def incomparable(runs: Sequence[RunData]) -> list[str]:
-    """Why numbers of the runs should not be compared, in sentences."""
-    notes = []
-    data = {str(run.provenance.get("data")) for run in runs if run.provenance.get("data")}
-    if len(data) > 1:
-        notes.append(
-            "The runs were trained or validated on different data: their errors are of other "
-            "structures."
-        )
+    """Which numbers of the runs are not compared, and why, in sentences."""
+    found = list(notes(runs))
     targets = [
         {name: (one.kind, one.unit) for name, one in run.info.targets.items()}
         for run in runs
@@ -139,8 +191,11 @@ def incomparable(runs: Sequence[RunData]) -> list[str]:
     for name in dict.fromkeys(name for one in targets for name in one):
         having = [one[name] for one in targets if name in one]
         if len(having) < len(targets):
-            notes.append(f"Not all of the runs have the target {name}.")
+            found.append(f"Not all of the runs have the target {name}.")
         if len(set(having)) > 1:
             units = " and ".join(sorted({unit or "no unit" for _, unit in having}))
-            notes.append(f"The target {name} has different units or kinds ({units}).")
-    return notes
+            found.append(
+                f"The target {name} has different units or kinds ({units}): its errors are in "
+                "separate rows and are not compared."
+            )
+    return found

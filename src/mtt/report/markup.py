@@ -38,6 +38,12 @@ def joined(children: Iterable[str | None]) -> Html:
     return Html("".join(_escaped(one) for one in children if one is not None))
 
 
+def run_name(name: str) -> Html:
+    """The name of a run as the heading of a column: each part of its path in a line."""
+    *folders, last = name.split("/")
+    return joined(element("span", part) for part in [*(f"{one}/" for one in folders), last])
+
+
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", class_: str = ""
 ) -> Html:

@@ -33,6 +33,8 @@ class RunData:
     :param facts: what ``mtt show`` says of the folder.
     :param rows: numbers of each epoch, by column; None where one is not finite.
     :param options: all of them, spelled out; None where they cannot be read.
+    :param meaning: the same with all defaults and today's names; None where they are not
+        understood.
     :param defaults: of the same architecture; None where they are not known.
     :param environment: machine, packages and state of the git repository.
     :param kept: predictions and facts of the data; None before the end of a training.
@@ -49,6 +51,7 @@ class RunData:
     marks: Sequence[Mark] = ()
     info: DatasetInfo | None = None
     options: Mapping[str, Any] | None = None
+    meaning: Mapping[str, Any] | None = None
     defaults: Mapping[str, Any] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from mtt.workflows.plan import Plan
 from mtt.workflows.reporting.environment import ENVIRONMENT, environment
 from mtt.workflows.restart.source import Restart
 from mtt.workflows.run.folder import OPTIONS, PROVENANCE, RunFolder
+from mtt.workflows.run.held_out import SETS, sets_of
 from mtt.workflows.run.record import RECORD
 from mtt.workflows.start import Start
 
@@ -90,7 +91,7 @@ def describe(plan: Plan, folder: RunFolder, origin: Mapping[str, Any]) -> None:
     folder.write_text(OPTIONS, plan.options.to_yaml())
     folder.write_indices(plan.data.indices, plan.data.places)
     folder.write_json("dataset_info.json", plan.data.info.to_dict())
-    folder.write_json(PROVENANCE, origin)
+    folder.write_json(PROVENANCE, {**origin, SETS: sets_of(plan.data)})
     folder.write_json(RECORD, plan.command.to_dict())
     folder.write_json(ENVIRONMENT, environment(plan.device))
     if plan.replay is not None:

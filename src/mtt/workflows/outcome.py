@@ -16,6 +16,7 @@ from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, report_forgetting
 from mtt.workflows.plan import Plan
+from mtt.workflows.reporting.figures import write_figures
 from mtt.workflows.reporting.write import REPORT, collector_of, write_at_end
 from mtt.workflows.run.folder import RunFolder, place
 from mtt.workflows.run.load_model import model_from, which_weights
@@ -55,6 +56,8 @@ def export_and_evaluate(
         write_at_end(plan, folder, model, found, upgraded.get("best_epoch"))
         if (folder.path / REPORT).is_file():
             events.keep_file(folder.path / REPORT)
+        for path in write_figures(folder.path, plan.folders) if events.show_figures else ():
+            events.keep_figure(path)
     return reports
 
 

@@ -24,7 +24,7 @@ def _two_parts(make: Callable[[], Listener], file: Path) -> None:
     """Epochs 1 and 2, a stop, and a restart with epoch 3, whose end and test set are reached.
 
     :param make: makes the logger of each part.
-    :param file: a finished file that the second part hands on.
+    :param file: a finished file that the second part hands on, and beside it a picture.
     """
     for known in (0, 2):
         events = Events([make()])
@@ -36,5 +36,6 @@ def _two_parts(make: Callable[[], Listener], file: Path) -> None:
         if known:  # the first part is stopped
             events("end", 3)
             events.keep_file(file)
+            events.keep_figure(file.with_suffix(".png"))
             events("test", 3, metrics={"energy RMSE": 7.0}, units={"energy RMSE": "meV"})
         events.close()

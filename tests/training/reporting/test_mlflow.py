@@ -27,6 +27,7 @@ def store(
     folder = tmp_path_factory.mktemp("mlflow")
     report = folder / "report.html"
     report.write_text("<p>well</p>")
+    report.with_suffix(".png").write_bytes(b"a picture")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     place = (folder / "artifacts").as_uri()
     settings = {"tracking_uri": uri, "experiment": "water", "run_name": "first", "tags": {"a": 1}}
@@ -63,9 +64,11 @@ def test_mlflow_holds_options_units_tags_and_state(store: SimpleNamespace) -> No
 
 def test_mlflow_gets_the_finished_files(store: SimpleNamespace) -> None:
     found = {one.path for one in store.client.list_artifacts(store.id)}
-    assert found == {"options.yaml", "report.html"}
+    assert found == {"options.yaml", "report.html", "figures"}
     (copy,) = (store.folder / "artifacts").rglob("report.html")
     assert copy.read_text() == "<p>well</p>"
+    (figure,) = store.client.list_artifacts(store.id, "figures")
+    assert figure.path == "figures/report.png"
 
 
 def test_a_server_that_is_not_there_is_reported_before_the_training(tmp_path: Path) -> None:

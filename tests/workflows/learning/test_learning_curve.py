@@ -29,6 +29,7 @@ def test_sizes_are_nested_trained_once_and_fitted(
 ) -> None:
     del tiny["seed"]
     tiny["architecture"]["training"]["num_epochs"] = 1
+    tiny["report"] = True
     write(tiny)
     words = ("learning-curve", "options.yaml", "--sizes", "4,12,8", "-q")
     done = mtt(*words, "--target", "forces=0.001")
@@ -54,6 +55,13 @@ def test_sizes_are_nested_trained_once_and_fitted(
         assert float(row["forces RMSE (meV/Å)"]) == one["errors"]["forces"]["rmse"]
         evaluated = Path("learning-curve", one["run"], "evaluation.json").read_text()
         assert str(one["errors"]["forces"]["count"]) in evaluated
+
+    page = Path("learning-curve/report.html").read_text(encoding="utf-8")
+    assert "Forecast for more than the 12 structures of the largest run" in page
+    assert all(f"n-{n}" in page for n in (4, 8, 12))
+    compared = json.loads(mtt("compare", "learning-curve", "--json").out)
+    assert [one["run"] for one in compared["runs"]] == ["n-4", "n-8", "n-12"]
+    assert compared["sets"]["test"] == [0, 0, 0]
 
     before = sorted(Path("learning-curve").rglob("outputs/*/*"))
     assert mtt(*words).code == 0

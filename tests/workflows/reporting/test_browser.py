@@ -73,8 +73,9 @@ def test_every_chart_of_one_run_and_of_two_has_marks_and_no_script_complains(
         assert 'data-ready="true"' in dom
         found = Charts()
         found.feed(dom)
-        assert len(found.marks) == (5 if len(runs) > 1 else len(re.findall("data-chart=", dom)))
-        assert len(found.marks) >= 5
+        # of two runs: five curves, and of each quantity two parity plots and the errors of both
+        charts = len(re.findall("data-chart=", dom)) if len(runs) == 1 else 5 + 2 * 3
+        assert len(found.marks) == charts
         assert [number for number, marks in found.marks.items() if not marks] == []
         assert len(found.labels) == len(found.marks)
         assert all(found.labels)

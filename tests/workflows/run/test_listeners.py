@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from mtt import train
 from mtt.errors import ConfigError
@@ -149,7 +150,8 @@ def test_a_missing_package_is_reported_with_its_extra(
 
 
 def test_a_whole_run_is_copied_below_a_separate_folder(tiny: dict[str, Any], here: Path) -> None:
-    result = train({**tiny, "remote": f"file://{here}/there", "tensorboard": True})
+    options = {**tiny, "remote": f"file://{here}/there", "tensorboard": True, "report": True}
+    result = train(options)
     folder = result.directory
     assert folder is not None
     copy = here / "there" / Path(*folder.parts[-2:])
@@ -164,6 +166,10 @@ def test_a_whole_run_is_copied_below_a_separate_folder(tiny: dict[str, Any], her
     assert kept.pop(log).startswith(copied.pop(log))
     assert copied == kept
     assert {"model.pt", "model.ckpt", "tensorboard"} <= {path.parts[0] for path in copied}
+    figures = [path for path in copied if path.parts[0] == "figures"]
+    assert {path.stem for path in figures} == {"learning-curves", "parity-energy", "parity-forces"}
+    (events,) = (content for path, content in copied.items() if "tfevents" in path.name)
+    assert all(f"report/{path.stem}".encode() in events for path in figures)
 
 
 def test_what_a_stopped_run_wrote_is_copied_too(tiny: dict[str, Any], here: Path) -> None:
@@ -197,6 +203,9 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
             events("end", 3)
             (tmp_path / "report.html").write_text("<p>well</p>")
             events.keep_file(tmp_path / "report.html")
+            Image.new("RGB", (40, 30)).save(tmp_path / "parity.png")
+            assert events.show_figures
+            events.keep_figure(tmp_path / "parity.png")
             events.keep_file(tmp_path / "model.pt")  # which is not there, and not asked for
         events("test", 3, metrics={"energy RMSE": 7.0}, units={"energy RMSE": "meV"})
         events.close()
@@ -219,6 +228,7 @@ def test_wandb_offline_holds_the_history_of_a_run_and_of_its_restart(
     assert summary["best/epoch"] == 3
     (page,) = (second / "files").rglob("*.html")
     assert "<p>well</p>" in page.read_text()
+    assert len([*(second / "files").rglob("*parity*.png")]) == 1
 
 
 def stored(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any], bool]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mtt.cli.render.terminal import done, number, rich_console, table
+from mtt.report.differences import in_short
+from mtt.report.several.same_sets import letter
 
 _MOST_OPTIONS = 60  # rows
 _LONGEST = 40  # characters of an option in a list
@@ -28,13 +30,14 @@ def compared(found: Mapping[str, Any]) -> None:
     columns = ["", *(str(i) for i in range(1, len(runs) + 1)), "best"]
     for part, errors in found["errors"].items():
         done(f"\nerrors on the {part} set:")
-        table(columns, [_error_row(name, one) for name, one in errors.items()])
+        rows = [_error_row(name, one) for name, one in errors.items()]
+        table(columns, [*_set_row(part, found["sets"][part]), *rows])
     if not found["errors"]:
         done("\nno run has errors yet")
     options = list(found["options"].items())
     done("\noptions that differ:" if options else "\nall options are the same")
     if options:
-        rows = [[key, *row] for key, row in options[:_MOST_OPTIONS]]
+        rows = [[key, *map(in_short, row)] for key, row in options[:_MOST_OPTIONS]]
         table(["", *columns[1:-1]], rows)
     if len(options) > _MOST_OPTIONS:
         done(f"and {len(options) - _MOST_OPTIONS} more; --json has all")
@@ -95,7 +98,7 @@ def _list_row(run: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 def _options(run: Mapping[str, Any]) -> Iterator[str]:
     """``model.cutoff=4.5``: the key, and a value that is not too long."""
     for key, value in run["options"].items():
-        text = value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+        text = in_short(value, _LONGEST)
         yield f"{key.removeprefix('architecture.')}={text}"
 
 
@@ -113,9 +116,14 @@ def _epochs(run: Mapping[str, Any], unit: str = "") -> str:
 
 
 def _error_row(name: str, one: Mapping[str, Any]) -> list[str]:
-    best = one["best"]
     cells = ["-" if value is None else number(value) for value in one["values"]]
-    return [name, *cells, "" if best is None else str(best + 1)]
+    return [name, *cells, ", ".join(str(best + 1) for best in one["winners"])]
+
+
+def _set_row(part: str, numbers: Sequence[int | None]) -> Iterator[list[str]]:
+    """Which runs are scored on the same structures, where not all are."""
+    if len({one for one in numbers if one is not None}) > 1:
+        yield [f"{part} set", *("-" if one is None else letter(one) for one in numbers), ""]
 
 
 def _time(seconds: float) -> str:

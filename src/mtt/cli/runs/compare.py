@@ -15,6 +15,7 @@ from mtt.cli.render import compared, terminal
 def command(runs: tuple[Path, ...], as_json: bool) -> None:
     """Compare the errors and the options of RUNS, two or more folders of runs.
 
+    Winners are named only among runs that are scored on the same structures and labels.
     `mtt report RUN RUN` writes the same as a page, with the learning curves.
     """
     from mtt.workflows.reporting.compare import compare

@@ -16,8 +16,8 @@ from mtt.cli.render import compared, terminal
 def command(folder: Path, every: bool, as_json: bool) -> None:
     """List the runs below FOLDER: state, epochs, time, errors, and the options that differ.
 
-    Errors are those of the best weights on the test set, or else on the validation set. FOLDER is
-    this folder if it is left out.
+    FOLDER may also be that of a single run; it is this folder if it is left out. Errors are those
+    of the best weights on the test set, or else on the validation set.
     """
     from mtt.workflows.reporting.listing import NEWEST, list_runs
 

@@ -23,7 +23,8 @@ def command(runs: tuple[Path, ...], output: Path | None, architectures: tuple[Pa
     """Write the report of a run, or of several RUNS side by side, as one HTML file.
 
     RUN is the folder of a run (outputs/DAY/TIME), which may have ended, have failed, or still be
-    running. The page needs nothing from the network: send it, print it, or open it on a phone.
+    running; or that of a learning curve, whose runs are compared. The page needs nothing from
+    the network: send it, print it, or open it on a phone.
     """
     terminal.begin(f"report of {', '.join(map(str, runs))}")
     from mtt.workflows.reporting.report import report

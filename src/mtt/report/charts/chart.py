@@ -14,6 +14,7 @@ PART_COLORS = {"training": "#8a94a6", "validation": "#2f7ed8", "test": "#d9722b"
 
 RUN_COLORS = (
     "#2f7ed8", "#d9722b", "#2a9d73", "#b04fc0", "#c23b4b", "#7f8a1c", "#2f9fb3", "#8f6f5a",
+    "#6a6fe0", "#e0569b", "#5f7f5f", "#b08a1a",
 )  # fmt: skip
 
 HEIGHT = 230  # px
@@ -69,6 +70,11 @@ def colored(names: Sequence[str], field: str = "series", symbol: str = "stroke")
         "scale": {"domain": list(names), "range": found},
         "legend": legend if len(names) > 1 else None,
     }
+
+
+def run_color(place: int) -> str:
+    """The colour of a run by its place among those of a page."""
+    return RUN_COLORS[place % len(RUN_COLORS)]
 
 
 def wants_log(numbers: Iterable[float], least: float = 8.0) -> bool:

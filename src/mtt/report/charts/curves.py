@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mtt.report.charts.chart import Chart, colored, scale, values, wants_log, with_unit
+from mtt.report.charts.chart import (
+    Chart,
+    colored,
+    run_color,
+    scale,
+    values,
+    wants_log,
+    with_unit,
+)
 from mtt.report.run_data import Mark, Row, RunData
 
 _PARTS = ("training", "validation")
@@ -97,12 +105,18 @@ def _strokes(curves: Sequence[Curve], runs: Sequence[RunData], labels: Sequence[
     """Colours by part for one run; by run, with dashes by part, for several."""
     if len(runs) == 1:
         return {"color": colored(labels), "detail": {"field": "key"}}
-    names = [run.name for i, run in enumerate(runs) if any(curve.run == i for curve in curves)]
+    names = [run.name for run in runs]
     parts = list(dict.fromkeys(curve.part for curve in curves))
     dashes = [_DASHES.get(part, [2, 2]) for part in parts]
     legend = {"title": None, "orient": "top", "symbolType": "stroke"} if len(parts) > 1 else None
     return {
-        "color": colored(names, "run"),
+        # the page has one legend of the runs for all charts, which fits any width
+        "color": {
+            "field": "run",
+            "type": "nominal",
+            "scale": {"domain": names, "range": [run_color(i) for i in range(len(names))]},
+            "legend": None,
+        },
         "strokeDash": {
             "field": "part",
             "type": "nominal",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mtt.report.charts.chart import run_color
 from mtt.report.differences import (
     deciding_part,
     errors_of,
+    in_short,
     incomparable,
     options_that_differ,
-    winner,
+    winners,
     wins,
 )
-from mtt.report.markup import Html, duration, element, joined, number, table
+from mtt.report.markup import Html, duration, element, joined, number, run_name, table
 from mtt.report.run_data import RunData
+from mtt.report.several.same_sets import PARTS, letter, set_numbers
 
 _MOST_OPTIONS = 80
 
@@ -29,9 +32,18 @@ def overview(runs: Sequence[RunData]) -> Html:
         ["epochs", *(_epochs(run) for run in runs)],
         ["time of all epochs", *(_seconds(run) for run in runs)],
     ]
-    names = [run.name for run in runs]
+    names = [run_name(run.name) for run in runs]
     errors = element("div", *_errors(runs, names), class_="columns")
     return joined([*notes, table(["", *names], rows), *_wins(runs), errors])
+
+
+def legend(runs: Sequence[RunData]) -> Html:
+    """The colours of the runs, which are the same in all charts."""
+    items = [
+        element("li", element("i", style=f"background:{run_color(i)}"), run.name)
+        for i, run in enumerate(runs)
+    ]
+    return element("ul", *items, class_="legend", aria_label="colours of the runs")
 
 
 def option_differences(runs: Sequence[RunData]) -> Html:
@@ -43,39 +55,67 @@ def option_differences(runs: Sequence[RunData]) -> Html:
     ]
     if not found:
         return joined([*notes, element("p", "All options are the same.")])
-    rows = [[key, *row] for key, row in list(found.items())[:_MOST_OPTIONS]]
+    rows = [[key, *map(in_short, row)] for key, row in list(found.items())[:_MOST_OPTIONS]]
     more = len(found) - len(rows)
     rest = element("p", f"{more} more differ.", class_="muted") if more else None
-    columns = ["option", *(run.name for run in runs)]
+    columns = ["option", *(run_name(run.name) for run in runs)]
     return joined([*notes, table(columns, rows, "", "texts"), rest])
 
 
 def _wins(runs: Sequence[RunData]) -> Iterator[Html]:
+    """Which run is best by most errors, among those that can be compared."""
     counts, part = wins(runs), deciding_part(runs)
-    if any(counts):
-        best = max(range(len(runs)), key=lambda i: counts[i])
-        if counts.count(counts[best]) == 1:
-            text = (
-                f" has the lowest error in {counts[best]} of {sum(counts)} rows of the {part} set."
-            )
-            yield element("p", element("b", runs[best].name), text)
-        else:
-            yield element("p", f"No run is the best in most of the errors on the {part} set.")
+    numbers = set_numbers(runs, part)
+    shared = [i for i, one in enumerate(numbers) if one is not None and numbers.count(one) > 1]
+    if not any(run.final_errors for run in runs):
+        return
+    if not shared:
+        text = "No run is called the best: no two of them are scored on the same structures."
+        yield element("p", text)
+        return
+    for one in dict.fromkeys(numbers[i] for i in shared):
+        members = [i for i in shared if numbers[i] == one]
+        yield element("p", *_best_of(runs, members, counts, part))
+
+
+def _best_of(
+    runs: Sequence[RunData], members: Sequence[int], counts: Sequence[int], part: str
+) -> Iterator[str]:
+    """Of runs that are scored on the same structures."""
+    own = [counts[i] for i in members]
+    rest = "" if len(members) == len(runs) else f" among {len(members)} runs with the same one"
+    if own.count(max(own)) == 1:
+        yield element("b", runs[members[own.index(max(own))]].name)
+        yield f" has the lowest error in {max(own)} of {sum(own)} rows of the {part} set{rest}."
+    else:
+        yield f"No run is the best in most of the errors on the {part} set{rest}."
 
 
 def _errors(runs: Sequence[RunData], names: Sequence[str]) -> Iterator[Html]:
     found = errors_of(runs)
-    order = [name for name in ("test", "validation", "training") if name in found]
+    order = [name for name in PARTS if name in found]
     for part in [*order, *(name for name in found if name not in order)]:
-        rows = []
+        rows = [*_sets(runs, part)]
+        several, any_best = bool(rows), False
         for name, row in found[part].items():
-            best = winner(name, row)
+            best = winners(runs, part, name)
+            any_best = any_best or bool(best)
             cells = [
-                element("b", number(value)) if i == best else number(value)
+                element("b", number(value)) if i in best else number(value)
                 for i, value in enumerate(row)
             ]
             rows.append([name, *cells])
-        yield table(["", *names], rows, f"Errors on the {part} set; the best in bold")
+        lead = "the best in bold"
+        if several:
+            lead = "the best of each set in bold" if any_best else "not compared with each other"
+        yield table(["", *names], rows, f"Errors on the {part} set; {lead}")
+
+
+def _sets(runs: Sequence[RunData], part: str) -> Iterator[list[str]]:
+    """A row that says which runs are scored on the same structures, where not all are."""
+    numbers = set_numbers(runs, part)
+    if len({one for one in numbers if one is not None}) > 1:
+        yield [f"{part} set", *("–" if one is None else letter(one) for one in numbers)]
 
 
 def _epochs(run: RunData) -> str:

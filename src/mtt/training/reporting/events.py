@@ -73,6 +73,18 @@ class Events:
             if keep is not None:
                 self._call(listener, f"the file {path}", path, function=keep)
 
+    @property
+    def show_figures(self) -> bool:
+        """Whether a listener takes pictures of the report."""
+        return any(hasattr(listener, "keep_figure") for listener in self._listeners)
+
+    def keep_figure(self, path: Path) -> None:
+        """Hand a picture of the report (PNG) to those with a method ``keep_figure(path)``."""
+        for listener in tuple(self._listeners):
+            keep = getattr(listener, "keep_figure", None)
+            if keep is not None:
+                self._call(listener, f"the figure {path}", path, function=keep)
+
     def _call(
         self,
         listener: Listener,

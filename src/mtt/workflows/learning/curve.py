@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from mtt.checkpoint.temporary import replace_text
-from mtt.errors import ConfigError, did_you_mean
+from mtt.errors import ConfigError, MttError, did_you_mean
+from mtt.evaluation.power_law import PowerLaw, fit_power_law
 from mtt.evaluation.quantities import quantities
 from mtt.interface import Listener
 from mtt.options import load_options
-from mtt.workflows.learning.power_law import PowerLaw, fit_power_law
 from mtt.workflows.learning.subsets import Subset, subsets
 from mtt.workflows.plan import Plan
+from mtt.workflows.reporting.curve_folder import CURVE
+from mtt.workflows.reporting.report import MOST, report
+from mtt.workflows.reporting.write import REPORT
 from mtt.workflows.train import check_only, train
 
 log = logging.getLogger(__name__)
 
 RESULT, OPTIONS = "result.json", "options.yaml"
-JSON, CSV = "learning-curve.json", "learning-curve.csv"
+JSON, CSV = CURVE, "learning-curve.csv"
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,21 @@ def learning_curve(
         points.append(point)
         curve = LearningCurve(part, tuple(points), _laws(points))
         _write(folder, curve)
+    if plan.options.report:
+        _report(folder, points, absolute)
     return curve
+
+
+def _report(folder: Path, points: Sequence[Point], architectures: Sequence[Path]) -> None:
+    """The page of all sizes; one that cannot be written is a warning, as that of a run."""
+    if not 1 < len(points) <= MOST:
+        return
+    try:
+        path = report([folder / one.run for one in points], folder / REPORT, architectures)
+    except MttError as error:
+        log.warning("no report: %s", error)
+    else:
+        log.info("wrote %s", path)
 
 
 def _check_wanted(wanted: Sequence[str], plan: Plan) -> None:

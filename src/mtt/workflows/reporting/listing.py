@@ -17,7 +17,8 @@ from mtt.errors import ConfigError
 from mtt.evaluation.metrics import units
 from mtt.options import read_yaml
 from mtt.report.differences import differing, flattened
-from mtt.workflows.restart.runs import runs_below
+from mtt.workflows.reporting.meaning import spelled_alike
+from mtt.workflows.restart.runs import is_run, runs_below
 from mtt.workflows.run.folder import RunFolder
 from mtt.workflows.run.record import recorded
 from mtt.workflows.run_facts import EVALUATION
@@ -33,6 +34,8 @@ _PARTS = ("test", "validation")
 def list_runs(folder: str | Path = ".", most: int | None = NEWEST) -> dict[str, Any]:
     """The newest runs in and below ``folder``, the oldest of them first, as JSON has them.
 
+    The folder of a run is a list of this run.
+
     :param most: how many; None: all.
     :raises ConfigError: there is no such folder, or no run in it.
     """
@@ -40,7 +43,7 @@ def list_runs(folder: str | Path = ".", most: int | None = NEWEST) -> dict[str, 
     if not root.is_dir():
         what = "is a file" if root.exists() else "there is no such folder"
         raise ConfigError(what, where=str(root), hint="name a folder with runs, such as outputs")
-    found = list(dict.fromkeys(runs_below(root)))
+    found = [root] if is_run(root) else list(dict.fromkeys(runs_below(root)))
     if not found:
         hint = "runs are in outputs/DAY/TIME of the folder in which `mtt train` ran"
         raise ConfigError("there is no run in it", where=str(root), hint=hint)
@@ -60,7 +63,7 @@ def _described(run: Path, root: Path, options: Mapping[str, Any] | None) -> dict
     command = recorded(run)
     architecture = (options or {}).get("architecture.name")
     return {
-        "run": str(run.relative_to(root)),
+        "run": str(root if run == root else run.relative_to(root)),
         "options_file": command.name if command is not None else None,
         "architecture": architecture,
         "state": _state(folder),
@@ -181,7 +184,7 @@ def _flat(path: Path) -> dict[str, Any] | None:
 
 
 def _that_differ(options: Sequence[Mapping[str, Any] | None]) -> dict[str, list[str]]:
-    known = [one or {} for one in options]
+    known = [one or {} for one in spelled_alike(options)]
     return differing(known) if any(known) else {}
 
 

@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtt import registry
 from mtt.data import DatasetInfo
 from mtt.errors import ConfigError, MttError
 from mtt.options import read_yaml
-from mtt.options.yaml.overrides import deep_merge
 from mtt.report.kept import KEPT, Kept
 from mtt.report.run_data import RunData
 from mtt.workflows.reporting.energy import energy_used
 from mtt.workflows.reporting.environment import stored_environment
 from mtt.workflows.reporting.history import log_lines, marks_of, rows_of, warnings_in
+from mtt.workflows.reporting.meaning import defaults_of, loaded, meaning
 from mtt.workflows.restart.runs import is_run
-from mtt.workflows.run.folder import PROVENANCE, RunFolder
+from mtt.workflows.run.folder import OUTPUTS, PROVENANCE, RunFolder
 from mtt.workflows.run.record import recorded
 from mtt.workflows.run_facts import with_content
 
@@ -55,6 +54,7 @@ def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) 
     rows, problems = rows_of(folder, content, running=facts["state"] == "running")
     missing += problems
     options = _options(folder, missing)
+    architecture = loaded(_architecture(options), architectures)
     command = recorded(folder)
     return RunData(
         name=name,
@@ -64,7 +64,8 @@ def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) 
         marks=marks_of(log, rows, facts.get("best_epoch")),
         info=_info(folder, content),
         options=options,
-        defaults=_defaults(options, architectures),
+        meaning=meaning(folder, architecture),
+        defaults=None if architecture is None else defaults_of(architecture),
         provenance=_json(folder / PROVENANCE),
         environment=stored_environment(folder),
         command={} if command is None else command.to_dict(),
@@ -77,13 +78,24 @@ def read_run(folder: Path, name: str, architectures: Sequence[str | Path] = ()) 
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:
-    """A short name for each run, no two alike: the last parts of its path."""
+    """A short name for each run, no two alike: the last parts of its path.
+
+    Of several runs that are each in the ``outputs`` of another folder, the names of these folders.
+    """
     resolved = [folder.resolve() for folder in folders]
+    homes = [_home(one) for one in resolved]
+    if len(homes) > 1 and "" not in homes and len(set(homes)) == len(homes):
+        return homes
     for n in (2, 3, 4, 5):
         names = ["/".join(one.parts[-n:]) for one in resolved]
         if len(set(names)) == len(names):
             return names
     return [str(one) for one in resolved]
+
+
+def _home(run: Path) -> str:
+    """``n-50`` of ``n-50/outputs/DAY/TIME``; empty for a run elsewhere."""
+    return run.parts[-4] if len(run.parts) > 4 and run.parts[-3] == OUTPUTS.name else ""
 
 
 def _options(folder: Path, missing: list[str]) -> dict[str, Any] | None:
@@ -95,6 +107,11 @@ def _options(folder: Path, missing: list[str]) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _architecture(options: Mapping[str, Any] | None) -> Any:
+    section = (options or {}).get("architecture")
+    return section.get("name") if isinstance(section, Mapping) else None
+
+
 def _info(folder: Path, content: Mapping[str, Any]) -> DatasetInfo | None:
     """Targets and units; from the folder, else from a checkpoint."""
     for found in (_json(folder / "dataset_info.json"), content.get("dataset_info")):
@@ -104,27 +121,6 @@ def _info(folder: Path, content: Mapping[str, Any]) -> DatasetInfo | None:
             except _MISREAD:
                 continue
     return None
-
-
-def _defaults(
-    options: Mapping[str, Any] | None, architectures: Sequence[str | Path]
-) -> dict[str, Any] | None:
-    """Defaults of the architecture in the form of ``options``; None where it is not found."""
-    section = (options or {}).get("architecture")
-    name = section.get("name") if isinstance(section, Mapping) else None
-    if not isinstance(name, str):
-        return None
-    try:
-        found = registry.find(name, architectures).load()
-    except MttError:
-        return None
-    folder = found.default_hypers
-    return {
-        "architecture": {
-            "model": deep_merge(found.model.platform_hypers(), folder.get("model") or {}),
-            "training": deep_merge(found.trainer.platform_hypers(), folder.get("training") or {}),
-        }
-    }
 
 
 def _kept(folder: Path, facts: Mapping[str, Any], missing: list[str]) -> Kept | None:

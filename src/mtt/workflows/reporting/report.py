@@ -11,6 +11,7 @@ from mtt.report.compose import compose
 from mtt.report.run_data import RunData
 from mtt.stopping import stop_if_asked
 from mtt.workflows.overwriting import is_inside, same_file
+from mtt.workflows.reporting.curve_folder import is_curve, runs_of_curve
 from mtt.workflows.reporting.probing import with_probes
 from mtt.workflows.reporting.read_run import check_run, names_of, read_run
 from mtt.workflows.reporting.write import REPORT
@@ -30,6 +31,7 @@ def report(
     A run may be finished, running, or have failed: what its folder holds is shown, and what is
     missing is named.
 
+    :param runs: folders of runs, or of ``mtt learning-curve``.
     :param output: left out: ``report.html`` in the folder of the run; of several, in this folder.
     :param architectures: folders of architectures outside of the package.
     :return: the file that was written.
@@ -72,19 +74,23 @@ def read_runs(folders: Sequence[Path], architectures: Sequence[str | Path] = ())
 
 
 def different(folders: Sequence[Path]) -> list[Path]:
-    """Folders of runs, each once.
+    """Folders of runs, each once; of a learning curve, those of its sizes.
 
     :raises ConfigError: one of them is not that of a run; all of them are named.
     """
     problems: list[Problem] = []
+    found: list[Path] = []
     for folder in folders:
         try:
-            check_run(folder)
+            runs = runs_of_curve(folder) if is_curve(folder) else [folder]
+            for run in runs:
+                check_run(run)
+            found += runs
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError.collect(problems)
-    return list({folder.resolve(): folder for folder in folders}.values())
+    return list({folder.resolve(): folder for folder in found}.values())
 
 
 def _check_output(path: Path, folders: Sequence[Path]) -> None:

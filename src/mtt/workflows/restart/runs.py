@@ -152,9 +152,11 @@ def _whose(run: Path) -> str:
 
 
 def runs_below(folder: Path) -> Iterator[Path]:
-    """Run folders in ``folder``, at most two levels down, and in its ``outputs``; oldest first."""
-    for pattern in ("*", "*/*", f"{OUTPUTS}/*/*"):
-        yield from (path for path in sorted(folder.glob(pattern)) if is_run(path))
+    """Run folders in ``folder``, at most two levels down, in its ``outputs``, and in those of the
+    folders in it; oldest first."""
+    for pattern in ("*", "*/*", f"{OUTPUTS}/*/*", f"*/{OUTPUTS}/*/*"):
+        found = sorted(folder.glob(pattern), key=lambda path: (path.parts[-2:], path))
+        yield from (path for path in found if is_run(path))
 
 
 def is_run(folder: Path) -> bool:

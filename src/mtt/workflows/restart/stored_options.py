@@ -72,7 +72,7 @@ def with_checkpoint(
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """Every value of two sets of options that differs; ``H``, ``1`` and ``"1"`` are one element."""
-    return list(differences(_by_symbol(old), _by_symbol(new)))
+    return list(differences(by_symbol(old), by_symbol(new)))
 
 
 def is_same_experiment(old: Mapping[str, Any], new: Mapping[str, Any], seeded: bool) -> bool:
@@ -102,7 +102,7 @@ def _matters(one: Difference, seeded: bool) -> bool:
     return not stands_by_default(one)
 
 
-def _by_symbol(options: Mapping[str, Any]) -> dict[str, Any]:
+def by_symbol(options: Mapping[str, Any]) -> dict[str, Any]:
     """``options`` with the elements of ``atomic_baseline`` by symbol."""
     section = dict(options.get("architecture") or {})
     training = section.get("training")

@@ -91,6 +91,11 @@ class MlflowLogger:
         if self._artifacts:
             self._client.log_artifact(self._id, str(path))
 
+    def keep_figure(self, path: Path) -> None:
+        """Upload a picture of the report, below ``figures``, unless ``artifacts`` is false."""
+        if self._artifacts:
+            self._client.log_artifact(self._id, str(path), "figures")
+
     def close(self) -> None:
         """Complete the run; one that did not reach its end is marked as failed."""
         self._client.set_terminated(self._id, self._state)

@@ -58,10 +58,14 @@ class WandbLogger:
                 hint="log in with `wandb login`, or set wandb.mode: offline",
             ) from error
         self._ended = False
+        self._epoch = 0
         if self._run.url:
             logger.info("Weights & Biases: %s", self._run.url)
 
     def __call__(self, category: str, values: Mapping[str, Any], epoch: int) -> None:
+        # what belongs to no epoch is logged at the last one: a further step would be one
+        # that a restart cannot log any more
+        self._epoch = max(self._epoch, epoch)
         if category == "run_start" and self._is_new:
             for row in values["history"]:
                 self._run.log(tags(row, values["units"]), step=int(row["epoch"]))
@@ -85,7 +89,13 @@ class WandbLogger:
             import wandb
 
             with path.open(encoding="utf-8") as page:
-                self._run.log({path.stem: wandb.Html(page)})
+                self._run.log({path.stem: wandb.Html(page)}, step=self._epoch)
+
+    def keep_figure(self, path: Path) -> None:
+        """Show a picture of the report at the last epoch."""
+        import wandb
+
+        self._run.log({f"report/{path.stem}": wandb.Image(str(path))}, step=self._epoch)
 
     def close(self) -> None:
         """Complete the run; one that did not reach its end is marked as failed."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mtt.workflows.learning import fit_power_law
+from mtt.evaluation.power_law import fit_power_law
 
 SIZES = [50, 100, 200, 400, 800, 1600]
 
