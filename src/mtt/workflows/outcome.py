@@ -13,6 +13,7 @@ from mtt.exporting import export_model
 from mtt.interface import ModelInterface
 from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
+from mtt.workflows.finetune.improvement import BEFORE, report_improvement
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, report_forgetting
 from mtt.workflows.plan import Plan
 from mtt.workflows.reporting.write import REPORT, write_at_end
@@ -41,11 +42,13 @@ def export_and_evaluate(
         log.info("exporting the %s", which_weights(upgraded))
     _export(plan, folder, model)
     events.keep_file(folder.model)
-    known = (upgraded.get("provenance") or {}).get(REPLAYED)
-    if plan.replay is not None and known:
-        report_forgetting(plan.replay, model, known, folder)
+    origin = upgraded.get("provenance") or {}
+    if plan.replay is not None and origin.get(REPLAYED):
+        report_forgetting(plan.replay, model, origin[REPLAYED], folder)
     epoch = upgraded.get("best_epoch") or 0
     reports = _evaluate(plan, folder, model, epoch, events) if plan.options.final_eval else {}
+    if "validation" in reports and origin.get(BEFORE):
+        report_improvement(origin[BEFORE], reports["validation"])
     if plan.options.report:
         write_at_end(plan, folder, model)
         if (folder.path / REPORT).is_file():
