@@ -10,8 +10,8 @@ from typing import Any
 
 from mtt.drafting.content import Content, read_content
 from mtt.drafting.labels import Chosen, choose_labels
-from mtt.drafting.sizes import Sizes, epochs_within, sizes_for
-from mtt.drafting.trial import Timed, check, findings_of, timed
+from mtt.drafting.sizes import Sizes, epochs_within, fitting, sizes_for
+from mtt.drafting.trial import Checked, Timed, check, findings_of, peak_of_step, timed
 from mtt.drafting.write import SEED, Parts, data_of, text_of, training_of
 from mtt.errors import ArchitectureError
 from mtt.options.yaml.overrides import deep_merge
@@ -70,14 +70,16 @@ def draft(
     options = {"seed": SEED, "architecture": section, **data_of(content, labels, sizes)}
     checked = check(options, folders)
     findings = findings_of(checked)
+    sizes, memory, warned = _fitted(sizes, checked, training)
+    training = _known(training_of(sizes), found)
     measured = None
     if hours is not None:
         measured = timed(checked, sizes.batch_size)
         epochs = epochs_within(3600.0 * hours, measured.epoch, measured.overhead)
         sizes = dataclasses.replace(sizes, epochs=epochs)
-    remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels)]
+    remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels), *warned]
     chosen = (found.name, wish.cutoff, model, tuple(training))
-    parts = Parts(content, labels, sizes, *chosen, findings, hours, measured)
+    parts = Parts(content, labels, sizes, *chosen, findings, hours, measured, memory)
     text = text_of(parts)
     return Draft(
         text, found.name, content, labels, sizes, tuple(remarks), tuple(findings), measured
@@ -104,6 +106,28 @@ def _known(training: dict[str, Any], found: Found) -> dict[str, Any]:
     architecture = found.load()
     known = {**architecture.trainer.platform_hypers(), **architecture.default_hypers["training"]}
     return {key: value for key, value in training.items() if key in known}
+
+
+def _fitted(
+    sizes: Sizes, checked: Checked, training: dict[str, Any]
+) -> tuple[Sizes, str, list[str]]:
+    """Batches that fit into the memory, what a step takes of it in words, and a remark."""
+    if not training.keys() & {"batch_size", "max_atoms_per_batch"}:
+        return sizes, "", []  # solved at once
+    peak, free = peak_of_step(checked, sizes.n_largest)
+    known = fitting(sizes, peak, free)
+    peak = peak * known.n_largest // sizes.n_largest
+    words = f"about {_gib(peak)} of {_gib(free)} free memory"
+    if known == sizes:
+        return sizes, words, []
+    n = known.batch_atoms or known.batch_size
+    what = "atoms" if known.batch_atoms else "structure" + "s" * (n > 1)
+    return known, words, [f"batches of {n} {what}: more take over half of the free memory"]
+
+
+def _gib(n_bytes: int) -> str:
+    unit, size = ("GiB", 2**30) if n_bytes >= 2**30 else ("MiB", 2**20)
+    return f"{float(f'{n_bytes / size:.2g}'):g} {unit}"
 
 
 def _of_units(content: Content, labels: Chosen) -> list[str]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mtt.data.statistics import Row, Statistics
 
-_DIGITS = 4  # significant
-_MOST = 12  # of float64, beyond which digits are noise
+_DIGITS = 4  # significant, of a number alone
+_OF_SPREAD = 3  # significant, of the standard deviation of numbers in one row
+_MOST = 8  # decimals
 
 
 def number(value: float) -> str:
@@ -19,40 +20,43 @@ def number(value: float) -> str:
 
 
 def as_fine_as(value: float, spread: float) -> str:
-    """``value`` with the decimals of four significant digits of ``spread``, and with four at least.
+    """``value`` with the decimals of three significant digits of ``spread``.
 
     The total energies of structures of one molecule differ in the sixth digit.
     """
-    if not (math.isfinite(value) and math.isfinite(spread)) or not value or not spread:
+    if not (math.isfinite(value) and spread > 0.0):
         return number(value)
-    largest = math.floor(math.log10(abs(value)))
-    digits = largest - math.floor(math.log10(abs(spread))) + _DIGITS
-    return f"{value:.{min(max(digits, _DIGITS), _MOST)}g}"
+    decimals = _OF_SPREAD - 1 - math.floor(math.log10(spread))
+    if not 0 <= decimals <= _MOST:
+        return number(value)
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: never -0.00
 
 
 def names_of_labels(rows: Sequence[Row]) -> list[str]:
-    """The names of the rows; an energy that is also given per atom is marked as the total."""
+    """The names of the rows; an energy that is also given per atom is called the total one."""
     names = {row.name for row in rows}
     return [
-        f"{row.name} (total)" if f"{row.name} (per atom)" in names else row.name for row in rows
+        f"total {row.name}"
+        if f"{row.name} (per atom)" in names
+        else row.name.replace(" (per atom)", " per atom")
+        for row in rows
     ]
 
 
 def names_of_errors(quantities: Sequence[str]) -> list[str]:
     """The same names for the errors of energies per atom and of whole structures."""
-    totals = {name for name in quantities if name.endswith(" total")}
+    names = set(quantities)
     return [
-        f"{name.removesuffix(' total')} (total)"
-        if name in totals
-        else f"{name} (per atom)"
-        if f"{name} total" in totals
+        f"total {name.removesuffix(' total')}"
+        if name.endswith(" total")
+        else f"{name} per atom"
+        if f"{name} total" in names
         else name
         for name in quantities
     ]
 
 
 def labelled(row: Row, whole: Statistics) -> str:
-    """How many structures, or atoms, have the label: ``450 structures``."""
-    samples = {whole.n_structures: "structures", whole.n_atoms: "atoms"}.get(row.total, "")
+    """How many structures have the label, or how many atoms: ``450``, ``4,050 atoms``."""
     known = f"{row.labelled:,}" if not row.missing else f"{row.labelled:,} of {row.total:,}"
-    return f"{known} {samples}".strip()
+    return f"{known} atoms" if row.total == whole.n_atoms != whole.n_structures else known

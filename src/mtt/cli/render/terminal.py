@@ -156,15 +156,13 @@ def statistics(name: str, values: Statistics) -> None:
             title,
             *([] if without else [row.unit or "not given"]),
             labelled(row, values),
-            as_fine_as(row.mean, row.std),
-            number(row.std),
-            *(as_fine_as(value, row.std) for value in (row.min, row.max)),
+            *(as_fine_as(value, row.std) for value in (row.mean, row.std, row.min, row.max)),
         ]
         for row, title in zip(values.rows, names_of_labels(values.rows), strict=True)
     ]
     if rows:
         units = [] if without else ["unit"]
-        table(["", *units, "labels of", "mean", "std", "min", "max"], rows)
+        table(["", *units, "structures", "mean", "std", "min", "max"], rows)
 
 
 def errors(name: str, report: Report) -> None:
