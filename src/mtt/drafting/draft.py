@@ -15,6 +15,7 @@ from mtt.drafting.trial import Checked, Timed, check, findings_of, peak_of_step,
 from mtt.drafting.write import SEED, Parts, data_of, text_of, training_of
 from mtt.errors import ArchitectureError
 from mtt.options.yaml.overrides import deep_merge
+from mtt.progress import working
 from mtt.registry import Found, find
 from mtt.registry.suggest import Suggestion, suggested, suggestion
 from mtt.scanning import Finding
@@ -69,12 +70,15 @@ def draft(
     section = {"name": found.name, "model": model, "training": training}
     options = {"seed": SEED, "architecture": section, **data_of(content, labels, sizes)}
     checked = check(options, folders)
-    findings = findings_of(checked)
-    sizes, memory, warned = _fitted(sizes, checked, training)
+    with working("looking for suspicious labels"):
+        findings = findings_of(checked)
+    with working("measuring a training step"):
+        sizes, memory, warned = _fitted(sizes, checked, training)
     training = _known(training_of(sizes), found)
     measured = None
     if hours is not None:
-        measured = timed(checked, sizes.batch_size)
+        with working("timing a few training steps"):
+            measured = timed(checked, sizes.batch_size)
         epochs = epochs_within(3600.0 * hours, measured.epoch, measured.overhead)
         sizes = dataclasses.replace(sizes, epochs=epochs)
     remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels), *warned]
