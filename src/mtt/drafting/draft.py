@@ -116,7 +116,7 @@ def _fitted(
     sizes: Sizes, checked: Checked, training: dict[str, Any]
 ) -> tuple[Sizes, str, list[str]]:
     """Batches that fit into the memory, what a step takes of it in words, and a remark."""
-    if not training.keys() & {"batch_size", "max_atoms_per_batch"}:
+    if "num_epochs" not in training:
         return sizes, "", []  # solved at once
     peak, free = peak_of_step(checked, sizes.n_largest)
     known = fitting(sizes, peak, free)
