@@ -59,10 +59,11 @@ def test_labels_have_the_digits_in_which_they_differ_and_say_what_is_counted(
 def test_errors_of_energies_are_named_per_atom_and_total(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    names = ("energy", "energy total", "forces", "mtt::gap")
+    names = ("energy", "energy total", "energy, refitted", "forces", "mtt::gap")
     rows = tuple(Row(name, 1.0, 1.0, "meV", 1200) for name in names)
     terminal.errors("data", Report({}, rows, TIMING))
     lines = capsys.readouterr().out.splitlines()
     found = [line.split("  1 ")[0].strip() for line in lines if "1,200" in line]
-    assert found == ["energy per atom", "total energy", "forces", "mtt::gap"]
+    refitted = "energy per atom, baseline refitted"
+    assert found == ["energy per atom", "total energy", refitted, "forces", "mtt::gap"]
     assert "components" in lines[2]

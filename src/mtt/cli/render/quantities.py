@@ -45,15 +45,16 @@ def names_of_labels(rows: Sequence[Row]) -> list[str]:
 
 def names_of_errors(quantities: Sequence[str]) -> list[str]:
     """The same names for the errors of energies per atom and of whole structures."""
-    names = set(quantities)
-    return [
-        f"total {name.removesuffix(' total')}"
-        if name.endswith(" total")
-        else f"{name} per atom"
-        if f"{name} total" in names
-        else name
-        for name in quantities
-    ]
+    names, refitted = set(quantities), ", refitted"
+
+    def shown(name: str) -> str:
+        if name.endswith(" total"):
+            return f"total {name.removesuffix(' total')}"
+        if name.endswith(refitted):
+            return f"{shown(name.removesuffix(refitted))}, baseline refitted"
+        return f"{name} per atom" if f"{name} total" in names else name
+
+    return [shown(name) for name in quantities]
 
 
 def labelled(row: Row, whole: Statistics) -> str:
