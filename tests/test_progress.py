@@ -45,3 +45,14 @@ def test_steps_within_the_interval_are_not_reported_and_nothing_is_without_a_wat
     assert watcher.seen[0] == ("counting", 0, None)
     assert watcher.seen[-1] == ("counting", "over")
     assert len(watcher.seen) < 100
+
+
+def test_work_without_steps_begins_ends_and_has_a_line_where_it_is_long(monkeypatch, caplog):
+    watcher, now = Watcher(), [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with caplog.at_level("INFO"), progress.watching(watcher):
+        for seconds in (9.0, 42.0):
+            with progress.working("compiling"):
+                now[0] += seconds
+    assert watcher.seen == [("compiling", 0, None), ("compiling", "over")] * 2
+    assert caplog.messages == ["compiling took 42 s"]

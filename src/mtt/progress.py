@@ -5,6 +5,7 @@ Loops over structures are wrapped in :func:`watched`, or call a :class:`Work` th
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ T = TypeVar("T")
 
 INTERVAL = 0.1
 """Seconds between two reports of one piece of work."""
+
+LONG = 10.0
+"""Seconds from which a piece of work without steps has a line in the log."""
+
+log = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):
@@ -65,6 +71,22 @@ class Work:
         """All of it is done."""
         for watcher in tuple(_watchers):
             watcher.over(self._name)
+
+
+@contextmanager
+def working(name: str) -> Iterator[None]:
+    """The block is a piece of work without steps; a line in the log gives its time if it is long.
+
+    :param name: what is done, such as ``fitting baselines``.
+    """
+    work, start = Work(name), time.monotonic()
+    work(0)
+    try:
+        yield
+    finally:
+        work.over()
+    if (seconds := time.monotonic() - start) >= LONG:
+        log.info("%s took %.0f s", name, seconds)
 
 
 def watched(

@@ -154,7 +154,7 @@ def test_neighbours_are_counted_in_the_training_set_where_the_option_leaves_it_t
     distances = np.array([frame.get_all_distances() for frame in frames])
     wanted = ((distances > 0) & (distances < 4.0)).sum() / distances[..., 0].size
     assert model.average_neighbors.item() == pytest.approx(wanted, abs=1 / 32)
-    assert re.search(r"an atom has 7\.9 neighbours within 4 on average", caplog.text)
+    assert re.search(r"an atom has 7\.9 neighbours within 4 angstrom on average", caplog.text)
     # the number is stored, and it is one that both precisions have
     again = type(model).load_checkpoint(model.get_checkpoint(), "restart")
     assert again.average_neighbors == model.average_neighbors == model.double().average_neighbors

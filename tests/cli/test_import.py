@@ -20,7 +20,7 @@ def test_import_writes_a_checkpoint_and_prints_the_options_for_fine_tuning(
     done = mtt("import", "theirs.ckpt", "-o", "ours.ckpt")
     assert (done.code, done.err) == (0, "")
     assert "theirs.ckpt: imported from metatrain (PET, checkpoint version 16)" in done.out
-    head, _, options = done.out.partition("with these options:")
+    head, _, options = done.out.partition("into an options file:")
     assert "wrote ours.ckpt" in head
     section = yaml.safe_load(options)["architecture"]
     hypers = read("ours.ckpt")["model_hypers"]

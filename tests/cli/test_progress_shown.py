@@ -98,3 +98,17 @@ def test_a_training_shows_its_epoch_and_the_time_left_of_the_whole_run(
     assert "epoch 6 of 10" in text
     assert "60%" in text
     assert "4 min 0 s left" in text, "four epochs of a minute each; restarts count from theirs"
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40])
+def test_work_without_steps_shows_its_name_and_the_time_that_it_takes(
+    screen_of: Callable[..., io.StringIO], clock: list[float], width: int
+) -> None:
+    screen = screen_of(width)
+    with bars(), progress.working("fitting baselines"):
+        clock[0] += 8.0
+        rendering._shared[0]._live_stack[-1].refresh()
+        text = screen.getvalue()
+    assert "fitting baselines" in text
+    assert "8 s" in text
+    assert max(map(len, text.replace("\r", "\n").splitlines())) <= width + 12, "and codes"

@@ -205,7 +205,7 @@ def test_labels_may_be_in_another_file_of_the_same_structures(
     moved.positions += 0.1
     file(h2(energy=1.0), moved, name="labels.xyz")
     (notice,) = read_frames(energy_options(systems, read_from=labels)).notices
-    assert "different positions in 1 frames, first in frame 1" in notice
+    assert "different positions in 1 structures, first in frame 1" in notice
 
 
 def test_label_files_of_other_structures_are_refused(
@@ -214,7 +214,7 @@ def test_label_files_of_other_structures_are_refused(
     systems = file(h2(), h2(), name="systems.xyz")
     labels = file(h2(energy=1.0), name="labels.xyz")
     text = refuse(energy_options(systems, read_from=labels))
-    assert text.startswith("labels.xyz: 1 frames for targets.energy, but ")
+    assert text.startswith("labels.xyz: 1 structures for targets.energy, but ")
     file(
         h2(energy=1.0),
         ase.Atoms("He2", [[0, 0, 0], [0, 0, 1]], info={"energy": 1}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ def test_a_newcomers_two_commands(mtt: Mtt, here: Path, ethanol: Path) -> None:
     targets = options["training_set"]["targets"]
     assert targets["energy"]["key"] == "energy"
     assert targets["energy"]["forces"] == {"key": "forces"}
+    (batch,) = [line for line in lines if "batch_size" in line]
+    assert re.search(r"# structures; a step takes about \d+(\.\d)? [MG]iB of \S+ [MG]iB", batch)
     schema = json.loads(Path(".mtt/options.schema.json").read_text())
     assert list(jsonschema.Draft7Validator(schema).iter_errors(options)) == []
     assert mtt("train", "options.yaml", "--dry-run").code == 0
@@ -54,6 +57,7 @@ def test_other_architectures_get_the_options_that_they_have(
     text = draft([str(ethanol)], architecture=name).text
     assert f"name: {name}" in text
     assert ("num_epochs" in text) == (name != "experimental.linear_ace")
+    assert ("a step takes" in text) == (name != "experimental.linear_ace")
     assert ("radius: 5.0" in text) == (name == "soap_bpnn")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from mtt.drafting.content import read_content
 from mtt.drafting.labels import choose_labels
-from mtt.drafting.sizes import epochs_within, sizes_for
+from mtt.drafting.sizes import epochs_within, fitting, sizes_for
 from mtt.errors import DataError
 
 
@@ -52,14 +53,31 @@ def test_the_energy_is_chosen_by_its_name_and_the_choice_is_reported(
     tmp_path: Path, keys: tuple[str, ...], energy: str, others: tuple[str, ...]
 ) -> None:
     path = tmp_path / "a.xyz"
-    frames = [
-        water(i, {key: -float(i) for key in keys}, {"my_forces": np.ones((3, 3))})
-        for i in range(12)
-    ]
-    path.write_text("")
+    values = [{key: -float(i) - 0.1 * n for n, key in enumerate(keys)} for i in range(12)]
+    frames = [water(i, each, {"my_forces": np.ones((3, 3))}) for i, each in enumerate(values)]
     found = choose_labels(read_content([written(path, frames)]))
     assert (found.energy, found.others, found.forces) == (energy, others, "my_forces")
     assert bool(found.remarks) == bool(others)
+    smeared = "forces are the derivatives of 'free_energy'"
+    assert any(smeared in one for one in found.remarks) == ("free_energy" in others)
+
+
+def test_a_second_energy_with_the_same_numbers_is_not_another_choice(tmp_path: Path) -> None:
+    frames = [water(i, {"energy": -float(i), "free_energy": -float(i)}, {}) for i in range(12)]
+    found = choose_labels(read_content([written(tmp_path / "a.xyz", frames)]))
+    assert (found.energy, found.others, found.remarks) == ("energy", (), [])
+
+
+def test_settings_of_a_calculation_are_not_offered_as_targets(tmp_path: Path) -> None:
+    info = {"castep_run_time": 1.0, "step": 1.0, "mu": 1.0, "energy": -1.0}
+    found = choose_labels(read_content([waters(tmp_path / "a.xyz", **info)]))
+    assert found.scalars == ("mu",)
+
+
+def test_single_atoms_are_baselines_and_not_a_training_set(tmp_path: Path) -> None:
+    atoms = [ase.Atoms(symbol, info={"energy": -1.0}) for symbol in "HCO"]
+    with pytest.raises(DataError, match=r"holds single atoms only: .*; their energies are basel"):
+        read_content([written(tmp_path / "a.xyz", atoms)])
 
 
 def test_forces_are_those_that_are_called_like_the_energy(tmp_path: Path) -> None:
@@ -106,7 +124,7 @@ def test_a_stress_without_periodicity_and_labels_of_some_structures_are_left_out
     found = choose_labels(read_content([written(tmp_path / "a.xyz", frames)]))
     assert (found.stress, found.virial, found.forces) == ("", "", "")
     assert any("is pbc right?" in one for one in found.remarks)
-    assert any("1 of 12 structures have 'forces'" in one for one in found.remarks)
+    assert any("'forces' is left out: only 1 of 12" in one for one in found.remarks)
 
 
 def test_without_an_energy_forces_or_another_number_are_the_target(tmp_path: Path) -> None:
@@ -158,3 +176,17 @@ def test_sizes_follow_from_the_data(tmp_path: Path) -> None:
     assert epochs_within(3600.0, 10.0, 100.0) == 315
     with pytest.raises(DataError, match="one structure is too little"):
         sizes(1)
+
+
+def test_batches_shrink_until_a_step_takes_half_of_the_free_memory(tmp_path: Path) -> None:
+    content = read_content([waters(tmp_path / "a.xyz", 1000, energy=-1.0)])
+    sizes = sizes_for(content, choose_labels(content))
+    assert (sizes.batch_size, sizes.n_largest, sizes.epochs) == (16, 16, 400)
+    assert fitting(sizes, 10, 20) == sizes
+    less = fitting(sizes, 40, 20)
+    assert (less.batch_size, less.batch_atoms, less.epochs) == (4, None, 100)
+    assert fitting(sizes, 10_000, 20).batch_size == 1
+    by_atoms = replace(sizes, batch_atoms=48, largest=20)
+    assert by_atoms.n_largest == 2
+    assert fitting(by_atoms, 30, 30).batch_atoms == 24
+    assert fitting(by_atoms, 300, 30).batch_atoms == 20, "the largest structure"

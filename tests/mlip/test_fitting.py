@@ -89,7 +89,7 @@ def test_what_compositions_do_not_determine_is_said_once_for_all_targets(
     with caplog.at_level(logging.WARNING):
         fit_weights(info, info.info, {}, {})
     (said,) = caplog.messages
-    assert "the baselines of H, C (rank 1 of 2) of energy, energy/b" in said
+    assert "(H, C) of energy, energy/b: 1 of 2 combinations is known" in said
     assert "or give atomic_baseline: {energy: {H: ...}}" in said
 
 

@@ -43,7 +43,7 @@ def test_labels_that_are_not_read_are_noted(said: Callable[..., list[Any]]) -> N
     named = {one.what.split("'")[1]: one for one in (dipole, forces, energy)}
     assert {one.severity for one in named.values()} == {"note"}
     assert "(3 numbers per atom)" in named["REF_forces"].what
-    assert (named["REF_energy"].number, named["REF_energy"].unit) == (2, "of 6 frames")
+    assert (named["REF_energy"].number, named["REF_energy"].unit) == (2, "of 6 structures")
     assert named["REF_energy"].places[0].frames == (1, 4)
     assert others.what == "other keys, which are not read: 'config_type'"
 

@@ -59,7 +59,7 @@ def test_an_energy_that_never_changes_is_wrong(
     assert (one.severity, one.number, one.unit) == ("wrong", -3.5, "eV")
     relabel(cluster[0], energy=lambda _: -3.0)
     (one,) = found(cluster, "constant labels")
-    assert (one.severity, one.what) == ("suspicious", "energy is -3.5 in 39 of 40 frames")
+    assert (one.severity, one.what) == ("suspicious", "energy is -3.5 in 39 of 40 structures")
 
 
 def test_energies_that_repeat_the_one_before_are_suspicious(

@@ -145,6 +145,7 @@ def test_both_heads_are_trained_exported_and_reported(replay: Options) -> None:
         )
     )
     log = (result.directory / "train.log").read_text()
+    assert re.search(r"fine-tuning: energy \S+ -> \S+ meV/atom; forces ", log)
     assert re.search(r"forgetting: energy/source .* on 3 held structures of the replay", log)
     frames = (result.directory / "indices" / "replay.txt").read_text().split()
     assert len(frames) == 7

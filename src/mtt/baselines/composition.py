@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from ase.data import chemical_symbols
@@ -12,8 +13,18 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 
-Undetermined = dict[str, list[str]]
-"""From elements that the data do not determine one by one to the targets concerned."""
+class Elements(NamedTuple):
+    """Elements whose numbers the data do not determine one by one.
+
+    :param rank: of the compositions: how many combinations of these numbers they fix.
+    """
+
+    symbols: tuple[str, ...]
+    rank: int
+
+
+Undetermined = dict[Elements, list[str]]
+"""To the targets concerned."""
 
 
 def fit_composition(
@@ -55,44 +66,36 @@ def fit_composition(
     return weights
 
 
-def _solve(counts: Tensor, values: Tensor, atomic_types: Sequence[int]) -> tuple[Tensor, str]:
+def _solve(
+    counts: Tensor, values: Tensor, atomic_types: Sequence[int]
+) -> tuple[Tensor, Elements | None]:
     """Weights [n_types, properties], and the elements that labelled samples do not determine."""
     used = counts.sum(dim=0) > 0
     weights = torch.zeros(counts.shape[1], values.shape[1], dtype=torch.float64)
     if not bool(used.any()):
-        return weights, ""
+        return weights, None
     solution = torch.linalg.lstsq(counts[:, used], values, driver="gelsd")
     weights[used] = solution.solution
     rank, n_used = int(solution.rank), int(used.sum())
     if rank == n_used:
-        return weights, ""
+        return weights, None
     symbols = [chemical_symbols[z] for z, u in zip(atomic_types, used, strict=True) if u]
-    return weights, f"{', '.join(symbols)} (rank {rank} of {n_used})"
-
-
-def fit_columns(
-    counts: Tensor,
-    values: Tensor,
-    atomic_types: Sequence[int],
-    name: str,
-    undetermined: Undetermined | None = None,
-) -> Tensor:
-    """:func:`fit_composition` of each property by itself: samples of other elements lack it."""
-    columns = values.split(1, dim=1)
-    fits = [fit_composition(counts, one, atomic_types, name, undetermined) for one in columns]
-    return torch.cat(fits, dim=1)
+    return weights, Elements(tuple(symbols), rank)
 
 
 def warn_of(undetermined: Undetermined) -> None:
     """One warning for all targets with the same elements that are not determined."""
-    for elements, names in undetermined.items():
+    for (symbols, rank), names in undetermined.items():
         log.warning(
-            "the compositions of the training set do not determine the baselines of %s of %s: "
-            "predictions hold for these compositions, and not for others, such as fragments or "
-            "isolated atoms; to change that, add structures of other compositions, or give "
-            "atomic_baseline: {%s: {%s: ...}}",
-            elements,
+            "the compositions of the training set do not fix the baseline of each element (%s) of "
+            "%s: %d of %d combinations %s known. Predictions hold for compositions like these, "
+            "not for fragments or isolated atoms; to change that, add structures of other "
+            "compositions, or give atomic_baseline: {%s: {%s: ...}}",
+            ", ".join(symbols),
             ", ".join(names),
+            rank,
+            len(symbols),
+            "is" if rank == 1 else "are",
             names[0],
-            elements.partition(",")[0].partition(" ")[0],
+            symbols[0],
         )

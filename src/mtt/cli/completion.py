@@ -23,6 +23,7 @@ def command(context: click.Context, shell: str) -> None:
     bash: mtt completion bash > ~/.local/share/bash-completion/completions/mtt
     zsh:  mtt completion zsh > "${fpath[1]}/_mtt"
     fish: mtt completion fish > ~/.config/fish/completions/mtt.fish
+    Make the folder first where it is missing: mkdir -p ~/.local/share/bash-completion/completions
     """
     if shell == "bash":
         terminal.done(BASH.read_text(encoding="utf-8").rstrip())

@@ -44,4 +44,4 @@ def command(
     training = {"finetune": {"read_from": str(done.path)}}
     section = {"name": done.architecture, "model": done.hypers, "training": training}
     text = yaml.safe_dump({"architecture": section}, sort_keys=False)
-    terminal.done(f"to fine-tune it, with these options:\n\n{text.rstrip()}")
+    terminal.done(f"To fine-tune it, put these lines into an options file:\n\n{text.rstrip()}")

@@ -118,6 +118,10 @@ def read_content(names: Sequence[str]) -> Content:
     read_from = names[0] if len(names) == 1 else list(names)
     input_files(read_from)
     frames = Files().read(read_from)
+    if len(frames) and all(len(frame.numbers) < 2 for frame in frames):
+        what = "holds single atoms only: a model learns from structures whose atoms have neighbours"
+        hint = "their energies are baselines: atomic_baseline: {energy: {H: ..., C: ...}}"
+        raise DataError(what, where=", ".join(names), hint=hint)
     return Content(tuple(names), frames)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from mtt.drafting.content import Content, read_content
 from mtt.drafting.labels import Chosen, choose_labels
-from mtt.drafting.sizes import Sizes, epochs_within, sizes_for
-from mtt.drafting.trial import Timed, check, findings_of, timed
+from mtt.drafting.sizes import Sizes, epochs_within, fitting, sizes_for
+from mtt.drafting.trial import Checked, Timed, check, findings_of, peak_of_step, timed
 from mtt.drafting.write import SEED, Parts, data_of, text_of, training_of
 from mtt.errors import ArchitectureError
 from mtt.options.yaml.overrides import deep_merge
+from mtt.progress import working
 from mtt.registry import Found, find
 from mtt.registry.suggest import Suggestion, suggested, suggestion
 from mtt.scanning import Finding
@@ -69,15 +70,20 @@ def draft(
     section = {"name": found.name, "model": model, "training": training}
     options = {"seed": SEED, "architecture": section, **data_of(content, labels, sizes)}
     checked = check(options, folders)
-    findings = findings_of(checked)
+    with working("looking for suspicious labels"):
+        findings = findings_of(checked)
+    with working("measuring a training step"):
+        sizes, memory, warned = _fitted(sizes, checked, training)
+    training = _known(training_of(sizes), found)
     measured = None
     if hours is not None:
-        measured = timed(checked, sizes.batch_size)
+        with working("timing a few training steps"):
+            measured = timed(checked, sizes.batch_size)
         epochs = epochs_within(3600.0 * hours, measured.epoch, measured.overhead)
         sizes = dataclasses.replace(sizes, epochs=epochs)
-    remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels)]
+    remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels), *warned]
     chosen = (found.name, wish.cutoff, model, tuple(training))
-    parts = Parts(content, labels, sizes, *chosen, findings, hours, measured)
+    parts = Parts(content, labels, sizes, *chosen, findings, hours, measured, memory)
     text = text_of(parts)
     return Draft(
         text, found.name, content, labels, sizes, tuple(remarks), tuple(findings), measured
@@ -104,6 +110,28 @@ def _known(training: dict[str, Any], found: Found) -> dict[str, Any]:
     architecture = found.load()
     known = {**architecture.trainer.platform_hypers(), **architecture.default_hypers["training"]}
     return {key: value for key, value in training.items() if key in known}
+
+
+def _fitted(
+    sizes: Sizes, checked: Checked, training: dict[str, Any]
+) -> tuple[Sizes, str, list[str]]:
+    """Batches that fit into the memory, what a step takes of it in words, and a remark."""
+    if "num_epochs" not in training:
+        return sizes, "", []  # solved at once
+    peak, free = peak_of_step(checked, sizes.n_largest)
+    known = fitting(sizes, peak, free)
+    peak = peak * known.n_largest // sizes.n_largest
+    words = f"about {_gib(peak)} of {_gib(free)} free memory"
+    if known == sizes:
+        return sizes, words, []
+    n = known.batch_atoms or known.batch_size
+    what = "atoms" if known.batch_atoms else "structure" + "s" * (n > 1)
+    return known, words, [f"batches of {n} {what}: more take over half of the free memory"]
+
+
+def _gib(n_bytes: int) -> str:
+    unit, size = ("GiB", 2**30) if n_bytes >= 2**30 else ("MiB", 2**20)
+    return f"{float(f'{n_bytes / size:.2g}'):g} {unit}"
 
 
 def _of_units(content: Content, labels: Chosen) -> list[str]:

@@ -21,6 +21,7 @@ _NOT_TOTAL = re.compile(
 _TOTAL = ("U0", "u0", "Etot", "etot", "E", "U", "E_tot", "totalenergy")
 """Names of total energies that do not hold the word."""
 _NO_TARGETS = ("free_energy", "natoms", "n_atoms", "index", "id", "weight", "config_weight")
+_NOT_A_PROPERTY = re.compile(r"(^|_)(time|walltime|step|seed|date|uid|cutoff|tol)(_|$)")
 _HARTREE = (("Hartree", 1.0), ("eV", 27.2114), ("kcal/mol", 627.509), ("kJ/mol", 2625.50))
 _LISTED = 12
 
@@ -67,22 +68,22 @@ def choose_labels(content: Content) -> Chosen:
     scalars = tuple(
         key.name
         for key in numbers
-        if key.name != energy and key.name not in (*states, *_NO_TARGETS) and len(key.frames) == n
+        if key.name not in (energy, *states, *_NO_TARGETS)
+        and len(key.frames) == n
+        and not _NOT_A_PROPERTY.search(key.name.lower())
     )
     if not energy and not forces and not scalars:
         raise _no_label(content)
     if energy and len(energies[0].frames) < n:
         raise _partial(content, energies[0])
-    if len(energies) > 1:
-        names = ", ".join(repr(key.name) for key in energies[1:])
-        remarks.append(f"{energy!r} is taken for the energy; {names} could be it too")
+    others = _other_energies(content, [key.name for key in energies])
+    remarks += _of_others(energy, others, forces)
     scalar = "" if energy or forces else scalars[0]
     if scalar:
         remarks.append(f"no energy is found: {scalar!r} is taken for the target")
     unit, reason = _energy_unit(content, energy) if energy else ("eV" if forces else "", "assumed")
     if energy:
         _tell_missing(content, energy, remarks)
-    others = tuple(key.name for key in energies[1:])
     rest = tuple(name for name in scalars if name not in (scalar, *others))
     return Chosen(
         energy, others, unit, reason, forces, stress, virial, scalar, rest, states, remarks
@@ -118,6 +119,28 @@ def _rank(key: Key) -> tuple[int, int]:
     else:
         rank = 4
     return rank, -len(key.frames)
+
+
+def _other_energies(content: Content, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` but the first that do not hold the same numbers as the first."""
+    if len(names) < 2:
+        return ()
+
+    def values(name: str) -> list[str]:
+        return [str(frame.per_structure.get(name)) for frame in content.frames]
+
+    first = values(names[0])
+    return tuple(name for name in names[1:] if values(name) != first)
+
+
+def _of_others(energy: str, others: Sequence[str], forces: str) -> list[str]:
+    if not others:
+        return []
+    said = f"{energy!r} is taken for the energy; {', '.join(map(repr, others))} could be it too"
+    if forces and "free_energy" in others:
+        # VASP and others: energy is extrapolated to no smearing, forces are not
+        said += "; where electrons are smeared, forces are the derivatives of 'free_energy'"
+    return [said]
 
 
 def _force_keys(content: Content) -> list[Key]:
@@ -172,8 +195,8 @@ def _best(keys: Sequence[Key], energy: str, n: int, remarks: list[str], label: s
     if keys and not whole:
         have = max(len(key.frames) for key in keys)
         remarks.append(
-            f"{label} are left out: {have} of {n} structures have {keys[0].name!r}; write nan "
-            "where a label is missing"
+            f"{keys[0].name!r} is left out: only {have} of {n} structures have it; write nan where "
+            "a label is missing"
         )
     if len(whole) > 1:
         names = ", ".join(repr(key.name) for key in whole[1:])
@@ -207,8 +230,8 @@ def _energy_unit(content: Content, key: str) -> tuple[str, str]:
         ratio = float(np.median(energies[known] / atoms[known]))
         for unit, factor in _HARTREE:
             if abs(ratio / factor - 1.0) < 0.12:
-                return unit, "guessed: those of all electrons are of this size"
-    return "eV", "assumed, as ASE has it: the size of the energies says nothing else"
+                return unit, f"guessed: all-electron energies in {unit} have this size"
+    return "eV", "assumed: the unit of ASE; the energies are not all-electron energies"
 
 
 def _all_electrons(numbers: np.ndarray) -> float:

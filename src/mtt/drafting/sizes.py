@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -17,6 +17,7 @@ _EPOCH_STEPS = 50  # of the optimizer, at least, where there are as many structu
 _FEWEST_STRUCTURES, _MOST_STRUCTURES, _MOST_ATOMS = 4, 16, 512  # of a batch
 _UNEQUAL = 3.0  # largest structure over the average one, from which batches count atoms
 _TOTAL_STEPS = 20_000  # of the optimizer, where no time is given
+_SHARE = 0.5  # of the free memory for a step: others run on the machine too
 _EPOCHS = (20, 2_000)  # at least, at most
 
 
@@ -29,6 +30,7 @@ class Sizes:
     :param n_labels: energies and force components of the training set.
     :param batch_size: structures of a batch.
     :param batch_atoms: atoms of a batch instead; None where structures are of one size.
+    :param largest: atoms of the largest structure.
     """
 
     cutoff: float
@@ -40,6 +42,14 @@ class Sizes:
     batch_size: int
     batch_atoms: int | None
     epochs: int
+    largest: int
+
+    @property
+    def n_largest(self) -> int:
+        """How many of the largest structures a batch can hold."""
+        if self.batch_atoms is None:
+            return self.batch_size
+        return max(1, self.batch_atoms // self.largest)
 
 
 def sizes_for(content: Content, labels: Chosen) -> Sizes:
@@ -63,12 +73,25 @@ def sizes_for(content: Content, labels: Chosen) -> Sizes:
     atoms = None
     if largest > _UNEQUAL * mean or largest > _UNEQUAL * float(np.median(content.n_atoms)):
         atoms = max(largest, round(batch * mean))
-    steps = ceil(training / batch)
-    epochs = int(np.clip(_round(_TOTAL_STEPS / steps), *_EPOCHS))
+    epochs = _epochs(training, batch)
     return Sizes(
         cutoff, neighbors, validation, test, training, round(training * of_structure), batch,
-        atoms, epochs,
+        atoms, epochs, largest,
     )  # fmt: skip
+
+
+def fitting(sizes: Sizes, peak: int, free: int) -> Sizes:
+    """Smaller batches, and as many steps, where a step takes more than its share of the memory.
+
+    :param peak: bytes of a step on ``n_largest`` of the largest structures.
+    :param free: bytes that it can use.
+    """
+    share = _SHARE * free / max(peak, 1)
+    if share >= 1.0:
+        return sizes
+    n = max(1, int(sizes.batch_size * share))
+    atoms = sizes.batch_atoms and max(sizes.largest, int(sizes.batch_atoms * share))
+    return replace(sizes, batch_size=n, batch_atoms=atoms, epochs=_epochs(sizes.n_training, n))
 
 
 def epochs_within(seconds: float, epoch: float, overhead: float) -> int:
@@ -88,6 +111,10 @@ def _cutoff(content: Content) -> tuple[float, float]:
         cutoff += _STEP
         found = content.neighbors(cutoff * angstrom)
     return round(cutoff * angstrom, 3), found
+
+
+def _epochs(n_training: int, batch: int) -> int:
+    return int(np.clip(_round(_TOTAL_STEPS / ceil(n_training / batch)), *_EPOCHS))
 
 
 def _round(value: float) -> int:

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtt.data import Dataset, merge
-from mtt.interface import Run
+from mtt.data.memory import free_memory
+from mtt.interface import Listener, Run
 from mtt.scanning import Finding, scan
 from mtt.scanning.tools.finding import by_severity
+from mtt.training.batch_size.peak_memory import peak_of
 from mtt.workflows.plan import Plan
 from mtt.workflows.start import Start
 from mtt.workflows.train import check_only
@@ -72,8 +74,7 @@ def timed(checked: Checked, batch_size: int) -> Timed:
 
     :param batch_size: structures of a batch, about.
     """
-    plan = checked.plan
-    whole, held = merge(plan.data.training), merge(plan.data.validation)
+    whole, held = merge(checked.plan.data.training), merge(checked.plan.data.validation)
     some, few = _part(whole, _BATCHES * batch_size), _part(held, batch_size)
     seconds: list[float] = []
     began: list[float] = []
@@ -85,8 +86,37 @@ def timed(checked: Checked, batch_size: int) -> Timed:
             seconds.append(time.perf_counter())
 
     start = time.perf_counter()
-    hypers = copy.deepcopy(plan.options.architecture["training"])
-    hypers |= {"num_epochs": _EPOCHS}
+    _train(checked, (some, few), {"num_epochs": _EPOCHS}, listen)
+    ends = [*began[:1], *seconds]
+    epochs = np.diff(ends)[1:] if len(ends) > 2 else np.diff([start, *ends])
+    share = (len(whole) + len(held) / 3) / (len(some) + len(few) / 3)
+    first = float(ends[1] - start) if len(ends) > 1 else 0.0
+    return Timed(float(min(epochs)) * share, checked.seconds + first)
+
+
+def peak_of_step(checked: Checked, n: int) -> tuple[int, int]:
+    """Peak memory of a training step on the ``n`` largest structures, and the memory that is free.
+
+    In bytes. What is compiled takes less, and minutes to compile.
+    """
+    whole, held = merge(checked.plan.data.training), merge(checked.plan.data.validation)
+    device = checked.plan.device
+    order = np.argsort(-whole.n_atoms.numpy(), kind="stable")[:n]
+    some, few = whole.select(np.sort(order)), _part(held, 1)
+    asked = {"num_epochs": 1, "batch_size": n, "max_atoms_per_batch": None, "compile": False}
+    known = checked.plan.options.architecture["training"]
+    hypers = {key: value for key, value in asked.items() if key in known}
+    free = free_memory(device)
+    peak = peak_of(lambda: _train(checked, (some, few), hypers, lambda *_: None), device)
+    return peak, free
+
+
+def _train(
+    checked: Checked, sets: tuple[Dataset, Dataset], changed: Mapping[str, Any], listen: Listener
+) -> None:
+    """Train the model with ``changed`` options on the first of ``sets``; nothing is kept."""
+    plan, model = checked.plan, checked.start.model
+    hypers = copy.deepcopy(plan.options.architecture["training"]) | changed
     trainer = plan.architecture.trainer(hypers)
     trainer.run = Run(
         seed=plan.options.seed,
@@ -94,16 +124,10 @@ def timed(checked: Checked, batch_size: int) -> Timed:
         listeners=(listen,),
         own_loggers=False,
     )
-    for dataset in (some, few):
-        dataset.prepare(checked.start.model.requested_neighbor_lists())
+    for dataset in sets:
+        dataset.prepare(model.requested_neighbor_lists())
     with tempfile.TemporaryDirectory() as folder, _silent():
-        model = checked.start.model
-        trainer.train(model, plan.dtype, [plan.device], [some], [few], folder)
-    ends = [*began[:1], *seconds]
-    epochs = np.diff(ends)[1:] if len(ends) > 2 else np.diff([start, *ends])
-    share = (len(whole) + len(held) / 3) / (len(some) + len(few) / 3)
-    first = float(ends[1] - start) if len(ends) > 1 else 0.0
-    return Timed(float(min(epochs)) * share, checked.seconds + first)
+        trainer.train(model, plan.dtype, [plan.device], [sets[0]], [sets[1]], folder)
 
 
 def _part(dataset: Dataset, n: int) -> Dataset:

@@ -39,6 +39,7 @@ class Parts(NamedTuple):
     findings: Sequence[Finding]
     hours: float | None
     timed: Timed | None
+    memory: str  # of a training step; empty where none was tried
 
 
 def training_of(sizes: Sizes) -> dict[str, Any]:
@@ -127,15 +128,15 @@ def _architecture(parts: Parts) -> Iterator[str]:
     yield "architecture:"
     yield f"  name: {parts.architecture}  # `mtt architectures` lists others"
     if parts.model:
-        yield f"  # a size for {sizes.n_labels:,} labels to train on"
+        yield f"  # size: for {sizes.n_labels:,} reference values ({_counted(parts.labels)})"
         if parts.cutoff:
             n, unit = f"{sizes.neighbors:.0f}", parts.content.length_unit[0]
-            yield f"  # cutoff: {sizes.cutoff:g} {unit}, within which an atom has {n} neighbours"
+            yield f"  # cutoff: {sizes.cutoff:g} {unit}; an atom has {n} neighbours within it"
         yield "  model:"
         yield from _nested(parts.model, 4)
     comments = {
-        "max_atoms_per_batch": "structures differ much in size",
-        "batch_size": "structures",
+        "max_atoms_per_batch": f"structures differ much in size{_memory(parts)}",
+        "batch_size": f"structures{_memory(parts)}",
         "num_epochs": _why(parts),
     }
     yield "  training:" if parts.training else "  training: {}"
@@ -149,6 +150,16 @@ def _why(parts: Parts) -> str:
     if parts.timed is None or parts.hours is None:
         return "about 20,000 steps, between 20 and 2,000 epochs; --hours H fits them into a time"
     return f"{parts.hours:g} h here: an epoch took {parts.timed.epoch:.3g} s in a trial"
+
+
+def _counted(labels: Chosen) -> str:
+    energies = "energies" if labels.energy else labels.scalar and f"{labels.scalar} of structures"
+    return " and ".join(name for name in (energies, labels.forces and "force components") if name)
+
+
+def _memory(parts: Parts) -> str:
+    """What a step takes, where it was tried."""
+    return f"; a step takes {parts.memory}" if parts.memory else ""
 
 
 def _data(parts: Parts) -> Iterator[str]:
@@ -169,17 +180,18 @@ def _data(parts: Parts) -> Iterator[str]:
         yield f"  # other keys that could be the energy: {', '.join(labels.others)}"
     if labels.scalars:
         more = ", ..." if len(labels.scalars) > _LISTED else ""
-        yield f"  # other numbers of structures: {', '.join(labels.scalars[:_LISTED])}{more}"
+        yield f"  # other numbers of each structure: {', '.join(labels.scalars[:_LISTED])}{more}"
         first = labels.scalars[0]
-        yield f"  # one of them as a target: mtt::{_word(first)}: {{key: {_scalar(first)}}}"
+        target = f"mtt::{_word(first)}: {{key: {_scalar(first)}}}"
+        yield f"  # to learn one too, add to targets: {target}"
     if labels.states:
         yield f"  # not seen by the model: {', '.join(labels.states)}"
     yield ""
-    yield f"validation_set: {sizes.validation:g}  # of the structures; they choose the best epoch"
+    yield f"validation_set: {sizes.validation:g}  # of the structures: they choose the best epoch"
     if sizes.test:
-        yield f"test_set: {sizes.test:g}  # held out to the end"
+        yield f"test_set: {sizes.test:g}  # of the structures: used once, after the training"
     else:
-        yield f"test_set: {sizes.test:g}  # none: every structure is needed to learn from"
+        yield f"test_set: {sizes.test:g}  # none: there are fewer than 100 structures"
 
 
 def _absent(key: str, target: Mapping[str, Any], content: Content) -> str:
@@ -188,7 +200,7 @@ def _absent(key: str, target: Mapping[str, Any], content: Content) -> str:
         return "the virial is the same label"
     word = {"key": "energy"}.get(key, key.rstrip("s"))
     there = [one.name for one in content.keys if word in one.name.lower()]
-    return f"{there[0]} is left out" if there and key != "key" else "the files have none"
+    return f"the key {there[0]!r} is left out" if there and key != "key" else "the files have none"
 
 
 def _target(target: Mapping[str, Any], labels: Chosen, content: Content) -> Iterator[str]:

@@ -18,6 +18,7 @@ from mtt.exporting.blame import hint_of, place_of, whole_text
 from mtt.exporting.files import check_path, check_space, take_name, temporary
 from mtt.exporting.verify import verify
 from mtt.interface import ModelInterface
+from mtt.progress import working
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def export_model(
     # an author's export() may change the module it is called on
     reference = copy.deepcopy(model).to("cpu").eval()
     stop_if_asked()
-    with temporary(target) as file:
+    with working(f"exporting to {target.name}"), temporary(target) as file:
         exported = _exported(copy.deepcopy(reference), metadata, dtype)
         _save(exported, file, type(model))
         stop_if_asked()

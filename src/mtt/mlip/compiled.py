@@ -8,7 +8,6 @@ function of weights and graph; torch.compile differentiates that once more and f
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.graph import Graph
 from mtt.mlip.networks import NetworkValues
+from mtt.progress import working
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +126,11 @@ class CompiledNetwork:
     def _compile(
         self, weights: list[Tensor], inputs: list[Tensor]
     ) -> Callable[[list[Tensor], list[Tensor]], list[Tensor]]:
-        start = time.monotonic()
         name = type(self._model).__name__
         log.info("compiling %s, which takes a minute or two the first time", name)
         # sizes that happen to agree may differ later
-        with symbolic.patch(use_duck_shape=False):  # type: ignore[attr-defined]
+        work = working(f"compiling {name}")
+        with work, symbolic.patch(use_duck_shape=False):  # type: ignore[attr-defined]
             try:
                 traced = make_fx(
                     lambda weights, inputs: self._plain(weights, inputs),
@@ -146,7 +146,6 @@ class CompiledNetwork:
             compiled = torch.compile(traced, dynamic=True)
             # now, not at the first call: the setting above is read here
             compiled(weights, inputs)
-        log.info("compiled %s in %.0f s", name, time.monotonic() - start)
         return compiled
 
     def _compare(self, weights: list[Tensor], inputs: list[Tensor]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mtt.baselines.composition import Undetermined, fit_columns, fit_composition, warn_of
+from mtt.baselines.composition import Undetermined, fit_composition, warn_of
 from mtt.baselines.given import by_number, is_finite, table_of
 from mtt.baselines.prior import Prior
 from mtt.baselines.prior.culprit import naming_the_structure
@@ -95,8 +95,7 @@ def fit_weights(
             if rows:
                 values = values - counts @ table
             types = [info.atomic_types[i] for i in others]
-            fit = fit_columns if target.of_kind.elements else fit_composition
-            table[others] = fit(counts[:, others], values, types, name, undetermined)
+            table[others] = fit_composition(counts[:, others], values, types, name, undetermined)
         weights[name] = target.with_invariants(table)
     warn_of(undetermined)
     return weights

@@ -201,7 +201,7 @@ def _unused(path: str, part: str, key: Key, n: int, in_vain: bool) -> Finding:
     place = Place(part, path, () if len(key.frames) == n else key.frames)
     lost = in_vain and _kind(key) in ("energy", "force", "stress")
     severity: Severity = "suspicious" if lost else "note"
-    return Finding(UNUSED, severity, what, (place,), len(key.frames), f"of {n} frames", advice)
+    return Finding(UNUSED, severity, what, (place,), len(key.frames), f"of {n} structures", advice)
 
 
 def _unused_in_store(path: str, part: str, use: _Use) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.fitting import check_given
 from mtt.options.training import TrainingOptions, parse
+from mtt.progress import working
 from mtt.stopping import StopFlag, stop_if_asked, watch_signals
 from mtt.training.batch_size.auto import plan_batch_atoms
 from mtt.training.checkpoints import Checkpoints
@@ -134,7 +135,8 @@ class MLIPTrainer(PlatformTrainer):
             check_resumable(self._state, options, model.dtype, dtype)
             fresh = not self._state.has_begun
             if fresh and not options.finetune.read_from:
-                model.fit_baselines(data.training, options)
+                with working("fitting baselines"):
+                    model.fit_baselines(data.training, options)
                 # least squares may round differently on another kind of processor
                 share_weights(model, self.run.ranks)
             setup = TrainingSetup(options, self.run, model, data)

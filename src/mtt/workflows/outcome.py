@@ -14,6 +14,7 @@ from mtt.interface import ModelInterface
 from mtt.report.collect import Collector
 from mtt.training.reporting.events import Events
 from mtt.workflows.evaluate import score
+from mtt.workflows.finetune.improvement import BEFORE, report_improvement
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, report_forgetting
 from mtt.workflows.plan import Plan
 from mtt.workflows.reporting.figures import write_figures
@@ -43,14 +44,16 @@ def export_and_evaluate(
         log.info("exporting the %s", which_weights(upgraded))
     _export(plan, folder, model)
     events.keep_file(folder.model)
-    known = (upgraded.get("provenance") or {}).get(REPLAYED)
-    if plan.replay is not None and known:
-        report_forgetting(plan.replay, model, known, folder)
+    origin = upgraded.get("provenance") or {}
+    if plan.replay is not None and origin.get(REPLAYED):
+        report_forgetting(plan.replay, model, origin[REPLAYED], folder)
     epoch = upgraded.get("best_epoch") or 0
     collector = collector_of(plan, folder) if plan.options.report else None
     reports: dict[str, Report] = {}
     if plan.options.final_eval:
         reports = _evaluate(plan, folder, model, epoch, events, collector)
+    if "validation" in reports and origin.get(BEFORE):
+        report_improvement(origin[BEFORE], reports["validation"])
     if collector is not None:
         found = collector.found if plan.options.final_eval else None
         write_at_end(plan, folder, model, found, upgraded.get("best_epoch"))

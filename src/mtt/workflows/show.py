@@ -66,9 +66,12 @@ def show(
 def _foreign(error: NotOurs, path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:
     """A checkpoint of another program, as what it is once it is imported."""
     checkpoint = imported_instead(error, path, architectures, announce=False)
-    program = checkpoint["provenance"]["imported"]["program"]
-    head = {"file": str(path), "bytes": path.stat().st_size, "kind": f"checkpoint of {program}"}
-    return {**head, "problem": None, **describe_content(checkpoint)}
+    imported = checkpoint["provenance"]["imported"]
+    kind = f"checkpoint of {imported['program']}"
+    head = {"file": str(path), "bytes": path.stat().st_size, "kind": kind}
+    # the version of the folder that reads it says nothing of the file
+    known = {**describe_content(checkpoint), "model_version": None}
+    return {**head, "version": imported["kind"], "problem": None, **known}
 
 
 def _options(path: Path, architectures: Sequence[str | Path]) -> dict[str, Any]:

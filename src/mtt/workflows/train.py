@@ -30,6 +30,7 @@ from mtt.workflows.announce import (
     show_first_errors,
 )
 from mtt.workflows.claim import claimed
+from mtt.workflows.finetune.improvement import first_errors
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
 from mtt.workflows.following.history import Recorder
@@ -108,7 +109,8 @@ def train(
         if ranks.is_first:
             held.enter_context(folder.logging())
         announce_model(plan, start)
-        origin = provenance(start.provenance, plan.options.seed, plan.data)
+        known = {**start.provenance, **ranks.on_first(lambda: first_errors(plan, start))}
+        origin = provenance(known, plan.options.seed, plan.data)
         ranks.on_first(lambda: describe(plan, folder, origin))
         recorder = Recorder()
         bars = held.enter_context(showing(progress if ranks.is_first else False))

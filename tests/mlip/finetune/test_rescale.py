@@ -52,7 +52,7 @@ def test_a_power_of_two_moves_between_last_layer_and_scale_bit_for_bit(
 ):
     source, model = make(name, scale), make(name, scale)
     (note,) = refold_scales(model, dataset, ["energy"])
-    assert f"a factor of {factor:g} is moved" in note
+    assert f"the last layer is divided by {factor:g}; no prediction changes" in note
     assert model.scales["energy"] == scale * factor
     assert_same(source, model)
 

@@ -116,7 +116,9 @@ class DensityMessages(MLIPModel):
         # a number of few binary digits is the same in every precision
         average = max(1.0, round(16 * n_pairs / max(1, n_atoms)) / 16)
         self.average_neighbors.fill_(average)
-        log.info("an atom has %.1f neighbours within %g on average", average, self.cutoff)
+        unit = self.dataset_info.length_unit
+        within = f"{self.cutoff:g} {unit}".strip()
+        log.info("an atom has %.1f neighbours within %s on average", average, within)
 
     def interaction_range(self) -> float:
         """Each layer looks one cutoff further."""

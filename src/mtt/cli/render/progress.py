@@ -11,9 +11,10 @@ from mtt import progress
 from mtt.cli.render import terminal
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, Task, TaskID
 
 _RATE_AFTER = 1.0  # seconds of work, before which a rate says little
+_ELAPSED = len("59 min 59 s")
 
 
 def duration(seconds: float) -> str:
@@ -34,6 +35,20 @@ def _fitted(text: str, room: int) -> str:
     return f"{first} …{text[len(text) - rest :]}" if rest else first
 
 
+def _left_column() -> ProgressColumn:
+    """The time left; of work without steps, the time that it has taken so far."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            left, began = task.fields["left"], task.fields["began"]
+            known = left or task.total is not None
+            return Text(left if known else duration(time.monotonic() - began))
+
+    return Left()
+
+
 class Bars:
     """A bar for every piece of work that runs; gone when it is done."""
 
@@ -49,16 +64,19 @@ class Bars:
         if self._bars is None:
             return
         if work not in self._tasks:
-            self._tasks[work] = self._bars.add_task(work, total=None, count="", left="")
-            self._began[work] = (time.monotonic(), count, share or 0.0)
+            now = time.monotonic()
+            fields = {"count": "", "left": "", "began": now}
+            self._tasks[work] = self._bars.add_task(work, total=None, **fields)
+            self._began[work] = (now, count, share or 0.0)
         total = None if share is None else 1.0
         rate, left = self._speed(work, count, share)
+        done = f"{count:,}{rate}" if count or share is not None else ""
         self._bars.update(
             self._tasks[work],
-            description=_fitted(work, self._room - len(f"{count:,}{rate}") - len(left)),
+            description=_fitted(work, self._room - len(done) - (len(left) or _ELAPSED)),
             completed=share or 0.0,
             total=total,
-            count=f"{count:,}{rate}",
+            count=done,
             left=left,
             refresh=True,
         )
@@ -100,14 +118,15 @@ class Bars:
         width = int(console.width)
         bar = min(20, width // 6) if width >= 50 else 0
         self._room = width - bar - 4  # blanks between columns
-        words = ("{task.description}", "{task.fields[count]}", "{task.fields[left]}")
+        words = ("{task.description}", "{task.fields[count]}")
         texts = [
             TextColumn(word, markup=False, table_column=Column(no_wrap=True)) for word in words
         ]
         bars = Progress(
             texts[0],
             *([BarColumn(bar_width=bar)] if bar else []),
-            *texts[1:],
+            texts[1],
+            _left_column(),
             console=console,
             transient=True,
         )

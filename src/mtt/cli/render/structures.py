@@ -43,14 +43,15 @@ def worst(name: str, found: PerStructure, n: int, by: str | None = None) -> None
         terminal.done(f"{name}: no structure has a label, so none is worst")
         return
     count = f"{len(chosen)} worst structures" if len(chosen) > 1 else "worst structure"
-    terminal.done(f"the {count} of {name} (errors as multiples of the RMSE of all structures):")
+    what = "ratio: greatest error of a structure to the RMSE of all"
+    terminal.done(f"the {count} of {name} ({what}):")
     columns = [*_columns(found)]
     keys = [] if by is None else [by]
     rows = [*found.rows(chosen, keys)]
     ratios = [f"{found.badness[i]:.3g}×" for i in chosen.tolist()]
     several = len({row["file"] for row in rows}) > 1
     place = "file, frame" if several else "frame"
-    heads = [place, "formula", *keys, "error", *(_head(column) for column in columns)]
+    heads = [place, "formula", *keys, "ratio", *(_head(column) for column in columns)]
     cells = [
         [
             f"{row['file']}, {row['frame']}" if several else str(row["frame"]),

@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtt._version import __version__
+from mtt.cli.render.quantities import (
+    as_fine_as,
+    labelled,
+    names_of_errors,
+    names_of_labels,
+    number,
+)
 
 if TYPE_CHECKING:
     from mtt.data.statistics import Statistics
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 
 
 NO_UNIT = "unit not given"
+_OPTIONS = ("model_hypers", "train_hypers", "options")
 
 
 def setup(debug: bool) -> None:
@@ -101,7 +109,7 @@ def said(text: str) -> None:
 
 
 def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
-    """Nested names and values, indented; or JSON."""
+    """Nested names and values, indented, without those that are not known; or JSON."""
     if as_json:
         click.echo(json.dumps(values, indent=2, ensure_ascii=False))
         return
@@ -134,43 +142,39 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console.print(wide if fits else made(narrow=True))
 
 
-def number(value: float) -> str:
-    """Four significant digits, so that small numbers stay visible."""
-    return f"{value:.4g}"
-
-
 def statistics(name: str, values: Statistics) -> None:
     """Statistics of a data set: one row per kind of label."""
     least, mean, most = values.atoms_per_structure
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"
-    said(f"{name}: {values.n_structures} structures of {size} atoms ({elements})")
+    said(f"{name}: {values.n_structures:,} structures of {size} atoms ({elements})")
     without = not any(row.unit for row in values.rows)
     if without and values.rows:
         done(f"unit not given: {', '.join(dict.fromkeys(row.name for row in values.rows))}")
     rows = [
         [
-            row.name,
+            title,
             *([] if without else [row.unit or "not given"]),
-            str(row.labelled) if not row.missing else f"{row.labelled} of {row.total}",
-            *(number(value) for value in (row.mean, row.std, row.min, row.max)),
+            labelled(row, values),
+            *(as_fine_as(value, row.std) for value in (row.mean, row.std, row.min, row.max)),
         ]
-        for row in values.rows
+        for row, title in zip(values.rows, names_of_labels(values.rows), strict=True)
     ]
     if rows:
         units = [] if without else ["unit"]
-        table(["", *units, "labels", "mean", "std", "min", "max"], rows)
+        table(["", *units, "structures", "mean", "std", "min", "max"], rows)
 
 
 def errors(name: str, report: Report) -> None:
-    """Errors of predictions: one row per quantity."""
+    """Errors of predictions: one row per quantity, over all numbers that have a label."""
     done(f"errors on {name}:")
     extended = any(row.maximum is not None for row in report.rows)
     rows = []
-    for row in report.rows:
+    titles = names_of_errors([row.quantity for row in report.rows])
+    for row, title in zip(report.rows, titles, strict=True):
         values = [row.rmse, row.mae, *([] if row.maximum is None else [row.maximum])]
-        rows.append([row.quantity, *map(number, values), row.unit or NO_UNIT, str(row.count)])
-    table(["", "RMSE", "MAE", *(["largest"] if extended else []), "unit", "labels"], rows)
+        rows.append([title, *map(number, values), row.unit or NO_UNIT, f"{row.count:,}"])
+    table(["", "RMSE", "MAE", *(["largest"] if extended else []), "unit", "components"], rows)
     for name, value in report.cosines.items():
         done(f"mean {name}: {value:.6g} (1 - {1 - value:.3g})")
 
@@ -191,12 +195,15 @@ def evaluation(one: EvaluatedSet) -> None:
             done(f"wrote {path}")
 
 
-def _lines(values: Mapping[str, Any], depth: int) -> Iterator[str]:
+def _lines(values: Mapping[str, Any], depth: int, whole: bool = False) -> Iterator[str]:
+    """One line for each value; all of them where an option may be null (``whole``)."""
     for key, value in values.items():
         indent = "  " * depth
+        if not whole and (value is None or value == "" or value == [] or value == {}):
+            continue
         if isinstance(value, Mapping) and value:
             yield f"{indent}{key}:"
-            yield from _lines(value, depth + 1)
+            yield from _lines(value, depth + 1, whole or key in _OPTIONS)
         else:
             yield f"{indent}{key}: {_cell(value)}"
 
@@ -206,7 +213,7 @@ def _cell(value: Any) -> str:
         return number(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value))
-    return "-" if value is None else str(value)
+    return "null" if value is None else str(value)
 
 
 class _Console(logging.Handler):

@@ -25,7 +25,7 @@ def compare(systems: Sequence[RawFrame], labels: Sequence[RawFrame], section: st
     """
     here, there = labels[0].file, systems[0].file
     if len(labels) != len(systems):
-        what = f"{len(labels)} frames for {section}, but {there} has {len(systems)} structures"
+        what = f"{len(labels)} structures for {section}, but {there} has {len(systems)} structures"
         raise DataError(what, where=here, hint=_HINT)
     findings = Findings()
     moved = []
@@ -48,7 +48,7 @@ def compare(systems: Sequence[RawFrame], labels: Sequence[RawFrame], section: st
     if not moved:
         return ""
     return (
-        f"{here} ({section}) and {there} have different positions in {len(moved)} frames, "
+        f"{here} ({section}) and {there} have different positions in {len(moved)} structures, "
         f"first in {listed_frames(moved[:1])}; the structures of {there} are used"
     )
 

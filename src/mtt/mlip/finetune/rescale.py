@@ -47,8 +47,8 @@ def refold_scales(model: MLIPModel, dataset: Dataset, names: Collection[str]) ->
         factor = 2.0 ** round(math.log2(size / scale))
         said = f"the scale of {name} is {scale:.3g}, and its forces are {size:.3g} (RMS)"
         if _refold(model, dataset, name, factor):
-            done = f"a factor of {factor:g} is moved from its last layer to the scale"
-            notes.append(f"{said}: {done}, which changes no prediction")
+            done = f"it becomes {scale * factor:.3g}, and the last layer is divided by {factor:g}"
+            notes.append(f"{said}: {done}; no prediction changes")
         else:
             notes.append(f"{said}; it stays, since the last layer of its head is not known")
     return notes

@@ -49,7 +49,7 @@ def _repeated(structures: Structures, name: str, values: Float, mine: Mask) -> I
         what, places = f"{name} is {unique[0]:.6g} in every frame", structures.whole(mine)
         yield Finding(CHECK, "wrong", what, places, float(unique[0]), unit, advice)
     elif share > _MOST and n > 4:
-        what = f"{name} is {unique[most]:.6g} in {times[most]} of {n} frames"
+        what = f"{name} is {unique[most]:.6g} in {times[most]} of {n} structures"
         places, number = structures.places(common), float(unique[most])
         yield Finding(CHECK, "suspicious", what, places, number, unit, advice)
     elif n - len(unique) > 2 + 5 * _chance(unique, n):

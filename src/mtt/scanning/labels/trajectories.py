@@ -135,7 +135,7 @@ def _answer(structures: Structures, name: str, law: _Law) -> Answer:
         why = "too few pairs of similar structures" if few else "similar structures are too rare"
         why += "" if few else f", R² = {slope.r2:.2f} over {slope.n} pairs"
         what = f"whether forces are derivatives of {name} cannot be decided: {why}"
-        return Answer("note", OPEN, what, r2, "to be sure, add a few frames of one trajectory")
+        return Answer("note", OPEN, what, r2, "to be sure, add a few structures of one trajectory")
     said = f"over {slope.n} pairs of similar structures, R² = {slope.r2:.2f}"
     size = abs(slope.slope)
     is_unit = not 1 / _GOOD < size < _GOOD

@@ -43,7 +43,7 @@ def _zero_forces(structures: Structures, name: str, forces: Forces) -> Iterator[
         yield Finding(
             CHECK,
             "suspicious",
-            f"the forces of {name} are exactly zero for some atoms of {int(partial.sum())} frames",
+            f"the forces of {name} are exactly zero for some atoms of {int(partial.sum())} structures",
             structures.places(partial),
             atoms,
             "atoms",
@@ -73,7 +73,7 @@ def _tell(
         yield Finding(CHECK, severities[0], what, places, number, "frames", _WRITE_NAN)
     single = zero & ~whole
     if single.any():
-        what, places = f"{label} exactly zero in some frames", structures.places(single)
+        what, places = f"{label} exactly zero in some structures", structures.places(single)
         advice = _WRITE_NAN
         if severities[1] == "note":
             advice = f"as symmetry demands? If not, {_WRITE_NAN}"
