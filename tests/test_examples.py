@@ -24,6 +24,7 @@ def here(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.fresh_process
 def test_quickstart_trains_exports_and_evaluates(here: Path) -> None:
     trained = train("examples/quickstart/options.yaml", overrides=SHORT)
     assert trained.model == Path("model.pt")
