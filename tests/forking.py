@@ -6,8 +6,8 @@ marked with ``fresh_process`` verify as users do.
 
     python forking.py MODULE ...
 
-imports the modules. For each line of its input, a JSON list of a script, its arguments, and a file
-for what it prints, it runs the script in a fork, and prints with which exit code that has ended.
+imports the modules. For each line of its input, a JSON list of a folder, a file for errors, a
+script and its arguments, it runs the script in a fork, and prints its exit code.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def in_a_fork(command: Sequence[str]) -> tuple[int, str]:
     assert process.stdin is not None
     assert process.stdout is not None
     with tempfile.NamedTemporaryFile("r") as errors:
-        process.stdin.write(json.dumps([*words, errors.name]) + "\n")
+        process.stdin.write(json.dumps([os.getcwd(), errors.name, *words]) + "\n")
         process.stdin.flush()
         return int(process.stdout.readline()), errors.read()
 
@@ -69,21 +69,22 @@ def main() -> None:
     for module in sys.argv[1:]:
         importlib.import_module(module)
     for line in sys.stdin:
-        *words, errors = json.loads(line)
+        folder, errors, *words = json.loads(line)
         child = os.fork()
         if not child:
-            run(words, errors)
+            run(folder, errors, words)
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
-def run(words: list[str], errors: str) -> NoReturn:
-    """As ``python -P WORDS``."""
+def run(folder: str, errors: str, words: list[str]) -> NoReturn:
+    """As ``python -P WORDS`` in a folder."""
     code: Any = 1
     for name, number in ((os.devnull, 0), (os.devnull, 1), (errors, 2)):
         os.dup2(os.open(name, os.O_RDWR), number)
     try:
+        os.chdir(folder)
         sys.argv = words
         runpy.run_path(words[0], run_name="__main__")
         code = 0

@@ -19,12 +19,12 @@ def port() -> int:
         return int(one.getsockname()[1])
 
 
-def met(port: int, *places: tuple[int, int]) -> list[str]:
+def met(port: int, *places: tuple[int, int], patience: float = 20.0) -> list[str]:
     """What each of the processes (rank, size) ends with: an error, or nothing."""
 
     def one(rank: int, size: int) -> str:
         try:
-            kept.append(meet(Place(rank, size, rank, size, "localhost", port), {}, 20.0))
+            kept.append(meet(Place(rank, size, rank, size, "localhost", port), {}, patience))
         except TrainingError as error:
             return str(error)
         return ""
@@ -55,3 +55,8 @@ def test_processes_that_do_not_agree_how_many_they_are_all_end_at_once(port: int
 
 def test_two_processes_of_one_number_are_refused(port: int) -> None:
     of_one_kind(met(port, (0, 3), (1, 3), (1, 3)), "two processes are rank 1 of 3, one of them")
+
+
+def test_processes_that_do_not_come_are_named(port: int) -> None:
+    found = met(port, (0, 4), (2, 4), patience=1.0)
+    of_one_kind(found, "2 of 4 processes are here after 1 s; rank 1, 3 is missing")
