@@ -17,8 +17,11 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is loaded, here or in a child
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-EMT_RESULTS = ("energy", "forces", "stress")
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(type("Forking", (), runpy.run_path(f"{ROOT}/tests/forking.py")))
 
 
 @pytest.fixture(scope="session")
@@ -66,8 +69,8 @@ def alloy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         atoms.set_cell(atoms.cell @ strain, scale_atoms=True)
         atoms.rattle(0.05, rng=generator)
         atoms.calc = EMT()
-        results = {name: atoms.calc.get_property(name, atoms) for name in EMT_RESULTS}
-        atoms.calc = SinglePointCalculator(atoms, **results)
+        found = {one: atoms.calc.get_property(one, atoms) for one in ("energy", "forces", "stress")}
+        atoms.calc = SinglePointCalculator(atoms, **found)
         frames.append(atoms)
     path = tmp_path_factory.mktemp("alloy") / "alloy.xyz"
     ase.io.write(path, frames)
@@ -190,17 +193,14 @@ def fit() -> Callable[..., Any]:
 def history() -> Callable[[Any], list[dict[str, Any]]]:
     """The epochs in ``history.jsonl``, without what depends on the clock."""
 
+    def without_clock(values: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in values.items() if "seconds" not in k}
+
     def history(folder: Any) -> list[dict[str, Any]]:
         lines = (folder.path / "history.jsonl").read_text(encoding="utf-8").splitlines()
-        return [_without_clock(json.loads(line)) for line in lines]
+        return [json.loads(line, object_hook=without_clock) for line in lines]
 
     return history
-
-
-def _without_clock(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {k: _without_clock(v) for k, v in values.items() if "seconds" not in k}
-    return values
 
 
 class Outcome(NamedTuple):

@@ -14,6 +14,7 @@ import pytest
 from mtt import evaluate, train
 
 SHORT = ["architecture.training.num_epochs=1", "architecture.training.batch_size=64"]
+NO_REPORT = [*SHORT, "report=false"]
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def here(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.fresh_process
 def test_quickstart_trains_exports_and_evaluates(here: Path) -> None:
     trained = train("examples/quickstart/options.yaml", overrides=SHORT)
     assert trained.model == Path("model.pt")
@@ -36,13 +38,13 @@ def test_quickstart_trains_exports_and_evaluates(here: Path) -> None:
 
 
 def test_alloy_trains_on_stress(here: Path) -> None:
-    trained = train("examples/alloy/options.yaml", overrides=SHORT)
+    trained = train("examples/alloy/options.yaml", overrides=NO_REPORT)
     rows = [row for report in trained.reports.values() for row in report.rows]
     assert any("stress" in row.quantity for row in rows)
 
 
 def test_dipoles_and_polarizabilities_train_and_are_written(here: Path) -> None:
-    trained = train("examples/dipole/options.yaml", overrides=SHORT)
+    trained = train("examples/dipole/options.yaml", overrides=NO_REPORT)
     quantities = {row.quantity for row in trained.reports["test"].rows}
     assert {"mtt::dipole", "mtt::polarizability xy", "mtt::dipole z"} <= quantities
     (scored,) = evaluate("model.pt", {"systems": "examples/data/ethanol_dipoles.xyz"},
@@ -77,7 +79,7 @@ def test_linear_model_is_solved_at_once(here: Path) -> None:
 def test_architecture_outside_of_the_package_trains(here: Path) -> None:
     trained = train(
         "examples/architecture/options.yaml",
-        overrides=SHORT,
+        overrides=NO_REPORT,
         architectures=["examples/architecture"],
     )
     assert trained.model is not None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,29 +56,6 @@ def test_train_resumes_with_restart_auto(trained: Path, mtt: Mtt, here: Path) ->
     done = mtt("train", "options.yaml", "--restart", trained / "model.ckpt", "--dry-run")
     assert done.code == 0
     assert "model.ckpt, after epoch 2" in done.out
-
-
-def test_a_terminated_command_exits_with_143_and_is_resumed(
-    mtt: Mtt, write: Write, tiny: dict[str, Any], here: Path
-) -> None:
-    tiny["architecture"]["training"]["num_epochs"] = 100000
-    tiny["architecture"]["training"]["checkpoint_interval"] = 1000000
-    write(tiny)
-    command = [sys.executable, "-m", "mtt", "train", "options.yaml"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60.0
-        while not list(here.glob("outputs/*/*/history.jsonl")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
-    assert b"SIGTERM" in out + err
-    (last,) = here.glob("outputs/*/*/checkpoints/last.ckpt")
-    assert read(last)["architecture_name"] == "soap_bpnn"
-    assert not Path("model.pt").exists()
-    done = mtt("train", "options.yaml", "--restart", "auto", "--dry-run")
-    assert done.code == 0
-    assert "resuming from outputs/" in done.out
 
 
 @pytest.mark.parametrize("model", ["model.pt", "model.ckpt"])

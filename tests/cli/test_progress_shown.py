@@ -6,28 +6,12 @@ import io
 from collections.abc import Callable
 
 import pytest
-from rich.console import Console
 
 from mtt import progress
 from mtt.cli.render import progress as bars_room
 from mtt.cli.render import terminal as rendering
 from mtt.cli.render import training
 from mtt.cli.render.progress import bars, duration
-
-
-@pytest.fixture
-def screen_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., io.StringIO]:
-    """``screen_of(width)``: what is printed from now on, on a terminal of that width."""
-
-    def make(width: int, is_terminal: bool = True) -> io.StringIO:
-        screen = io.StringIO()
-        console = Console(
-            file=screen, force_terminal=is_terminal, width=width, color_system=None, _environ={}
-        )
-        monkeypatch.setattr(rendering, "_shared", [console])
-        return screen
-
-    return make
 
 
 @pytest.fixture
@@ -52,9 +36,9 @@ def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize("width", [120, 80, 60, 40])
 def test_long_work_shows_its_rate_and_the_time_left_in_any_width(
-    screen_of: Callable[..., io.StringIO], clock: list[float], width: int
+    terminal: Callable[..., io.StringIO], clock: list[float], width: int
 ) -> None:
-    screen = screen_of(width)
+    screen = terminal(width)
     with bars():
         work = progress.Work("evaluating /a/long/path/to/some/structures.xyz")
         work(0, 0.0)
@@ -69,13 +53,13 @@ def test_long_work_shows_its_rate_and_the_time_left_in_any_width(
 
 @pytest.mark.parametrize(("is_terminal", "quiet"), [(False, False), (True, True)])
 def test_pipes_and_quiet_terminals_show_nothing_of_it(
-    screen_of: Callable[..., io.StringIO],
+    terminal: Callable[..., io.StringIO],
     clock: list[float],
     monkeypatch: pytest.MonkeyPatch,
     is_terminal: bool,
     quiet: bool,
 ) -> None:
-    screen = screen_of(80, is_terminal)
+    screen = terminal(80, is_terminal)
     monkeypatch.setattr(rendering, "_quiet", [True] if quiet else [])
     with bars(), training.training_display() as display:
         display("run_start", {"num_epochs": 10, "n_batches": 4}, 0)
@@ -86,9 +70,9 @@ def test_pipes_and_quiet_terminals_show_nothing_of_it(
 
 
 def test_a_training_shows_its_epoch_and_the_time_left_of_the_whole_run(
-    screen_of: Callable[..., io.StringIO], clock: list[float]
+    terminal: Callable[..., io.StringIO], clock: list[float]
 ) -> None:
-    screen = screen_of(60)
+    screen = terminal(60)
     with training.training_display() as display:
         display("run_start", {"num_epochs": 10, "n_batches": 4}, 5)
         clock[0] += 60.0

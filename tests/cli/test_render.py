@@ -1,31 +1,14 @@
 """What a terminal shows: at once, and in its own width."""
 
-import io
 import logging
 import subprocess
 import sys
 
 import pytest
-from rich.console import Console
 
 from mtt import progress
 from mtt.cli.render import terminal as rendering
 from mtt.cli.render.progress import bars
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """``terminal(width)``: what is printed from now on, as a terminal of that width gets it."""
-
-    def make(width, is_terminal=True):
-        screen = io.StringIO()
-        console = Console(
-            file=screen, force_terminal=is_terminal, width=width, color_system=None, _environ={}
-        )
-        monkeypatch.setattr(rendering, "_shared", [console])
-        return screen
-
-    return make
 
 
 def widest(screen):

@@ -127,6 +127,7 @@ def test_an_export_that_fails_names_its_line_and_what_to_write(
     assert "write `if metadata is None`" in problem.hint
 
 
+@pytest.mark.fresh_process
 def test_a_model_that_runs_in_this_process_alone_is_refused(
     make_model: Make, tmp_path: Path
 ) -> None:

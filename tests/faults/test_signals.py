@@ -173,8 +173,8 @@ def test_a_signal_from_outside_ends_a_training_soon(
     options: dict[str, Any],
     here: Path,
     write: Callable[..., Path],
+    mtt: Callable[..., Any],
     record_property: Callable[[str, object], None],
-    done: dict[str, Any],
 ) -> None:
     options = copy.deepcopy(options)
     options["architecture"]["training"] |= {"num_epochs": 100_000, "checkpoint_interval_steps": 1}
@@ -193,5 +193,9 @@ def test_a_signal_from_outside_ends_a_training_soon(
     seconds = time.monotonic() - began
     assert process.returncode == 143
     assert f"and saved; {SAVED}" in errors
+    assert not Path("model.pt").exists()
+    again = mtt(*TRAIN, "--restart", "auto", "--dry-run")
+    assert again.code == 0
+    assert "resuming from outputs/" in again.out
     record_property("moments of a signal", len(CASES))
     record_property("seconds from a signal to the end of the process", round(seconds, 1))

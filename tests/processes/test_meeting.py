@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -19,19 +20,27 @@ def port() -> int:
         return int(one.getsockname()[1])
 
 
-def met(port: int, *places: tuple[int, int]) -> list[str]:
-    """What each of the processes (rank, size) ends with: an error, or nothing."""
+def met(
+    port: int, *places: tuple[int, int], patience: float = 20.0, pause: float = 0.0
+) -> list[str]:
+    """What each of the processes (rank, size) ends with: an error, or nothing.
+
+    :param pause: seconds between one that comes and the next.
+    """
 
     def one(rank: int, size: int) -> str:
         try:
-            kept.append(meet(Place(rank, size, rank, size, "localhost", port), {}, 20.0))
+            kept.append(meet(Place(rank, size, rank, size, "localhost", port), {}, patience))
         except TrainingError as error:
             return str(error)
         return ""
 
     kept: list[object] = []  # the first one has the store
     with ThreadPoolExecutor(len(places)) as pool:
-        running: list[Future[str]] = [pool.submit(one, *place) for place in places]
+        running: list[Future[str]] = []
+        for place in places:
+            running.append(pool.submit(one, *place))
+            time.sleep(pause)
         return [each.result() for each in running]
 
 
@@ -47,7 +56,7 @@ def of_one_kind(found: list[str], message: str) -> None:
 
 
 def test_processes_that_do_not_agree_how_many_they_are_all_end_at_once(port: int) -> None:
-    found = met(port, (0, 2), (1, 3))
+    found = met(port, (0, 2), (1, 3), pause=0.5)  # the first one waits already
     of_one_kind(found, "processes, another is one of ")
     assert f"localhost:{port}: rank " in " ".join(found)
     assert "start all of them with one launcher" in " ".join(found)
@@ -55,3 +64,8 @@ def test_processes_that_do_not_agree_how_many_they_are_all_end_at_once(port: int
 
 def test_two_processes_of_one_number_are_refused(port: int) -> None:
     of_one_kind(met(port, (0, 3), (1, 3), (1, 3)), "two processes are rank 1 of 3, one of them")
+
+
+def test_processes_that_do_not_come_are_named(port: int) -> None:
+    found = met(port, (0, 4), (2, 4), patience=1.0)
+    of_one_kind(found, "2 of 4 processes are here after 1 s; rank 1, 3 is missing")

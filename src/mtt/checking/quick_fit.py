@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from mtt.options.yaml.overrides import deep_merge
 from mtt.registry.quick import quick_fit
 from mtt.scanning.fit.fitted import Fitted, FitTo
 from mtt.stopping import stop_if_asked
+from mtt.training.reporting.silent import silent
 
 _ATOMS = 20_000
 """That are fitted, about; a part of the structures represents the others."""
@@ -56,7 +55,7 @@ def fitter(architectures: Sequence[Path] = ()) -> FitTo:
         trainer.run = Run(architecture=architecture.name, own_loggers=False)
         most = _ATOMS // 3 if forces_alone else _ATOMS
         some = only.select(_representatives(only, most))
-        with tempfile.TemporaryDirectory() as folder, _quiet():
+        with tempfile.TemporaryDirectory() as folder, silent():
             devices = [torch.device("cpu")]
             trainer.train(model, torch.float64, devices, [some], [some], folder)
         return _predictions(model, only, name, architecture.name, start)
@@ -106,15 +105,3 @@ def _predictions(
         for column in zip(*parts, strict=True)
     )
     return Fitted(architecture, energy[:, 0], forces, strain, time.perf_counter() - start)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What the training reports is not about the data."""
-    log = logging.getLogger("mtt")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +16,7 @@ from mtt.interface import Listener, Run
 from mtt.scanning import Finding, scan
 from mtt.scanning.tools.finding import by_severity
 from mtt.training.batch_size.peak_memory import peak_of
+from mtt.training.reporting.silent import silent
 from mtt.workflows.plan import Plan
 from mtt.workflows.start import Start
 from mtt.workflows.train import check_only
@@ -51,7 +50,7 @@ def check(options: Mapping[str, Any], folders: tuple[Any, ...] = ()) -> Checked:
     :raises MttError: they would not train.
     """
     start = time.perf_counter()
-    with _silent():
+    with silent():
         plan, begun = check_only(dict(options), architectures=folders)
     return Checked(plan, begun, time.perf_counter() - start)
 
@@ -64,7 +63,7 @@ def findings_of(checked: Checked) -> list[Finding]:
     requested = checked.start.model.requested_neighbor_lists()
     length_unit = plan.data.info.length_unit
     cutoffs = [float(one.engine_cutoff(length_unit)) for one in requested]
-    with _silent():
+    with silent():
         found = scan(plan.data.parts(), sets, cutoff=max(cutoffs, default=None))
     return [one for one in by_severity(found) if one.severity in ("wrong", "suspicious")]
 
@@ -126,22 +125,10 @@ def _train(
     )
     for dataset in sets:
         dataset.prepare(model.requested_neighbor_lists())
-    with tempfile.TemporaryDirectory() as folder, _silent():
+    with tempfile.TemporaryDirectory() as folder, silent():
         trainer.train(model, plan.dtype, [plan.device], [sets[0]], [sets[1]], folder)
 
 
 def _part(dataset: Dataset, n: int) -> Dataset:
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).astype(int))
     return dataset.select(chosen)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """The trial reports nothing; what a training would report, it reports when it runs."""
-    log = logging.getLogger("mtt")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

@@ -82,8 +82,7 @@ _TAIL = 1e-14
 
 def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
     """j_l(x) = ½ (-i)^l ∫ P_l(t) exp(i x t) dt over [-1, 1] (DLMF 10.54.2), by quadrature."""
-    nodes, weights = _quadrature(int(np.max(x, initial=0.0)) + l + 32)
-    weights = weights * np.polynomial.legendre.Legendre.basis(l)(nodes) / 2
+    nodes, weights = _quadrature(l, int(np.max(x, initial=0.0)) + l + 32)
     phase = x[..., None] * nodes
     # the other parity integrates to zero; (-i)^l i^(l odd) is a sign
     wave = np.cos(phase) if l % 2 == 0 else np.sin(phase)
@@ -91,11 +90,11 @@ def _spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
     return values
 
 
-@cache
-def _quadrature(n: int) -> Tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of the Gauss-Legendre rule; not to be changed."""
+@cache  # 60 steps of a bisection take the same few, which cost more than all else
+def _quadrature(l: int, n: int) -> Tuple[np.ndarray, np.ndarray]:
+    """``n`` nodes of Gauss and Legendre, and their weights times P_l / 2."""
     nodes, weights = np.polynomial.legendre.leggauss(n)
-    return nodes, weights
+    return nodes, weights * np.polynomial.legendre.Legendre.basis(l)(nodes) / 2
 
 
 @cache
@@ -112,7 +111,9 @@ def _bessel_zeros(l: int, limit: float) -> np.ndarray:
         inside = np.sign(_spherical_bessel(l, middle)) == left
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     zeros: np.ndarray = (low + high) / 2
-    return zeros[zeros < limit * (1 + 1e-10)]
+    zeros = zeros[zeros < limit * (1 + 1e-10)]
+    zeros.flags.writeable = False
+    return zeros
 
 
 def _chebyshev_coefficients(zeros: List[np.ndarray], cutoff: float) -> Tensor:

@@ -35,7 +35,8 @@ def announce_data(plan: Plan, events: Events) -> None:
             log.warning("%s", notice)
     if not plan.data.info.length_unit:
         log.warning(
-            "the structures have no length_unit: engines will take the exported model's lengths as theirs"
+            "the structures have no length_unit: engines will take the exported model's lengths "
+            "as theirs"
         )
     parts = plan.data.parts()
     n_structures = sum(len(one) for sets in parts.values() for one in sets)

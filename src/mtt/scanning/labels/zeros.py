@@ -43,7 +43,8 @@ def _zero_forces(structures: Structures, name: str, forces: Forces) -> Iterator[
         yield Finding(
             CHECK,
             "suspicious",
-            f"the forces of {name} are exactly zero for some atoms of {int(partial.sum())} structures",
+            f"the forces of {name} are exactly zero for some atoms of {int(partial.sum())} "
+            "structures",
             structures.places(partial),
             atoms,
             "atoms",
