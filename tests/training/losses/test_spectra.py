@@ -11,7 +11,7 @@ import torch
 from mtt import DatasetInfo, Graph, Target, TargetInfo
 from mtt.data import Batch
 from mtt.errors import ConfigError
-from mtt.options.training.loss import LossOptions, LossSection
+from mtt.options.training.loss import LossOptions, LossSection, loss_faults
 from mtt.training.losses.from_options import free_to_shift, make_loss
 from mtt.training.losses.loss import REDUCTIONS, Loss, Term
 
@@ -169,3 +169,19 @@ def test_parameters_come_from_the_options_and_sums_are_compared_per_atom() -> No
 def test_what_is_not_a_spectrum_is_refused(target: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="is for spectra: scalars with num_subtargets points"):
         make_loss(LossSection(loss="shift_agnostic_mse"), info_of(**target), {"mtt::dos": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("int_weight", -1.0, "int_weight: must be at least 0, got -1.0"),
+        ("grid_step", 0.0, "grid_step: must be above 0, got 0.0"),
+        ("grid_step", "fine", "grid_step: expected a number, got 'fine'"),
+        ("max_shift", 3, "unknown option 'max_shift'"),
+    ],
+)
+def test_wrong_parameters_are_refused(key: str, value: object, message: str) -> None:
+    loss = {"mtt::dos": {"type": "shift_agnostic_mse", key: value}}
+    found = [f"{fault.path[-1]}: {fault.what}" for fault in loss_faults(loss, ("loss",))]
+    assert len(found) == 1
+    assert message in found[0]
