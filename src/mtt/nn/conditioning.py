@@ -90,7 +90,9 @@ class Electrons(_Input):
         :param x: [n_atoms, width] features of the elements.
         :param system: [n_atoms] int64, structure of each atom.
         """
-        weights = torch.nn.functional.softplus(self.scale * self.keys(self.query(x)))
+        # in mixed precision products are rounded, and the shares must still add up to Ψ
+        keys = self.keys(self.query(x)).to(x.dtype)
+        weights = torch.nn.functional.softplus(self.scale * keys)
         total = weights.new_zeros([psi.shape[0], 2]).index_add(0, system, weights)
         both = torch.stack([psi.clamp(min=0.0), psi.clamp(max=0.0)], dim=1).to(weights.dtype)
         # a structure without atoms has no weights, and no rows below
