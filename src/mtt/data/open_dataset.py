@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mtt.data.memory import Remedy, telling_lack
 from mtt.data.read import read_frames
 from mtt.data.storage.store import is_packed
 from mtt.errors import DataError, Problem, did_you_mean
-from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
+from mtt.options.values import DatasetOptions, GradientOptions, ReadFrom, TargetOptions
 
 _PACK = "pack it once where there is more of it: packed data stay on the disk"
 
@@ -104,26 +104,13 @@ def _target(
         if ours != theirs and (field not in ("unit", "quantity") or ours):
             problems.append(Problem(f"{field} is {theirs!r} there, and {ours!r} asked for", where))
     gradients = []
-    for gradient, sections in (
-        (POSITIONS, {"forces": options.forces, "gradients.positions": options.positions}),
-        (
-            STRAIN,
-            {
-                "stress": options.stress,
-                "virial": options.virial,
-                "gradients.strain": options.strain,
-            },
-        ),
-    ):
-        for section, asked in sections.items():
-            if asked is None:
-                continue
-            if gradient in there.gradients:
-                gradients.append(gradient)
-            elif asked.explicit:
-                problems.append(Problem(f"{section} is not in the packed data set", where))
-            else:
-                notices.append(f"{folder}: no {section} of {name!r}, it is not trained on")
+    for gradient, section, asked in _derivatives(options):
+        if gradient in there.gradients:
+            gradients.append(gradient)
+        elif asked.explicit:
+            problems.append(Problem(f"{section} is not in the packed data set", where))
+        else:
+            notices.append(f"{folder}: no {section} of {name!r}, it is not trained on")
     return replace(
         there,
         gradients=tuple(gradients),
@@ -134,6 +121,20 @@ def _target(
         aggregation=wanted.aggregation,
         rank=wanted.rank,
     )
+
+
+def _derivatives(options: TargetOptions) -> Iterator[tuple[str, str, GradientOptions]]:
+    """Those that are asked for, with the names of their sections."""
+    sections = (
+        (POSITIONS, "forces", options.forces),
+        (POSITIONS, "gradients.positions", options.positions),
+        (STRAIN, "stress", options.stress),
+        (STRAIN, "virial", options.virial),
+        (STRAIN, "gradients.strain", options.strain),
+    )
+    for gradient, section, asked in sections:
+        if asked is not None:
+            yield gradient, section, asked
 
 
 def _chosen(

@@ -108,10 +108,9 @@ def evaluate(
     errors = Errors(dataset.info, totals=True, extended=extended)
     structures = PerStructure(dataset) if per_structure else None
     seconds, n = 0.0, len(dataset)
-    wanted = None if output is None else features
     predictions = predict(
         model, dataset, batch_size=batch_size, device=device, check_consistency=check_consistency,
-        warm_up=warm_up, features=wanted,
+        warm_up=warm_up, features=None if output is None else features,
     )  # fmt: skip
     with _writer(output, model, dataset, references, features or "atom") as writer:
         for prediction in _shown(predictions, what, n):
@@ -124,8 +123,13 @@ def evaluate(
             if follow is not None:
                 follow(dataset, prediction)
     found, timing = labelled(errors), Timing(seconds, n, int(dataset.n_atoms.sum()))
-    cosines = {name: value for name, value in found.items() if name.endswith(" cosine")}
-    return Report(found, tuple(error_rows(dataset.info, errors)), timing, cosines, structures)
+    return Report(
+        found, tuple(error_rows(dataset.info, errors)), timing, _cosines(found), structures
+    )
+
+
+def _cosines(found: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if name.endswith(" cosine")}
 
 
 def _writer(

@@ -208,9 +208,13 @@ def as_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
 
     Data whose options name no quantity leave open what the numbers are; a trained model knows.
     """
-    quantity = wanted.quantity or known.quantity
-    same = {"aggregation": known.aggregation, "rank": known.rank}
-    return replace(wanted, quantity=quantity, extensive=known.extensive, **same)
+    return replace(
+        wanted,
+        quantity=wanted.quantity or known.quantity,
+        extensive=known.extensive,
+        aggregation=known.aggregation,
+        rank=known.rank,
+    )
 
 
 def symbols(atomic_types: Sequence[int]) -> str:

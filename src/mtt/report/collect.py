@@ -246,6 +246,7 @@ def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) ->
         prediction.volumes[structures],
         {name: of(name, one) for name, one in prediction.targets.items() if name in info.targets},
         {name: of(name, one) for name, one in prediction.labels.items()},
+        {},
         prediction.seconds,
     )
 

@@ -33,8 +33,7 @@ CHECKS: tuple[Check, ...] = (
         "the schema describes every option",
         description.check_schema_file,
         meaning="A mistyped option is ignored silently, or is missing on its page.",
-        look='schema-hypers.json: "additionalProperties": false in model and training, and a '
-        '"description" of every key: what it is, its unit, a sensible range.',
+        look='schema-hypers.json: "additionalProperties": false, and a "description" of every key.',
     ),
     Check(
         "targets that cannot be learnt are refused",
@@ -274,8 +273,7 @@ CHECKS: tuple[Check, ...] = (
         "fine-tuning begins where its source ended",
         finetuning.check_carried_over,
         meaning="Fine-tuning loses what the source has learned.",
-        look="As for checkpoints: what decides predictions must be a parameter, a persistent "
-        "buffer, or in the hypers.",
+        look="What decides predictions must be a parameter, a persistent buffer, or in the hypers.",
     ),
     Check(
         "heads serve one target each",

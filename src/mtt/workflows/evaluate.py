@@ -88,14 +88,11 @@ def evaluate(
     """
     datasets = load_eval_options(options)
     files = _written(_Asked(output, per_structure, report), len(datasets), _read(model, options))
-    named = model
-    if isinstance(model, str | Path):
-        model = load_model(model, architectures=architectures, extensions=extensions, token=token)
-    read = _checked(read_with_notices(datasets), by)
-    require_inputs(model, read)
-    page_of = None if report is None else partial(EvaluationPage, report, named, model, device)
+    loaded = _loaded(model, architectures, extensions, token)
+    read = _checked(loaded, read_with_notices(datasets), by)
+    page_of = None if report is None else partial(EvaluationPage, report, model, loaded, device)
     score_one = partial(
-        evaluate_dataset, model, batch_size=batch_size, device=device, extended=extended,
+        evaluate_dataset, loaded, batch_size=batch_size, device=device, extended=extended,
         check_consistency=check_consistency, references=references,
         per_structure=bool(per_structure) or by is not None, features=features,
     )  # fmt: skip
@@ -125,10 +122,24 @@ def _names(datasets: Sequence[DatasetOptions]) -> list[str]:
     return [one.name or described(one.systems.read_from) for one in datasets]
 
 
-def _checked(read: list[Dataset], by: str | None) -> list[Dataset]:
-    """``read``, whose structures all have the key ``by``."""
+def _loaded(
+    model: str | Path | ModelInterface | AtomisticModel,
+    architectures: Sequence[str | Path],
+    extensions: str | Path | None,
+    token: str | None,
+) -> ModelInterface | AtomisticModel:
+    if isinstance(model, str | Path):
+        return load_model(model, architectures=architectures, extensions=extensions, token=token)
+    return model
+
+
+def _checked(
+    model: ModelInterface | AtomisticModel, read: list[Dataset], by: str | None
+) -> list[Dataset]:
+    """``read``, whose structures all have the key ``by``, and the inputs of ``model``."""
     if by is not None:
         check_group_key(by, read)
+    require_inputs(model, read)
     return read
 
 

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mtt.cli.render.terminal import done, number, rich_console, table
+from mtt.cli.render.quantities import number
+from mtt.cli.render.terminal import done, rich_console, table
 from mtt.report.differences import in_short
 from mtt.report.several.same_sets import letter
 

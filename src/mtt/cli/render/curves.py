@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtt.cli.render import terminal
 from mtt.cli.render.progress import duration
+from mtt.cli.render.quantities import number
 from mtt.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def point(one: Point, part: str) -> None:
     """A line, as soon as a size is done."""
     if not terminal.is_quiet():
         errors = ", ".join(
-            f"{name} {terminal.number(float(values['rmse']))} {values['unit']}".rstrip()
+            f"{name} {number(float(values['rmse']))} {values['unit']}".rstrip()
             for name, values in one.errors.items()
         )
         terminal.said(f"{one.n} structures ({duration(one.seconds)}): {part} RMSE {errors}")
@@ -53,7 +54,7 @@ def show(curve: LearningCurve, targets: Sequence[tuple[str, float]], folder: Pat
 
 
 def _cell(one: Point, name: str) -> str:
-    return terminal.number(float(one.errors[name]["rmse"])) if name in one.errors else "-"
+    return number(float(one.errors[name]["rmse"])) if name in one.errors else "-"
 
 
 def _law(law: PowerLaw) -> str:

@@ -65,8 +65,8 @@ class Bars:
             return
         if work not in self._tasks:
             now = time.monotonic()
-            fields = {"count": "", "left": "", "began": now}
-            self._tasks[work] = self._bars.add_task(work, total=None, **fields)
+            add = self._bars.add_task
+            self._tasks[work] = add(work, total=None, count="", left="", began=now)
             self._began[work] = (now, count, share or 0.0)
         total = None if share is None else 1.0
         rate, left = self._speed(work, count, share)

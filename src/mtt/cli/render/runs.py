@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mtt.cli.render.terminal import done, number
+from mtt.cli.render.quantities import number
+from mtt.cli.render.terminal import done
 
 _COLUMNS = ("run", "options", "architecture", "state", "epoch", "best")
 

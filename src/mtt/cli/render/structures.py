@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mtt.cli.render import terminal
+from mtt.cli.render.quantities import number
 
 if TYPE_CHECKING:
     from mtt.evaluation import PerStructure, QuantityErrors
@@ -125,7 +126,7 @@ def _head(column: _Column) -> str:
 
 
 def _cell(value: float | None, column: _Column) -> str:
-    return "-" if value is None else terminal.number(value * column.factor)
+    return "-" if value is None else number(value * column.factor)
 
 
 def _finite(pooled: Sequence[float]) -> float | None:

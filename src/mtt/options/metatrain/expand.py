@@ -278,13 +278,11 @@ class Expander:
             for i, one in enumerate(read_from):
                 self._check_store(one, (*path, i))
             return
-        if not read_from:
-            return
-        suffix = Path(read_from).suffix.lower()
+        suffix = Path(read_from or "").suffix.lower()
         taken = any(suffix in own for own in READERS.facts("suffixes", ()).values())
         what = None if taken else _STORES.get(suffix)
         # unlike Path.is_file, no error for a name that is too long for a file
-        if what is None and os.path.isfile(Path(read_from) / "ns.npy"):
+        if read_from and what is None and os.path.isfile(Path(read_from) / "ns.npy"):
             what = "metatrain's memory-mapped folders are not available yet"
         if what:
             self.faults.append(Fault(path, what, "give a file that ASE reads (.xyz)"))

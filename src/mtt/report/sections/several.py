@@ -47,8 +47,8 @@ def predictions(
     for one in quantities:
         name = one[0].quantity["name"]
         parts.append(element("h3", f"{name}: predicted against reference"))
-        parts.append(page.figures(parity_of_each(one), small=True))
-        parts.append(page.figures([distributions(one)]))
+        charts = page.figures(parity_of_each(one), small=True), page.figures([distributions(one)])
+        parts += [chart for chart in charts if chart is not None]
     return joined(parts)
 
 

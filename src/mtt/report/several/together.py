@@ -46,18 +46,18 @@ class Together(NamedTuple):
 class Series(NamedTuple):
     """Components of one quantity of one run, in the unit of the quantity.
 
-    :param index: of the quantity in what the run has kept.
+    :param place: of the quantity in what the run has kept.
     :param chosen: [k] which of the kept components.
     """
 
     shown: Shown
     quantity: Mapping[str, Any]
-    index: int
+    place: int
     chosen: Mask
 
     def of(self, name: str) -> NDArray[Any]:
         """``reference``, ``predicted`` or ``element`` of the components."""
-        found: NDArray[Any] = self.shown.kept.of(self.index, name)[self.chosen]
+        found: NDArray[Any] = self.shown.kept.of(self.place, name)[self.chosen]
         return found
 
     @property
@@ -69,8 +69,8 @@ class Series(NamedTuple):
     def rmse(self) -> float:
         """Over all components of the shown structures, also those that are not kept one by one."""
         kept, rows = self.shown.kept, self.shown.structures
-        count = float(kept.of(self.index, "count")[rows].sum())
-        squares = float(kept.of(self.index, "squares")[rows].sum())
+        count = float(kept.of(self.place, "count")[rows].sum())
+        squares = float(kept.of(self.place, "squares")[rows].sum())
         return float(np.sqrt(squares / count)) * float(self.quantity["shown"][1]) if count else 0.0
 
 

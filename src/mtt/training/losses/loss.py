@@ -209,7 +209,7 @@ class Loss:
         terms = []
         for term in self.terms:
             if term.weight:
-                more = {"delta": term.delta} if term.kind.has_delta else {}
+                more: dict[str, Any] = {"delta": term.delta} if term.kind.has_delta else {}
                 more |= {"parameters": dict(term.parameters)} if term.parameters else {}
                 terms.append({key: getattr(term, key) for key in keys} | more)
         return json.dumps(terms, sort_keys=True)

@@ -177,6 +177,10 @@ def named(datasets: Sequence[Dataset], info: DatasetInfo) -> list[tuple[str, Dat
 def _right(batch: Batch) -> Mapping[str, Target]:
     """Predictions without errors: the labels, and zero where there is none."""
     return {
-        name: Target(*(None if part is None else part.nan_to_num(0.0) for part in target))
+        name: Target(target.values.nan_to_num(0.0), _zeros(target.forces), _zeros(target.strain))
         for name, target in batch.targets.items()
     }
+
+
+def _zeros(labels: Tensor | None) -> Tensor | None:
+    return None if labels is None else labels.nan_to_num(0.0)
