@@ -134,10 +134,11 @@ class Collector:
         self._parts = {name: sets for name, sets in parts.items() if any(map(len, sets))}
         infos = [one.info for sets in self._parts.values() for one in sets]
         self.found = Sample(_compared(infos), list(self._parts))
-        self._drawn = {}
+        self._drawn: dict[str, NDArray[np.bool_]] = {}
         for name, sets in self._parts.items():
             n = (most or {}).get(name, limits.structures)
-            self._drawn[name] = drawn(sets, limits._replace(structures=n))
+            self._drawn[name] = np.zeros(sum(map(len, sets)), dtype=bool)
+            self._drawn[name][drawn(sets, limits._replace(structures=n))] = True
 
     def of(self, part: str) -> Callable[[Dataset, Prediction], None] | None:
         """What takes the batches of a part, in the order of its data sets; None of another."""
@@ -146,7 +147,7 @@ class Collector:
     def _take(self, part: str, dataset: Dataset, prediction: Prediction) -> None:
         begin = time.perf_counter()
         index = prediction.index.cpu().numpy()
-        keep = np.isin(index, self._drawn[part], assume_unique=True)
+        keep = self._drawn[part][index]
         if keep.any():
             some = prediction if keep.all() else _only(prediction, keep, dataset.info)
             ends = np.cumsum([len(one) for one in self._parts[part]])
@@ -234,8 +235,10 @@ def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) ->
 
     def of(name: str, one: Target) -> Target:
         per_atom = info.targets[name].per_atom if name in info.targets else False
+        rows = atoms if per_atom else structures
         return Target(
-            one.values[atoms if per_atom else structures],
+            # what is neither of atoms nor of structures is not compared
+            one.values[rows] if len(one.values) == len(rows) else one.values,
             None if one.forces is None else one.forces[atoms],
             None if one.strain is None else one.strain[structures],
         )
@@ -254,7 +257,8 @@ def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) ->
 def _entries(
     prediction: Prediction, quantity: Quantity, n_atoms: NDArray[Any], elements: NDArray[Any]
 ) -> Entries | None:
-    """Components of one quantity; None where prediction or label lacks it.
+    """Components of one quantity; None where prediction or label lacks it, or samples are neither
+    atoms nor structures.
 
     :param elements: [n] of each sample, see :class:`Entries`.
     """
@@ -266,6 +270,8 @@ def _entries(
         one.detach().double().cpu().flatten(1).numpy() for one in found if one is not None
     )
     n = len(n_atoms)
+    if len(label) != len(elements):
+        return None
     rows = np.repeat(np.arange(n), n_atoms) if elements.any() else np.arange(n)
     counted, sizes = _sizes(quantity, label, n_atoms, prediction.volumes.cpu().numpy())
     keep = np.nonzero(counted)

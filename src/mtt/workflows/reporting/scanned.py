@@ -10,7 +10,7 @@ from mtt.errors import DataError
 from mtt.interface import ModelInterface
 from mtt.scanning import Finding, scan
 
-_PER_ATOM = 5e-5  # seconds of a scan on a slow core
+_PER_ATOM = 2e-5  # seconds of a scan on one core
 _SHOWN = 3  # places of a finding
 _FRAMES = 8  # of a place
 

@@ -41,7 +41,7 @@ SHARE = 0.05  # of the time of the training that its report may take
 LONGEST = 20.0  # seconds
 _PREDICTING = 0.5  # of that time, where nothing else predicts the data
 _COMPARING = 0.6  # of the time that is left after predicting, for distances
-_SCANNING = 0.2  # likewise
+_SCANNING = 0.3  # likewise
 _WHOLE = 1000  # structures of a part that is always kept completely
 _PER_STRUCTURE = 5e-4  # seconds to keep one
 
