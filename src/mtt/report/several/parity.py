@@ -25,7 +25,8 @@ def parity_of_each(found: Sequence[Series]) -> list[Chart]:
     if most * len(found) <= _POINTS:
         return [_chart(one, axes, _points(one, axes)) for one in found]
     bins = int(np.clip(np.sqrt(_SQUARES / len(found)), 24, 56))
-    edges = np.linspace(*axes[0]["scale"]["domain"], bins + 1)
+    low, high = axes[0]["scale"]["domain"]
+    edges = np.linspace(float(low), float(high), bins + 1)
     counts = [_counts(one, edges) for one in found]
     highest = max(float(one.max()) for one in counts)
     return [
