@@ -82,7 +82,7 @@ def _curves(run: RunData) -> Figure | None:
         ax.set(xlabel="epoch", title=with_unit(name, run.units.get(name, "")))
         if wants_log(numbers):
             ax.set_yscale("log")
-        ax.legend(frameon=False)
+        ax.legend(frameon=False, loc="upper right")
     return figure
 
 
@@ -106,7 +106,7 @@ def _parity(kept: Kept, quantity: Mapping[str, Any], known: Components) -> Figur
             if mine.any():
                 left.scatter(reference[mine], predicted[mine], s=6, alpha=0.6, label=part,
                              color=PART_COLORS.get(part))  # fmt: skip
-        left.legend(frameon=False)
+        left.legend(frameon=False, loc="upper left")
     left.set(
         xlabel=f"reference {with_unit(name, quantity['unit'])}",
         ylabel=f"predicted {with_unit(name, quantity['unit'])}",
@@ -121,7 +121,7 @@ def _parity(kept: Kept, quantity: Mapping[str, Any], known: Components) -> Figur
             share = np.histogram(mine, edges)[0] / len(mine)
             right.stairs(share, edges, label=part, color=PART_COLORS.get(part))
     right.set(xlabel=f"error of {with_unit(name, unit)}", ylabel="share", title=f"{name}: errors")
-    right.legend(frameon=False)
+    right.legend(frameon=False, loc="upper right")
     return figure
 
 

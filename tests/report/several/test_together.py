@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mtt.report.kept import Kept
 from mtt.report.run_data import RunData
 from mtt.report.several.grouped import grouped_errors
 from mtt.report.several.parity import distributions, parity_of_each
@@ -45,6 +47,24 @@ def test_other_test_sets_are_shown_and_not_compared(make_run: MakeRun) -> None:
     page = grouped_errors(quantities_of(found)[1], found)
     assert page is not None
     assert "<b>" not in page
+
+
+def test_the_validation_set_is_shown_where_not_all_runs_had_time_for_the_test_set(
+    make_run: MakeRun,
+) -> None:
+    runs = []
+    for name in ("one", "two"):
+        run = make_run(name)
+        known, part = run.facts["errors"]["evaluation"], run.kept
+        assert part is not None
+        known["validation"] = known["test"]
+        run.provenance["sets"]["validation"] = run.provenance["sets"]["test"]
+        facts = {**part.facts, "parts": ["validation", "test"]}
+        facts["totals"] = facts["sets"] = {}
+        runs.append(replace(run, kept=Kept(facts, part.arrays)))
+    found = together(runs)
+    assert found is not None
+    assert (found.part, found.common) == ("validation", True)
 
 
 def test_runs_without_predictions_are_left_out(make_run: MakeRun) -> None:

@@ -43,7 +43,8 @@ def predictions(
     page: Document, found: Together, quantities: Sequence[Sequence[Series]], runs: Sequence[RunData]
 ) -> Html:
     """For each quantity the parity of all runs, and their errors in one chart."""
-    parts = [element("p", _extent(found), class_="muted"), *_without(found, runs)]
+    parts: list[Html | None] = [element("p", _extent(found), class_="muted")]
+    parts += _without(found, runs)
     for one in quantities:
         name = one[0].quantity["name"]
         parts.append(element("h3", f"{name}: predicted against reference"))

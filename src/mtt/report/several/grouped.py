@@ -107,6 +107,6 @@ def _by_set(one: Series, whole: Together) -> Errors:
 
 def _pooled(one: Series, codes: Any, names: Sequence[str]) -> Iterator[tuple[str, float]]:
     for code, name in enumerate(names):
-        pair = list(pooled(one.shown.kept, one.place, (codes == code) & one.shown.structures))
+        pair = list(pooled(one.shown.kept, one.number, (codes == code) & one.shown.structures))
         if pair:
             yield name, pair[0]

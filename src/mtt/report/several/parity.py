@@ -26,7 +26,7 @@ def parity_of_each(found: Sequence[Series]) -> list[Chart]:
         return [_chart(one, axes, _points(one, axes)) for one in found]
     bins = int(np.clip(np.sqrt(_SQUARES / len(found)), 24, 56))
     low, high = axes[0]["scale"]["domain"]
-    edges = np.linspace(low, high, bins + 1)
+    edges = np.linspace(float(low), float(high), bins + 1)
     counts = [_counts(one, edges) for one in found]
     highest = max(float(one.max()) for one in counts)
     return [

@@ -44,6 +44,12 @@ def all_the_same(numbers: Sequence[int | None]) -> bool:
     return None not in numbers and len(set(numbers)) <= 1
 
 
+def share_set(runs: Sequence[RunData], part: str) -> bool:
+    """Whether all runs are known to have the same structures in a part, scored or not."""
+    found = _identities(runs, part, "")
+    return None not in found and len(set(found)) == 1
+
+
 def size_of(run: RunData, part: str) -> int | None:
     """Structures of a part; None where the run did not write it down."""
     known = _set(run, part).get("n")

@@ -13,7 +13,9 @@ from mtt.report.charts.parity import held_out
 from mtt.report.differences import deciding_part
 from mtt.report.kept import Kept
 from mtt.report.run_data import RunData
-from mtt.report.several.same_sets import all_the_same, set_numbers
+from mtt.report.several.same_sets import share_set
+
+_PARTS = ("test", "validation")
 
 Mask = NDArray[np.bool_]
 
@@ -46,18 +48,18 @@ class Together(NamedTuple):
 class Series(NamedTuple):
     """Components of one quantity of one run, in the unit of the quantity.
 
-    :param place: of the quantity in what the run has kept.
+    :param number: of the quantity in what the run has kept.
     :param chosen: [k] which of the kept components.
     """
 
     shown: Shown
     quantity: Mapping[str, Any]
-    place: int
+    number: int
     chosen: Mask
 
     def of(self, name: str) -> NDArray[Any]:
         """``reference``, ``predicted`` or ``element`` of the components."""
-        found: NDArray[Any] = self.shown.kept.of(self.place, name)[self.chosen]
+        found: NDArray[Any] = self.shown.kept.of(self.number, name)[self.chosen]
         return found
 
     @property
@@ -69,31 +71,29 @@ class Series(NamedTuple):
     def rmse(self) -> float:
         """Over all components of the shown structures, also those that are not kept one by one."""
         kept, rows = self.shown.kept, self.shown.structures
-        count = float(kept.of(self.place, "count")[rows].sum())
-        squares = float(kept.of(self.place, "squares")[rows].sum())
+        count = float(kept.of(self.number, "count")[rows].sum())
+        squares = float(kept.of(self.number, "squares")[rows].sum())
         return float(np.sqrt(squares / count)) * float(self.quantity["shown"][1]) if count else 0.0
 
 
 def together(runs: Sequence[RunData]) -> Together | None:
     """The predictions that the runs have kept; None where fewer than two have kept any.
 
-    Where all runs are scored on the same set, of this set what all of them have predicted.
+    Of the first set that all runs are scored on, and of which all have predicted something, these
+    structures; a run that had little time may have predicted some of one set alone.
     """
     having = [(i, run) for i, run in enumerate(runs) if _has_predictions(run)]
     if len(having) < 2:
         return None
     own = [run for _, run in having]
-    part = deciding_part(own)
-    masks = _common([run.kept for run in own if run.kept is not None], part)
-    same = masks is not None and all_the_same(set_numbers(own, part))
-    if not same or masks is None:
-        masks = [_not_trained_on(run.kept) for run in own if run.kept is not None]
+    kept = [run.kept for run in own if run.kept is not None]
+    part, masks = _same_structures(own, kept)
     found = [
         Shown(i, run.name, run.kept, mask)
         for (i, run), mask in zip(having, masks, strict=True)
         if run.kept is not None
     ]
-    return Together(tuple(found), part if same else "", same)
+    return Together(tuple(found), part, bool(part))
 
 
 def quantities_of(found: Together) -> list[list[Series]]:
@@ -107,6 +107,15 @@ def quantities_of(found: Together) -> list[list[Series]]:
                 key = (quantity["name"], quantity["unit"])
                 series.setdefault(key, []).append(Series(shown, quantity, index, chosen))
     return [one for one in series.values() if len(one) > 1]
+
+
+def _same_structures(runs: Sequence[RunData], kept: Sequence[Kept]) -> tuple[str, list[Mask]]:
+    """The part, and the structures of it; without a part, what each run was not trained on."""
+    for part in dict.fromkeys((deciding_part(runs), *_PARTS)):
+        masks = _common(kept, part) if share_set(runs, part) else None
+        if masks is not None:
+            return part, masks
+    return "", [_not_trained_on(one) for one in kept]
 
 
 def _has_predictions(run: RunData) -> bool:
