@@ -48,6 +48,9 @@ ELEMENTS = "new elements leave the known ones alone"
 TURNING = "vectors and tensors turn with the structure"
 FOLLOWING = "vectors and tensors follow their atoms"
 COMPONENTS = "exported vectors and tensors have their components"
+EFFECT = "inputs change their own structure"
+BEGINNING = "a new input begins without effect"
+ASKED = "engines are asked for the inputs"
 ADAPTERS = "low-rank corrections begin as none and merge"
 
 
@@ -63,6 +66,7 @@ def test_the_sound_model_passes_everything(make_subject) -> None:
     without = "the model declares no kind of target that turns with the structure"
     assert told == [
         *((name, without) for name in (TURNING, FOLLOWING, COMPONENTS)),
+        *((name, "the model takes structures alone") for name in (EFFECT, BEGINNING, ASKED)),
         (UPGRADES, "there are no earlier versions, and no stored checkpoints"),
     ]
 
