@@ -49,6 +49,9 @@ TURNING = "vectors and tensors turn with the structure"
 FOLLOWING = "vectors and tensors follow their atoms"
 COMPONENTS = "exported vectors and tensors have their components"
 FEATURES = "features are those of atoms"
+EFFECT = "inputs change their own structure"
+BEGINNING = "a new input begins without effect"
+ASKED = "engines are asked for the inputs"
 ADAPTERS = "low-rank corrections begin as none and merge"
 
 
@@ -65,6 +68,7 @@ def test_the_sound_model_passes_everything(make_subject) -> None:
     assert told == [
         *((name, without) for name in (TURNING, FOLLOWING, COMPONENTS)),
         (FEATURES, "the model has no features: it does not define atomic_features"),
+        *((name, "the model takes structures alone") for name in (EFFECT, BEGINNING, ASKED)),
         (UPGRADES, "there are no earlier versions, and no stored checkpoints"),
     ]
 

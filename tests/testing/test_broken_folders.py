@@ -166,6 +166,9 @@ def test_the_sound_folder_passes_everything(make_folder) -> None:
         "vectors and tensors turn with the structure",
         "vectors and tensors follow their atoms",
         "exported vectors and tensors have their components",
+        "inputs change their own structure",
+        "a new input begins without effect",
+        "engines are asked for the inputs",
     )
     assert told == dict.fromkeys((UPGRADES, *unsaid), "does not apply")
 

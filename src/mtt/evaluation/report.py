@@ -123,9 +123,8 @@ def evaluate(
             if follow is not None:
                 follow(dataset, prediction)
     found, timing = labelled(errors), Timing(seconds, n, int(dataset.n_atoms.sum()))
-    return Report(
-        found, tuple(error_rows(dataset.info, errors)), timing, _cosines(found), structures
-    )
+    rows = tuple(error_rows(dataset.info, errors))
+    return Report(found, rows, timing, _cosines(found), structures)
 
 
 def _cosines(found: Mapping[str, float]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.combine import merge, with_targets_of
