@@ -162,7 +162,8 @@ class DensityMessages(MLIPModel):
     def without_isolated(self, rows: Tensor, graph: Graph) -> Tensor:
         """[n_atoms, ...], the rows of atoms minus that of an isolated atom of their element."""
         values, alone = rows.split([graph.types.shape[0], self.n_types])
-        return values - alone.index_select(0, graph.types)
+        difference: Tensor = values - alone.index_select(0, graph.types)
+        return difference
 
     def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
         """The scalars of the last layer; and of each head what its last layer multiplies."""
@@ -170,7 +171,8 @@ class DensityMessages(MLIPModel):
         features = {"feature": x[: graph.types.shape[0]]}
         for i, head in enumerate(self.heads):
             if self.scalar[i]:
-                features[self.target_names[i]] = self.without_isolated(head.features(x), graph)
+                own = head.features(x)  # type: ignore[operator]
+                features[self.target_names[i]] = self.without_isolated(own, graph)
         return features
 
     def pairs(self, graph: Graph, prepared: List[Tensor]) -> Pairs:

@@ -145,11 +145,11 @@ class Readout(torch.nn.Module):
         found: List[Tensor] = []
         for i, (for_node, for_pair) in enumerate(zip(self.nodes, self.pairs, strict=True)):
             nodes, pairs = levels[i]
-            for k, layer in enumerate(for_node):
-                if k + 1 < len(for_node):
+            for k, layer in enumerate(for_node):  # type: ignore[var-annotated, arg-type]
+                if k + 1 < len(for_node):  # type: ignore[arg-type]
                     nodes = layer(nodes)
-            for k, layer in enumerate(for_pair):
-                if k + 1 < len(for_pair):
+            for k, layer in enumerate(for_pair):  # type: ignore[arg-type]
+                if k + 1 < len(for_pair):  # type: ignore[arg-type]
                     pairs = layer(pairs)
             found.append(nodes)
             found.append(summed(pairs * weights, layout))

@@ -157,7 +157,8 @@ class PET(MLIPModel):
         features = {"feature": torch.cat(parts, dim=1)}
         for i, readout in enumerate(self.readouts):
             if self.scalar[i]:
-                features[self.target_names[i]] = readout.features(levels, weights, layout)
+                own = readout.features(levels, weights, layout)  # type: ignore[operator]
+                features[self.target_names[i]] = own
         return features
 
     def levels(

@@ -127,7 +127,7 @@ class SoapBPNN(MLIPModel):
         for name in self.target_names:
             features[name] = features["feature"]
         for i, head in enumerate(self.heads):
-            own = head.features(shared, order.counts)
+            own = head.features(shared, order.counts)  # type: ignore[operator]
             features[self.target_names[i]] = own.index_select(0, order.row_of_atom)
         return features
 

@@ -178,7 +178,7 @@ class Features(torch.nn.Module):
         """[n_features, n]."""
         found: List[Tensor] = [channels[0][: self.single, 0]]
         for one in self.invariants:
-            found.append(one.values(channels))
+            found.append(one.values(channels))  # type: ignore[operator]
         return torch.cat(found)
 
     @torch.jit.unused
