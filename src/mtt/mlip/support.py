@@ -174,8 +174,8 @@ def as_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
     Data whose options name no quantity leave open what the numbers are; a trained model knows.
     """
     quantity = wanted.quantity or known.quantity
-    same = {"aggregation": known.aggregation, "rank": known.rank}
-    return replace(wanted, quantity=quantity, extensive=known.extensive, **same)
+    taken = replace(wanted, quantity=quantity, extensive=known.extensive)
+    return replace(taken, aggregation=known.aggregation, rank=known.rank)
 
 
 def symbols(atomic_types: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -209,8 +209,9 @@ class Loss:
         terms = []
         for term in self.terms:
             if term.weight:
-                more = {"delta": term.delta} if term.kind.has_delta else {}
-                more |= {"parameters": dict(term.parameters)} if term.parameters else {}
+                more: dict[str, Any] = {"delta": term.delta} if term.kind.has_delta else {}
+                if term.parameters:
+                    more["parameters"] = dict(term.parameters)
                 terms.append({key: getattr(term, key) for key in keys} | more)
         return json.dumps(terms, sort_keys=True)
 

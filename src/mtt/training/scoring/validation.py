@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mtt.data.batching.largest_batch import describe
 from mtt.data.combine import merge, with_targets_of
@@ -176,7 +177,11 @@ def named(datasets: Sequence[Dataset], info: DatasetInfo) -> list[tuple[str, Dat
 
 def _right(batch: Batch) -> Mapping[str, Target]:
     """Predictions without errors: the labels, and zero where there is none."""
+
+    def known(part: Tensor | None) -> Tensor | None:
+        return None if part is None else part.nan_to_num(0.0)
+
     return {
-        name: Target(*(None if part is None else part.nan_to_num(0.0) for part in target))
+        name: Target(target.values.nan_to_num(0.0), known(target.forces), known(target.strain))
         for name, target in batch.targets.items()
     }
