@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mtt.data.files.reader_kind import Reader
     from mtt.data.target_kind import Axis, Block, TargetKind
     from mtt.training.averaging.kind import Average, AverageKind
-    from mtt.training.losses.kind import ElementwiseLoss
+    from mtt.training.losses.kind import ElementwiseLoss, SpectrumLoss
     from mtt.training.optimizers.kind import OptimizerKind
     from mtt.training.options.named_options import Option
     from mtt.training.reporting.logger_kind import LoggerKind
@@ -34,6 +34,7 @@ __all__ = [
     "Request",
     "Schedule",
     "ScheduleKind",
+    "SpectrumLoss",
     "TargetKind",
 ]
 
@@ -50,6 +51,7 @@ _HOMES = {
     "Request": "mtt.training.schedules.kind",
     "Schedule": "mtt.training.schedules.base",
     "ScheduleKind": "mtt.training.schedules.kind",
+    "SpectrumLoss": "mtt.training.losses.kind",
     "TargetKind": "mtt.data.target_kind",
     "WARMUP": "mtt.training.schedules.options",
 }

@@ -12,6 +12,7 @@ from mtt import Dataset, DatasetInfo, MLIPModel, TargetInfo
 from mtt.data import Batching, Loader
 from mtt.errors import MissingPackageError
 from mtt.graph import Graph
+from mtt.mlip.finetune.fine_tune import carried_over
 from mtt.registry import discover
 from mtt.testing import Subject
 
@@ -132,3 +133,15 @@ def test_a_checkpoint_brings_them_back(model: MLIPModel) -> None:
     assert again.dataset_info == model.dataset_info == INFO
     for name, target in again.predict_targets(graph).items():
         assert torch.equal(target.values, model.predict_targets(graph)[name].values)
+
+
+def test_heads_of_another_model_bring_their_maps(model: MLIPModel) -> None:
+    if not model.head_modules():
+        pytest.skip("does not say which weights are heads")
+    counterparts = {"mtt::other": "mtt::spectrum", "mtt::dos": "mtt::dos"}
+    info = INFO.with_targets({new: TARGETS[old] for new, old in counterparts.items()})
+    other, _ = carried_over(model, model.hypers, info, counterparts)
+    graph = graph_of(model, crystal(1))
+    known = model.predict_targets(graph)
+    for name, target in other.double().eval().predict_targets(graph).items():
+        torch.testing.assert_close(target.values, known[counterparts[name]].values)

@@ -108,8 +108,8 @@ class Readout(torch.nn.Module):
         for k, one in enumerate(self.maps):
             if self.late[k]:
                 i, start, end = self.places[k]
-                weight: Tensor = one.weight
-                rows = weight.t().to(torch.float64) * scales[i]
+                weight = one.weight.t()  # type: ignore[operator]
+                rows = weight.to(torch.float64) * scales[i]
                 found[self.mapped[k]] = torch.cat([rows, table[:, start:end]])
         return found
 

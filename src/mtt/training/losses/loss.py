@@ -210,7 +210,8 @@ class Loss:
         for term in self.terms:
             if term.weight:
                 more: dict[str, Any] = {"delta": term.delta} if term.kind.has_delta else {}
-                more |= {"parameters": dict(term.parameters)} if term.parameters else {}
+                if term.parameters:
+                    more["parameters"] = dict(term.parameters)
                 terms.append({key: getattr(term, key) for key in keys} | more)
         return json.dumps(terms, sort_keys=True)
 

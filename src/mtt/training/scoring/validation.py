@@ -177,11 +177,11 @@ def named(datasets: Sequence[Dataset], info: DatasetInfo) -> list[tuple[str, Dat
 
 def _right(batch: Batch) -> Mapping[str, Target]:
     """Predictions without errors: the labels, and zero where there is none."""
+
+    def known(part: Tensor | None) -> Tensor | None:
+        return None if part is None else part.nan_to_num(0.0)
+
     return {
-        name: Target(target.values.nan_to_num(0.0), _zeros(target.forces), _zeros(target.strain))
+        name: Target(target.values.nan_to_num(0.0), known(target.forces), known(target.strain))
         for name, target in batch.targets.items()
     }
-
-
-def _zeros(labels: Tensor | None) -> Tensor | None:
-    return None if labels is None else labels.nan_to_num(0.0)
