@@ -19,8 +19,8 @@ from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
 from mtt.ranks import SerialRanks
 from mtt.registry import find
-from mtt.training.losses.conflict_free import SummedGradient
 from mtt.training.losses.from_options import make_loss
+from mtt.training.losses.gradients import SummedGradient
 from mtt.training.step import Step
 
 ENERGY: dict[str, Any] = {"energy": {"unit": "eV", "forces": True, "stress": False}}
