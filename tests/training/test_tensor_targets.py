@@ -19,8 +19,8 @@ from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
 from mtt.ranks import SerialRanks
 from mtt.registry import find
-from mtt.training.losses.conflict_free import SummedGradient
 from mtt.training.losses.from_options import make_loss
+from mtt.training.losses.gradients import SummedGradient
 from mtt.training.step import Step
 
 ENERGY: dict[str, Any] = {"energy": {"unit": "eV", "forces": True, "stress": False}}
@@ -136,6 +136,6 @@ def test_a_mixed_averaged_augmented_training_learns_them(
     trainer.train(model, torch.float32, cpu, [data], [data.select(np.arange(4))], str(tmp_path))
     heads = [key for key in before if key.startswith("heads.") and before[key].ndim > 1]
     assert all(not torch.equal(model.state_dict()[key], before[key]) for key in heads)
-    last = trainer._state.history[-1].metrics
+    last = trainer._state.history[-1]
     assert last["validation mtt::c l=1 RMSE"] > 0
     assert all(bool(value.isfinite().all()) for value in model.state_dict().values())

@@ -95,9 +95,9 @@ def test_labels_of_another_kind_are_found_in_the_exported_file(make_subject, vec
     class Mislabelled(vectors):
         def __init__(self, hypers, dataset_info):
             super().__init__(hypers, dataset_info)
-            for name, (keys, numbers, axes, labels) in self.tensor_layouts.items():
-                wrong = [[["xyz_1", *axis[1:]] for axis in axes], labels]
-                self.tensor_layouts[name] = (keys, numbers, *wrong)
+            for name, (keys, numbers, axes, *rest) in self.tensor_layouts.items():
+                wrong = [["xyz_1", *axis[1:]] for axis in axes]
+                self.tensor_layouts[name] = (keys, numbers, wrong, *rest)
 
     assert failed(make_subject(Mislabelled)) == {COMPONENTS}
 
