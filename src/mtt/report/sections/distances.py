@@ -26,8 +26,8 @@ def far_away(page: Document, kept: Kept) -> Html | None:
     usual = facts.get("usual")
     if usual:
         text += (
-            "; 95 % of these have another one within the distance of the dashed line, "
-            f"{number(usual, 3)}"
+            "; 95\N{NO-BREAK SPACE}% of these have another one within the distance of the dashed "
+            f"line, {number(usual, 3)}"
         )
     charts = distance_charts(kept)
     return joined([element("p", f"{text}.", class_="muted"), page.figures(charts)])
