@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class EvaluatedSet:
     """One data set of ``mtt eval``.
 
-    :param output: the file with the predictions, if one was asked for.
+    :param output: the file with the predictions, if one was asked for; ``out_*.mts`` of those of
+        metatensor.
     :param table: the file with the errors of each structure, if one was asked for.
     """
 
@@ -159,7 +160,10 @@ def _evaluated(
     report = score_one(dataset, output=output, warm_up=warm_up, what=what, follow=follow)
     if table is not None and report.structures is not None:
         write_table(table, report.structures)
-    return EvaluatedSet(name, report, output, table)
+    written = output
+    if output is not None and output.suffix == ".mts":
+        written = output.with_name(f"{output.stem}_*.mts")
+    return EvaluatedSet(name, report, written, table)
 
 
 class _Asked(NamedTuple):
