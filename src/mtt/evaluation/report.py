@@ -123,8 +123,7 @@ def evaluate(
             if follow is not None:
                 follow(dataset, prediction)
     found, timing = labelled(errors), Timing(seconds, n, int(dataset.n_atoms.sum()))
-    rows = tuple(error_rows(dataset.info, errors))
-    return Report(found, rows, timing, _cosines(found), structures)
+    return Report(found, (*error_rows(dataset.info, errors),), timing, _cosines(found), structures)
 
 
 def _cosines(found: Mapping[str, float]) -> dict[str, float]:

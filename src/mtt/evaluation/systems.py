@@ -188,7 +188,8 @@ def _rows_of_atoms(block: TensorBlock, n_atoms: Sequence[int]) -> Tensor:
     places = first[block.samples.column("system").long()] + block.samples.column("atom").long()
     values = block.values.reshape(len(places), math.prod(block.values.shape[1:]))
     rows = values.new_zeros(int(counts.sum()), values.shape[1])
-    return rows.index_copy(0, places, values)
+    filled: Tensor = rows.index_copy(0, places, values)
+    return filled
 
 
 def _rows(
