@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import ase
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mtt.cli.render import terminal
 from mtt.data import Dataset
@@ -67,3 +70,19 @@ def test_errors_of_energies_are_named_per_atom_and_total(
     refitted = "energy per atom, baseline refitted"
     assert found == ["energy per atom", "total energy", refitted, "forces", "mtt::gap"]
     assert "components" in lines[2]
+
+
+@pytest.mark.parametrize(("width", "n"), [(120, 6), (80, 6), (60, 4)])
+def test_a_narrow_terminal_gets_fewer_statistics_and_whole_numbers(
+    monkeypatch: pytest.MonkeyPatch, width: int, n: int
+) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width, color_system=None)
+    monkeypatch.setattr(terminal, "_shared", [console])
+    frames = [ase.Atoms("H", info={"energy": -9391.2345 - 0.1 * i}) for i in range(3)]
+    terminal.statistics("data", statistics(Dataset.from_atoms(frames, {"energy": {"unit": "eV"}})))
+    lines = [line.split() for line in screen.getvalue().splitlines()]
+    (head,) = [line for line in lines if line[:1] == ["unit"]]
+    (total,) = [line for line in lines if line[:1] == ["total"]]
+    assert len(head) == n
+    assert "-9391.3345" in total

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 NO_UNIT = "unit not given"
+_OF_STATISTICS = 78  # columns of a terminal, below which numbers would be cut in two
 _OPTIONS = ("model_hypers", "train_hypers", "options")
 
 
@@ -151,18 +152,21 @@ def statistics(name: str, values: Statistics) -> None:
     without = not any(row.unit for row in values.rows)
     if without and values.rows:
         done(f"unit not given: {', '.join(dict.fromkeys(row.name for row in values.rows))}")
+    shown: tuple[str, ...] = ("mean", "std", "min", "max")
+    if rich_console().width < _OF_STATISTICS:
+        shown = shown[:2]
     rows = [
         [
             title,
             *([] if without else [row.unit or "not given"]),
             labelled(row, values),
-            *(as_fine_as(value, row.std) for value in (row.mean, row.std, row.min, row.max)),
+            *(as_fine_as(getattr(row, name), row.std) for name in shown),
         ]
         for row, title in zip(values.rows, names_of_labels(values.rows), strict=True)
     ]
     if rows:
         units = [] if without else ["unit"]
-        table(["", *units, "structures", "mean", "std", "min", "max"], rows)
+        table(["", *units, "structures", *shown], rows)
 
 
 def errors(name: str, report: Report) -> None:
