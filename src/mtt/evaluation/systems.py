@@ -182,7 +182,8 @@ def _rows_of_atoms(block: TensorBlock, n_atoms: Sequence[int]) -> Tensor:
     first = counts.cumsum(0) - counts
     places = first[block.samples.column("system").long()] + block.samples.column("atom").long()
     values = block.values.reshape(len(places), math.prod(block.values.shape[1:]))
-    return values.new_zeros(int(counts.sum()), values.shape[1]).index_copy(0, places, values)
+    rows: Tensor = values.new_zeros(int(counts.sum()), values.shape[1])
+    return rows.index_copy(0, places, values)
 
 
 def _rows(
