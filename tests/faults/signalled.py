@@ -2,8 +2,7 @@
 
     python tests/faults/signalled.py SCENARIOS
 
-``SCENARIOS`` is JSON, a list of ``[folder, arguments, signals]``. Those without signals verify what
-they export as the tests do (``forking.py``). A signal, ``[function, call,
+``SCENARIOS`` is JSON, a list of ``[folder, arguments, signals]``. A signal, ``[function, call,
 name, pause]``, is sent when ``function`` (where its caller finds it) is called for the ``call``-th
 time, after ``pause`` seconds. Every command runs in a forked process, one after the other. What
 came of each is printed as JSON.
@@ -14,7 +13,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import runpy
 import signal
 import sys
 import time
@@ -26,13 +24,10 @@ import torch
 import torch._dynamo  # by every optimizer; once, before the forks
 
 import mtt.checking
-import mtt.exporting.verify
-import mtt.workflows
+import mtt.workflows  # noqa: F401 - as above
 from mtt.checkpoint import find_latest_run, read
 from mtt.checkpoint.format import progress
 from mtt.cli.main import run
-
-FORKING = runpy.run_path(str(Path(__file__).parents[1] / "forking.py"))
 
 
 def send(signals: list[list[Any]], report: int) -> None:
@@ -69,8 +64,6 @@ def outcome(folder: str, arguments: list[str], signals: list[list[Any]]) -> dict
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if signals:
             send(signals, report)
-        else:
-            mtt.exporting.verify._run = FORKING["in_a_fork"]
         code = run(arguments)
         os._exit(code)
     os.close(report)
@@ -92,5 +85,4 @@ def outcome(folder: str, arguments: list[str], signals: list[list[Any]]) -> dict
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    FORKING["server"]()
     sys.stdout.write(json.dumps([outcome(*one) for one in json.loads(sys.argv[1])]))

@@ -13,7 +13,7 @@ from ase.build import bulk, fcc111, molecule
 
 from mtt.data.geometry.finder import Finder, Geometries
 
-pytest.importorskip("nvalchemiops")
+device = pytest.importorskip("nvalchemiops.torch.neighbors")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -32,12 +32,11 @@ def on_the_host(atoms: ase.Atoms, cutoff: float) -> Pairs:
 
 def on_the_device(atoms: ase.Atoms, cutoff: float) -> Pairs:
     """As metatomic-ase and metatomic-torchsim call it, with the cell that a system has."""
-    from nvalchemiops.torch.neighbors import neighbor_list
 
     def there(values: Any) -> torch.Tensor:
         return torch.tensor(values, device=DEVICE)
 
-    pairs, _, shifts = neighbor_list(
+    pairs, _, shifts = device.neighbor_list(
         there(atoms.positions),
         cutoff,
         cell=there(np.where(atoms.pbc[:, None], np.array(atoms.cell), 0.0)),
