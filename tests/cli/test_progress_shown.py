@@ -86,9 +86,9 @@ def test_a_training_shows_its_epoch_and_the_time_left_of_the_whole_run(
 
 @pytest.mark.parametrize("width", [120, 80, 60, 40])
 def test_work_without_steps_shows_its_name_and_the_time_that_it_takes(
-    screen_of: Callable[..., io.StringIO], clock: list[float], width: int
+    terminal: Callable[..., io.StringIO], clock: list[float], width: int
 ) -> None:
-    screen = screen_of(width)
+    screen = terminal(width)
     with bars(), progress.working("fitting baselines"):
         clock[0] += 8.0
         rendering._shared[0]._live_stack[-1].refresh()

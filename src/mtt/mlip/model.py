@@ -39,9 +39,8 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
     An author writes ``__init__``, which sets ``self.cutoff``, and one method: either
 
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
-    - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` with an entry for every
-      target of ``dataset_info``, ``[n_atoms, properties]`` of scalars; values of structures are
-      made of those of their atoms as the target's ``aggregation`` says.
+    - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` for all targets of
+      ``dataset_info``; values of structures follow by the target's ``aggregation``.
 
     Both return the network's own numbers, in its precision. :meth:`predict_targets` adds scales,
     baselines, float64 sums and derivatives; engines call :meth:`forward`, and differentiate.
@@ -100,6 +99,7 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         self.register_buffer("own_numbers", own_numbers(dataset_info), False)
         self.register_buffer("precision", torch.zeros(0), persistent=False)
         self.set_up_inputs(hypers, dataset_info)
+        self.set_up_features(dataset_info)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
         """The network's numbers for every atom, per target ``[n_atoms, *shape]``."""

@@ -26,6 +26,7 @@ def tensors(batch):
     """All tensors of a batch by name."""
     found = {f"graph.{name}": part for name, part in batch.graph._asdict().items()}
     found |= {f"rows.{name}": part for name, part in found.pop("graph.rows")._asdict().items()}
+    found |= {f"numbers.{name}": part for name, part in found.pop("graph.numbers").items()}
     for name, target in batch.targets.items():
         found |= {f"{name}.{part}": value for part, value in target._asdict().items()}
     found |= {name: getattr(batch, name) for name in ("n_atoms", "index", "volumes")}

@@ -59,7 +59,7 @@ def test_atoms_in_another_order_are_refused_and_moved_atoms_are_a_notice(
     )
     labels = file(moved, moved, name="labels.xyz")
     (notice,) = read_frames(energy_options(systems, read_from=labels)).notices
-    assert "have different positions in 2 frames" in notice
+    assert "have different positions in 2 structures" in notice
 
 
 def test_rounding_and_cells_without_effect_do_not_count_as_differences(

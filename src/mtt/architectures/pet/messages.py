@@ -145,11 +145,15 @@ class Readout(torch.nn.Module):
         found: List[Tensor] = []
         for i, (for_node, for_pair) in enumerate(zip(self.nodes, self.pairs, strict=True)):
             nodes, pairs = levels[i]
-            for k, layer in enumerate(for_node):  # type: ignore[arg-type,var-annotated]
-                if k + 1 < len(for_node):  # type: ignore[arg-type]
+            left = len(for_node)  # type: ignore[arg-type]
+            for layer in for_node:  # type: ignore[attr-defined]
+                left -= 1
+                if left > 0:
                     nodes = layer(nodes)
-            for k, layer in enumerate(for_pair):  # type: ignore[arg-type]
-                if k + 1 < len(for_pair):  # type: ignore[arg-type]
+            left = len(for_pair)  # type: ignore[arg-type]
+            for layer in for_pair:  # type: ignore[attr-defined]
+                left -= 1
+                if left > 0:
                     pairs = layer(pairs)
             found.append(nodes)
             found.append(summed(pairs * weights, layout))

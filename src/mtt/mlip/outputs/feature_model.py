@@ -1,10 +1,10 @@
 """What a model says of its parts: features of atoms, and heads that read them."""
 
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 import torch
 from metatensor.torch import Labels, TensorMap
-from metatomic.torch import ModelMetadata, ModelOutput, System
+from metatomic.torch import ModelOutput, System
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo
@@ -19,13 +19,11 @@ class FeatureModel(ModelInterface):
 
     feature_names: Dict[str, str]  # output to the key of atomic_features, and an empty entry
 
-    def __init__(
-        self,
-        hypers: Dict[str, Any],
-        dataset_info: DatasetInfo,
-        metadata: Optional[ModelMetadata] = None,
-    ) -> None:
-        super().__init__(hypers, dataset_info, metadata)
+    def set_up_features(self, dataset_info: DatasetInfo) -> None:
+        """Name the features that the model offers.
+
+        :param dataset_info: with targets that the model can predict.
+        """
         offered = type(self).atomic_features is not FeatureModel.atomic_features
         self.feature_names = feature_names(offered, dataset_info.targets)
 

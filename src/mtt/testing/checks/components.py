@@ -101,7 +101,10 @@ def _with_tensors(subject: Subject) -> Subject:
 
 def _variant(subject: Subject, targets: dict[str, TargetInfo]) -> Subject:
     info = DatasetInfo(subject.info.length_unit, tuple(subject.elements), targets)
-    return Subject(subject.architecture, model_hypers=subject.model_hypers, dataset_info=info)
+    # options of single targets are those of others
+    free = getattr(subject.architecture.model, "__target_hypers__", ())
+    hypers = {name: {} if name in free else value for name, value in subject.model_hypers.items()}
+    return Subject(subject.architecture, model_hypers=hypers, dataset_info=info)
 
 
 def _kinds_of(supported: str) -> tuple[TargetKind, ...]:
