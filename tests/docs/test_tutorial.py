@@ -68,7 +68,7 @@ def test_the_improvement_is_the_stated_one(tutorial: SimpleNamespace) -> None:
 def errors(text: str) -> tuple[float, float]:
     """RMSE of energy (meV/atom) and forces (meV/Å) on the test set."""
     text = text.rpartition("errors on the test set")[2]
-    energy = re.search(r"^ +energy +(\S+)", text, re.MULTILINE)
+    energy = re.search(r"^ +energy per atom +(\S+)", text, re.MULTILINE)
     forces = re.search(r"^ +forces +(\S+)", text, re.MULTILINE)
     assert energy is not None
     assert forces is not None
