@@ -7,6 +7,7 @@ import torch
 
 import mtt.nn
 from mtt.nn import (
+    Conditioning,
     Constant,
     LaplacianEigenstates,
     PairBasis,
@@ -18,6 +19,7 @@ from mtt.nn import (
 )
 
 BLOCKS = {
+    Conditioning(8, {"charge": False, "temperature": False}): ["'charge'", "'temperature'", "8"],
     Constant(torch.zeros(3, 4)): ["3", "4"],
     SmoothCutoff(5.0, 0.7): ["cutoff=5.0", "width=0.7"],
     LaplacianEigenstates(4.5, 2, 1): ["cutoff=4.5", "n_per_l=[3, 2]"],

@@ -46,7 +46,8 @@ def plain(value: Any) -> Any:
     """A section as a mapping, without further keys where it has none."""
     if not hasattr(value, "__dataclass_fields__"):
         return value
-    return {key: item for key, item in vars(value).items() if (key, item) != ("others", ())}
+    further = {"others": (), "index": "last"}
+    return {key: item for key, item in vars(value).items() if (key, item) not in further.items()}
 
 
 def test_every_file_has_an_outcome() -> None:
