@@ -57,8 +57,8 @@ class Target(NamedTuple):
     symmetric strain: volume times stress, minus the virial, in the unit of the energy.
 
     Of targets that are single numbers likewise; of others, vectors say, ``forces`` holds the
-    derivatives of every component, with their own sign: [n_atoms, 3, *components, properties] and
-    [n_systems, 3, 3, *components, properties].
+    derivatives of every component, with their own sign: ``[n_atoms, 3, *components, properties]``
+    and ``[n_systems, 3, 3, *components, properties]``.
     """
 
     values: Tensor  # [n, *components, properties] float64; energies and scalars: [n, properties]

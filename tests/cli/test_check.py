@@ -51,7 +51,7 @@ def test_a_new_architecture_keeps_every_promise(own: Path, mtt: Mtt) -> None:
     statuses = re.findall(r"  (passed|failed|declared|does not apply)  ", done.out)
     assert set(statuses) == {"passed", "does not apply"}
     assert len(statuses) == len(NAMES)
-    assert statuses.count("does not apply") == 7  # no earlier checkpoints, no tensors, no inputs
+    assert statuses.count("does not apply") == 8  # earlier checkpoints, tensors, features, inputs
 
 
 def test_a_mistake_fails_the_right_check_with_what_it_means_and_where_to_look(

@@ -166,6 +166,7 @@ def test_the_sound_folder_passes_everything(make_folder) -> None:
         "vectors and tensors turn with the structure",
         "vectors and tensors follow their atoms",
         "exported vectors and tensors have their components",
+        "features are those of atoms",
         "inputs change their own structure",
         "a new input begins without effect",
         "engines are asked for the inputs",
