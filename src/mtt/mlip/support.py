@@ -43,7 +43,7 @@ def check_targets(
         if target_kind(target) not in supported
     ]
     problems += [
-        Problem(f"derivatives of {name!r} are not learnt: it is a value of each atom", where=name)
+        Problem(f"derivatives of {name!r} cannot be trained: it is of each atom", where=name)
         for name, target in info.targets.items()
         if target.gradients and target.per_atom
     ]

@@ -172,7 +172,7 @@ def _compiled(options: BatchOptions, model: MLIPModel, dataset: Dataset) -> Comp
     infos = model.dataset_info.targets.items()
     others = [name for name, one in infos if one.gradients and not one.is_energy]
     if others:
-        what = f"derivatives of {', '.join(others)} are not compiled: those of energies alone are"
+        what = f"derivatives of {', '.join(others)} cannot be compiled, only those of energies"
         raise ConfigError(what, where=f"{SECTION}.compile", hint="leave it out")
 
     def examples() -> Iterator[Graph]:

@@ -182,11 +182,11 @@ def test_a_training_on_derivatives_is_not_compiled(tmp_path: Path) -> None:
     model = folder.model({**folder.default_hypers["model"], **TINY}, data.info)
     trainer = folder.trainer({**hypers, "loss": "mse", "compile": True})
     cpu = torch.device("cpu")
-    with pytest.raises(MttError, match="derivatives of mtt::mu are not compiled"):
+    with pytest.raises(MttError, match="derivatives of mtt::mu cannot be compiled"):
         trainer.train(model, torch.float64, [cpu], [data], [data], str(tmp_path))
 
 
 def test_derivatives_of_values_of_atoms_are_refused() -> None:
     info = TargetInfo(sample_kind="atom", gradients=("positions",))
-    with pytest.raises(MttError, match="derivatives of 'mtt::q' are not learnt"):
+    with pytest.raises(MttError, match="derivatives of 'mtt::q' cannot be trained"):
         make({"mtt::q": info})

@@ -140,7 +140,7 @@ def test_findings_warnings_distances_and_energy_are_shown(make_run: MakeRun) -> 
     assert "nearest of 9 of the 12 training structures" in page
     assert '<span class="title">forces: error and distance</span>' in page
     assert "processor 0 2 Wh" in page
-    assert "Predictions are those of epoch 1, when the run had ended before" in page
+    assert "Predictions are those of epoch 1, the best one before the run was resumed" in page
 
 
 def test_several_runs_are_laid_side_by_side_with_the_best_in_bold(

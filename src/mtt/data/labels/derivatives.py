@@ -97,8 +97,8 @@ def _symmetric(values: Float) -> Float:
     other = values.swapaxes(1, 2)
     gap, largest = np.abs(values - other).max(initial=0.0), np.abs(values).max(initial=0.0)
     if gap > _ASYMMETRY * largest:
-        what = "not symmetric: derivatives by the strains xy and yx, say, differ by"
-        raise ValueError(f"{what} {gap:.3g}; write the other index, or symmetrise them")
+        what = "not symmetric in the indices of the strain: components such as xy and yx differ by"
+        raise ValueError(f"{what} {gap:.3g}; try the other index, or symmetrise them")
     symmetric: Float = 0.5 * (values + other)
     return symmetric
 
@@ -135,7 +135,7 @@ def order_problem(
     index = "first" if options.positions.index == "last" else "last"
     where = f"{files_of(frames)} targets.{name}.gradients.positions"
     what = (
-        f"{options.positions.key!r} does not turn with the molecules as {name} does, and would "
+        f"{options.positions.key!r} does not rotate with the molecules as {name} does; it would "
         f"with the index of the displacement {index}"
     )
     return Problem(what, where, f"write index: {index}")

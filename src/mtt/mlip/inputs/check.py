@@ -54,7 +54,7 @@ def input_problems(
                 problems.append(_absent(name, one, dataset))
         elif not is_number(extra) or extra.per_atom != one.per_atom:
             kind = "atom" if one.per_atom else "structure"
-            what = f"the model takes {name} as one number for each {kind}, extra_data has another"
+            what = f"the model takes {name} as one number for each {kind}, extra_data differs"
             hint = f"write sample_kind: {'atom' if one.per_atom else 'system'}"
             problems.append(Problem(what, f"extra_data.{name}", hint))
         else:
@@ -102,7 +102,7 @@ def _range(one: Wanted) -> str:
 def _missing(name: str, dataset: Dataset, missing: Tensor) -> Problem | None:
     hint = "give it for every structure, or leave those without it out"
     if name in STATES:
-        hint = f"give it for every structure ({STATES[name]:g} where there is none to speak of)"
+        hint = f"give it for every structure ({STATES[name]:g} for a neutral singlet)"
     return _first(f"{name} is missing (nan), an input of the model", hint, dataset, missing, None)
 
 

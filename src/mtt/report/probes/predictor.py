@@ -46,7 +46,8 @@ class Predictor:
             raise DataError("the model predicts no energy")
         numbers = sorted(set(inputs_of(model)) - set(STATES))
         if numbers:
-            raise DataError(f"the model takes {', '.join(numbers)}, which made-up structures lack")
+            what = f"the model takes {', '.join(numbers)}"
+            raise DataError(f"{what}, which the structures of the physical tests do not have")
         self.target = "energy" if "energy" in names else names[0]
         self.elements = [int(z) for z in info.atomic_types]
         unit, length = info.targets[self.target].unit, info.length_unit

@@ -83,7 +83,7 @@ def _best_of(
 ) -> Iterator[str]:
     """Of runs that are scored on the same structures."""
     own = [counts[i] for i in members]
-    rest = "" if len(members) == len(runs) else f" among {len(members)} runs with the same one"
+    rest = "" if len(members) == len(runs) else f" among the {len(members)} runs with this set"
     if own.count(max(own)) == 1:
         yield element("b", runs[members[own.index(max(own))]].name)
         yield f" has the lowest error in {max(own)} of {sum(own)} rows of the {part} set{rest}."

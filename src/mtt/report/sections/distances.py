@@ -18,8 +18,8 @@ def far_away(page: Document, kept: Kept) -> Html | None:
     whole, drawn = int(facts["whole"]), int(facts["reference"])
     of = "all" if whole == drawn else f"{count(drawn)} of the"
     text = (
-        "Are errors larger where the training set has nothing alike? Structures are compared by "
-        "what the last layer of the model sees of them, averaged over their atoms "
+        "Are errors larger for structures that are unlike the training set? Structures are "
+        "compared by the input of the last layer of the model, averaged over their atoms "
         f"({facts['target']}). A distance of 1 is one standard deviation of every feature. "
         f"Distances are to the nearest of {of} {count(whole)} training structures"
     )

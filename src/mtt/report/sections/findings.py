@@ -36,7 +36,7 @@ def _scan(facts: Mapping[str, Any]) -> Iterator[Html]:
     if shown:
         yield element("ul", *map(_item, shown), class_="findings")
     if fine:
-        text = f"{len(fine)} measured and in order"
+        text = f"{len(fine)} without findings"
         whole = element("ul", *map(_item, fine), class_="findings")
         yield element("details", element("summary", text), whole)
 

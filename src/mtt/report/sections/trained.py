@@ -142,8 +142,8 @@ def _environment(run: RunData) -> Iterator[Html]:
         found["time of all epochs"] = duration(run.seconds)
     if run.energy:
         used = {name: f"{joules / 3600:.3g} Wh" for name, joules in run.energy.items()}
-        found["energy"] = ", ".join(f"{name} {text}" for name, text in used.items())
-        found["energy"] += " (all that ran on them at the time)"
+        found["electrical energy"] = ", ".join(f"{name} {text}" for name, text in used.items())
+        found["electrical energy"] += " (all that ran on them at the time)"
     if found:
         yield element("h3", "Machine and software")
         yield pairs(found)

@@ -171,7 +171,7 @@ def _exponent(law: PowerLaw | None) -> str:
         return "no law"
     low, high = law.exponent_range
     if low <= 0.0:
-        return f"no sure fall: exponent {low:.2f} to {high:.2f}".replace("-", "−")
+        return f"errors may not fall: exponent {low:.2f} to {high:.2f}".replace("-", "−")
     offset = f", down to {law.offset:.3g}" if law.offset else ""
     return f"n^−{law.exponent:.2f} ({low:.2f} to {high:.2f}){offset}"
 

@@ -129,8 +129,8 @@ def _kept(folder: Path, facts: Mapping[str, Any], missing: list[str]) -> Kept | 
         epoch, best = kept.facts.get("epoch"), facts.get("best_epoch")
         if epoch is not None and best is not None and epoch != best:
             missing.append(
-                f"Predictions are those of epoch {epoch}, when the run had ended before; its best "
-                f"epoch is {best} since."
+                f"Predictions are those of epoch {epoch}, the best one before the run was resumed; "
+                f"the best epoch is now {best}."
             )
         return kept
     except FileNotFoundError:
