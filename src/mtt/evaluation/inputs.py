@@ -92,7 +92,6 @@ def with_inputs(sample: Sample, asked: Mapping[str, bool]) -> System:
     """
     for name, per_atom in asked.items():
         own = own_name(name)
-        own = own if own in sample else f"mtt::{own}"
         if name in STATES:
             value = torch.tensor([STATES[name]], dtype=torch.float64)
             if name in sample:

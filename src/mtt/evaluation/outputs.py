@@ -12,7 +12,13 @@ from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.labels.units import are_convertible
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.interface import ModelInterface
-from mtt.mlip.free_units import stored_gradients, stored_kind, stored_unit
+from mtt.mlip.undeclared import (
+    is_stored_energy,
+    stored_gradients,
+    stored_kind,
+    stored_properties,
+    stored_unit,
+)
 
 if TYPE_CHECKING:
     from mtt.data import Dataset
@@ -34,10 +40,10 @@ _OLD_NAMES = {
 def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
     """Units, elements and targets of a model, exported or not.
 
-    An exported file does not name physical quantities: its outputs ``energy`` and
-    ``energy/<variant>`` are energies, by metatomic's standard, and are those of structures: one
-    that is offered per atom is summed for who asks for structures. Features and uncertainties
-    are not targets.
+    Outputs of an exported file do not name physical quantities: ``energy`` and
+    ``energy/<variant>`` are energies, by metatomic's standard, and so are those that the metadata
+    name. They are those of structures: one that is offered per atom is summed for who asks for
+    structures. Features and uncertainties are not targets.
     """
     if isinstance(model, ModelInterface):
         return model.dataset_info
@@ -48,13 +54,14 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
         if base in _AUXILIARY | _OLD_NAMES or name.startswith(_AUXILIARY_PREFIXES):
             continue
         if output.sample_kind in ("system", "atom"):
-            is_energy = base == "energy"
+            is_energy = base == "energy" or is_stored_energy(model.metadata(), name)
             kind = "system" if is_energy else output.sample_kind
             unit = stored_unit(model.metadata(), name, output.unit)
             text = stored_kind(model.metadata(), name)
             one = TargetInfo("energy" if is_energy else "", unit, kind, text)
             gradients = stored_gradients(model.metadata(), name)
-            targets[name] = replace(one, gradients=gradients)
+            number = stored_properties(model.metadata(), name)
+            targets[name] = replace(one, gradients=gradients, properties=number)
     return DatasetInfo(capabilities.length_unit, tuple(capabilities.atomic_types), targets)
 
 

@@ -177,7 +177,8 @@ def _training_code(
     results = {}
     for name, target in model.predict_targets(graph, all_gradients=True).items():
         magnitude = _magnitude(without_baseline[name].values)
-        kind = model.dataset_info.targets[name].of_kind
+        info = model.dataset_info.targets[name]
+        kind = info.of_kind
         flat = torch.cat(
             [
                 (values[types == block.element] if block.element else values).reshape(-1)
@@ -185,7 +186,8 @@ def _training_code(
             ]
         )
         results[f"{name}.values"] = Reference(flat, magnitude)
-        if target.forces is not None and target.strain is not None:
+        # the fresh process differentiates energies alone
+        if info.is_energy and target.forces is not None and target.strain is not None:
             results[f"{name}.forces"] = Reference(target.forces, _magnitude(target.forces))
             results[f"{name}.strain"] = Reference(target.strain, _magnitude(target.strain))
     for name, features in model.features_of(graph, model.list_cutoff(), model.cutoff).items():

@@ -19,12 +19,12 @@ from mtt.data.labels.units import declared
 from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip.aggregation.pool import of_atoms
-from mtt.mlip.free_units import with_units
 from mtt.mlip.inputs.stored import with_inputs
 from mtt.mlip.inputs.taking import TakesInputs
 from mtt.mlip.systems import atom_samples, selection_mask
 from mtt.mlip.tensor_map import Layout, of_samples, tensor_map
 from mtt.mlip.trainable.lora import merge_adapters
+from mtt.mlip.undeclared import with_undeclared
 
 
 def outputs_of(info: DatasetInfo) -> Dict[str, ModelOutput]:
@@ -106,7 +106,7 @@ def exported(
     merge_adapters(alone)
     alone.before_export()
     metadata = model.metadata if metadata is None else metadata
-    metadata = with_units(metadata, model.dataset_info.targets)
+    metadata = with_undeclared(metadata, model.dataset_info.targets)
     if isinstance(model, TakesInputs):
         metadata = with_inputs(metadata, model)
     return AtomisticModel(alone, metadata, capabilities)

@@ -38,6 +38,7 @@ def test_inputs_are_of_structures_or_of_atoms_as_the_data_say() -> None:
         (ALL, "pressure", r"no pressure.*write extra_data: \{pressure: \{key: \.\.\.\}\}"),
         (ALL, "field", r"field has the shape \[3\].*an input is one number"),
         (ALL, "charge", "charge is not one number for each structure.*sample_kind: system"),
+        (ALL, "mtt::temperature", "does not begin with mtt::.*write temperature in inputs"),
         (("number",), "site", r"does not take numbers of each atom \(site\)"),
         (("number per atom",), "temperature", r"numbers of each structure \(temperature\)"),
     ],
@@ -54,7 +55,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
 
 
 def test_engines_are_asked_by_names_that_they_know() -> None:
-    inputs = {"charge": False, "temperature": False, "mtt::site": True}
+    inputs = {"charge": False, "temperature": False, "site": True}
     names = ["charge", "ase::info::temperature", "ase::arrays::site"]
     asked = requested(inputs)
     assert list(asked) == names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mtt.data import Dataset
 from mtt.data.batching.augmentation import rotations, turn_forces, turn_strain
 from mtt.errors import MttError
 from mtt.evaluation import evaluate, predict
+from mtt.exporting import export_model, load_exported
 from mtt.registry import find
 
 VECTOR = TargetInfo(kind='cartesian {"rank": 1}', unit="e*Å", gradients=("positions", "strain"))
@@ -117,6 +119,25 @@ def test_an_exported_file_gives_the_same_derivatives(model: Any) -> None:
         torch.testing.assert_close(other.forces, target.forces, rtol=1e-9, atol=1e-11)
     assert own["mtt::mu"].strain is not None
     torch.testing.assert_close(exported["mtt::mu"].strain, own["mtt::mu"].strain)
+
+
+def test_a_file_with_both_derivatives_is_verified_and_knows_sizes_and_energies(
+    tmp_path: Path,
+) -> None:
+    targets = {
+        "mtt::mu": replace(VECTOR, properties=2),
+        "mtt::levels": TargetInfo(properties=3, gradients=("positions",), extensive=False),
+        "mtt::U0": TargetInfo("energy", "eV"),
+    }
+    model, structures = make(targets), [ethanol(), ase.build.molecule("H2O")]
+    path = export_model(model, tmp_path / "model.pt")
+    own, exported = predicted(model, *structures), predicted(load_exported(path), *structures)
+    assert exported["mtt::mu"].forces is not None
+    assert exported["mtt::U0"].values.shape == (2, 1)
+    for name, target in own.items():
+        for mine, other in zip(target, exported[name], strict=True):
+            if mine is not None:
+                torch.testing.assert_close(other, mine)
 
 
 def test_derivatives_of_turned_structures_are_turned_derivatives(model: Any) -> None:

@@ -18,6 +18,7 @@ WHERE = f"architecture.model.{OPTION}"
 ANY, ANY_OF_ATOMS = "number", "number per atom"
 """In ``__supported_inputs__``: numbers that the user names, of structures and of atoms."""
 
+_METATRAIN = "mtt::"  # engines give numbers without it, and must find one input of each name
 _PREFIX = {False: "ase::info::", True: "ase::arrays::"}
 
 
@@ -63,6 +64,9 @@ def _problem(
             hint = f"give one number for each structure: extra_data.{name}.sample_kind: system"
             return Problem(f"{name} is not one number for each structure", WHERE, hint)
         return None
+    if name.startswith(_METATRAIN):
+        hint = f"write {name.removeprefix(_METATRAIN)} in inputs and in extra_data"
+        return Problem(f"the name of an input does not begin with mtt::, as {name}", WHERE, hint)
     if extra is None:
         hint = did_you_mean(name, [*known, *STATES])
         hint = hint or f"write extra_data: {{{name}: {{key: ...}}}} in every data set"
@@ -87,7 +91,7 @@ def engine_name(name: str, per_atom: bool) -> str:
     Charge and spin have names of metatomic; ASE gives ``atoms.info[name]`` and
     ``atoms.arrays[name]`` for those that begin with ``ase::``.
     """
-    return name if name in STATES else _PREFIX[per_atom] + name.removeprefix("mtt::")
+    return name if name in STATES else _PREFIX[per_atom] + name
 
 
 def own_name(asked: str) -> str:

@@ -1,4 +1,4 @@
-"""Units that metatomic does not know travel in the metadata of an exported model."""
+"""What outputs cannot declare of targets is in the metadata of an exported model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.errors import DataError
 from mtt.evaluation import evaluate
 from mtt.evaluation.outputs import model_info
-from mtt.mlip.free_units import stored_unit, with_units
+from mtt.mlip.undeclared import stored_unit, with_undeclared
 
 TARGETS = {"mtt::mu": TargetInfo(unit="e·Å"), "mtt::q": TargetInfo(unit="e", sample_kind="atom")}
 
 
 def test_only_units_that_cannot_be_declared_are_stored() -> None:
-    metadata = with_units(ModelMetadata(name="m", extra={"a": "b"}), TARGETS)
+    metadata = with_undeclared(ModelMetadata(name="m", extra={"a": "b"}), TARGETS)
     assert dict(metadata.extra) == {"a": "b", "unit of mtt::mu": "e·Å"}
     assert stored_unit(metadata, "mtt::mu", "") == "e·Å"
     assert stored_unit(metadata, "mtt::q", "e") == "e"

@@ -1,4 +1,4 @@
-"""What outputs do not declare of targets: in the metadata of exported models."""
+"""What outputs do not declare of targets, in the metadata of exported models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from mtt.data.labels.units import declared
 _PREFIX = "unit of "
 _KIND = "kind of "
 _GRADIENTS = "gradients of "
+_QUANTITY = "quantity of "
+_PROPERTIES = "properties of "
+_MOST_DIGITS = 9
 
 
-def with_units(metadata: ModelMetadata, targets: Mapping[str, TargetInfo]) -> ModelMetadata:
-    """``metadata`` with units, kinds and derivatives that outputs cannot declare, as ``extra``."""
+def with_undeclared(metadata: ModelMetadata, targets: Mapping[str, TargetInfo]) -> ModelMetadata:
+    """``metadata`` with what outputs cannot declare of units, kinds, sizes and derivatives."""
     extra = {
         f"{_PREFIX}{name}": target.unit
         for name, target in targets.items()
@@ -27,6 +30,15 @@ def with_units(metadata: ModelMetadata, targets: Mapping[str, TargetInfo]) -> Mo
         f"{_GRADIENTS}{name}": " ".join(target.gradients)
         for name, target in targets.items()
         if target.gradients and not target.is_energy
+    }
+    # by metatomic's standard these two names are energies, and others are not
+    extra |= {
+        f"{_QUANTITY}{name}": "energy"
+        for name, target in targets.items()
+        if target.is_energy and name.split("/")[0] != "energy"
+    }
+    extra |= {
+        f"{_PROPERTIES}{n}": f"{t.properties}" for n, t in targets.items() if t.properties > 1
     }
     return merge_metadata(metadata, ModelMetadata(extra=extra)) if extra else metadata
 
@@ -47,3 +59,14 @@ def stored_kind(metadata: ModelMetadata, name: str) -> str:
 def stored_gradients(metadata: ModelMetadata, name: str) -> tuple[str, ...]:
     """The derivatives of the output ``name`` that the model was trained on, energies left out."""
     return tuple(str(dict(metadata.extra).get(f"{_GRADIENTS}{name}", "")).split())
+
+
+def is_stored_energy(metadata: ModelMetadata, name: str) -> bool:
+    """Whether the output ``name``, which is not called ``energy``, is one all the same."""
+    return f"{_QUANTITY}{name}" in dict(metadata.extra)
+
+
+def stored_properties(metadata: ModelMetadata, name: str) -> int:
+    """How many properties the output ``name`` has: that of the metadata, else 1."""
+    found = str(dict(metadata.extra).get(f"{_PROPERTIES}{name}", ""))
+    return int(found) if found.isdecimal() and len(found) < _MOST_DIGITS else 1
