@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import runpy
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,8 +22,29 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+FORKING: Any = type("Forking", (), runpy.run_path(f"{ROOT}/tests/forking.py"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(type("Forking", (), runpy.run_path(f"{ROOT}/tests/forking.py")))
+    config.pluginmanager.register(FORKING)
+    # what is read again is read by processes of this machine: no test waits for the disk
+    os.fsync = lambda descriptor: None
+    gc.disable()  # what is collected stays: looking through it takes five seconds
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def forked() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``forked(script, *arguments)``: what has ended, as ``subprocess.run`` returns it.
+
+    Libraries are imported: a script begins some seconds sooner than one that python starts.
+    """
+    found: Callable[..., subprocess.CompletedProcess[str]] = FORKING.forked
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,15 +73,7 @@ class Plugins:
 
     def find(self) -> dict[str, Offer]:
         """By name, sorted. A name that two claim is there once, with a ``problem``."""
-        found: dict[str, Offer] = {}
-        for one in (*_of_folder(self), *_of_packages(self)):
-            first = found.get(one.name)
-            if first is None:
-                found[one.name] = one
-            elif not first.problem:
-                both = f"{_place(first)} and {_place(one)}"
-                found[one.name] = replace(first, problem=f"two have this name, {both}")
-        return dict(sorted(found.items()))
+        return dict(_all_of(self, tuple(sys.path)))
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted; nothing is imported."""
@@ -188,6 +180,20 @@ def source_of(module: str) -> ModuleSpec | None:
     return spec
 
 
+@cache
+def _all_of(kind: Plugins, path: tuple[str, ...]) -> dict[str, Offer]:
+    """The packages on ``path`` are looked through once: a process asks some hundred times."""
+    found: dict[str, Offer] = {}
+    for one in (*_of_folder(kind), *_of_packages(kind)):
+        first = found.get(one.name)
+        if first is None:
+            found[one.name] = one
+        elif not first.problem:
+            both = f"{_place(first)} and {_place(one)}"
+            found[one.name] = replace(first, problem=f"two have this name, {both}")
+    return dict(sorted(found.items()))
+
+
 def _of_folder(kind: Plugins) -> Iterator[Offer]:
     spec = source_of(kind.package)
     assert spec is not None, kind.package
@@ -200,7 +206,7 @@ def _of_folder(kind: Plugins) -> Iterator[Offer]:
 
 
 def _of_packages(kind: Plugins) -> Iterator[Offer]:
-    for point in _entry_points(kind.group, tuple(sys.path)):
+    for point in entry_points(group=kind.group):
         yield _of_package(kind, point)
 
 
@@ -213,12 +219,6 @@ def _of_package(kind: Plugins, point: EntryPoint) -> Offer:
         return Offer(point.name, point.module, attribute, origin, None, problem)
     file = Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
     return Offer(point.name, point.module, attribute, origin, file)
-
-
-@cache
-def _entry_points(group: str, path: tuple[str, ...]) -> EntryPoints:
-    """Those of the packages on ``path``, which take 10 ms to find."""
-    return entry_points(group=group)
 
 
 def _imported(kind: Plugins, one: Offer, where: str, error: type[MttError]) -> Any:

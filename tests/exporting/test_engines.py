@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from mtt.architectures.soap_bpnn import __model__ as SoapBPNN
 from mtt.data import Batching, Dataset, Loader
 from mtt.exporting import export_model
 from mtt.options.yaml.load import read_yaml
+
+Forked = Callable[..., Any]
 
 ENGINE = """
 import sys
@@ -55,7 +57,9 @@ np.savez(results, **found)
 """
 
 
-def run_engine(model: Path, dataset: Dataset, folder: Path) -> dict[str, np.ndarray]:
+def run_engine(
+    forked: Forked, model: Path, dataset: Dataset, folder: Path
+) -> dict[str, np.ndarray]:
     frames: dict[str, object] = {"n": len(dataset)}
     for i in range(len(dataset)):
         atoms = dataset.atoms(i)
@@ -68,14 +72,14 @@ def run_engine(model: Path, dataset: Dataset, folder: Path) -> dict[str, np.ndar
             frames[f"{key}{i}"] = value
     np.savez(folder / "frames.npz", **frames)
     (folder / "engine.py").write_text(ENGINE)
-    arguments = [folder / "engine.py", model, folder / "frames.npz", folder / "results.npz"]
-    subprocess.run([sys.executable, *map(str, arguments)], check=True)
+    done = forked(folder / "engine.py", model, folder / "frames.npz", folder / "results.npz")
+    assert done.returncode == 0, done.stderr
     return dict(np.load(folder / "results.npz"))
 
 
-def check_engine(model: MLIPModel, dataset: Dataset, folder: Path) -> None:
+def check_engine(forked: Forked, model: MLIPModel, dataset: Dataset, folder: Path) -> None:
     path = export_model(model, folder / "model.pt", verify_on=dataset)
-    found = run_engine(path, dataset, folder)
+    found = run_engine(forked, path, dataset, folder)
     loader = Loader(
         dataset,
         model.dataset_info.atomic_types,
@@ -97,16 +101,16 @@ def check_engine(model: MLIPModel, dataset: Dataset, folder: Path) -> None:
 
 
 def test_ases_calculator_gives_what_the_training_code_gives(
-    model: MLIPModel, dataset: Dataset, tmp_path: Path
+    forked: Forked, model: MLIPModel, dataset: Dataset, tmp_path: Path
 ) -> None:
-    check_engine(model, dataset, tmp_path)
+    check_engine(forked, model, dataset, tmp_path)
 
 
 def test_ases_calculator_gives_what_soap_bpnns_training_code_gives(
-    info: DatasetInfo, dataset: Dataset, root: Path, tmp_path: Path
+    forked: Forked, info: DatasetInfo, dataset: Dataset, root: Path, tmp_path: Path
 ) -> None:
     folder = root / "src" / "mtt" / "architectures" / "soap_bpnn"
     hypers = read_yaml(folder / "default-hypers.yaml")["model"]
     hypers["soap"] |= {"max_angular": 3, "max_radial": 3}
     torch.manual_seed(0)
-    check_engine(SoapBPNN(hypers, info).to(torch.float64), dataset, tmp_path)
+    check_engine(forked, SoapBPNN(hypers, info).to(torch.float64), dataset, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -9,8 +10,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,12 +98,15 @@ def test_a_log_without_space_is_reported_once_and_the_training_lives(
 
 @pytest.fixture(scope="module")
 def killed(
-    trained: Path, ethanol: Path, tmp_path_factory: pytest.TempPathFactory
+    trained: Path,
+    ethanol: Path,
+    forked: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, dict[str, Any]]:
     """The folder in which commands were killed, and what each one left."""
     folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, str(KILLED), str(trained / "model.ckpt"), str(ethanol)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    with contextlib.chdir(folder):
+        done = forked(KILLED, trained / "model.ckpt", ethanol)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads(done.stdout.splitlines()[-1])
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,14 @@ SLOW_WRITER = Path(__file__).resolve().parent / "slow_writer.py"
 def test_a_kill_at_any_moment_of_a_save_leaves_a_valid_checkpoint_to_resume_from(
     tiny: dict[str, Any],
     here: Path,
+    forked: Callable[..., Any],
     same_outcome: Callable[[Path, Path], int],
     record_property: Callable[[str, object], None],
 ) -> None:
     tiny["architecture"]["training"].update(
         num_epochs=9, checkpoint_interval=1, checkpoint_interval_steps=1
     )
-    command = [sys.executable, str(SLOW_WRITER), json.dumps(tiny), "7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = forked(SLOW_WRITER, json.dumps(tiny), 7)
     assert done.returncode == 0, done.stderr[-3000:]
     kills = json.loads(done.stdout)
     assert len({kill["moment"] for kill in kills}) == len(kills) == 10

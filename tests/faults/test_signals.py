@@ -92,7 +92,7 @@ def root_of_runs(
 
 
 @pytest.fixture(scope="module")
-def done(root_of_runs: Path, trained: Path) -> dict[str, Any]:
+def done(root_of_runs: Path, trained: Path, forked: Callable[..., Any]) -> dict[str, Any]:
     """What came of all cases; ``finish NAME``: of the restart after it."""
     scenarios: dict[str, Any] = {"twice": [TRAIN, TWICE]}
     for name, case in CASES.items():
@@ -103,13 +103,7 @@ def done(root_of_runs: Path, trained: Path) -> dict[str, Any]:
     listed = [
         [str(root_of_runs / name.removeprefix("finish ")), *one] for name, one in scenarios.items()
     ]
-    process = subprocess.run(
-        [sys.executable, str(SIGNALLED), json.dumps(listed)],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    process = forked(SIGNALLED, json.dumps(listed))
     assert process.returncode == 0, process.stderr[-3000:]
     return dict(zip(scenarios, json.loads(process.stdout), strict=True))
 

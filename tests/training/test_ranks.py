@@ -1,8 +1,6 @@
 """Several ranks train as one does: what follows from all parts of a step is asked of all."""
 
 import copy
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -149,13 +147,11 @@ def test_a_loss_that_is_not_finite_on_one_rank_stops_the_step_of_all(
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, forked):
     """What the trainings of ``two_ranks.py`` end with: ``trained(training, run, rank)``."""
     folder = tmp_path_factory.mktemp("ranks")
     script = Path(__file__).with_name("two_ranks.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=900
-    )
+    done = forked(script, folder)
     assert done.returncode == 0, done.stderr
 
     def load(training, run, rank):

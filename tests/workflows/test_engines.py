@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from mtt.evaluation import predict
 from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
+Forked = Callable[..., Any]
 
 ENGINE = """
 import json, sys
@@ -56,9 +55,9 @@ print(json.dumps(results))
 """
 
 
-def engine(*jobs: tuple[str, str]) -> dict[str, list[dict[str, Any]]]:
-    command = [sys.executable, "-W", "ignore", "-c", ENGINE, json.dumps(jobs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def engine(forked: Forked, *jobs: tuple[str, str]) -> dict[str, list[dict[str, Any]]]:
+    Path("engine.py").write_text(ENGINE)
+    done = forked("engine.py", json.dumps(jobs))
     assert done.returncode == 0, done.stderr
     results: dict[str, list[dict[str, Any]]] = json.loads(done.stdout.splitlines()[-1])
     return results
@@ -95,7 +94,7 @@ def largest(one: Any, two: Any) -> float:
 
 
 def test_ase_gives_what_the_training_code_gives(
-    tiny: dict[str, Any], fit: Fit, ethanol: Path, alloy: Path
+    tiny: dict[str, Any], fit: Fit, forked: Forked, ethanol: Path, alloy: Path
 ) -> None:
     heavy = json.loads(json.dumps(tiny))
     shifted(ethanol, "heavy.xyz")
@@ -110,7 +109,7 @@ def test_ase_gives_what_the_training_code_gives(
     train(tiny, output="alloy.pt")
 
     ase.io.write("few.xyz", ase.io.read(alloy, ":2"))
-    found = engine(("alloy.pt", "few.xyz"), ("heavy.pt", "heavy.xyz"))
+    found = engine(forked, ("alloy.pt", "few.xyz"), ("heavy.pt", "heavy.xyz"))
     expected = training_code("alloy.ckpt", "few.xyz")
     for row, wanted in zip(found["alloy.pt"], expected, strict=True):
         for key in ("energy", "forces", "stress"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 
 from mtt.discovery import source_of
@@ -33,7 +35,7 @@ def search(extra_dirs: Sequence[str | Path]) -> Iterator[Found]:
     for folder, origin in _given(extra_dirs):
         for one in _architectures_in(folder):
             yield Found(one.name, one, "external", origin)
-    for point in entry_points(group=GROUP):
+    for point in _entry_points(tuple(sys.path)):
         yield _installed(point)
 
 
@@ -86,6 +88,12 @@ def _architectures_in(folder: Path) -> list[Path]:
         for item in folder.iterdir()
         if item.is_dir() and not item.name.startswith(hidden) and not missing_files(item)
     )
+
+
+@cache
+def _entry_points(path: tuple[str, ...]) -> EntryPoints:
+    """Of the packages on ``path``, which take 20 ms to find."""
+    return entry_points(group=GROUP)
 
 
 def _installed(point: EntryPoint) -> Found:

@@ -6,8 +6,6 @@ import copy
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,8 @@ from mtt.workflows.run.folder import RunFolder
 
 Fit = Callable[..., RunFolder]
 History = Callable[[RunFolder], list[dict[str, Any]]]
+
+Forked = Callable[..., Any]
 
 KILLED = """
 import json, os, signal, sys
@@ -85,12 +85,13 @@ def newest() -> RunFolder:
 
 @pytest.mark.parametrize("techniques", [{}, STAGES], ids=["plain", "stages"])
 def test_a_killed_run_resumes_as_if_it_had_not_stopped(
-    long: dict[str, Any], fit: Fit, history: History, techniques: dict[str, Any]
+    long: dict[str, Any], fit: Fit, history: History, forked: Forked, techniques: dict[str, Any]
 ) -> None:
     long["architecture"]["training"].update(techniques)
     straight = fit(long)
-    killed = subprocess.run([sys.executable, "-c", KILLED, json.dumps(long)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    Path("killed.py").write_text(KILLED)
+    killed = forked("killed.py", json.dumps(long))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     folder = newest()
     assert folder.path != straight.path
     assert not folder.checkpoint.exists()

@@ -7,36 +7,43 @@ differentiation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mtt import Graph
+from mtt.experimental.linear_ace.density import Density
+from mtt.experimental.linear_ace.features import Features
 from mtt.experimental.linear_ace.mixing import Mixing
 from mtt.mlip import Columns
-
-if TYPE_CHECKING:
-    from mtt.experimental.linear_ace.model import LinearACE
 
 _PAIRS = 1000
 """Pairs whose gradients are held at once."""
 
 
-def columns(model: LinearACE, graph: Graph, *, forces: bool, strain: bool) -> Columns:
+class Layers(NamedTuple):
+    """What turns vectors to neighbours into features; one mixing for each degree."""
+
+    density: Density
+    mixing: Sequence[Mixing]
+    features: Features
+
+
+def columns(layers: Layers, graph: Graph, *, forces: bool, strain: bool) -> Columns:
     """What the energies of ``graph`` and their derivatives are for each weight alone.
 
     Weights of one element are together, in the order of the elements.
     """
-    n_types, n_features = model.n_types, model.features.n_features
+    n_types, n_features = layers.density.n_types, layers.features.n_features
     n_atoms = graph.types.shape[0]
     like = graph.vectors
     values = like.new_zeros(graph.n_systems, n_types, n_features)
     by_atom = like.new_zeros(n_atoms, 3, n_types, n_features) if forces else None
     by_strain = like.new_zeros(graph.n_systems, 3, 3, n_types, n_features) if strain else None
     for part in _parts(graph, n_types):
-        part.fill(model, values, by_atom, by_strain)
+        part.fill(layers, values, by_atom, by_strain)
     if by_strain is not None:
         by_strain = (by_strain + by_strain.transpose(1, 2)) / 2
     return Columns(
@@ -58,17 +65,17 @@ class _Part:
         self.kinds = graph.types[self.neighbors]
 
     def fill(
-        self, model: LinearACE, values: Tensor, forces: Tensor | None, strain: Tensor | None
+        self, layers: Layers, values: Tensor, forces: Tensor | None, strain: Tensor | None
     ) -> None:
+        density, mixing, features = layers
         order = torch.argsort(self.kinds, stable=True)
-        n_kinds = torch.bincount(self.kinds, minlength=model.n_types).tolist()
-        added, changes = model.density.of_pairs(self.vectors[order])
+        n_kinds = torch.bincount(self.kinds, minlength=density.n_types).tolist()
+        added, changes = density.of_pairs(self.vectors[order])
         own = self.own[order]
         channels, slopes = [], []
-        for l, mix in enumerate(model.mixing):
-            assert isinstance(mix, Mixing)
+        for l, mix in enumerate(mixing):
             # [radial function, element of the neighbour, channel]
-            table = mix.values[self.element].view(model.density.n_per_l[l], model.n_types, -1)
+            table = mix.values[self.element].view(density.n_per_l[l], density.n_types, -1)
             tables = table.permute(1, 2, 0).contiguous()
             channels.append(_mixed(tables, added[l], n_kinds))
             slopes.append(_mixed(tables, changes[l], n_kinds))
@@ -76,12 +83,12 @@ class _Part:
             one.new_zeros(*one.shape[:2], len(self.atoms)).index_add_(2, own, one)
             for one in channels
         ]
-        found = model.features.values(at_atoms).T.contiguous()
+        found = features.values(at_atoms).T.contiguous()
         values[:, self.element].index_add_(0, self.system, found)
         if (forces is None and strain is None) or not len(own):
             return
         at_pairs = [one.index_select(2, own) for one in at_atoms]
-        gradient = model.features.gradients(at_pairs, slopes).permute(2, 1, 0).contiguous()
+        gradient = features.gradients(at_pairs, slopes).permute(2, 1, 0).contiguous()
         centers, neighbors = self.centers[order], self.neighbors[order]
         if forces is not None:
             target = forces[:, :, self.element]

@@ -7,7 +7,7 @@ from metatomic.torch import ModelMetadata
 from torch import Tensor
 
 from mtt import DatasetInfo, Graph, Graphs
-from mtt.experimental.linear_ace.columns import columns
+from mtt.experimental.linear_ace.columns import Layers, columns
 from mtt.experimental.linear_ace.density import Density
 from mtt.experimental.linear_ace.features import Features
 from mtt.experimental.linear_ace.mixing import Mixing, principal_channels
@@ -112,9 +112,12 @@ class LinearACE(LinearMLIPModel):
     @torch.no_grad()
     def look_at(self, graphs: Graphs) -> None:
         """Channels become the principal components of the densities of the training set."""
-        mixing = [mix for mix in self.mixing if isinstance(mix, Mixing)]
-        principal_channels(self.density, mixing, graphs())
+        principal_channels(self.density, self._mixing(), graphs())
 
     @torch.no_grad()
     def columns(self, graph: Graph, *, forces: bool, strain: bool) -> Columns:
-        return columns(self, graph, forces=forces, strain=strain)
+        layers = Layers(self.density, self._mixing(), self.features)
+        return columns(layers, graph, forces=forces, strain=strain)
+
+    def _mixing(self) -> List[Mixing]:
+        return [mix for mix in self.mixing if isinstance(mix, Mixing)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 FACTORS = (60.0, 8.0, 1.5, 0.8)
@@ -72,6 +73,13 @@ def choose_products(available: Sequence[int], n_features: int, order: int) -> Pr
 
     :param available: channels that there are of each degree.
     """
+    return _arranged(_most_important(tuple(available), n_features, order), available)
+
+
+@lru_cache(maxsize=8)  # models of the same options are made again and again
+def _most_important(
+    available: tuple[int, ...], n_features: int, order: int
+) -> tuple[tuple[Vector, ...], ...]:
     channels = sorted(
         ((l, q) for l, n in enumerate(available) for q in range(n)), key=_by_importance
     )
@@ -81,7 +89,7 @@ def choose_products(available: Sequence[int], n_features: int, order: int) -> Pr
         least, before = least / 1.5, len(found)
         found = list(_products(channels, len(available) - 1, order, least))
     found.sort(key=lambda one: -one[0])
-    return _arranged([one[1] for one in found[:n_features]], available)
+    return tuple(one[1] for one in found[:n_features])
 
 
 def importance(l: int, q: int) -> float:
