@@ -66,7 +66,8 @@ def verify(
     """Compare the file at ``path``, loaded by a fresh process, with ``model``.
 
     Values of every output, forces and strain derivatives of every energy, and the derivatives of
-    other targets that the model was trained on must agree to :data:`TOLERANCES`. The reference of an ``MLIPModel`` is the code that it is trained with.
+    other targets that the model was trained on must agree to :data:`TOLERANCES`. The reference of
+    an ``MLIPModel`` is the code that it is trained with.
 
     :param model: on the CPU, in evaluation mode; nothing of it changes.
     :param exported: what was saved at ``path``.

@@ -3,8 +3,8 @@
 ``feature`` is metatomic's name of what a model knows of an atom before its heads, and
 ``mtt::aux::<target>_last_layer_features`` is metatrain's of what the last layer of a head is linear
 in (Bigi et al., arXiv:2403.02251). Those of a structure are sums over its atoms, or over those that
-are selected: metatomic's standard leaves it open, and so are they in metatrain. The last layer of an
-extensive target then gives its value from the features of the structure.
+are selected, as in metatrain; metatomic's standard leaves it open. The last layer of an extensive
+target then gives its value from the features of the structure.
 """
 
 from collections.abc import Mapping
