@@ -99,6 +99,14 @@ class TargetKind(ABC):
         return torch.zeros(self.size, 0, dtype=torch.float64)
 
     @property
+    def symmetries(self) -> tuple[bool, bool]:
+        """Of a 3×3 tensor, whether xy and yx are one, and whether xx + yy + zz is zero.
+
+        Predictions have them exactly, whatever the architecture.
+        """
+        return False, False
+
+    @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Parts that extended errors list separately: name, and places in the flattened components.
 
