@@ -17,6 +17,7 @@ from mtt.data.batching.augmentation import rotations
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
 from mtt.exporting.structures import structure
+from mtt.mlip import check_parts
 from mtt.registry import find
 from mtt.testing import graph_of
 
@@ -29,7 +30,7 @@ TINY = {
     "max_angular": 3,
     "num_layers": 2,
 }
-IRREPS = [(0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (3, 1), (3, -1)]
+IRREPS = [(0, 1), (0, -1), (1, 1), (1, -1), (2, 1), (2, -1), (3, 1), (3, -1)]
 
 
 def spherical(*irreps: tuple[int, int]) -> str:
@@ -163,15 +164,32 @@ def test_gradients_reach_every_weight(model: Any) -> None:
     ("kind", "message"),
     [
         (spherical((4, 1)), r"degree l = 4, densities up to 3.*max_angular: 4"),
-        (spherical((1, 1), (0, -1)), r"pseudoscalar \(l = 0, σ = -1\)"),
         ('cartesian {"rank": 3}', r"parts are not known \(cartesian \{\"rank\": 3\}\)"),
     ],
 )
 def test_what_densities_cannot_hold_is_refused(kind: str, message: str) -> None:
     with pytest.raises(ArchitectureError, match=f"mtt::x .*{message}"):
         make({"mtt::x": TargetInfo(kind=kind)})
-    with pytest.raises(ArchitectureError, match="components of degree l = 1, densities up to 0"):
-        make({"mtt::x": TargetInfo(kind=spherical((1, -1)))}, max_angular=0)
+    for one in ((1, -1), (0, -1)):
+        with pytest.raises(ArchitectureError, match=f"degree l = {one[0]}, densities up to 0"):
+            make({"mtt::x": TargetInfo(kind=spherical(one))}, max_angular=0)
+    # what an author's architecture may lack
+    info = DatasetInfo("angstrom", TYPES, {"mtt::x": TargetInfo(kind=spherical((0, -1)))})
+    with pytest.raises(ArchitectureError, match=r"pseudoscalar \(l = 0, σ = -1\)"):
+        check_parts(info, 3, "max_angular")
+
+
+def test_mirror_images_have_opposite_pseudoscalars_and_a_planar_molecule_has_none() -> None:
+    """Of a structure: an extensive target, as optical activity is."""
+    model = make({"mtt::chirality": TargetInfo(kind=spherical((0, -1)))})
+    left = molecule()
+    right = left.copy()
+    right.positions[:, 0] *= -1
+    one, other = (values(model, atoms)["mtt::chirality"] for atoms in (left, right))
+    assert float(one.abs()) > 1e-6
+    torch.testing.assert_close(other, -one, rtol=1e-12, atol=0)
+    water = values(model, ase.build.molecule("H2O"))["mtt::chirality"]
+    assert float(water.abs()) < 1e-14
 
 
 def test_architectures_without_tensors_name_those_that_have_them() -> None:

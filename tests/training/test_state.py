@@ -17,7 +17,7 @@ def test_a_checkpoint_without_a_training_is_refused():
 
 def test_a_state_of_a_newer_version_is_refused():
     state = {**TrainingState().to_dict(), "version": 99}
-    with pytest.raises(CheckpointError, match="has version 99, this mtt reads up to 4"):
+    with pytest.raises(CheckpointError, match="has version 99, this mtt reads up to 5"):
         TrainingState.from_checkpoint({"trainer_state": state})
 
 

@@ -128,7 +128,7 @@ def test_the_state_in_a_checkpoint_is_full_and_plain(everything: dict[str, Any],
     assert set(state) == {
         *("version", "epoch", "batch", "epoch_steps", "step", "best_metric", "history", "meter"),
         *("epoch_key", "stage", "stage_start", "origin", "parts", "batch_atoms"),
-        *("before_refit", "anchor"),
+        *("before_refit", "anchor", "strain_scales"),
         *("skipped", "skipped_in_a_row", "rollbacks", "good"),
     }
     parts = state["parts"]

@@ -74,7 +74,7 @@ from mtt.cli.render import structures, terminal
 @click.option(
     "--features",
     type=click.Choice(["atom", "system"]),
-    help="Also write the model's features of atoms, or their means over structures.",
+    help="Also write the model's features of atoms, or their sums over structures.",
 )
 @click.option(
     "--report",

@@ -99,6 +99,14 @@ class TargetKind(ABC):
         return torch.zeros(self.size, 0, dtype=torch.float64)
 
     @property
+    def symmetries(self) -> tuple[bool, bool]:
+        """Of a 3×3 tensor, whether xy and yx are one, and whether xx + yy + zz is zero.
+
+        Predictions have them exactly, whatever the architecture.
+        """
+        return False, False
+
+    @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Parts that extended errors list separately: name, and places in the flattened components.
 
@@ -205,13 +213,27 @@ class TargetKind(ABC):
             of = [f"{n_samples} atoms"] * (n_samples > 1)
             of += [f"{self.size} components"] * bool(self.components)
             of = [*of, f"num_subtargets {properties}"]
-            raise ValueError(f"{found} where {wanted} is expected ({', '.join(of)})")
+            what = f"{found} where {wanted} is expected ({', '.join(of)})"
+            raise ValueError(what + self._remedy(array.size / n_samples, properties))
         values = array.reshape(shape)
         if not self.components:
             return values
         axes = tuple(range(1, len(shape) - 1))
         missing = np.isnan(values).any(axis=axes, keepdims=True)
         return np.where(missing, np.nan, values)
+
+    def _remedy(self, found: float, properties: int) -> str:
+        """What to write where samples have ``found`` numbers, of another kind perhaps."""
+        n, more = divmod(found, self.size)
+        said = []
+        if not self.components and found in (3.0, 9.0):
+            rank, what = (1, "a vector") if found == 3.0 else (2, "a 3×3 tensor")
+            said.append(f"{what} is type: {{cartesian: {{rank: {rank}}}}}")
+        if more == 0 and n > 2 and n != properties:
+            said.append(f"several numbers are num_subtargets: {n:.0f}")
+        if not said and len(self.blocks) > 1:
+            said.append(f"irreps: {' + '.join(str(one.size) for one in self.blocks)} components")
+        return "; " + ", ".join(said) if said else ""
 
     def written(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """[n, numbers] in the order in which a file has them; :meth:`read` takes it back."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mtt.data import Batch
 
 SampleKind = Literal["atom", "system"]
-"""Features of atoms, or their means over structures."""
+"""Features of atoms, or their sums over structures."""
 
 
 class Asked(NamedTuple):
@@ -60,9 +60,9 @@ def features_of_batch(model: MLIPModel, batch: Batch, asked: Asked) -> dict[str,
     chosen = {name: found[name].double() for name in asked.features}
     if asked.sample_kind == "atom":
         return chosen
-    owner, sizes = batch.graph.system, batch.n_atoms.clamp(min=1)[:, None]
+    graph = batch.graph
     return {
-        name: values.new_zeros(len(sizes), values.shape[1]).index_add(0, owner, values) / sizes
+        name: values.new_zeros(graph.n_systems, values.shape[1]).index_add(0, graph.system, values)
         for name, values in chosen.items()
     }
 

@@ -72,7 +72,7 @@ def predict(
         which it was in.
     :param check_consistency: metatomic's checks of everything that goes in and comes out.
     :param warm_up: batches to run before the first one counts; TorchScript compiles then.
-    :param features: also predict the features that the model offers, of atoms or as means of
+    :param features: also predict the features that the model offers, of atoms or as sums over
         structures.
     :raises DataError: an element or a target that the model does not know; an input that the
         data lack, or that is out of range; before the first batch.

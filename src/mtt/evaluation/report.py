@@ -96,7 +96,7 @@ def evaluate(
     :param extended: find the extended errors too, see :class:`mtt.evaluation.Errors`.
     :param references: write the labels beside the predictions.
     :param per_structure: keep the errors of each structure.
-    :param features: also write the features of atoms, or their means over structures.
+    :param features: also write the features of atoms, or their sums over structures.
     :param what: is done, in the words that its progress is shown with.
     :param follow: gets every batch of predictions.
     :raises ConfigError: ``output`` cannot be written; found before anything is predicted.

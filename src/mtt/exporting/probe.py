@@ -6,7 +6,7 @@ This file imports torch and metatomic only.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
@@ -28,7 +28,9 @@ further input of the model, ``input.<name>``, one number for the structure, or
 INPUT, ATOM_INPUT = "input.", "atom_input."
 
 Results = dict[str, Tensor]
-"""``values``, ``forces`` and ``strain`` of every output, as ``<output>.<part>``."""
+"""``values`` of every output; ``forces`` and ``strain`` of energies; of other targets that are
+differentiated, ``gradient`` [3 n_atoms, k] and ``strain`` [9 n, k] of each of their k numbers, in
+the order of the blocks. All as ``<output>.<part>``."""
 
 
 def evaluate(
@@ -38,9 +40,11 @@ def evaluate(
     outputs: dict[str, ModelOutput],
     energies: list[str],
     dtype: torch.dtype,
+    differentiated: Sequence[str] = (),
 ) -> Results:
     """All ``outputs`` of all structures in one batch; derivatives of the ``energies``.
 
+    :param differentiated: other outputs of structures whose derivatives are wanted too.
     :return: float64 on the CPU; strain is the derivative by a symmetric strain [n, 3, 3].
     """
     positions: list[Tensor] = []
@@ -60,6 +64,13 @@ def evaluate(
             forces, strain_gradients = _gradients(values.sum(), positions, strains)
             results[f"{name}.forces"] = forces.double()
             results[f"{name}.strain"] = strain_gradients.double()
+        if name in differentiated:
+            numbers = [n for block in tensor.blocks() for n in block.values.flatten(1).unbind(1)]
+            slopes = [_gradients(number.sum(), positions, strains) for number in numbers]
+            by_positions = torch.stack([-forces.flatten() for forces, _ in slopes], dim=1)
+            results[f"{name}.gradient"] = by_positions.double()
+            by_strain = torch.stack([strain.flatten() for _, strain in slopes], dim=1)
+            results[f"{name}.strain"] = by_strain.double()
     return results
 
 
@@ -148,6 +159,7 @@ def main(model_file: str, structures_file: str, results_file: str) -> None:
         outputs,
         request["energies"],
         getattr(torch, capabilities.dtype),
+        request["differentiated"],
     )
     torch.save(results, results_file)
 

@@ -17,6 +17,7 @@ from metatensor.torch import TensorMap
 from metatomic.torch import AtomisticModel, ModelOutput, NeighborListOptions, System
 from torch import Tensor
 
+from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, says_lack, telling_lack
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
@@ -24,6 +25,7 @@ from mtt.exporting.blame import raised
 from mtt.exporting.inputs import trial_inputs
 from mtt.exporting.probe import Results, Structure
 from mtt.exporting.structures import structure, trial_atoms
+from mtt.graph import Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import systems_to_graph
@@ -63,8 +65,9 @@ def verify(
 ) -> None:
     """Compare the file at ``path``, loaded by a fresh process, with ``model``.
 
-    Values of every output, and forces and strain derivatives of every energy, must agree to
-    :data:`TOLERANCES`. The reference of an ``MLIPModel`` is the code that it is trained with.
+    Values of every output, forces and strain derivatives of every energy, and the derivatives of
+    other targets that the model was trained on must agree to :data:`TOLERANCES`. The reference of
+    an ``MLIPModel`` is the code that it is trained with.
 
     :param model: on the CPU, in evaluation mode; nothing of it changes.
     :param exported: what was saved at ``path``.
@@ -85,7 +88,8 @@ def verify(
     cpu = torch.device("cpu")
     hint = "export where there is more of it: what is exported is always verified"
     with telling_lack(cpu, lambda: trial, lambda: Remedy(where or str(path), hint)):
-        found = run_probe(path, structures, list(model.supported_outputs()), _energies(model))
+        outputs = list(model.supported_outputs())
+        found = run_probe(path, structures, outputs, _energies(model), _differentiated(model))
         door = getattr(torch, exported.capabilities().dtype)
         expected = predict(model, structures, lists, door)
     tolerance, eps = tolerance_of(model, door), torch.finfo(door).eps
@@ -102,19 +106,25 @@ def predict(
     lists: list[NeighborListOptions],
     door: torch.dtype,
 ) -> dict[str, Reference]:
-    """What ``model`` itself predicts: every output, and the derivatives of every energy.
+    """What ``model`` itself predicts: every output, and derivatives.
 
     :param door: dtype of the structures that a model that defines ``forward`` itself gets.
     """
     if isinstance(model, MLIPModel):
         return _training_code(model, structures, lists)
-    return _forward(model, structures, lists, _energies(model), door)
+    return _forward(model, structures, lists, door)
 
 
 def run_probe(
-    path: Path, structures: Sequence[Structure], outputs: Sequence[str], energies: Sequence[str]
+    path: Path,
+    structures: Sequence[Structure],
+    outputs: Sequence[str],
+    energies: Sequence[str],
+    differentiated: Sequence[str] = (),
 ) -> Results:
     """What the exported model at ``path`` predicts, in a process that imports metatomic only.
+
+    :param differentiated: see :func:`mtt.exporting.probe.evaluate`.
 
     :raises ArchitectureError: the model cannot be loaded or run there.
     :raises MemoryError: it has too little memory there, or was killed by the system.
@@ -125,6 +135,7 @@ def run_probe(
             "structures": list(structures),
             "outputs": list(outputs),
             "energies": list(energies),
+            "differentiated": list(differentiated),
         }
         torch.save(content, request)
         # -P: nothing is to be imported from the folder of the script, this one
@@ -186,31 +197,53 @@ def _training_code(
             ]
         )
         results[f"{name}.values"] = Reference(flat, magnitude)
-        # the fresh process differentiates energies alone
-        if info.is_energy and target.forces is not None and target.strain is not None:
-            results[f"{name}.forces"] = Reference(target.forces, _magnitude(target.forces))
-            results[f"{name}.strain"] = Reference(target.strain, _magnitude(target.strain))
+        results |= _slopes(name, info, target)
     for name, features in model.features_of(graph, model.list_cutoff(), model.cutoff).items():
         flat = features.reshape(-1).double()
         results[f"{name}.values"] = Reference(flat, _magnitude(flat))
     return results
 
 
+def _slopes(name: str, info: TargetInfo, target: Target) -> dict[str, Reference]:
+    """Derivatives of one target, as :data:`mtt.exporting.probe.Results` has them."""
+    forces, by_strain = target.forces, target.strain
+    if info.is_energy:
+        parts = {"forces": forces, "strain": by_strain}
+    else:
+        negative = info.is_number and forces is not None
+        parts = {"gradient": -forces if negative else forces, "strain": by_strain}
+        parts = {part: _numbers(info, values) for part, values in parts.items()}
+    return {
+        f"{name}.{part}": Reference(values, _magnitude(values))
+        for part, values in parts.items()
+        if values is not None
+    }
+
+
+def _numbers(info: TargetInfo, values: Tensor | None) -> Tensor | None:
+    """[n, k] of [..., *shape]: the k numbers of a target of structures, block by block."""
+    if values is None:
+        return None
+    blocks = info.of_kind.split(values.double().reshape(-1, *info.shape))
+    return torch.cat([block.flatten(1) for block in blocks], dim=1)
+
+
 def _forward(
     model: ModelInterface,
     structures: Sequence[Structure],
     lists: list[NeighborListOptions],
-    energies: list[str],
     dtype: torch.dtype,
 ) -> dict[str, Reference]:
     """The model's own forward, with automatic derivatives."""
+    energies = _energies(model)
 
     def call(systems: list[System], outputs: dict[str, ModelOutput]) -> dict[str, TensorMap]:
         predictions: dict[str, TensorMap] = model(systems, outputs)
         return predictions
 
     outputs = probe.wanted(model.supported_outputs(), energies)
-    results = probe.evaluate(call, list(structures), lists, outputs, energies, dtype)
+    given = (outputs, energies, dtype, _differentiated(model))
+    results = probe.evaluate(call, list(structures), lists, *given)
     return {name: Reference(values, _magnitude(values)) for name, values in results.items()}
 
 
@@ -234,6 +267,12 @@ def tolerance_of(model: ModelInterface, door: torch.dtype) -> float:
 
 def _energies(model: ModelInterface) -> list[str]:
     return [name for name, info in model.dataset_info.targets.items() if info.is_energy]
+
+
+def _differentiated(model: ModelInterface) -> list[str]:
+    """Targets that are not energies, and whose derivatives the model was trained on."""
+    targets = model.dataset_info.targets.items()
+    return [name for name, info in targets if info.gradients and not info.is_energy]
 
 
 def differences(

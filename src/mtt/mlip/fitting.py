@@ -116,7 +116,6 @@ def fit_scales(
     their composition baseline, per atom for sums over atoms.
 
     :param offsets: other baselines already in the model, taken off first.
-
     :raises ConfigError: ``fixed_scaling_weights`` names no target of the data.
     """
     fixed = _by_target("fixed_scaling_weights", options.fixed_scaling_weights, info)
@@ -125,9 +124,9 @@ def fit_scales(
         if name in fixed:
             scales[name] = _fixed_scale(name, fixed[name])
         elif options.scale_targets:
-            scales[name] = _root_mean_square(
-                _typical(dataset, name, info, weights[name], offsets.get(name))
-            )
+            off = offsets.get(name)
+            residual = residuals(dataset, name, info, weights[name], off)
+            scales[name] = root_mean_square(typical(dataset, name, residual, off))
         else:
             scales[name] = 1.0
     return scales
@@ -236,37 +235,37 @@ def offset_of(
     return Target(energy, force)
 
 
-def _typical(
+def residuals(
     dataset: Dataset, name: str, info: DatasetInfo, weights: Tensor, offset: Target | None
 ) -> Tensor:
-    target, labels = info.targets[name], dataset.target(name)
+    """Labels of the values without their baselines [n, k], per atom for sums over atoms."""
+    target, values = info.targets[name], dataset.target(name).values.flatten(1)
     counts = counts_of(dataset, target, info.atomic_types)
-    values = labels.values.flatten(1)
     residual = values - counts @ weights - (0.0 if offset is None else offset.values)
-    is_sum = not (target.per_atom or target.is_mean)
-    residual = residual / dataset.n_atoms[:, None] if is_sum else residual
-    if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
-        left = labels.forces
-        if offset is not None:
-            assert offset.forces is not None, "offsets come with their forces"
-            left = left - offset.forces
-        if not is_noise(largest(left), spread(residual)):
-            return left
-    return residual
+    return residual / dataset.n_atoms[:, None] if target.pooling == "sum" else residual
 
 
-def _root_mean_square(values: Tensor) -> float:
-    finite = values[torch.isfinite(values)].to(torch.float64)
-    scale = float(finite.square().mean().sqrt()) if finite.numel() else 0.0
-    # labels that the baseline explains to the last digit leave nothing to scale
-    return scale if scale > 1e-10 else 1.0
+def typical(dataset: Dataset, name: str, residual: Tensor, offset: Target | None = None) -> Tensor:
+    """What a scale is measured from: derivatives by positions that are not noise, or ``residual``.
+
+    :param residual: of :func:`residuals`; where it is measured from, it is returned itself.
+    """
+    left = dataset.target(name).forces
+    if left is None or not bool(torch.isfinite(left).any()):
+        return residual
+    if offset is not None:
+        assert offset.forces is not None, "offsets come with their forces"
+        left = left - offset.forces
+    return residual if is_noise(largest(left), spread(residual)) else left
+
+
+def root_mean_square(values: Tensor) -> float:
+    """Over all that is not missing; 1 of labels that a baseline explains to the last digit."""
+    return scale if (scale := spread(values)) > 1e-10 else 1.0
 
 
 def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
-    """[n, n_types] float64, atoms of each element in each sample of ``target``.
-
-    Of a target that is a mean over atoms, their shares.
-    """
+    """[n, n_types] float64, atoms of each element in each sample of ``target``; shares in means."""
     if not target.per_atom:
         counts = dataset.composition(atomic_types)
         return counts / dataset.n_atoms[:, None] if target.is_mean else counts

@@ -93,9 +93,14 @@ def smaller_batches(options: BatchOptions, structures: int) -> Remedy:
 
 
 def make_losses(
-    plans: Sequence[StagePlan], model: MLIPModel, datasets: Sequence[Dataset]
+    plans: Sequence[StagePlan],
+    model: MLIPModel,
+    datasets: Sequence[Dataset],
+    by_strain: Mapping[str, float],
 ) -> list[Loss]:
     """The loss of every stage.
+
+    :param by_strain: see :func:`mtt.training.losses.strain_scales.strain_scales`.
 
     :raises ConfigError: it does not fit the targets.
     """
@@ -106,7 +111,7 @@ def make_losses(
         replay = plan.options.finetune.replay
         weight = 1.0 if replay is None else replay.weight
         sections.append(with_second_heads(plan.options, info, partners, weight))
-    return [make_loss(section, info, scales, *datasets) for section in sections]
+    return [make_loss(one, info, scales, *datasets, by_strain=by_strain) for one in sections]
 
 
 def make_stage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -42,11 +42,18 @@ class TrainingSetup:
     The scales of the model are read here, once: baselines are fitted before. Its device and
     precision may change later.
 
+    :param by_strain: see :func:`mtt.training.losses.strain_scales.strain_scales`; where a target is
+        missing, the scale of the target is taken.
     :raises ConfigError: options that are wrong, or do not fit the data.
     """
 
     def __init__(
-        self, options: TrainingOptions, run: Run, model: MLIPModel, data: TrainingData
+        self,
+        options: TrainingOptions,
+        run: Run,
+        model: MLIPModel,
+        data: TrainingData,
+        by_strain: Mapping[str, float] | None = None,
     ) -> None:
         self.options = options
         self.model = model
@@ -55,7 +62,7 @@ class TrainingSetup:
         self._seed, self.ranks = run.seed, run.ranks
         self.anchored: dict[str, torch.Tensor] = {}
         """Weights of a source by name, which ``finetune.anchor`` pulls towards."""
-        self.losses: list[Loss] = make_losses(self.plans, model, data.all)
+        self.losses: list[Loss] = make_losses(self.plans, model, data.all, by_strain or {})
         """The loss of every stage."""
 
     def limit_atoms(self, atoms: int) -> None:

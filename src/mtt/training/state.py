@@ -12,10 +12,10 @@ from torch import Tensor
 
 from mtt.errors import CheckpointError, Problem
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Version of :meth:`TrainingState.to_dict`; the folders' trainers have a separate one.
 2 added ``skipped``, ``skipped_in_a_row``, ``rollbacks``, ``good`` and ``batch_atoms``; 3 added
-``before_refit``; 4 added ``anchor``."""
+``before_refit``; 4 added ``anchor``; 5 added ``strain_scales``."""
 
 
 @dataclass
@@ -58,6 +58,8 @@ class TrainingState:
         stage is asked when a checkpoint is written.
     :param anchor: trained weights of a fine-tuning's source by name, where ``finetune.anchor`` asks
         for them.
+    :param strain_scales: of derivatives by strain, see :mod:`mtt.training.losses.strain_scales`;
+        measured once, when the training begins. Empty in trainings before version 5.
     :param good: what a rollback goes back to, see :mod:`mtt.training.recovery.rollback`; of
         the running epoch.
     """
@@ -80,6 +82,7 @@ class TrainingState:
     batch_atoms: int | None = None
     good: dict[str, Any] = field(default_factory=dict)
     anchor: dict[str, Tensor] = field(default_factory=dict)
+    strain_scales: dict[str, float] = field(default_factory=dict)
     refitted: Best | None = None
     was_refitted: bool = False
 
@@ -134,6 +137,7 @@ class TrainingState:
             "rollbacks": self.rollbacks,
             "batch_atoms": self.batch_atoms,
             "anchor": dict(self.anchor),
+            "strain_scales": dict(self.strain_scales),
             # where it is the present state, a restart finds it again
             "before_refit": self._before_refit(),
             "good": {} if self.good.get("batch") == self.batch else self.good,

@@ -24,6 +24,7 @@ from mtt.training.checkpoints import Checkpoints
 from mtt.training.datasets import TrainingData
 from mtt.training.fit import Fit
 from mtt.training.losses.anchor import weights_of_source
+from mtt.training.losses.strain_scales import strain_scales
 from mtt.training.numerics.determinism import deterministic
 from mtt.training.numerics.nonfinite import nonfinite_weights
 from mtt.training.numerics.precision import check_precision, tf32
@@ -107,7 +108,7 @@ class MLIPTrainer(PlatformTrainer):
         check_given(options, model.dataset_info)
         check_ranges([*train_datasets, *val_datasets], options, dtype)
         data = TrainingData(model, train_datasets, val_datasets)
-        setup = TrainingSetup(options, self.run, model, data)
+        setup = TrainingSetup(options, self.run, model, data, self._state.strain_scales)
         setup.check(self._state)
         check_resumable(self._state, options, model.dtype, dtype)
 
@@ -139,7 +140,10 @@ class MLIPTrainer(PlatformTrainer):
                     model.fit_baselines(data.training, options)
                 # least squares may round differently on another kind of processor
                 share_weights(model, self.run.ranks)
-            setup = TrainingSetup(options, self.run, model, data)
+            if fresh and options.scale_targets:
+                self._state.strain_scales = strain_scales(model, data.training)
+            given = (options, self.run, model, data, self._state.strain_scales)
+            setup = TrainingSetup(*given)
             if fresh and not options.finetune.read_from:
                 model.look_at(setup.graphs)
             model.to(device=device, dtype=dtype)

@@ -83,7 +83,7 @@ def evaluate(
     :param per_structure: keep the errors of each structure (``report.structures``), or name a
         ``.csv`` or ``.parquet`` file for them; several data sets are numbered.
     :param by: a key of the structures (``config_type``) for ``report.structures.by_group(by)``.
-    :param features: also write features of each ``"atom"``, or their means over each ``"system"``.
+    :param features: also write features of each ``"atom"``, or their sums over each ``"system"``.
     :param report: an ``.html`` file for a page with parity plots and the worst structures.
     :raises MttError: the model, the options, the data or the output cannot be used.
     """

@@ -67,17 +67,17 @@ def asked(model: Any, outputs: dict[str, ModelOutput], exported: bool = False) -
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_exported_files_offer_features_of_atoms_and_their_means(name: str) -> None:
+def test_exported_files_offer_features_of_atoms_and_their_sums(name: str) -> None:
     model = make(name)
     both = {one: ModelOutput(sample_kind="atom") for one in ("feature", LAST)}
     of_atoms = asked(model, both, exported=True)
-    means = asked(model, {one: ModelOutput(sample_kind="system") for one in both})
+    sums = asked(model, {one: ModelOutput(sample_kind="system") for one in both})
     assert sorted(of_atoms) == sorted(both)
     for one in both:
         values = of_atoms[one].block().values
         assert of_atoms[one].block().samples.names == ["system", "atom"]
         assert values.shape[0] == 6
-        torch.testing.assert_close(means[one].block().values, values.mean(0, keepdim=True))
+        torch.testing.assert_close(sums[one].block().values, values.sum(0, keepdim=True))
 
 
 def last_weights(model: Any) -> torch.Tensor:

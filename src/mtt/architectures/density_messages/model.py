@@ -67,10 +67,11 @@ class DensityMessages(MLIPModel):
 
     def __init__(self, hypers: Dict[str, Any], dataset_info: DatasetInfo) -> None:
         super().__init__(hypers, dataset_info)
-        check_parts(dataset_info, hypers["max_angular"], "architecture.model.max_angular")
+        max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]
+        where = "architecture.model.max_angular"
+        check_parts(dataset_info, max_angular, where, pseudoscalars=True)
         self.cutoff = float(hypers["cutoff"])
         self.n_types = len(dataset_info.atomic_types)
-        max_angular, n_radial = hypers["max_angular"], hypers["num_radial"]
         n_layers, n_features = hypers["num_layers"], hypers["num_features"]
         decay = float(hypers["radial_decay"])
         self.basis = PairBasis(self.cutoff, hypers["cutoff_width"], max_angular, n_radial, decay)

@@ -30,6 +30,9 @@ class Head(torch.nn.Module):
 class Invariant(Head):
     """(l = 0, σ = 1) of a tensor: numbers, from the scalars."""
 
+    def __init__(self, n_features: int, n_channels: int, n_out: int) -> None:
+        super().__init__(n_features, n_out)
+
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """[n, 1, n_out]."""
         values: Tensor = self.last(self.features(x))
@@ -76,6 +79,25 @@ class Pseudo(torch.nn.Module):
         return read_out(coupled.view(tensors.shape), self.gates(x, v), self.last.weight)
 
 
+class Pseudoscalar(torch.nn.Module):
+    """(l = 0, σ = -1): triple products u · (v × w) of densities of degree 1."""
+
+    def __init__(self, n_features: int, n_channels: int, n_out: int) -> None:
+        super().__init__()
+        self.couple = Constant(generators(1)[[1, 2, 0]].transpose(0, 1).flatten(1))
+        self.vectors = torch.nn.Linear(n_channels, 3 * n_channels, bias=False)
+        self.gates = Head(n_features, n_channels)
+        self.last = torch.nn.Linear(n_channels, n_out, bias=False)
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """[n, 1, n_out]."""
+        one, two, three = self.vectors(v[1:4]).chunk(3, dim=2)  # [3, n, n_channels] each
+        products = two[:, None] * three[None]
+        crossed = (self.couple() @ products.flatten(0, 1).flatten(1)).view(one.shape)
+        triple = (one * crossed).sum(dim=0, keepdim=True)
+        return read_out(triple, self.gates(x, v), self.last.weight)
+
+
 class TensorHead(torch.nn.Module):
     """From scalars and densities of atoms to the components of one target.
 
@@ -91,7 +113,8 @@ class TensorHead(torch.nn.Module):
             n_out = number * target.properties
             self.channels.append(number)
             if one.l == 0:
-                self.parts.append(Invariant(n_features, n_out))
+                number_of = Invariant if one.sigma == 1 else Pseudoscalar
+                self.parts.append(number_of(n_features, n_channels, n_out))
             else:
                 made = Proper if one.sigma == 1 else Pseudo
                 self.parts.append(made(one.l, n_features, n_channels, n_out))

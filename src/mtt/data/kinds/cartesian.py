@@ -77,6 +77,10 @@ class Cartesian(TargetKind):
         return ((0, 4, 8),) if self.rank == 2 and not self.traceless else ()
 
     @property
+    def symmetries(self) -> tuple[bool, bool]:
+        return self.symmetric, self.traceless
+
+    @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         if self.symmetric:
             off = (("yz", (5, 7)), ("xz", (2, 6)), ("xy", (1, 3)))

@@ -51,7 +51,9 @@ class Spherical(TargetKind):
     def examples(cls) -> tuple[Spherical, ...]:
         several: Any = tuple(Irrep(l, 1) for l in range(3))
         channels: Any = ({"o3_lambda": 0, "num": 2}, {"o3_lambda": 1, "num": 3})
-        single: tuple[Any, ...] = tuple((Irrep(l, s),) for l, s in ((1, -1), (2, -1), (3, 1)))
+        single: tuple[Any, ...] = tuple(
+            (Irrep(l, s),) for l, s in ((0, -1), (1, -1), (2, -1), (3, 1))
+        )
         products = (cls(channels[1:], "cartesian"), cls(channels, "coupled"))
         return (cls(several), *map(cls, single), *products)
 

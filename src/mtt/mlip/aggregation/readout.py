@@ -47,6 +47,9 @@ class Readout(torch.nn.Module):
         super().__init__()
         targets, self.n_types = info.targets, len(info.atomic_types)
         self.learned: Dict[str, bool] = {n: t.pooling == "learned" for n, t in targets.items()}
+        self.symmetries: Dict[str, Tuple[bool, bool]] = {
+            name: t.of_kind.symmetries for name, t in targets.items()
+        }
         self.widths: Dict[str, List[int]] = {
             name: [*t.shape[:-1], (t.rank or t.properties) + self.learned[name]]
             for name, t in targets.items()
@@ -80,6 +83,7 @@ class Readout(torch.nn.Module):
         few: Dict[str, Tensor] = {}
         logits: Dict[str, Tensor] = {}
         for name, learned in self.learned.items():
+            symmetric, traceless = self.symmetries[name]
             numbers = raw[name]
             if numbers.dim() == 1:
                 numbers = numbers[:, None]
@@ -88,7 +92,7 @@ class Readout(torch.nn.Module):
             if learned:
                 logits[name] = numbers[:, -1:]
                 numbers = numbers[:, :-1]
-            values[name] = numbers
+            values[name] = constrained(numbers, symmetric, traceless)
         for k, one in enumerate(self.maps):
             name = self.mapped[k]
             if self.late[k]:
@@ -115,3 +119,18 @@ class Readout(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return f"learned weights of {[name for name, one in self.learned.items() if one]}"
+
+
+def constrained(tensors: Tensor, symmetric: bool, traceless: bool) -> Tensor:
+    """``tensors`` [n, 3, 3, properties] as the target is declared; those that are so stay as is.
+
+    Other shapes have neither symmetry. Without a trace they are float64, so that none is left.
+    """
+    if symmetric:
+        tensors = 0.5 * (tensors + tensors.transpose(1, 2))
+    if traceless:
+        tensors = tensors.to(torch.float64)
+        trace = tensors[:, 0, 0] + tensors[:, 1, 1] + tensors[:, 2, 2]
+        unit = torch.eye(3, dtype=torch.float64, device=tensors.device)
+        tensors = tensors - (trace / 3.0)[:, None, None] * unit[:, :, None]
+    return tensors

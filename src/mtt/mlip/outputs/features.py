@@ -2,7 +2,9 @@
 
 ``feature`` is metatomic's name of what a model knows of an atom before its heads, and
 ``mtt::aux::<target>_last_layer_features`` is metatrain's of what the last layer of a head is linear
-in (Bigi et al., arXiv:2403.02251). Those of a structure are means over its atoms.
+in (Bigi et al., arXiv:2403.02251). Those of a structure are sums over its atoms, or over those that
+are selected, as in metatrain; metatomic's standard leaves it open. The last layer of an extensive
+target then gives its value from the features of the structure.
 """
 
 from collections.abc import Mapping
@@ -54,7 +56,7 @@ def feature_outputs(names: Mapping[str, str]) -> Dict[str, ModelOutput]:
     return {
         output: ModelOutput(
             sample_kind="atom",
-            description="features of atoms, means over the atoms of a structure"
+            description="features of atoms, sums over the atoms of a structure"
             if output == FEATURE
             else f"what the last layer of {names[output]} is linear in",
         )
@@ -79,7 +81,7 @@ def feature_maps(
     outputs: Dict[str, ModelOutput],
     selected_atoms: Optional[Labels],
 ) -> Dict[str, TensorMap]:
-    """The features that ``outputs`` asks for, per atom or as means of structures; TorchScript.
+    """The features that ``outputs`` asks for, per atom or as sums of structures; TorchScript.
 
     :param found: key to [n_atoms, n] features; empty without any atom.
     :param names: output to key.
@@ -95,7 +97,7 @@ def feature_maps(
             if graph.centers.shape[0] == 0:
                 # they can be differentiated by the positions, whether there are neighbours or not
                 values = values + 0.0 * like.sum()
-            pooling = "atom" if outputs[output].sample_kind == "atom" else "mean"
+            pooling = "atom" if outputs[output].sample_kind == "atom" else "sum"
             rows, labels = of_samples(values, samples, selected, pooling, len(systems))
             number = torch.arange(rows.shape[1], dtype=torch.int32, device=rows.device)
             block = TensorBlock(rows, labels, [], Labels(["feature"], number[:, None]))

@@ -21,7 +21,7 @@ from mtt.testing.subject import Subject
 
 
 def check_features(subject: Subject) -> Iterator[Measured]:
-    """Features of atoms stay in a rotation and follow their atoms; of structures are means."""
+    """Features of atoms stay in a rotation and follow their atoms; of structures are sums."""
     model = subject.graph_model()
     names = [] if model is None else [name for name in model.feature_names if name]
     if model is None or not names:
@@ -39,10 +39,10 @@ def check_features(subject: Subject) -> Iterator[Measured]:
         yield compared(f"{name}, rotated", other, values, TOLERANCE)
         shuffled = _features(model, [name], one[order], "atom")[name]
         yield compared(f"{name}, in another order", shuffled, values[order], TOLERANCE)
-        means = _features(model, [name], one, "system")[name]
+        sums = _features(model, [name], one, "system")[name]
         yield compared(
-            f"{name} of the structure, and the mean of its atoms",
-            means, values.mean(0, keepdim=True), TOLERANCE,
+            f"{name} of the structure, and the sum of its atoms",
+            sums, values.sum(0, keepdim=True), TOLERANCE,
         )  # fmt: skip
 
 

@@ -28,12 +28,14 @@ def make_loss(
     info: DatasetInfo,
     scales: Mapping[str, float],
     *datasets: Dataset,
+    by_strain: Mapping[str, float] | None = None,
 ) -> Loss:
     """The loss over all targets of ``info``, with the weights of epoch 0.
 
     :param options: ``loss``, one name for everything or by target, and ``per_structure_targets``.
     :param scales: scale of each target.
     :param datasets: where labels may be missing.
+    :param by_strain: scale of derivatives by strain, of targets where it is not that of the target.
     :raises ConfigError: unknown targets, derivatives or losses; targets without a term;
         ``huber_forces`` without units.
     """
@@ -56,14 +58,14 @@ def make_loss(
     ]
     if problems:
         raise ConfigError.collect(problems)
-    terms = []
+    terms, own = [], {"strain": by_strain or {}}
     for name, part, section in sections:
         field = ("values", "forces", "strain").index(part)
         term = _term(name, part, section, info)
         terms.append(
             replace(
                 term,
-                scale=scales[name],
+                scale=own.get(part, scales).get(name, scales[name]),
                 per_atom=term.per_atom and name not in per_structure,
                 complete=all(dataset.is_complete(name)[field] for dataset in datasets),
             )
