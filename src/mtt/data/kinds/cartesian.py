@@ -77,6 +77,12 @@ class Cartesian(TargetKind):
         return ((0, 4, 8),) if self.rank == 2 and not self.traceless else ()
 
     @property
+    def exchange(self) -> tuple[tuple[int, int], ...]:
+        if self.rank != 2:
+            return super().exchange
+        return tuple((3 * (place % 3) + place // 3, 1) for place in range(9))
+
+    @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         if self.symmetric:
             off = (("yz", (5, 7)), ("xz", (2, 6)), ("xy", (1, 3)))
