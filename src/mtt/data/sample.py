@@ -107,9 +107,7 @@ def tensor_map(
     n_atoms = len(labels.values) if info.per_atom else 0 if types is None else len(types)
     n_atoms = n_atoms if labels.forces is None else len(labels.forces)
     of = (torch.tensor([structure]), torch.tensor([n_atoms]))
-    pairs = None
-    if of_pairs is not None:
-        pairs = torch.from_numpy(np.insert(of_pairs.pairs.astype(np.int64), 0, 0, axis=1))
+    pairs = None if of_pairs is None else of_pairs.samples()
     return target_map(name, info, labels, *of, types, pairs)
 
 

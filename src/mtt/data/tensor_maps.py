@@ -30,8 +30,8 @@ def target_map(
     Values have samples ``system`` (and ``atom``), those of pairs :data:`PAIR`. Gradients are
     derivatives of the values, in each block: ``positions`` is minus the forces of an energy,
     ``strain`` as in :class:`mtt.graph.Target`. Their first components are ``xyz``, or ``xyz_1`` and
-    ``xyz_2``; of targets with components, which may have these names, ``displacement``, or ``strain_1`` and
-    ``strain_2``.
+    ``xyz_2``; of targets with components, which may have these names, ``displacement``, or
+    ``strain_1`` and ``strain_2``.
 
     :param structures: [m] int64, numbers of the structures, the labels ``system``.
     :param n_atoms: [m] int64, of each of them.

@@ -17,6 +17,7 @@ from metatensor.torch import TensorMap
 from metatomic.torch import AtomisticModel, ModelOutput, NeighborListOptions, System
 from torch import Tensor
 
+from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, says_lack, telling_lack
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
@@ -24,6 +25,7 @@ from mtt.exporting.blame import raised
 from mtt.exporting.inputs import trial_inputs
 from mtt.exporting.probe import Results, Structure
 from mtt.exporting.structures import structure, trial_atoms
+from mtt.graph import Graph
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.mlip.systems import systems_to_graph
@@ -178,13 +180,7 @@ def _training_code(
     for name, target in model.predict_targets(graph, all_gradients=True).items():
         magnitude = _magnitude(without_baseline[name].values)
         info = model.dataset_info.targets[name]
-        kind = info.of_kind
-        flat = torch.cat(
-            [
-                (values[types == block.element] if block.element else values).reshape(-1)
-                for block, values in zip(kind.blocks, kind.split(target.values), strict=True)
-            ]
-        )
+        flat = _in_blocks(target.values, info, graph, types)
         results[f"{name}.values"] = Reference(flat, magnitude)
         # the fresh process differentiates energies alone
         if info.is_energy and target.forces is not None and target.strain is not None:
@@ -194,6 +190,20 @@ def _training_code(
         flat = features.reshape(-1).double()
         results[f"{name}.values"] = Reference(flat, _magnitude(flat))
     return results
+
+
+def _in_blocks(values: Tensor, info: TargetInfo, graph: Graph, types: Tensor) -> Tensor:
+    """All numbers, block by block, those of elements of their atoms alone."""
+    kind, parts = info.of_kind, []
+    for block, part in zip(kind.blocks, kind.split(values), strict=True):
+        if block.element and info.per_pair:
+            part = part[
+                (types[graph.centers] == block.element) & (types[graph.neighbors] == block.second)
+            ]
+        elif block.element:
+            part = part[types == block.element]
+        parts.append(part.reshape(-1))
+    return torch.cat(parts)
 
 
 def _forward(

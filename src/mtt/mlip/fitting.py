@@ -48,8 +48,7 @@ def fit_tables(
     weights = fit_weights(dataset, info, options.atomic_baseline, offset)
     scales = fit_scales(dataset, info, weights, options, offsets)
     columns = torch.cat([weights[name] for name in info.targets], dim=1)
-    ordered = [scales[name] for name in info.targets]
-    return columns, torch.tensor(ordered, dtype=torch.float64)
+    return columns, torch.tensor([scales[name] for name in info.targets], dtype=torch.float64)
 
 
 def fit_weights(
@@ -240,6 +239,8 @@ def _typical(
     dataset: Dataset, name: str, info: DatasetInfo, weights: Tensor, offset: Target | None
 ) -> Tensor:
     target, labels = info.targets[name], dataset.target(name)
+    if target.per_pair:  # nothing is taken off
+        return labels.values
     counts = counts_of(dataset, target, info.atomic_types)
     values = labels.values.flatten(1)
     residual = values - counts @ weights - (0.0 if offset is None else offset.values)

@@ -39,6 +39,11 @@ class PairLabels:
         values = torch.zeros(0, *shape, dtype=torch.float64)
         return cls(np.zeros(n + 1, np.int64), np.zeros((0, 5), np.int32), values)
 
+    def samples(self) -> Tensor:
+        """[L, 6] int64, number of the structure, both atoms, and the shifts."""
+        owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return torch.from_numpy(np.insert(self.pairs.astype(np.int64), 0, owner, axis=1))
+
     def rows(self, structures: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of ``structures``, one after the other."""
         lengths = np.diff(self.offsets)[structures]
