@@ -76,7 +76,7 @@ def values_of_pairs(name: str, tensor: TensorMap, target: TargetInfo, pairs: Ten
             what = f"the model gave {name!r} with samples {', '.join(block.samples.names)}"
             raise ArchitectureError(f"{what}, not {', '.join(PAIR)}")
         places, found = _places(block.samples.values.to(torch.int64), pairs)
-        values = block.values.reshape(len(block.samples), -1)
+        values = block.values.flatten(1)
         filled = values.new_zeros(len(pairs), values.shape[1])
         rows.append(filled.index_copy(0, places, values.index_select(0, found)))
         given[places] = True

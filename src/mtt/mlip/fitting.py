@@ -239,12 +239,10 @@ def _typical(
     dataset: Dataset, name: str, info: DatasetInfo, weights: Tensor, offset: Target | None
 ) -> Tensor:
     target, labels = info.targets[name], dataset.target(name)
-    if target.per_pair:  # nothing is taken off
-        return labels.values
     counts = counts_of(dataset, target, info.atomic_types)
     values = labels.values.flatten(1)
     residual = values - counts @ weights - (0.0 if offset is None else offset.values)
-    is_sum = not (target.per_atom or target.is_mean)
+    is_sum = target.per_structure and not target.is_mean
     residual = residual / dataset.n_atoms[:, None] if is_sum else residual
     if labels.forces is not None and bool(torch.isfinite(labels.forces).any()):
         left = labels.forces
@@ -266,8 +264,10 @@ def _root_mean_square(values: Tensor) -> float:
 def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
     """[n, n_types] float64, atoms of each element in each sample of ``target``.
 
-    Of a target that is a mean over atoms, their shares.
+    Of a target that is a mean over atoms, their shares; of pairs [1, n_types] zeros.
     """
+    if target.per_pair:
+        return torch.zeros(1, len(atomic_types), dtype=torch.float64)
     if not target.per_atom:
         counts = dataset.composition(atomic_types)
         return counts / dataset.n_atoms[:, None] if target.is_mean else counts

@@ -106,11 +106,8 @@ class Sample:
         self.members += [(dataset, int(i)) for i in structures]
         self.n_atoms += n_atoms.tolist()
         numbers = dataset.select(structures).types.numpy()
-        own = {
-            _key(one)
-            for one in quantities(info, totals=False, extended=False)
-            if not info.targets[one.target].per_pair  # entries are of atoms or structures
-        }
+        plain = quantities(info, totals=False, extended=False)  # entries are of no pairs
+        own = {_key(one) for one in plain if not info.targets[one.target].per_pair}
         for number, quantity in enumerate(self.quantities):
             if _key(quantity) in own:
                 per_atom = quantity.part == "forces" or info.targets[quantity.target].per_atom

@@ -39,6 +39,11 @@ class PairLabels:
         values = torch.zeros(0, *shape, dtype=torch.float64)
         return cls(np.zeros(n + 1, np.int64), np.zeros((0, 5), np.int32), values)
 
+    def content(self) -> bytes:
+        """All of it, for a digest."""
+        arrays = np.diff(self.offsets), self.pairs, self.values.numpy()
+        return b"".join(array.tobytes() for array in arrays)
+
     def samples(self) -> Tensor:
         """[L, 6] int64, number of the structure, both atoms, and the shifts."""
         owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))

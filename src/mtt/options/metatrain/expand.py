@@ -41,7 +41,7 @@ from mtt.regular import unreadable
 
 _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
-    ".mts": "metatensor's .mts files hold values, not structures",
+    ".mts": "structures in metatensor's .mts files are not available yet",
 }
 
 
