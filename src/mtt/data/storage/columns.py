@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.data.storage.pair_labels import PairLabels, pair_targets
+from mtt.data.storage.pair_labels import PairLabels, joined_labels, labels_of, pair_targets
 from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.pieces import Column, Pieces, join_offsets
 from mtt.stopping import stop_if_asked
@@ -192,7 +192,10 @@ def spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.i
 
 
 def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetInfo) -> Columns:
-    """``parts`` one after the other without copying; labels that a part lacks are NaN."""
+    """``parts`` one after the other without copying; labels that a part lacks are NaN.
+
+    Labels of pairs alone are copied.
+    """
     owned = [layout(part_info) for part_info in infos]
     rows: dict[str, Column] = {}
     for name, spec in layout(info).items():
@@ -204,7 +207,18 @@ def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetIn
         fill = float("nan") if spec.dtype == "float64" else 0
         rows[name] = Pieces(pieces, lengths, torch.full(spec.tail, fill, dtype=_torch(spec)))
     offsets = join_offsets([part.offsets for part in parts])
-    return Columns(offsets, rows, Sources.of([]), parts=tuple(parts))
+    pairs = {
+        name: joined_labels(
+            [
+                labels_of(part, name, shape)
+                if name in pair_targets(own)
+                else PairLabels.none(len(part), shape)
+                for part, own in zip(parts, infos, strict=True)
+            ]
+        )
+        for name, shape in pair_targets(info).items()
+    }
+    return Columns(offsets, rows, Sources.of([]), parts=tuple(parts), pair_labels=pairs)
 
 
 def _torch(spec: Spec) -> torch.dtype:

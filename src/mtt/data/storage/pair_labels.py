@@ -78,13 +78,7 @@ def joined_labels(parts: Sequence[PairLabels]) -> PairLabels:
 def labels_of(columns: Columns, name: str, shape: Sequence[int]) -> PairLabels:
     """Labels of the target ``name`` for all structures of ``columns``; none where it has none."""
     known = columns.pair_labels.get(name)
-    if known is None:
-        if columns.parts:
-            known = joined_labels([labels_of(part, name, shape) for part in columns.parts])
-        else:
-            known = PairLabels.none(len(columns), shape)
-        columns.pair_labels[name] = known
-    return known
+    return PairLabels.none(len(columns), shape) if known is None else known
 
 
 def pair_targets(info: DatasetInfo) -> dict[str, tuple[int, ...]]:
