@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import metatensor.torch as mts
 import numpy as np
 import pytest
+import torch
 from ase.calculators.singlepoint import SinglePointCalculator
+from metatensor.torch import TensorMap
 
 from mtt import train
 from mtt.cli.main import run
+from mtt.data.info import TargetInfo
+from mtt.data.labels.attach import target_info
+from mtt.data.tensor_maps import target_map
 from mtt.errors import CheckpointError, ConfigError, DataError, MttError
-from mtt.options import read_yaml
+from mtt.graph import Target
+from mtt.options import load_eval_options, read_yaml
 
 FILES = Path(__file__).resolve().parent.parent / "resources" / "options"
 OUTCOMES = read_yaml(FILES / "outcomes.yaml")
@@ -91,7 +98,35 @@ def data(tmp_path_factory: pytest.TempPathFactory, ethanol: Path, alloy: Path) -
     for atoms in copper:
         atoms.info["virial"] = -atoms.get_stress(voigt=False) * atoms.get_volume()
     ase.io.write(folder / "copper.xyz", copper)
+    for name, info in tensor_targets().items():
+        mts.save(str(folder / f"{name}.mts"), random_map(info, frames, generator))
     return folder
+
+
+def tensor_targets() -> dict[str, TargetInfo]:
+    """File to target of the options that name metatensor's files."""
+    found = {}
+    for file in ("atom_pairs", "metatensor_files"):
+        (options,) = load_eval_options(read_yaml(FILES / f"{file}.yaml")["training_set"])
+        for name, target in options.targets.items():
+            gradients = ("positions",) if name == "energy" else ()
+            found[name.removeprefix("mtt::")] = target_info(target, gradients)
+    return found
+
+
+def random_map(info: TargetInfo, frames: list[Any], generator: np.random.Generator) -> TensorMap:
+    """Values of all structures, atoms, or pairs closer than 3 Å."""
+    sizes = torch.tensor([len(atoms) for atoms in frames])
+    pairs = []
+    for number, atoms in enumerate(frames):
+        near = atoms.get_all_distances() < 3.0
+        pairs += [[number, i, j, 0, 0, 0] for i, j in np.argwhere(near) if i != j]
+    n = {"system": len(frames), "atom": int(sizes.sum()), "atom_pair": len(pairs)}
+    values = torch.from_numpy(generator.normal(size=(n[info.sample_kind], *info.shape)))
+    forces = torch.from_numpy(generator.normal(size=(n["atom"], 3))) if info.has_forces else None
+    numbers = torch.from_numpy(np.concatenate([atoms.numbers for atoms in frames]))
+    of = (torch.arange(len(frames)), sizes, numbers, torch.tensor(pairs))
+    return target_map("x", info, Target(values, forces), *of)
 
 
 @pytest.mark.parametrize("name", OUTCOMES["values"])
@@ -108,7 +143,8 @@ def test_a_valid_file_passes_the_dry_run(
             train(f"{name}.yaml", overrides=overrides, dry_run=True)
     else:
         train(f"{name}.yaml", overrides=overrides, dry_run=True)
-        assert "soap_bpnn with" in caplog.text
+        architecture = read_yaml(FILES / f"{name}.yaml")["architecture"]["name"]
+        assert f"{architecture} with" in caplog.text
         assert "nothing was trained" in caplog.text
     assert sorted(data.rglob("*")) == before
 

@@ -12,7 +12,7 @@ from mtt.data.dataset import Dataset
 from mtt.data.frames import Frame
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
 from mtt.data.storage.blocks import blocks_of_columns, blocks_of_frames
-from mtt.data.storage.columns import join, layout
+from mtt.data.storage.columns import join, lacking
 from mtt.data.storage.store import write_columns
 from mtt.errors import DataError, Problem
 
@@ -25,6 +25,7 @@ _SAME = (
     "extensive",
     "aggregation",
     "rank",
+    "exchange",
 )
 """What a target must have in common in all data sets."""
 
@@ -59,7 +60,7 @@ def with_targets_of(dataset: Dataset, info: DatasetInfo) -> Dataset:
         own = targets.get(name, target)
         targets[name] = replace(own, gradients=_gradients(own, target))
     wanted = dataset.info.with_targets(targets)
-    if layout(wanted) == layout(dataset.info):
+    if lacking(dataset.info, wanted) is None:
         return dataset
     columns = join([dataset.columns], [dataset.info], wanted)
     view = Dataset(columns, wanted, dataset.structures, dataset.notices, dataset.name)

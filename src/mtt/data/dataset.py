@@ -17,7 +17,8 @@ from mtt.data.info import DatasetInfo
 from mtt.data.read import frames_from_atoms, spelled_out
 from mtt.data.sample import Sample, pair_block, system_of, tensor_map
 from mtt.data.storage.blocks import blocks_of_frames, columns_in_memory
-from mtt.data.storage.columns import Columns, layout
+from mtt.data.storage.columns import Columns, lacking, layout
+from mtt.data.storage.pair_labels import PairLabels, labels_of
 from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.store import neighbor_lists, read_columns
 from mtt.errors import DataError, did_you_mean
@@ -125,15 +126,15 @@ class Dataset:
 
         :raises DataError: the data set lacks one of them, or knows it otherwise.
         """
-        for name, spec in layout(info).items():
-            if layout(self.info).get(name) != spec:
-                kind, _, target = name.partition(":")
-                known = [*self.info.targets, *self.info.extra_data]
-                raise DataError(
-                    f"there are no {kind} of {target!r} like that; there are {', '.join(known)}",
-                    where=str(self.columns.folder or ""),
-                    hint=did_you_mean(target, known),
-                )
+        absent = lacking(self.info, info)
+        if absent is not None:
+            kind, _, target = absent.partition(":")
+            known = [*self.info.targets, *self.info.extra_data]
+            raise DataError(
+                f"there are no {kind} of {target!r} like that; there are {', '.join(known)}",
+                where=str(self.columns.folder or ""),
+                hint=did_you_mean(target, known),
+            )
         return self._view(self.columns, info, self.structures)
 
     def weighted(self, weight: float) -> Dataset:
@@ -171,13 +172,21 @@ class Dataset:
         return self._take("weights")
 
     def target(self, name: str) -> Target:
-        """All labels of the target ``name``, in float64; NaN where one is missing."""
-        info = self.info.targets[name]
+        """Labels of a target, or of its labelled pairs, in float64; NaN where one is missing."""
+        info, labels = self.info.targets[name], self.pair_labels(name)
+        if labels is not None:
+            return Target(labels.values)
         return Target(
             self._take(f"values:{name}"),
             self._take(f"forces:{name}") if info.has_forces else None,
             self._take(f"strain:{name}") if info.has_strain else None,
         )
+
+    def pair_labels(self, name: str) -> PairLabels | None:
+        """What is labelled of a target of pairs; None of other targets."""
+        info = self.info.targets[name]
+        all_of = labels_of(self.columns, name, info.shape) if info.per_pair else None
+        return None if all_of is None else all_of.of(self.structures)
 
     def extra(self, name: str) -> Tensor:
         """[n or all atoms, p] float64, the extra data ``name``."""
@@ -248,15 +257,13 @@ class Dataset:
             pairs = self.pairs(self._cutoff(options))
             block = pair_block(system, pairs, structure, options.full_list)
             system.add_neighbor_list(options, block)
-        one = self.select([self._number(i)])
+        one, of = self.select([self._number(i)]), (self._number(i), system.types.long())
         labels = {
-            name: tensor_map(name, info, one.target(name), self._number(i), one.types)
+            name: tensor_map(name, info, one.target(name), *of, one.pair_labels(name))
             for name, info in self.info.targets.items()
         }
         for name, info in self.info.extra_data.items():
-            labels[name] = tensor_map(
-                name, info, Target(one.extra(name)), self._number(i), one.types
-            )
+            labels[name] = tensor_map(name, info, Target(one.extra(name)), *of)
         return Sample(system, labels)
 
     def atoms(self, i: int) -> ase.Atoms:

@@ -21,9 +21,10 @@ class FrameLabels(NamedTuple):
     gradient in the whole data set.
     """
 
-    values: Float  # [1, *shape], or [n_atoms, *shape] for a per-atom target
+    values: Float  # [1, *shape], or [n_atoms, *shape] for a per-atom target, [L, *shape] of pairs
     forces: Float | None = None  # [n_atoms, 3], minus the gradient by positions
     strain: Float | None = None  # [3, 3] volume times stress, minus the virial
+    pairs: NDArray[np.int64] | None = None  # [L, 5] first and second atom, shifts of the second
 
 
 class Frame(NamedTuple):

@@ -26,7 +26,8 @@ class TargetInfo:
     :param quantity: physical quantity (``"energy"``), or ``""``: the values are what their
         numbers are.
     :param unit: unit of the values (``"eV"``), or ``""`` where the user gave none.
-    :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
+    :param sample_kind: ``"system"`` (one value per structure), ``"atom"``, or ``"atom_pair"``: of
+        ordered pairs of atoms within a cutoff, see :class:`mtt.Graph`.
     :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.data.kinds`.
     :param properties: number of values (scalars, vectors, ...) per sample.
     :param gradients: derivatives with labels: by ``"positions"`` (forces), ``"strain"`` (stress).
@@ -38,6 +39,8 @@ class TargetInfo:
         a mean with weights that the model learns.
     :param rank: numbers of an atom that a linear map of the platform makes ``properties`` of; 0:
         the network gives all of them itself.
+    :param exchange: of values of pairs: ``"symmetric"`` or ``"antisymmetric"`` where that of the
+        pair (j, i) follows from that of (i, j), see :meth:`TargetKind.exchanged`.
     """
 
     quantity: str = ""
@@ -51,6 +54,7 @@ class TargetInfo:
     extensive: bool = True
     aggregation: str = ""
     rank: int = 0
+    exchange: str = ""
 
     @classmethod
     def energy(cls, unit: str = "eV", *, forces: bool = False, stress: bool = False) -> TargetInfo:
@@ -78,6 +82,8 @@ class TargetInfo:
         Those that elements may explain, by a composition: every number of a scalar by itself, the
         diagonal of a 3×3 tensor together.
         """
+        if self.per_pair:  # a number of an element is not part of them
+            return []
         groups, p = self.of_kind.invariant_groups, self.properties
         return [[place * p + i for place in group] for group in groups for i in range(p)]
 
@@ -118,23 +124,31 @@ class TargetInfo:
         return self.sample_kind == "atom"
 
     @property
+    def per_pair(self) -> bool:
+        return self.sample_kind == "atom_pair"
+
+    @property
+    def per_structure(self) -> bool:
+        return not (self.per_atom or self.per_pair)
+
+    @property
     def is_energy(self) -> bool:
         """An extensive energy of the structure: the sum of atomic energies."""
-        return self.quantity == "energy" and not self.per_atom and self.kind == "scalar"
+        return self.quantity == "energy" and self.per_structure and self.kind == "scalar"
 
     @property
     def is_mean(self) -> bool:
         """The value of a structure does not grow with it: a mean over its atoms, or the largest."""
-        return not (self.extensive or self.per_atom or self.is_energy)
+        return self.per_structure and not (self.extensive or self.is_energy)
 
     @property
     def pooling(self) -> str:
         """From values of atoms to that of a structure: an ``aggregation``, or ``"atom"`` for none.
 
-        ``"atom"``: values of atoms are what the target is.
+        ``"atom"``: values of atoms are what the target is; ``"pair"``: those of pairs.
         """
-        if self.per_atom:
-            return "atom"
+        if not self.per_structure:
+            return "atom" if self.per_atom else "pair"
         return self.aggregation or "mean" if self.is_mean else "sum"
 
     @property
@@ -152,7 +166,7 @@ class TargetInfo:
         What is not stored of older models, whose values all are sums, is left out for sums.
         """
         values = {**asdict(self), "gradients": list(self.gradients)}
-        for key in ("extensive", "aggregation", "rank"):
+        for key in ("extensive", "aggregation", "rank", "exchange"):
             if values[key] == getattr(TargetInfo, key):
                 del values[key]
         return values

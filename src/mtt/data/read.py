@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ase
@@ -22,6 +23,7 @@ from mtt.data.labels.units import check_units
 from mtt.data.labels.weights import structure_weights
 from mtt.data.sanity import check_structures
 from mtt.data.storage.info_keys import short_values
+from mtt.data.tensor_files.target import TensorFiles
 from mtt.errors import DataError, Problem
 from mtt.options import load_eval_options
 from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
@@ -51,8 +53,10 @@ def read_frames(options: DatasetOptions) -> FrameSet:
         return known[id(frames)]
 
     length_unit = options.systems.length_unit
+    numbers = range(len(systems)) if keep is None else keep
+    tensors = partial(TensorFiles, chosen, numbers, len(systems))
     frame_set = _read(
-        chosen, source, options.targets, options.extra_data, length_unit, options.weight
+        chosen, source, options.targets, options.extra_data, length_unit, options.weight, tensors
     )
     return frame_set._replace(notices=(*notices, *frame_set.notices))
 
@@ -101,11 +105,14 @@ def _read(
     extra_data: Mapping[str, TargetOptions],
     length_unit: str,
     weight: float | str | None,
+    tensors: Callable[[Findings], TensorFiles] | None = None,
 ) -> FrameSet:
     findings = Findings()
+    if tensors is None:
+        tensors = partial(TensorFiles, systems, range(len(systems)), len(systems))
     check_units(length_unit, targets, findings)
     check_structures(systems, findings)
-    labels = Labels(systems, source, findings)
+    labels = Labels(systems, source, findings, tensors(findings))
     found = {name: labels.target(name, target) for name, target in targets.items()}
     extra = {name: labels.values(f"extra_data.{name}", item) for name, item in extra_data.items()}
     for name in found:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mtt.data.info import TargetInfo
 from mtt.data.storage.columns import Columns
+from mtt.data.storage.pair_labels import PairLabels
 from mtt.data.storage.pairs import Pairs
 from mtt.data.tensor_maps import target_map
 from mtt.graph import Target
@@ -90,17 +91,24 @@ def pair_block(system: System, pairs: Pairs, structure: int, full_list: bool) ->
 
 
 def tensor_map(
-    name: str, info: TargetInfo, labels: Target, structure: int, types: Tensor | None = None
+    name: str,
+    info: TargetInfo,
+    labels: Target,
+    structure: int,
+    types: Tensor | None = None,
+    of_pairs: PairLabels | None = None,
 ) -> TensorMap:
     """The labels of one structure, see :func:`mtt.data.tensor_maps.target_map`.
 
     :param structure: number of the structure in its data set, the label ``system``.
     :param types: [n_atoms] atomic numbers, needed where blocks are of elements.
+    :param of_pairs: what the labels of a target of pairs are of.
     """
-    n_atoms = len(labels.values) if info.per_atom else 0
+    n_atoms = len(labels.values) if info.per_atom else 0 if types is None else len(types)
     n_atoms = n_atoms if labels.forces is None else len(labels.forces)
     of = (torch.tensor([structure]), torch.tensor([n_atoms]))
-    return target_map(name, info, labels, *of, types)
+    pairs = None if of_pairs is None else of_pairs.samples()
+    return target_map(name, info, labels, *of, types, pairs)
 
 
 def _positive(shifts: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class Row:
     :param labelled: samples (structures, or atoms) that have a label, of ``total``.
     :param std: population standard deviation.
     :param rms: root of the mean square.
+    :param samples: what they are, where they are neither structures nor atoms: ``"pairs"``.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Row:
     min: float
     max: float
     rms: float
+    samples: str = ""
 
     @property
     def missing(self) -> int:
@@ -97,7 +99,13 @@ def _rows(dataset: Labelled, name: str, info: TargetInfo) -> list[Row]:
     target, length = dataset.target(name), dataset.info.length_unit
     values = target.values
     rows = [
-        _row(name if info.properties == 1 else f"{name}[{p}]", info.unit, values[..., p : p + 1])
+        _row(
+            name if info.properties == 1 else f"{name}[{p}]",
+            info.unit,
+            values[..., p : p + 1],
+            "pairs" if info.per_pair else "",
+            partly=bool(info.of_kind.elements),
+        )
         for p in range(info.properties)
     ]
     if info.is_energy and info.properties == 1:
@@ -127,8 +135,11 @@ def _rows_of_derivatives(name: str, info: TargetInfo, target: Target, length: st
     return rows
 
 
-def _row(name: str, unit: str, labels: Tensor) -> Row:
-    """Over all components of ``labels`` (samples first) that are not NaN."""
+def _row(name: str, unit: str, labels: Tensor, samples: str = "", *, partly: bool = False) -> Row:
+    """Over all components of ``labels`` (samples first) that are not NaN.
+
+    :param partly: a sample has some of the components, by its elements.
+    """
     labels = labels.double().flatten(1)
     known = ~labels.isnan()
     numbers = labels[known]
@@ -137,11 +148,12 @@ def _row(name: str, unit: str, labels: Tensor) -> Row:
     return Row(
         name=name,
         unit=unit,
-        labelled=int(known.all(dim=1).sum()),
+        labelled=int((known.any(dim=1) if partly else known.all(dim=1)).sum()),
         total=len(labels),
         mean=float(some.mean()),
         std=float(some.std(correction=0)),
         min=float(some.min()),
         max=float(some.max()),
         rms=float(some.square().mean().sqrt()),
+        samples=samples,
     )

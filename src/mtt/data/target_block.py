@@ -27,6 +27,7 @@ class Block(NamedTuple):
     axes: tuple[Axis, ...] = ()
     channels: Channels | None = None  # None: the properties are those of the target
     element: int = 0  # atomic number of the atoms that have it; 0: all of them
+    second: int = 0  # of values of pairs, that of the second atom
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -190,9 +190,27 @@ class TargetKind(ABC):
         parameters = asdict(self)
         return f"{self.name} {json.dumps(parameters, sort_keys=True)}" if parameters else self.name
 
-    def supported_name(self, per_atom: bool) -> str:
+    def supported_name(self, per_atom: bool, per_pair: bool = False) -> str:
         """Name in ``__supported_targets__``."""
-        return f"{self.name} per atom" if per_atom else self.name
+        return self.name + (" per atom" if per_atom else " per pair" if per_pair else "")
+
+    # ---- values of pairs of atoms
+
+    def for_pairs(self) -> TargetKind:
+        """This kind for values of pairs of atoms; itself unless these have other components.
+
+        :raises ValueError: pairs have no such values.
+        """
+        return self
+
+    @property
+    def exchange(self) -> tuple[tuple[int, int], ...]:
+        """Of each flattened component its place and sign once the two atoms have changed places.
+
+        A value of the pair (i, j) that is symmetric is that of (j, i) in these places, with these
+        signs: the indices of a 3×3 tensor, or of a product, are those of the two atoms.
+        """
+        return tuple((place, 1) for place in range(self.size))
 
     # ---- labels and predictions in files
 
@@ -250,9 +268,12 @@ class TargetKind(ABC):
         """
         return tuple(dict.fromkeys(one.element for one in self.blocks if one.element))
 
-    def own(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """[n, size] which of the components atoms of these atomic ``numbers`` [n] have."""
-        of_block = [np.full(one.size, one.element) for one in self.blocks]
+    def own(self, numbers: NDArray[np.int64], *, second: bool = False) -> NDArray[np.bool_]:
+        """[n, size] which of the components atoms of these atomic ``numbers`` [n] have.
+
+        Of pairs those that have them as the first atom, or as the ``second`` one.
+        """
+        of_block = [np.full(one.size, one.second if second else one.element) for one in self.blocks]
         elements = np.concatenate(of_block)[None, :]
         found: NDArray[np.bool_] = (elements == 0) | (elements == numbers[:, None])
         return found

@@ -12,6 +12,9 @@ from mtt.data.info import TargetInfo
 from mtt.data.target_kind import Axis
 from mtt.graph import Target
 
+PAIR = ("system", "first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c")
+"""Samples of values of pairs; the vector is that of a neighbour list, r₂ - r₁ + shift · cell."""
+
 
 def target_map(
     name: str,
@@ -20,27 +23,37 @@ def target_map(
     structures: Tensor,
     n_atoms: Tensor,
     types: Tensor | None = None,
+    pairs: Tensor | None = None,
 ) -> TensorMap:
     """The blocks of the target's kind, with gradients where ``target`` has derivatives.
 
-    Values have samples ``system`` (and ``atom``). Gradients are derivatives of the values, in each
-    block: ``positions`` is minus the forces of an energy, ``strain`` as in
-    :class:`mtt.graph.Target`. Their first components are ``xyz``, or ``xyz_1`` and ``xyz_2``; of
-    targets with components, which may have these names, ``displacement``, or ``strain_1`` and
-    ``strain_2``.
+    Values have samples ``system`` (and ``atom``), those of pairs :data:`PAIR`. Gradients are
+    derivatives of the values, in each block: ``positions`` is minus the forces of an energy,
+    ``strain`` as in :class:`mtt.graph.Target`. Their first components are ``xyz``, or ``xyz_1`` and
+    ``xyz_2``; of targets with components, which may have these names, ``displacement``, or
+    ``strain_1`` and ``strain_2``.
 
     :param structures: [m] int64, numbers of the structures, the labels ``system``.
     :param n_atoms: [m] int64, of each of them.
     :param types: [n] atomic numbers of all atoms, needed where blocks are of elements.
+    :param pairs: [P, 6] int64 of each value of pairs: place in ``structures``, then the others of
+        :data:`PAIR`.
     """
     owner = torch.repeat_interleave(torch.arange(len(structures)), n_atoms)
     atom = torch.arange(len(owner)) - (n_atoms.cumsum(0) - n_atoms)[owner]
-    if info.per_atom:
+    elements: tuple[Tensor, ...] | None = None if types is None else (types,)
+    if info.per_pair:
+        assert pairs is not None, "values of pairs need the pairs"
+        samples = _labels(list(PAIR), structures[pairs[:, 0]], *pairs[:, 1:].unbind(1))
+        if types is not None:
+            start = (n_atoms.cumsum(0) - n_atoms)[pairs[:, 0]]
+            elements = types[start + pairs[:, 1]], types[start + pairs[:, 2]]
+    elif info.per_atom:
         samples = _labels(["system", "atom"], structures[owner], atom)
     else:
         samples = _labels(["system"], structures)
     kind = info.of_kind
-    blocks = _blocks(name, info, target.values, samples, types)
+    blocks = _blocks(name, info, target.values, samples, elements)
     if target.forces is not None:
         rows = _labels(["sample", "system", "atom"], owner, structures[owner], atom)
         sign = -1.0 if info.is_number else 1.0
@@ -53,15 +66,24 @@ def target_map(
 
 
 def _blocks(
-    name: str, info: TargetInfo, values: Tensor, samples: Labels, types: Tensor | None
+    name: str,
+    info: TargetInfo,
+    values: Tensor,
+    samples: Labels,
+    elements: tuple[Tensor, ...] | None,
 ) -> list[TensorBlock]:
-    """The blocks of the kind, those of an element with its atoms alone."""
+    """The blocks of the kind, those of an element with its atoms alone, or of two with pairs.
+
+    :param elements: [n] atomic numbers of the atoms, or of both atoms of the pairs.
+    """
     blocks = []
     for part, own in zip(info.of_kind.split(values), info.of_kind.blocks, strict=True):
         rows, named = samples, own.properties(_property(name, info), info.properties)
         if own.element:
-            assert types is not None, "blocks of elements need the elements of the atoms"
-            chosen = torch.nonzero(types == own.element)[:, 0]
+            assert elements is not None, "blocks of elements need the elements of the atoms"
+            wanted = (own.element, own.second)[: len(elements)]
+            same = [one == number for one, number in zip(elements, wanted, strict=True)]
+            chosen = torch.nonzero(torch.stack(same).all(dim=0))[:, 0]
             part, rows = part[chosen], Labels(samples.names, samples.values[chosen])
         labelled = Labels(list(named.names), torch.tensor(named.labels))
         blocks.append(TensorBlock(part, rows, [_axis(axis) for axis in own.axes], labelled))

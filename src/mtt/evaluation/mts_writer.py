@@ -64,6 +64,7 @@ class TensorWriter:
         self._of = features
         self._found: dict[str, list[tuple[Target, tuple[int, int]]]] = {}
         self._features: dict[str, list[Tensor]] = {}
+        self._pairs: list[Tensor] = []  # of the structures in the data set
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +90,9 @@ class TensorWriter:
             one = on_device(target, torch.device("cpu"))
             sizes = int(prediction.n_atoms.sum()), len(prediction.index)
             self._found.setdefault(name, []).append((one, sizes))
+        if prediction.pairs is not None:
+            owner = prediction.index.cpu()[prediction.pairs[:, 0]]
+            self._pairs.append(torch.cat([owner[:, None], prediction.pairs[:, 1:]], dim=1))
         for name, values in prediction.features.items():
             self._features.setdefault(name, []).append(values.cpu())
 
@@ -97,14 +101,16 @@ class TensorWriter:
         numbers = torch.arange(len(n_atoms))
         of = numbers, n_atoms, self._dataset.types
         maps: dict[str, TensorMap] = {}
+        pairs = torch.cat(self._pairs) if self._pairs else None
         for name, parts in self._found.items():
-            maps[name] = target_map(name, self._targets[name], _joined(parts), *of)
+            maps[name] = target_map(name, self._targets[name], _joined(parts), *of, pairs)
         for name, rows in self._features.items():
             own = n_atoms if self._of == "atom" else None
             maps[name] = feature_map(torch.cat(rows), numbers, own)
         for name, info in self._dataset.info.targets.items() if self._references else ():
-            labels = self._dataset.target(name)
-            maps[f"REF_{name}"] = target_map(name, info, labels, *of)
+            labels, labelled = self._dataset.target(name), self._dataset.pair_labels(name)
+            own_pairs = None if labelled is None else labelled.samples()
+            maps[f"REF_{name}"] = target_map(name, info, labels, *of, own_pairs)
         return maps
 
     def _save(self, path: Path, tensor: TensorMap) -> None:

@@ -53,7 +53,7 @@ def model_info(model: ModelInterface | AtomisticModel) -> DatasetInfo:
         base = name.split("/")[0]
         if base in _AUXILIARY | _OLD_NAMES or name.startswith(_AUXILIARY_PREFIXES):
             continue
-        if output.sample_kind in ("system", "atom"):
+        if output.sample_kind in ("system", "atom", "atom_pair"):
             is_energy = base == "energy" or is_stored_energy(model.metadata(), name)
             kind = "system" if is_energy else output.sample_kind
             unit = stored_unit(model.metadata(), name, output.unit)
@@ -84,7 +84,7 @@ def targets_for(model: ModelInterface | AtomisticModel, dataset: Dataset) -> dic
 
 def _with_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
     """``wanted`` with the derivatives that the model was trained on, energies left out."""
-    if wanted.is_energy or known.is_energy or wanted.per_atom:
+    if wanted.is_energy or known.is_energy or not wanted.per_structure:
         return wanted
     both = {*wanted.gradients, *known.gradients}
     return replace(wanted, gradients=tuple(one for one in (POSITIONS, STRAIN) if one in both))
@@ -112,6 +112,10 @@ def _target_problem(name: str, target: TargetInfo, known: DatasetInfo) -> Proble
         what = f"the unit is {target.unit!r} in the data and {own.unit!r} in the model"
         hint = "nothing converts one into the other: give the data in the model's unit"
         return Problem(what, name, hint)
+    if target.per_pair != own.per_pair:
+        of = {True: "pair of atoms", False: "structure or atom"}
+        model, data = of[own.per_pair], of[target.per_pair]
+        return Problem(f"the model predicts it per {model}, the data have it per {data}", name)
     if target.per_atom and not own.per_atom and not own.is_energy:
         return Problem("the model predicts it per structure, the data have it per atom", name)
     if own.per_atom and not target.per_atom:

@@ -125,20 +125,27 @@ class PerStructure:
             volumes = prediction.volumes
             one = residual(quantity.part, found, label, prediction.n_atoms, volumes)
             if one is not None:
-                rows.append(_by_structure(one, prediction.n_atoms, self._is_of_atoms(quantity)))
+                rows.append(_by_structure(one, *self._owners(quantity, prediction)))
                 kept.append(k)
         if rows:
             index = prediction.index.cpu().numpy()
             places = np.array(kept)[:, None, None], np.arange(5)[:, None], index
             self._sums[places] = torch.stack(rows).cpu().numpy()
 
-    def _is_of_atoms(self, quantity: Quantity) -> bool:
-        per_atom = self.dataset.info.targets[quantity.target].per_atom
-        return quantity.part == "forces" or (quantity.part == "values" and per_atom)
+    def _owners(self, quantity: Quantity, prediction: Prediction) -> tuple[int, Tensor | None]:
+        """Number of structures, and that of each row; None where rows are structures."""
+        target, n = self.dataset.info.targets[quantity.target], len(prediction.n_atoms)
+        device = prediction.n_atoms.device
+        if quantity.part == "values" and target.per_pair:
+            assert prediction.pairs is not None, "predictions of pairs come with the pairs"
+            return n, prediction.pairs[:, 0].to(device)
+        if quantity.part == "forces" or (quantity.part == "values" and target.per_atom):
+            return n, torch.repeat_interleave(torch.arange(n, device=device), prediction.n_atoms)
+        return n, None
 
     def _is_single(self, quantity: Quantity) -> bool:
         target = self.dataset.info.targets[quantity.target]
-        values = quantity.part in ("values", "per atom") and not target.per_atom
+        values = quantity.part in ("values", "per atom") and target.per_structure
         return values and math.prod(target.shape) == 1
 
     # ---- errors
@@ -257,17 +264,18 @@ class PerStructure:
         return {name: one.unit for one in self.errors for name in one.columns()}
 
 
-def _by_structure(found: Residual, n_atoms: Tensor, of_atoms: bool) -> Tensor:
-    """[5, n_systems] float64: sum, squares, absolute values, largest absolute value, count."""
+def _by_structure(found: Residual, n: int, owner: Tensor | None) -> Tensor:
+    """[5, n] float64: sum, squares, absolute values, largest absolute value, count.
+
+    :param owner: structure of each row; None where rows are structures.
+    """
     error, counted = found.error.flatten(1), found.counted.flatten(1)
     sizes = error.abs()
     sums = torch.stack(
         [error.sum(1), error.square().sum(1), sizes.sum(1), counted.sum(1, dtype=torch.float64)]
     )
     largest = sizes.amax(1)
-    if of_atoms:
-        n = len(n_atoms)
-        owner = torch.repeat_interleave(torch.arange(n, device=error.device), n_atoms)
+    if owner is not None:
         sums = sums.new_zeros(4, n).index_add(1, owner, sums)
         largest = largest.new_zeros(n).scatter_reduce(0, owner, largest, "amax")
     return torch.stack([*sums[:3], largest, sums[3]])

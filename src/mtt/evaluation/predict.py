@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.batching.largest_batch import counted, describe
+from mtt.data.batching.pair_distances import check_pairs
+from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, telling_lack
 from mtt.evaluation.features import (
     Asked,
@@ -24,6 +26,7 @@ from mtt.evaluation.features import (
 )
 from mtt.evaluation.inputs import asked_of, check_inputs, with_inputs
 from mtt.evaluation.outputs import model_info, same_units, targets_for
+from mtt.evaluation.pairs import PairRows
 from mtt.evaluation.systems import (
     Call,
     caller,
@@ -49,6 +52,7 @@ class Prediction:
     labels: dict[str, Target]  # NaN where missing
     features: dict[str, Tensor]  # output to [n or Σ n_atoms, k]; empty unless asked for
     seconds: float  # that the model took; neighbour lists and reading do not count
+    pairs: Tensor | None = None  # [P, 6] int64 on the host, see PairRows.samples; of pairs alone
 
 
 def predict(
@@ -80,6 +84,7 @@ def predict(
     :raises Stopped: a signal came; looked for after every batch.
     """
     targets = targets_for(model, dataset)
+    cutoff = _cutoff_of_pairs(model, dataset, targets)
     check_inputs(model, dataset)
     asked = Asked(targets, feature_outputs_of(model) if features else (), features or "atom")
     convert = not same_units(model_info(model), dataset.info)
@@ -89,12 +94,12 @@ def predict(
     model.to(device)
     run: Callable[[], Iterator[Prediction]]
     if isinstance(model, MLIPModel):
-        run = partial(_with_graphs, model, dataset, asked, batch_size)
+        run = partial(_with_graphs, model, dataset, asked, batch_size, cutoff)
     else:
         dataset.prepare(requested_lists(model))
         call = caller(model, asked, dataset.info.length_unit, check_consistency)
         call_with = _Call(call, asked_of(model), precision(model), torch.device(device))
-        run = partial(_with_systems, call_with, dataset, asked, batch_size)
+        run = partial(_with_systems, call_with, dataset, asked, batch_size, cutoff)
     return _warmed_up(run, warm_up, model)
 
 
@@ -115,8 +120,9 @@ def _warmed_up(
 
 
 def _with_graphs(
-    model: MLIPModel, dataset: Dataset, asked: Asked, batch_size: int
+    model: MLIPModel, dataset: Dataset, asked: Asked, batch_size: int, cutoff: float | None
 ) -> Iterator[Prediction]:
+    of_pairs = None if cutoff is None else PairRows(dataset, cutoff)
     gradients = {name: target.gradients for name, target in asked.targets.items()}
     loader = Loader(
         dataset,
@@ -139,7 +145,8 @@ def _with_graphs(
             seconds = _now(model.device) - start
         targets = {name: found[name] for name in asked.targets}
         of = (batch.index, batch.n_atoms, batch.volumes, targets, batch.targets)
-        yield Prediction(*of, features, seconds)
+        pairs = None if of_pairs is None else of_pairs.samples(batch.index)
+        yield Prediction(*of, features, seconds, pairs)
 
 
 @dataclass(frozen=True)
@@ -156,9 +163,10 @@ class _Call:
 
 
 def _with_systems(
-    call: _Call, dataset: Dataset, asked: Asked, batch_size: int
+    call: _Call, dataset: Dataset, asked: Asked, batch_size: int, cutoff: float | None
 ) -> Iterator[Prediction]:
     device = call.device
+    of_pairs = None if cutoff is None else PairRows(dataset, cutoff)
     for index in torch.arange(len(dataset)).split(batch_size):
         part = dataset.select(index)
         with telling_lack(
@@ -169,11 +177,41 @@ def _with_systems(
             whole = [with_inputs(part[i], call.inputs) for i in range(len(part))]
             systems = [system.to(dtype=call.dtype, device=device) for system in whole]
             start = _now(device)
-            found, features = predict_systems(call.function, systems, asked)
+            pairs = None if of_pairs is None else of_pairs.samples(index)
+            found, features = predict_systems(call.function, systems, asked, pairs)
             seconds = _now(device) - start
-        labels = {name: on_device(part.target(name), device) for name in dataset.info.targets}
+        labels = {
+            name: on_device(_labels(part, name, index, of_pairs), device)
+            for name in dataset.info.targets
+        }
         n_atoms, volumes = part.n_atoms.to(device), part.volumes.to(device)
-        yield Prediction(index.to(device), n_atoms, volumes, found, labels, features, seconds)
+        of = (index.to(device), n_atoms, volumes, found, labels)
+        yield Prediction(*of, features, seconds, pairs)
+
+
+def _labels(part: Dataset, name: str, index: Tensor, of_pairs: PairRows | None) -> Target:
+    """Of the structures ``index``, which are ``part``; of pairs one row for each of the lists."""
+    if of_pairs is not None and part.info.targets[name].per_pair:
+        return Target(of_pairs.labels(name, index))
+    return part.target(name)
+
+
+def _cutoff_of_pairs(
+    model: ModelInterface | AtomisticModel, dataset: Dataset, targets: Mapping[str, TargetInfo]
+) -> float | None:
+    """Radius of the pairs that the model gives values of; None where none are asked for.
+
+    :raises DataError: a pair farther apart has a label.
+    """
+    if not any(target.per_pair for target in targets.values()):
+        return None
+    if isinstance(model, MLIPModel):
+        check_pairs(dataset, model.cutoff)
+        return model.list_cutoff()
+    unit = dataset.info.length_unit
+    radii = [float(options.engine_cutoff(unit)) for options in requested_lists(model)]
+    check_pairs(dataset, max(radii))
+    return max(radii)
 
 
 def _described(part: Dataset) -> str:

@@ -24,8 +24,9 @@ from torch import Tensor
 from mtt.data.info import TargetInfo
 from mtt.data.labels.units import declared
 from mtt.data.target_kind import TargetKind
-from mtt.errors import ArchitectureError
+from mtt.errors import ArchitectureError, ConfigError
 from mtt.evaluation.features import Asked, feature_rows
+from mtt.evaluation.pairs import values_of_pairs
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 
@@ -41,7 +42,13 @@ def caller(
     """The model as a function of systems alone.
 
     An exported model converts from ``length_unit``, and to the units of ``targets``.
+
+    :raises ConfigError: consistency is to be checked, and values of pairs are asked for.
     """
+    of_pairs = [name for name, target in asked.targets.items() if target.per_pair]
+    if check_consistency and of_pairs:
+        what = f"metatomic's checks know no values of pairs, such as {of_pairs[0]}"
+        raise ConfigError(what, hint="leave --check-consistency out")
     outputs = {
         name: ModelOutput(unit=declared(target.unit), sample_kind=target.sample_kind)
         for name, target in asked.targets.items()
@@ -78,13 +85,14 @@ def requested_lists(model: ModelInterface | AtomisticModel) -> list[NeighborList
 
 
 def predict_systems(
-    call: Call, systems: Sequence[System], asked: Asked
+    call: Call, systems: Sequence[System], asked: Asked, pairs: Tensor | None = None
 ) -> tuple[dict[str, Target], dict[str, Tensor]]:
     """Physical totals of the targets, with their derivatives, and the features.
 
     Energies have forces and strain, other targets those of their ``gradients``.
 
     :param systems: with neighbour lists, in the model's precision and on its device.
+    :param pairs: [P, 6] of which values of pairs are wanted, see ``PairRows.samples``.
     :raises ArchitectureError: an output has not one row for each structure or atom, or not the
         components of its kind.
     """
@@ -96,7 +104,11 @@ def predict_systems(
     found = call(strained)
     predictions = {}
     for name, target in asked.targets.items():
-        values = _values(name, found[name], n_atoms, target)
+        if target.per_pair:
+            assert pairs is not None, "values of pairs are of given pairs"
+            values = values_of_pairs(name, found[name], target, pairs)
+        else:
+            values = _values(name, found[name], n_atoms, target)
         forces, strain_gradient = None, None
         # a constant has no derivative to speak of, and several energies have no single one
         if target.is_energy and values.shape[1] == 1 and values.requires_grad:

@@ -84,6 +84,11 @@ class Writer:
         features: SampleKind = "atom",
     ) -> None:
         (self.path,) = output_paths(path, 1)
+        of_pairs = [name for name, target in targets.items() if target.per_pair]
+        if of_pairs:
+            what = f"values of pairs of atoms ({', '.join(of_pairs)}) are written as .mts files"
+            hint = f"write -o {self.path.with_suffix('.mts').name}"
+            raise ConfigError(what, where=str(path), hint=hint)
         self._dataset, self._targets = dataset, targets
         self._names = _file_names(targets)
         self._references = _reference_names(self._names) if references else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import signal
 import subprocess
 import sys
@@ -10,25 +9,28 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
-from metatensor.torch import TensorMap
-from metatomic.torch import AtomisticModel, ModelOutput, NeighborListOptions, System
+from metatomic.torch import AtomisticModel
 from torch import Tensor
 
-from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, says_lack, telling_lack
 from mtt.errors import ArchitectureError
 from mtt.exporting import probe
 from mtt.exporting.blame import raised
+from mtt.exporting.expected import (
+    Reference,
+    differentiated,
+    energies_of,
+    magnitude_of,
+    predict,
+)
 from mtt.exporting.inputs import trial_inputs
 from mtt.exporting.probe import Results, Structure
 from mtt.exporting.structures import structure, trial_atoms
-from mtt.graph import Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
-from mtt.mlip.systems import systems_to_graph
 from mtt.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -46,13 +48,6 @@ _PATIENCE = 0.2  # seconds between two looks for a signal while the probe runs
 
 # below this magnitude (in the quantity's own unit) differences are compared as they are
 _FLOOR = 1e-3
-
-
-class Reference(NamedTuple):
-    """The expected values of a quantity, and the magnitude that its errors are relative to."""
-
-    values: Tensor
-    magnitude: float
 
 
 def verify(
@@ -89,7 +84,7 @@ def verify(
     hint = "export where there is more of it: what is exported is always verified"
     with telling_lack(cpu, lambda: trial, lambda: Remedy(where or str(path), hint)):
         outputs = list(model.supported_outputs())
-        found = run_probe(path, structures, outputs, _energies(model), _differentiated(model))
+        found = run_probe(path, structures, outputs, energies_of(model), differentiated(model))
         door = getattr(torch, exported.capabilities().dtype)
         expected = predict(model, structures, lists, door)
     tolerance, eps = tolerance_of(model, door), torch.finfo(door).eps
@@ -98,21 +93,6 @@ def verify(
         what = "the exported model, loaded in a fresh process, is not the model: "
         hint = "nothing was written; its forward does something else once compiled"
         raise ArchitectureError(what + "; ".join(problems), where=where or str(path), hint=hint)
-
-
-def predict(
-    model: ModelInterface,
-    structures: Sequence[Structure],
-    lists: list[NeighborListOptions],
-    door: torch.dtype,
-) -> dict[str, Reference]:
-    """What ``model`` itself predicts: every output, and derivatives.
-
-    :param door: dtype of the structures that a model that defines ``forward`` itself gets.
-    """
-    if isinstance(model, MLIPModel):
-        return _training_code(model, structures, lists)
-    return _forward(model, structures, lists, door)
 
 
 def run_probe(
@@ -173,84 +153,6 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
     return process.returncode, errors
 
 
-def _training_code(
-    model: MLIPModel, structures: Sequence[Structure], lists: list[NeighborListOptions]
-) -> dict[str, Reference]:
-    """Physical totals and their derivatives, from the pair vectors."""
-    unit = torch.eye(3, dtype=torch.float64)
-    systems = [probe.system(one, one["positions"], unit, lists) for one in structures]
-    type_index, types = model.get_buffer("type_index"), torch.cat([one.types for one in systems])
-    graph = systems_to_graph(systems, lists[0], type_index, model.dtype)
-    graph = model.with_inputs(graph, systems)
-    bare = copy.deepcopy(model)
-    bare.composition.values.zero_()
-    without_baseline = bare.predict_targets(graph, all_gradients=True)
-    results = {}
-    for name, target in model.predict_targets(graph, all_gradients=True).items():
-        magnitude = _magnitude(without_baseline[name].values)
-        info = model.dataset_info.targets[name]
-        kind = info.of_kind
-        flat = torch.cat(
-            [
-                (values[types == block.element] if block.element else values).reshape(-1)
-                for block, values in zip(kind.blocks, kind.split(target.values), strict=True)
-            ]
-        )
-        results[f"{name}.values"] = Reference(flat, magnitude)
-        results |= _slopes(name, info, target)
-    for name, features in model.features_of(graph, model.list_cutoff(), model.cutoff).items():
-        flat = features.reshape(-1).double()
-        results[f"{name}.values"] = Reference(flat, _magnitude(flat))
-    return results
-
-
-def _slopes(name: str, info: TargetInfo, target: Target) -> dict[str, Reference]:
-    """Derivatives of one target, as :data:`mtt.exporting.probe.Results` has them."""
-    forces, by_strain = target.forces, target.strain
-    if info.is_energy:
-        parts = {"forces": forces, "strain": by_strain}
-    else:
-        negative = info.is_number and forces is not None
-        parts = {"gradient": -forces if negative else forces, "strain": by_strain}
-        parts = {part: _numbers(info, values) for part, values in parts.items()}
-    return {
-        f"{name}.{part}": Reference(values, _magnitude(values))
-        for part, values in parts.items()
-        if values is not None
-    }
-
-
-def _numbers(info: TargetInfo, values: Tensor | None) -> Tensor | None:
-    """[n, k] of [..., *shape]: the k numbers of a target of structures, block by block."""
-    if values is None:
-        return None
-    blocks = info.of_kind.split(values.double().reshape(-1, *info.shape))
-    return torch.cat([block.flatten(1) for block in blocks], dim=1)
-
-
-def _forward(
-    model: ModelInterface,
-    structures: Sequence[Structure],
-    lists: list[NeighborListOptions],
-    dtype: torch.dtype,
-) -> dict[str, Reference]:
-    """The model's own forward, with automatic derivatives."""
-    energies = _energies(model)
-
-    def call(systems: list[System], outputs: dict[str, ModelOutput]) -> dict[str, TensorMap]:
-        predictions: dict[str, TensorMap] = model(systems, outputs)
-        return predictions
-
-    outputs = probe.wanted(model.supported_outputs(), energies)
-    given = (outputs, energies, dtype, _differentiated(model))
-    results = probe.evaluate(call, list(structures), lists, *given)
-    return {name: Reference(values, _magnitude(values)) for name, values in results.items()}
-
-
-def _magnitude(values: Tensor) -> float:
-    return float(values.abs().amax()) if values.numel() else 0.0
-
-
 def _farthest(found: Tensor, wanted: Tensor) -> str:
     """The two numbers that differ most, with all digits."""
     place = int((found - wanted).abs().argmax())
@@ -263,16 +165,6 @@ def tolerance_of(model: ModelInterface, door: torch.dtype) -> float:
     floating = [p.dtype for p in model.parameters() if p.is_floating_point()]
     precisions = [door, model.dtype] if isinstance(model, MLIPModel) else [door, *floating]
     return max(TOLERANCES.get(dtype, HALF_TOLERANCE) for dtype in precisions)
-
-
-def _energies(model: ModelInterface) -> list[str]:
-    return [name for name, info in model.dataset_info.targets.items() if info.is_energy]
-
-
-def _differentiated(model: ModelInterface) -> list[str]:
-    """Targets that are not energies, and whose derivatives the model was trained on."""
-    targets = model.dataset_info.targets.items()
-    return [name for name, info in targets if info.gradients and not info.is_energy]
 
 
 def differences(
@@ -289,8 +181,8 @@ def differences(
         else:
             # the rounding of a total to the precision of the interface is accepted in addition
             accepted = tolerance * max(wanted.magnitude, _FLOOR)
-            accepted += 8 * eps * _magnitude(wanted.values)
-            difference = _magnitude(values - wanted.values)
+            accepted += 8 * eps * magnitude_of(wanted.values)
+            difference = magnitude_of(values - wanted.values)
             if difference > accepted:
                 what = f"{name} differs by {difference:.3g} (accepted: {accepted:.1g})"
                 problems.append(f"{what}, {_farthest(values, wanted.values)}")

@@ -19,7 +19,7 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.errors import ArchitectureError, ConfigError, did_you_mean
 from mtt.graph import Target
 from mtt.mlip.derivatives import forces, pair_gradient
-from mtt.mlip.noise import is_noise, largest, spread
+from mtt.mlip.noise import is_noise, largest, root_mean_square, spread
 from mtt.mlip.support import check_invariant
 from mtt.options.training import BaselineOptions
 from mtt.stopping import stop_if_asked
@@ -48,8 +48,7 @@ def fit_tables(
     weights = fit_weights(dataset, info, options.atomic_baseline, offset)
     scales = fit_scales(dataset, info, weights, options, offsets)
     columns = torch.cat([weights[name] for name in info.targets], dim=1)
-    ordered = [scales[name] for name in info.targets]
-    return columns, torch.tensor(ordered, dtype=torch.float64)
+    return columns, torch.tensor([scales[name] for name in info.targets], dtype=torch.float64)
 
 
 def fit_weights(
@@ -259,13 +258,13 @@ def typical(dataset: Dataset, name: str, residual: Tensor, offset: Target | None
     return residual if is_noise(largest(left), spread(residual)) else left
 
 
-def root_mean_square(values: Tensor) -> float:
-    """Over all that is not missing; 1 of labels that a baseline explains to the last digit."""
-    return scale if (scale := spread(values)) > 1e-10 else 1.0
-
-
 def counts_of(dataset: Dataset, target: TargetInfo, atomic_types: Sequence[int]) -> Tensor:
-    """[n, n_types] float64, atoms of each element in each sample of ``target``; shares in means."""
+    """[n, n_types] float64, atoms of each element in each sample of ``target``.
+
+    Of a target that is a mean over atoms, their shares; of pairs [1, n_types] zeros.
+    """
+    if target.per_pair:
+        return torch.zeros(1, len(atomic_types), dtype=torch.float64)
     if not target.per_atom:
         counts = dataset.composition(atomic_types)
         return counts / dataset.n_atoms[:, None] if target.is_mean else counts

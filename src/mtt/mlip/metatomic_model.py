@@ -21,6 +21,7 @@ from mtt.interface import ModelInterface
 from mtt.mlip.aggregation.pool import of_atoms
 from mtt.mlip.inputs.stored import with_inputs
 from mtt.mlip.inputs.taking import TakesInputs
+from mtt.mlip.outputs.pair_targets import of_pairs, pair_samples
 from mtt.mlip.systems import atom_samples, selection_mask
 from mtt.mlip.tensor_map import Layout, of_samples, tensor_map
 from mtt.mlip.trainable.lora import merge_adapters
@@ -35,7 +36,7 @@ def outputs_of(info: DatasetInfo) -> Dict[str, ModelOutput]:
     return {
         name: ModelOutput(
             unit=declared(target.unit),
-            sample_kind="atom" if target.per_atom or target.is_energy else "system",
+            sample_kind="atom" if target.is_energy else target.sample_kind,
             description=target.description,
         )
         for name, target in info.targets.items()
@@ -51,15 +52,17 @@ def as_outputs(
     poolings: Dict[str, str],
     maps: Dict[str, Tensor],
     layouts: Dict[str, Layout],
+    listed: float,
 ) -> Dict[str, TensorMap]:
-    """The requested ``outputs``, per structure or, if asked for, per atom; TorchScript.
+    """The requested ``outputs``, per structure, pair or, if asked for, per atom; TorchScript.
 
     :param predicted: per target the physical values of the atoms, [n_atoms, *components,
-        properties]; see :func:`mtt.mlip.aggregation.pool.pooled`.
+        properties], or of the pairs; see :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: of ``systems``; at least one.
     :param poolings: how each target is made of its atoms, see :attr:`mtt.TargetInfo.pooling`.
     :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
     :param layouts: blocks and labels of every target.
+    :param listed: radius of the neighbour list that ``graph`` is made of.
     """
     results: Dict[str, TensorMap] = {}
     samples = atom_samples(systems)
@@ -73,6 +76,11 @@ def as_outputs(
             if graph.centers.shape[0] == 0:
                 # engines differentiate by the positions, whether there are neighbours or not
                 values = values + 0.0 * graph.positions.sum().to(values.dtype)
+            if pooling == "pair":
+                pairs = pair_samples(systems, listed)
+                values, labels, first, second = of_pairs(values, graph, pairs, selected)
+                results[name] = tensor_map(values, labels, layouts[name], first, second)
+                continue
             of = (values, samples, selected, pooling, len(systems))
             values, labels = of_samples(*of)
             if name in maps:

@@ -26,6 +26,7 @@ from mtt.mlip.networks import Network, PlainNetwork
 from mtt.mlip.outputs.feature_model import FeatureModel
 from mtt.mlip.outputs.features import asks_for, feature_outputs
 from mtt.mlip.outputs.gradients import Gradients, differentiated, totals, with_gradients
+from mtt.mlip.outputs.pair_targets import PairTargets
 from mtt.mlip.physics import plus, scaled, scaled_slopes, without_atoms
 from mtt.mlip.support import check_targets
 from mtt.mlip.systems import list_of, seen_pairs, systems_to_graph, type_index_of
@@ -40,7 +41,7 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
 
     - ``atomic_energies(graph) -> Tensor [n_atoms]``, for one energy target, or
     - ``predict(graph) -> Dict[str, Tensor [n_atoms, *target.shape]]`` for all targets of
-      ``dataset_info``; values of structures follow by the target's ``aggregation``.
+      ``dataset_info`` (of pairs ``[P, *target.shape]``); structures follow by ``aggregation``.
 
     Both return the network's own numbers, in its precision. :meth:`predict_targets` adds scales,
     baselines, float64 sums and derivatives; engines call :meth:`forward`, and differentiate.
@@ -49,7 +50,7 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
     """
 
     __supported_targets__: ClassVar[Sequence[str]] = ("energy",)
-    """``"energy"``, ``"scalar"`` (of structures), ``"scalar per atom"``; so for all kinds."""
+    """``"energy"``; ``"scalar"``, ``"scalar per atom"``, ``"scalar per pair"``; so all kinds."""
 
     __no_weight_decay__: ClassVar[Sequence[str]] = ()
     """Parameters (``*`` for any text) without weight decay, as biases, norms and priors are."""
@@ -64,10 +65,8 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
     precision: Tensor  # empty; follows every .to(dtype): its dtype is the network's precision
     cutoff: float
     """Radius of the neighbour list, in ``dataset_info.length_unit``."""
-
     finetuning: Optional[Dict[str, Any]] = None
     """What fine-tuning has done to the module: frozen parameters, low-rank corrections."""
-
     element_history: Optional[List[List[int]]] = None
     """The atomic numbers that the weights knew before more came, the first lists first."""
 
@@ -91,9 +90,8 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         self.ends: List[int] = ends_of(dataset_info)  # of the columns of all targets
         self.composition = ExactTable(torch.zeros(len(dataset_info.atomic_types), self.ends[-1]))
         self.scale = ExactTable(torch.ones(len(targets)))
-        self.readout = Readout(dataset_info)
-        self.zbl = make_zbl(hypers, dataset_info)
-        self.prior = make_prior(hypers, dataset_info)
+        self.readout, self.pair_targets = Readout(dataset_info), PairTargets(dataset_info)
+        self.zbl, self.prior = make_zbl(hypers, dataset_info), make_prior(hypers, dataset_info)
         self.baseline_cutoff = largest_cutoff([self.zbl, self.prior])
         self.register_buffer("type_index", type_index_of(dataset_info.atomic_types), False)
         self.register_buffer("own_numbers", own_numbers(dataset_info), False)
@@ -102,7 +100,7 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         self.set_up_features(dataset_info)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
-        """The network's numbers for every atom, per target ``[n_atoms, *shape]``."""
+        """The network's numbers for every atom (pair), per target ``[n_atoms, *shape]``."""
         return {self.target_names[0]: self.atomic_energies(graph)}  # type: ignore[operator]
 
     def predict_targets(
@@ -147,7 +145,7 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         asked = (systems, outputs, selected_atoms)
         if asks_for(outputs, self.target_names):
             maps = self.readout.matrices(self.scale.values, self.composition.values)
-            kinds = (self.poolings, maps, self.tensor_layouts)
+            kinds = (self.poolings, maps, self.tensor_layouts, self.list_cutoff())
             results = as_outputs(self._atomic_values(graph), graph, *asked, *kinds)
         return self.with_features(results, graph, self.list_cutoff(), self.cutoff, *asked)
 
@@ -204,12 +202,12 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         return {"prior": None, "inputs": None}
 
     def extra_repr(self) -> str:
-        length = f"{self.cutoff} {self.dataset_info.length_unit}"
-        return f"cutoff={length}, {self.dtype}, {super().extra_repr()}"
+        unit = self.dataset_info.length_unit
+        return f"cutoff={self.cutoff} {unit}, {self.dtype}, {super().extra_repr()}"
 
     def restart(self, dataset_info: DatasetInfo) -> Self:
-        name, supported = type(self).__name__, self.__supported_targets__
-        self.dataset_info = restarted_info(name, supported, self.dataset_info, dataset_info)
+        of = (type(self).__name__, self.__supported_targets__, self.dataset_info)
+        self.dataset_info = restarted_info(*of, dataset_info)
         return self
 
     def get_checkpoint(self) -> Dict[str, Any]:
@@ -267,8 +265,8 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         if self.prior is not None:
             start_values(self.prior, dataset)
         scale_inputs(self, dataset, self.input_names)
-        options, offsets = BaselineOptions.of(options), self.offsets(dataset)
-        weights, scales = fit_tables(dataset, self.dataset_info, options, offsets)
+        of, asked = (dataset, self.dataset_info), BaselineOptions.of(options)
+        weights, scales = fit_tables(*of, asked, self.offsets(dataset))
         self.composition.values.copy_(weights)
         self.scale.values.copy_(scales)
 
@@ -285,16 +283,19 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         """Physical values of every atom, per target ``[n_atoms, *shape]`` float64."""
         if graph.types.shape[0] == 0:  # a network need not know what to do without any atom
             return without_atoms(self.readout.shapes, self.composition.values)
-        raw = self.predict(seen_pairs(graph, self.list_cutoff(), self.cutoff))
-        return self._with_baselines(raw, graph)
+        within = seen_pairs(graph, self.list_cutoff(), self.cutoff)
+        return self._with_baselines(self.predict(within), graph)
 
     def _with_baselines(self, raw: Dict[str, Tensor], graph: Graph) -> Dict[str, Tensor]:
         """Scales and baselines on the network's numbers: physical values, float64."""
+        listed, scales = self.list_cutoff(), self.scale.values
+        of_pairs = self.pair_targets(raw, graph, listed, float(self.cutoff), scales)
         raw, few, logits = self.readout(raw, graph.types)
-        of = (self.target_names, self.label_shapes, self.scale.values, self.composition.values)
+        of = (self.target_names, self.label_shapes, scales, self.composition.values)
         values = scaled(raw, few, *of, self.own_numbers, graph.types)
         if self.zbl is not None:
             values = plus(values, self.energy_names, self.zbl(graph))
         if self.prior is not None:
             values = plus(values, self.energy_names, self.prior(graph))
+        values.update(of_pairs)
         return with_logits(values, logits)

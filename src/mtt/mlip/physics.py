@@ -40,7 +40,7 @@ def scaled(
         end = start + width
         if name in few:
             values[name] = few[name]
-        else:
+        elif name in raw:  # not of pairs
             network = raw[name]
             columns = table[:, start:end].index_select(0, types).reshape(network.shape)
             values[name] = network.to(torch.float64) * scales[i] + columns

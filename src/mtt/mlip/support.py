@@ -20,7 +20,7 @@ def target_kind(target: TargetInfo) -> str:
     """Name of this kind of target in ``__supported_targets__``."""
     if target.is_energy:
         return "energy"
-    return target.of_kind.supported_name(target.per_atom)
+    return target.of_kind.supported_name(target.per_atom, target.per_pair)
 
 
 def check_targets(
@@ -53,7 +53,7 @@ def check_targets(
             hint="give them per atom: sample_kind: atom",
         )
         for name, target in info.targets.items()
-        if not (target.per_atom or target.of_kind.additive)
+        if target.per_structure and not target.of_kind.additive
     ]
     problems += [
         Problem(
@@ -61,7 +61,7 @@ def check_targets(
             hint="write sample_kind: atom",
         )
         for name, target in info.targets.items()
-        if target.of_kind.elements and not target.per_atom
+        if target.of_kind.elements and target.per_structure
     ]
     if single and len(info.targets) > 1:
         names = ", ".join(info.targets)
@@ -111,14 +111,14 @@ def check_parts(
         raise ArchitectureError.collect(problems)
 
 
-def check_shape(name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
-    """Whether the network's numbers of an atom are components by properties, as the data's are.
+def check_shape(name: str, found: Sequence[int], wanted: Sequence[int], of: str = "atom") -> None:
+    """Whether the network's numbers of a sample are components by properties, as the data's are.
 
     :raises ArchitectureError: they are not.
     """
     if list(found) != list(wanted):
         raise ArchitectureError(
-            f"predict returns {list(found)} numbers of {name!r} for each atom, not {list(wanted)}",
+            f"predict returns {list(found)} numbers of {name!r} for each {of}, not {list(wanted)}",
             hint="the last axis counts properties (num_subtargets), those before it components",
         )
 
@@ -196,6 +196,7 @@ def target_problems(name: str, target: TargetInfo, own: TargetInfo) -> list[Prob
             ("extensive", target.extensive or own.extensive, own.extensive),
             ("aggregation", target.pooling if target.aggregation else own.pooling, own.pooling),
             ("sample_kind", target.sample_kind, own.sample_kind),
+            ("exchange", target.exchange or own.exchange, own.exchange),
             ("type", target.kind, own.kind),
             ("num_subtargets", target.properties, own.properties),
         )
@@ -214,6 +215,7 @@ def as_known(known: TargetInfo, wanted: TargetInfo) -> TargetInfo:
         extensive=known.extensive,
         aggregation=known.aggregation,
         rank=known.rank,
+        exchange=known.exchange,
     )
 
 
@@ -237,6 +239,9 @@ def check_invariant(name: str, target: TargetInfo, given: object = None) -> None
         what = f"the numbers of elements do not add up in {name}, whose aggregation is "
         hint = "give one number for all elements, or leave it out"
         raise ConfigError(f"{what}{target.pooling}", where=f"{WHERE}.{name}", hint=hint)
+    if target.per_pair:
+        what = f"{name} is of pairs of atoms: no number of an element can be part of it"
+        raise ConfigError(what, where=f"{WHERE}.{name}", hint="leave it out")
     if not target.invariant_columns:
         raise ConfigError(
             f"{name} is a {target.of_kind.name}, which turns with the structure: no number of an "

@@ -12,11 +12,13 @@ from torch import Tensor
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.mlip.aggregation.pool import pooled
 
-Layout = Tuple[List[str], List[List[int]], List[List[str]], List[List[List[int]]], List[int]]
+Layout = Tuple[
+    List[str], List[List[int]], List[List[str]], List[List[List[int]]], List[int], List[int]
+]
 """Names of the keys; then of every block the key, the names and labels of its axes (those of the
 components, and the properties last, whose several names have a comma between them and whose labels
-follow one another), and the type of the atoms that have it, -1 for all. Plain lists, none of which
-is empty: TorchScript knows the types of such attributes."""
+follow one another), and the type of the atoms that have it, -1 for all, and of pairs that of the
+second atom. Plain lists, none of which is empty: TorchScript knows the types of such attributes."""
 
 _ALL, _NONE = -1, -2
 
@@ -39,7 +41,8 @@ def _layout_of(name: str, info: TargetInfo, types: Dict[int, int]) -> Layout:
         labels.append([*(list(axis.labels) for axis in block.axes), own])
     keys = [list(block.key) for block in kind.blocks]
     elements = [types.get(block.element, _NONE) for block in kind.blocks]
-    return list(kind.key_names), keys, names, labels, elements
+    seconds = [types.get(block.second, _NONE) for block in kind.blocks]
+    return list(kind.key_names), keys, names, labels, elements, seconds
 
 
 def own_numbers(info: DatasetInfo) -> Tensor:
@@ -98,15 +101,20 @@ def of_samples(
 
 
 def tensor_map(
-    values: Tensor, samples: Labels, layout: Layout, types: Optional[Tensor] = None
+    values: Tensor,
+    samples: Labels,
+    layout: Layout,
+    types: Optional[Tensor] = None,
+    others: Optional[Tensor] = None,
 ) -> TensorMap:
     """``values`` [n, *components, properties] with the blocks and labels of their kind.
 
     Components of several blocks are concatenated along one axis.
 
     :param types: [n] int64 element of each sample, an atom; needed where blocks are of elements.
+    :param others: [n] int64, of pairs that of the second atom.
     """
-    key_names, keys, names, labels, elements = layout
+    key_names, keys, names, labels, elements, seconds = layout
     blocks: List[TensorBlock] = []
     start = 0
     for i in range(len(keys)):
@@ -126,7 +134,10 @@ def tensor_map(
             start = end
         if elements[i] != -1:
             assert types is not None, "blocks of elements need the elements of the atoms"
-            chosen = torch.nonzero(types == elements[i])[:, 0]
+            these = types == elements[i]
+            if others is not None:
+                these = these & (others == seconds[i])
+            chosen = torch.nonzero(these)[:, 0]
             part = part.index_select(0, chosen)
             rows = Labels(samples.names, samples.values.index_select(0, chosen))
         shape[0] = part.shape[0]

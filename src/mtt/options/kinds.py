@@ -43,7 +43,8 @@ def kind_fault(text: str) -> tuple[str, str] | None:
     values = json.loads(parameters) if parameters else {}
     if not isinstance(values, dict):
         return f"the parameters of {name} are a mapping, got {values!r}", ""
-    known = {one.name: one for one in fields(found) if one.init}
+    written = (one for one in fields(found) if one.init and not one.metadata.get("derived"))
+    known = {one.name: one for one in written}
     unknown = [key for key in values if key not in known]
     if unknown:
         hint = did_you_mean(unknown[0], known) or f"known keys are {', '.join(known)}"

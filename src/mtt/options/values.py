@@ -66,13 +66,14 @@ class TargetOptions:
     :param quantity: ``"energy"``, another one, or ``""``: the values are what their numbers are.
     :param key: name of the values in the file; empty where the file has none: an energy that is
         learnt from its derivatives alone.
-    :param sample_kind: ``"system"`` (one value per structure) or ``"atom"``.
+    :param sample_kind: ``"system"`` (one value per structure), ``"atom"`` or ``"atom_pair"``.
     :param kind: ``"scalar"``, or the text of another kind, see :mod:`mtt.options.kinds`.
     :param extensive: the value of a structure is the sum over its atoms, not the mean.
     :param positions: derivatives of a target that is not an energy, as ``forces`` of one that is;
         so ``strain``.
     :param aggregation: how values of atoms make that of their structure; empty: by ``extensive``.
     :param readout_rank: ``"auto"``, ``"full"`` or a number, see :mod:`mtt.options.aggregation`.
+    :param exchange: of values of pairs, ``"symmetric"``, ``"antisymmetric"`` or neither.
     """
 
     quantity: str
@@ -87,6 +88,7 @@ class TargetOptions:
     extensive: bool = True
     aggregation: str = ""
     readout_rank: str | int = AUTO
+    exchange: str = ""
     forces: GradientOptions | None = None
     stress: GradientOptions | None = None
     virial: GradientOptions | None = None
@@ -100,7 +102,7 @@ class TargetOptions:
         values["key"] = self.key or False
         if not gradients or self.extensive == is_extensive(self.quantity, self.kind):
             del values["extensive"]
-        for name, default in (("aggregation", ""), ("readout_rank", AUTO)):
+        for name, default in (("aggregation", ""), ("readout_rank", AUTO), ("exchange", "")):
             if not gradients or values[name] == default:
                 del values[name]
         for name in GRADIENTS:

@@ -106,7 +106,8 @@ class Sample:
         self.members += [(dataset, int(i)) for i in structures]
         self.n_atoms += n_atoms.tolist()
         numbers = dataset.select(structures).types.numpy()
-        own = {_key(one) for one in quantities(info, totals=False, extended=False)}
+        plain = quantities(info, totals=False, extended=False)  # entries are of no pairs
+        own = {_key(one) for one in plain if not info.targets[one.target].per_pair}
         for number, quantity in enumerate(self.quantities):
             if _key(quantity) in own:
                 per_atom = quantity.part == "forces" or info.targets[quantity.target].per_atom
@@ -233,8 +234,10 @@ def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) ->
     structures = torch.from_numpy(keep).to(prediction.n_atoms.device)
     atoms = structures.repeat_interleave(prediction.n_atoms)
 
+    compared = {name for name, one in info.targets.items() if not one.per_pair}
+
     def of(name: str, one: Target) -> Target:
-        per_atom = info.targets[name].per_atom if name in info.targets else False
+        per_atom = info.targets[name].per_atom
         rows = atoms if per_atom else structures
         return Target(
             # what is neither of atoms nor of structures is not compared
@@ -247,8 +250,8 @@ def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) ->
         prediction.index[structures],
         prediction.n_atoms[structures],
         prediction.volumes[structures],
-        {name: of(name, one) for name, one in prediction.targets.items() if name in info.targets},
-        {name: of(name, one) for name, one in prediction.labels.items()},
+        {name: of(name, one) for name, one in prediction.targets.items() if name in compared},
+        {name: of(name, one) for name, one in prediction.labels.items() if name in compared},
         {},
         prediction.seconds,
     )

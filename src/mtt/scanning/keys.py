@@ -14,6 +14,7 @@ from mtt.data.files.raw_frame import RawFrame
 from mtt.data.files.reader import Files
 from mtt.data.labels.keys import numbers_in
 from mtt.data.storage.store import is_packed
+from mtt.options.tensor_files import is_tensor_file
 from mtt.options.values import (
     DERIVATIVES,
     DatasetOptions,
@@ -121,7 +122,7 @@ def labels_read(sets: Mapping[str, Sequence[DatasetOptions]]) -> set[str]:
 def check_coverage(structures: Structures) -> Iterator[Finding]:
     """Labels that some structures lack."""
     for name, info in structures.info.targets.items():
-        if not info.per_atom:
+        if info.per_structure:
             missing = np.asarray(np.isnan(structures.values(name)).any(axis=1))
             yield from _missing(structures, name, missing, np.ones_like(missing))
         if info.has_strain:
@@ -226,6 +227,8 @@ def _uses(
 
     def use(part: str, section: SystemsOptions | TargetOptions | GradientOptions) -> list[_Use]:
         used = []
+        if is_tensor_file(section.read_from):  # holds one target, and no keys
+            return used
         for path in map(str, input_files(section.read_from)):
             used.append(found.setdefault(path, (section.reader, _Use(set(), set(), set())))[1])
             used[-1].parts.add(part)

@@ -12,6 +12,7 @@ from metatomic.torch import AtomisticModel
 from mtt.data import Batching, Dataset, Loader
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.evaluation.outputs import model_info
+from mtt.evaluation.pairs import n_rows
 from mtt.evaluation.predict import predict
 from mtt.graph import Graph, Target
 from mtt.interface import ModelInterface
@@ -30,7 +31,7 @@ def predictions(
     """What ``model`` predicts for each of ``structures``, in float64.
 
     :param info: units and targets; None: the model's own.
-    :return: for every structure and target ``values`` [1 or n_atoms, properties]; energies
+    :return: for every structure and target ``values`` [1, n_atoms or pairs, ...]; energies
         have ``forces`` [n_atoms, 3] and ``strain`` [3, 3].
     :raises DataError: an element that the model does not know.
     """
@@ -39,8 +40,10 @@ def predictions(
     found: list[dict[str, Target]] = []
     for batch in predict(model, data, batch_size=batch_size):
         counts = [int(n) for n in batch.n_atoms]
+        owner = torch.zeros(0, dtype=torch.int64) if batch.pairs is None else batch.pairs[:, 0]
+        n_pairs = torch.bincount(owner, minlength=len(counts)).tolist()
         split = {
-            name: _split(known.targets[name], target, counts)
+            name: _split(known.targets[name], target, counts, n_pairs)
             for name, target in batch.targets.items()
         }
         found += [{name: split[name][i] for name in split} for i in range(len(counts))]
@@ -64,9 +67,9 @@ def graph_of(model: MLIPModel, structures: Sequence[ase.Atoms]) -> Graph:
     return next(iter(loader.epoch())).graph
 
 
-def _split(info: TargetInfo, target: Target, counts: list[int]) -> list[Target]:
+def _split(info: TargetInfo, target: Target, counts: list[int], n_pairs: list[int]) -> list[Target]:
     """One :class:`Target` per structure."""
-    rows = target.values.double().split(counts if info.per_atom else 1)
+    rows = target.values.double().split(n_rows(info, counts, n_pairs))
     if not info.is_energy:
         return [Target(values) for values in rows]
     # a constant energy has no derivative to speak of: it is zero

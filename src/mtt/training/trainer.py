@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mtt.data import Dataset
+from mtt.data.batching.pair_distances import check_pairs
 from mtt.errors import CheckpointError
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
@@ -107,6 +108,8 @@ class MLIPTrainer(PlatformTrainer):
         parse_max_time(options.rank_timeout, "rank_timeout")
         check_given(options, model.dataset_info)
         check_ranges([*train_datasets, *val_datasets], options, dtype)
+        for dataset in (*train_datasets, *val_datasets):
+            check_pairs(dataset, model.cutoff)
         data = TrainingData(model, train_datasets, val_datasets)
         setup = TrainingSetup(options, self.run, model, data, self._state.strain_scales)
         setup.check(self._state)

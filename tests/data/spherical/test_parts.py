@@ -154,7 +154,10 @@ def test_values_of_each_element_turn_by_themselves() -> None:
             {"type": spherical([{"o3_lambda": 1, "num": 2}]), "num_subtargets": 2},
             r"num_subtargets: 2, where irreps have their own numbers of channels \(num\)",
         ),
-        ({"type": spherical(BASIS), "sample_kind": "atom_pair"}, "targets per pair of atoms"),
+        (
+            {"type": spherical(BASIS), "sample_kind": "atom_pair", "read_from": "a.mts"},
+            "type: irreps of each element are of pairs where they have a product; write product",
+        ),
     ],
 )
 def test_options_that_contradict_irreps_are_refused(section: Any, message: str) -> None:

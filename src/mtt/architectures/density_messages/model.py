@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtt import DatasetInfo, Graph, Graphs, MLIPModel
 from mtt.architectures.density_messages.layer import Layer, Pairs
+from mtt.architectures.density_messages.pairs import Ends, PairHead
 from mtt.architectures.density_messages.tensors import Head, TensorHead, turns
 from mtt.mlip import check_parts
 from mtt.nn import (
@@ -52,6 +53,7 @@ class DensityMessages(MLIPModel):
     __supported_targets__ = (
         *("energy", "scalar", "scalar per atom", "cartesian", "cartesian per atom"),
         *("spherical", "spherical per atom"),
+        *("scalar per pair", "cartesian per pair", "spherical per pair"),
     )
     __supported_inputs__ = ("charge", "spin_multiplicity", "number", "number per atom")
     __default_metadata__ = ModelMetadata(
@@ -96,12 +98,20 @@ class DensityMessages(MLIPModel):
             )
             for i in range(n_layers)
         )
-        self.scalar: List[bool] = [not turns(one) for one in dataset_info.targets.values()]
+        targets = dataset_info.targets
+        self.atom_names: List[str] = [n for n, one in targets.items() if not one.per_pair]
+        self.pair_names: List[str] = [n for n, one in targets.items() if one.per_pair]
+        self.scalar: List[bool] = [not turns(targets[name]) for name in self.atom_names]
+        n_channels, n_scalar = hypers["num_channels"], n_radial + 1
         self.heads = torch.nn.ModuleList(
-            TensorHead(n_features, hypers["num_channels"], target)
-            if turns(target)
-            else Head(n_features, target.properties)
-            for target in dataset_info.targets.values()
+            TensorHead(n_features, n_channels, targets[name])
+            if turns(targets[name])
+            else Head(n_features, targets[name].properties)
+            for name in self.atom_names
+        )
+        self.pair_heads = torch.nn.ModuleList(
+            PairHead(n_features, n_channels, max_angular, n_scalar, targets[name])
+            for name in self.pair_names
         )
 
     @torch.no_grad()
@@ -150,17 +160,23 @@ class DensityMessages(MLIPModel):
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, *components, properties].
 
-        One isolated atom of each element goes along behind the atoms of the batch: its values
-        are subtracted, so that an isolated atom has exactly those of the composition. It has none
-        of the inputs: a charged atom has another energy.
+        Of targets of pairs those of the pairs. One isolated atom of each element goes along behind
+        the atoms of the batch: its values are subtracted, so that an isolated atom has exactly
+        those of the composition. It has none of the inputs: a charged atom has another energy.
         """
-        x, v = self.represent(graph, prepared)
+        pairs = self.pairs(graph, prepared)
+        x, v = self.represent(graph, prepared, pairs)
         results: Dict[str, Tensor] = {}
         for i, head in enumerate(self.heads):
-            results[self.target_names[i]] = self.without_isolated(head(x, v), graph)
+            results[self.atom_names[i]] = self.without_isolated(head(x, v), graph)
+        ends = Ends(x, v, pairs, prepared[0])
+        for i, of_pairs in enumerate(self.pair_heads):
+            results[self.pair_names[i]] = of_pairs(ends)
         return results
 
-    def represent(self, graph: Graph, prepared: List[Tensor]) -> Tuple[Tensor, Tensor]:
+    def represent(
+        self, graph: Graph, prepared: List[Tensor], pairs: Pairs
+    ) -> Tuple[Tensor, Tensor]:
         """Scalars [n, n_features] and densities of the atoms, then of the isolated ones."""
         isolated = torch.arange(self.n_types, device=graph.types.device)
         x = self.species(torch.cat([graph.types, isolated]))
@@ -168,7 +184,6 @@ class DensityMessages(MLIPModel):
             own, alone = x.split([graph.types.shape[0], self.n_types])
             own = own + self.conditioning(prepared[3:], own, graph.system)
             x = torch.cat([own, alone])
-        pairs = self.pairs(graph, prepared)
         v = x.new_zeros(0)
         for layer in self.layers:
             x, v = layer(pairs, x, v)
@@ -182,12 +197,13 @@ class DensityMessages(MLIPModel):
 
     def atomic_features(self, graph: Graph) -> Dict[str, Tensor]:
         """The scalars of the last layer; and of each head what its last layer multiplies."""
-        x, _ = self.represent(graph, self.prepare(graph))
+        prepared = self.prepare(graph)
+        x, _ = self.represent(graph, prepared, self.pairs(graph, prepared))
         features = {"feature": x[: graph.types.shape[0]]}
         for i, head in enumerate(self.heads):
             if self.scalar[i]:
                 own = head.features(x)  # type: ignore[operator]
-                features[self.target_names[i]] = self.without_isolated(own, graph)
+                features[self.atom_names[i]] = self.without_isolated(own, graph)
         return features
 
     def pairs(self, graph: Graph, prepared: List[Tensor]) -> Pairs:
@@ -203,7 +219,8 @@ class DensityMessages(MLIPModel):
 
     def head_modules(self) -> Dict[str, List[str]]:
         """The head of each target."""
-        return {name: [f"heads.{i}"] for i, name in enumerate(self.target_names)}
+        names = {"heads": self.atom_names, "pair_heads": self.pair_names}
+        return {name: [f"{of}.{i}"] for of, some in names.items() for i, name in enumerate(some)}
 
     def extend_elements(self, name: str, known: Tensor, places: List[int]) -> Tensor:
         """Each element has its own vector; all else is shared."""

@@ -58,6 +58,8 @@ def names_of_errors(quantities: Sequence[str]) -> list[str]:
 
 
 def labelled(row: Row, whole: Statistics) -> str:
-    """How many structures have the label, or how many atoms: ``450``, ``4,050 atoms``."""
+    """How many structures have the label, or how many atoms or pairs: ``450``, ``4,050 atoms``."""
     known = f"{row.labelled:,}" if not row.missing else f"{row.labelled:,} of {row.total:,}"
+    if row.samples:
+        return f"{known} {row.samples}"
     return f"{known} atoms" if row.total == whole.n_atoms != whole.n_structures else known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,9 +85,11 @@ class _Table(NamedTuple):
     pair_here: Tensor  # first pair, counted within all batches
 
 
-class _Atoms(NamedTuple):
-    rows: Tensor  # [n_atoms] int64, in the columns
-    owner: Tensor  # [n_atoms] int64, structure among those that are gathered at once
+class _Rows(NamedTuple):
+    """Of atoms, or of pairs."""
+
+    rows: Tensor  # [n] int64, in the columns, or in the lists
+    owner: Tensor  # [n] int64, structure among those that are gathered at once
 
 
 class Gather:
@@ -97,6 +99,7 @@ class Gather:
     :param dtype: network precision. Vectors are formed in float64 and then cast.
     :param weighted: whether any structure has a weight other than 1.
     :param numbers: [N] atomic numbers on the host, where the columns are not; else None.
+    :param labels: of targets of pairs, [P, *shape] float64 of all ``pairs``, by target.
     """
 
     def __init__(
@@ -109,8 +112,10 @@ class Gather:
         *,
         weighted: bool = False,
         numbers: NDArray[np.uint8] | None = None,
+        labels: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.rows, self.pairs, self.info = columns.rows, pairs, info
+        self.labels = {} if labels is None else labels
         self.lookup, self.dtype, self.weighted = lookup, dtype, weighted
         self._numbers, self._to_type = numbers, lookup.cpu().numpy()
         self.n_types = int(self._to_type.max()) + 1
@@ -144,10 +149,10 @@ class Gather:
         if turns is not None:
             turns = sent(turns, self.lookup.device)
         widths = widest(self.pairs.widths[structures], sizes)
-        graph, atoms = self._graph(table, *total, max(widths, default=0), turns)
+        graph, atoms, of_pairs = self._graph(table, *total, max(widths, default=0), turns)
         batch = Batch(
             graph=graph,
-            targets=self._targets(table.structures, atoms, turns),
+            targets=self._targets(table.structures, atoms, of_pairs, turns),
             n_atoms=table.n_atoms,
             index=table.place,
             volumes=self.rows["volumes"].index_select(0, table.structures),
@@ -198,7 +203,8 @@ class Gather:
 
     def _graph(
         self, table: _Table, n_atoms: int, n_pairs: int, width: int, turns: Tensor | None
-    ) -> tuple[Graph, _Atoms]:
+    ) -> tuple[Graph, _Rows, _Rows]:
+        """The graph, and rows of its atoms and pairs."""
         device = self.lookup.device
         owner = torch.repeat_interleave(table.n_atoms, output_size=n_atoms)
         atom_rows = table.atom_shift.index_select(0, owner)
@@ -242,7 +248,7 @@ class Gather:
             numbers=number_inputs(self.rows, self.info, table.structures, atom_rows),
             rows=None if reverse is None else rows_of(centers, reverse, n_atoms, width),
         )
-        return graph, _Atoms(atom_rows, owner)
+        return graph, _Rows(atom_rows, owner), _Rows(pair_rows, pair_owner)
 
     def _reverse(
         self, table: _Table, rows: Tensor, owner: Tensor, centers: Tensor, neighbors: Tensor
@@ -262,10 +268,17 @@ class Gather:
         return None if found is None else found + first - table.pair_here.index_select(0, owner)
 
     def _targets(
-        self, structures: Tensor, atoms: _Atoms, turns: Tensor | None
+        self, structures: Tensor, atoms: _Rows, pairs: _Rows, turns: Tensor | None
     ) -> dict[str, Target]:
         targets = {}
         for name, info in self.info.targets.items():
+            if info.per_pair:
+                values = self.labels[name].index_select(0, pairs.rows)
+                if turns is not None and not info.of_kind.is_invariant:
+                    of_pair = turns.index_select(0, pairs.owner)
+                    values = info.of_kind.rotated(values, of_pair)
+                targets[name] = Target(values)
+                continue
             values = self.rows[f"values:{name}"]
             forces, strain = None, None
             if info.has_forces:

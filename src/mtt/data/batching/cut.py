@@ -32,10 +32,11 @@ def cut(batch: Batch, cuts: Cuts, info: DatasetInfo) -> list[Batch]:
     )
     targets: list[dict[str, Target]] = [{} for _ in cuts.structures]
     for name, target in batch.targets.items():
-        per_atom = info.targets[name].per_atom
+        of = {"atom": cuts.atoms, "atom_pair": cuts.pairs}
+        sizes = of.get(info.targets[name].sample_kind, cuts.structures)
         parts = map(
             Target,
-            target.values.split(cuts.atoms if per_atom else cuts.structures),
+            target.values.split(sizes),
             _split(target.forces, cuts.atoms),
             _split(target.strain, cuts.structures),
         )

@@ -21,9 +21,10 @@ from mtt.data.batching.cut import cut
 from mtt.data.batching.largest_batch import describe
 from mtt.data.batching.order import Batching, Plan, plan
 from mtt.data.batching.rows import Cuts
-from mtt.data.batching.to_device import fits, stage
+from mtt.data.batching.to_device import fits, stage, stage_labels
 from mtt.data.dataset import Dataset
 from mtt.data.memory import Remedy, telling_lack
+from mtt.data.storage.pair_labels import aligned, labels_of, pair_targets
 from mtt.errors import DataError
 from mtt.graph import Graph
 
@@ -106,6 +107,10 @@ class Loader:
 
         weighted = bool((dataset.weights != 1).any())
         columns, pairs = dataset.columns, dataset.pairs(cutoff)
+        labels = {
+            name: aligned(labels_of(columns, name, shape), pairs)
+            for name, shape in pair_targets(dataset.info).items()
+        }
         self._structures = dataset.structures
         self._n_pairs = pairs.n_pairs[self._structures]
         staged, numbers = self._should_stage(), None
@@ -113,13 +118,14 @@ class Loader:
             if self.device.type != "cpu":
                 taken = columns.take("numbers", self._structures, per_atom=True)
                 numbers = taken.numpy()
+            labels = stage_labels(labels, pairs, self._structures, self.device)
             columns, pairs = stage(columns, pairs, self._structures, dataset.info, self.device)
             self._structures = np.arange(len(dataset))
             lookup = lookup.to(self.device)
         self._columns = columns
         self._lookup = lookup
         of = (columns, pairs, dataset.info, lookup, dtype)
-        self._gather = Gather(*of, weighted=weighted, numbers=numbers)
+        self._gather = Gather(*of, weighted=weighted, numbers=numbers, labels=labels)
         on_host = _ROWS_MAPPED if columns.mapped else _ROWS_CPU
         self._rows = on_host if lookup.device.type == "cpu" else _ROWS_GPU
         on_way = not staged and self.device.type != "cpu"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +13,7 @@ from torch import Tensor
 from mtt.data.batching.rows import searched_reverse
 from mtt.data.info import DatasetInfo
 from mtt.data.storage.columns import Columns, Sources, layout, spans
+from mtt.data.storage.pair_labels import pair_targets
 from mtt.data.storage.pairs import Pairs
 from mtt.stopping import stop_if_asked
 
@@ -19,6 +23,7 @@ _SHARE = 4  # the data may take one part in four of the memory that is free
 def fits(info: DatasetInfo, n_atoms: int, n_structures: int, n_pairs: int, free: int) -> bool:
     """Whether staged columns leave most of ``free`` bytes to the training."""
     needed = n_pairs * (4 + 4 + 4 + 3 * 2)
+    needed += sum(n_pairs * math.prod(shape) * 8 for shape in pair_targets(info).values())
     for spec in layout(info).values():
         rows = n_atoms if spec.per_atom else n_structures
         needed += rows * int(np.prod(spec.tail)) * np.dtype(spec.dtype).itemsize
@@ -61,6 +66,20 @@ def stage(
     )
     columns.release()
     return staged, lists
+
+
+def stage_labels(
+    labels: Mapping[str, Tensor],
+    pairs: Pairs,
+    structures: NDArray[np.int64],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Labels of the pairs of ``structures`` alone, in this order, copied to ``device``.
+
+    :param labels: of targets of pairs, [P, *shape] of all ``pairs``, by target.
+    """
+    which = torch.from_numpy(spans(pairs.offsets[structures], pairs.n_pairs[structures]))
+    return {name: one.index_select(0, which).to(device) for name, one in labels.items()}
 
 
 def _reverse(pairs: Pairs, n_pairs: NDArray[np.int64], which: Tensor) -> Tensor | None:

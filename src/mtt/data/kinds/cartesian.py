@@ -81,6 +81,12 @@ class Cartesian(TargetKind):
         return self.symmetric, self.traceless
 
     @property
+    def exchange(self) -> tuple[tuple[int, int], ...]:
+        if self.rank != 2:
+            return super().exchange
+        return tuple((3 * (place % 3) + place // 3, 1) for place in range(9))
+
+    @property
     def parts(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         if self.symmetric:
             off = (("yz", (5, 7)), ("xz", (2, 6)), ("xy", (1, 3)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.spherical.degrees import Basis, as_options, read_bases
+from mtt.data.spherical.exchange import exchanged_places
 from mtt.data.spherical.parts import PRODUCTS, Part, parts_of
 from mtt.data.target_kind import Block, Irrep, TargetKind
 
@@ -27,6 +28,8 @@ class Spherical(TargetKind):
         radial channels, the last index; or such a list for each element, by its atomic number.
     :param product: ``"cartesian"``: of each two of ``irreps`` there are all products of their
         components; ``"coupled"``: the same as tensors of one degree, σ = 1 alone.
+    :param of_pairs: the two indices of a product are of two atoms, and elements, which may differ.
+        It follows from the target's ``sample_kind``: see :meth:`for_pairs`.
     :raises ValueError: something else.
     """
 
@@ -35,6 +38,7 @@ class Spherical(TargetKind):
 
     irreps: tuple[Basis, ...]
     product: str | None = None
+    of_pairs: bool = field(default=False, metadata={"derived": True})
 
     def __post_init__(self) -> None:
         if self.product is not None and self.product not in PRODUCTS:
@@ -44,7 +48,8 @@ class Spherical(TargetKind):
         pair = self.product == "cartesian"
         names = [f"{name}_{i}" for name in ("o3_lambda", "o3_sigma") for i in (1, 2)]
         names = names if pair else ["o3_lambda", "o3_sigma"]
-        names += ["atom_type"] * bool(self.elements)
+        if self.elements:
+            names += ["first_atom_type", "second_atom_type"] if self.of_pairs else ["atom_type"]
         object.__setattr__(self, "key_names", tuple(names))
 
     @classmethod
@@ -57,9 +62,18 @@ class Spherical(TargetKind):
         products = (cls(channels[1:], "cartesian"), cls(channels, "coupled"))
         return (cls(several), *map(cls, single), *products)
 
+    def for_pairs(self) -> Spherical:
+        if self.product is None and self.elements:
+            raise ValueError("irreps of each element are of pairs where they have a product")
+        return self if self.product is None else replace(self, of_pairs=True)
+
+    @property
+    def exchange(self) -> tuple[tuple[int, int], ...]:
+        return exchanged_places(self._parts) if self.of_pairs else super().exchange
+
     @property
     def _parts(self) -> tuple[Part, ...]:
-        return parts_of(self.irreps, self.product)
+        return parts_of(self.irreps, self.product, self.of_pairs)
 
     @property
     def _placed(self) -> list[tuple[int, Part]]:
@@ -82,7 +96,8 @@ class Spherical(TargetKind):
     @property
     def text(self) -> str:
         product = {} if self.product is None else {"product": self.product}
-        options = {"irreps": as_options(self.irreps), **product}
+        of_pairs = {"of_pairs": True} if self.of_pairs else {}
+        options = {"irreps": as_options(self.irreps), **product, **of_pairs}
         return f"{self.name} {json.dumps(options, sort_keys=True)}"
 
     @property

@@ -22,8 +22,11 @@ from mtt.data.labels.keys import symmetric, values_of, values_of_atoms, vectors
 from mtt.data.labels.other_energies import other_energy_notices
 from mtt.data.labels.periodicity import dropped_stress, why_no_stress
 from mtt.data.labels.vectors import vector_notice
+from mtt.data.tensor_files.declared import target_info
+from mtt.data.tensor_files.sections import tensor_target
+from mtt.data.tensor_files.target import TensorFiles
 from mtt.errors import DataError, Problem
-from mtt.options.aggregation import rank_of
+from mtt.options.tensor_files import is_tensor_file
 from mtt.options.values import GradientOptions, ReadFrom, TargetOptions
 
 Source = Callable[[ReadFrom, str | None, str], list[RawFrame]]
@@ -35,10 +38,13 @@ class Labels:
 
     :param source: opens the files that hold the labels.
     :param findings: takes the mistakes. Where there are any, results are of no use.
+    :param tensors: reads labels from files of metatensor, with the same ``findings``.
     """
 
-    def __init__(self, systems: list[RawFrame], source: Source, findings: Findings) -> None:
-        self._systems = systems
+    def __init__(
+        self, systems: list[RawFrame], source: Source, findings: Findings, tensors: TensorFiles
+    ) -> None:
+        self._systems, self._tensors = systems, tensors
         self._source = source
         self._findings = findings
         self.notices: list[str] = []
@@ -46,6 +52,8 @@ class Labels:
     def target(self, name: str, options: TargetOptions) -> tuple[list[FrameLabels], TargetInfo]:
         """Labels of every structure. A gradient that is a default and that no file has is off."""
         section = f"targets.{name}"
+        if is_tensor_file(options.read_from):
+            return tensor_target(self._tensors, section, options, self._findings, self.notices)
         alone = self._may_be_alone(name, section, options)
         missing = [np.full((1, *_shape(options)), np.nan)] * len(self._systems)
         values = missing if alone else self.values(section, options)
@@ -74,6 +82,9 @@ class Labels:
 
     def values(self, section: str, options: TargetOptions) -> list[Float]:
         """``[1, *shape]`` or ``[n_atoms, *shape]`` of every structure."""
+        if is_tensor_file(options.read_from):
+            of = (self._tensors, section, options, self._findings, self.notices)
+            return [one.values for one in tensor_target(*of)[0]]
         per_atom, shape = options.sample_kind == "atom", _shape(options)
         kind, p = kinds.of(options.kind), options.num_subtargets
         item = Section(
@@ -272,21 +283,4 @@ def _symmetric(section: str, options: GradientOptions) -> Section:
         convert=lambda value, _: symmetric(value),
         shape=lambda _: (3, 3),
         remedy=_name_the_key(section, options),
-    )
-
-
-def target_info(options: TargetOptions, gradients: tuple[str, ...] = ()) -> TargetInfo:
-    """The options of a target as a model sees them."""
-    return TargetInfo(
-        quantity=options.quantity,
-        unit=options.unit,
-        sample_kind=options.sample_kind,
-        kind=kinds.of(options.kind).text,
-        properties=options.num_subtargets,
-        gradients=gradients,
-        strain_name="virial" if options.virial is not None else "stress",
-        description=options.description,
-        extensive=options.extensive or options.sample_kind == "atom",
-        aggregation=options.aggregation,
-        rank=rank_of(options.readout_rank, options.num_subtargets, options.kind),
     )

@@ -22,6 +22,7 @@ class Part(NamedTuple):
     irreps: tuple[Irrep, ...]  # one or two
     channels: Channels | None = None
     element: int = 0
+    second: int = 0  # of pairs, element of the second atom
 
     @property
     def n_channels(self) -> int:
@@ -48,8 +49,8 @@ class Part(NamedTuple):
             for name, one in zip(names, self.irreps, strict=True)
         )
         key = (*(one.l for one in self.irreps), *(one.sigma for one in self.irreps))
-        key += (self.element,) * with_element
-        return Block(key, tuple(axes), self.channels, self.element)
+        key += (self.element,) * with_element + (self.second,) * (self.second != 0)
+        return Block(key, tuple(axes), self.channels, self.element, self.second)
 
     def rotated(self, values: Tensor, matrices: Tensor) -> Tensor:
         """``values`` [m, components · channels, p] as they are once turned by [m, 3, 3]."""
@@ -87,39 +88,46 @@ def coupled_sigma(first: Irrep, second: Irrep, l: int) -> int:
 
 
 @cache
-def parts_of(bases: tuple[Basis, ...], product: str | None) -> tuple[Part, ...]:
-    """The blocks of every element, in the order of the options."""
+def parts_of(bases: tuple[Basis, ...], product: str | None, of_pairs: bool) -> tuple[Part, ...]:
+    """The blocks of every element, or of every two of them, in the order of the options.
+
+    :param of_pairs: the two indices of a product are of two atoms, not of one.
+    """
     degrees = [one for basis in bases for one in basis.degrees]
     # the blocks of one target have the same names of properties
     numbered = bases[0].element != 0 or any(one.num is not None for one in degrees)
-    return tuple(part for basis in bases for part in _of_basis(basis, product, numbered))
-
-
-def _of_basis(basis: Basis, product: str | None, numbered: bool) -> list[Part]:
     if product is None:
-        return [
-            Part((one.irrep,), _numbered(("n",), one) if numbered else None, basis.element)
-            for one in basis.degrees
-        ]
-    pairs = list(itertools.product(basis.degrees, repeat=2))
+        return tuple(part for basis in bases for part in _of_degrees(basis, numbered))
+    others = itertools.product(bases, repeat=2) if of_pairs else zip(bases, bases, strict=True)
+    return tuple(part for two in others for part in _of_product(*two, product, of_pairs))
+
+
+def _of_degrees(basis: Basis, numbered: bool) -> list[Part]:
+    return [
+        Part((one.irrep,), _numbered(("n",), one) if numbered else None, basis.element)
+        for one in basis.degrees
+    ]
+
+
+def _of_product(basis: Basis, other: Basis, product: str, of_pairs: bool) -> list[Part]:
+    elements = basis.element, other.element if of_pairs else 0
+    pairs = list(itertools.product(basis.degrees, other.degrees))
     if product == "cartesian":
         return [
-            Part((a.irrep, b.irrep), _numbered(("n_1", "n_2"), a, b), basis.element)
-            for a, b in pairs
+            Part((a.irrep, b.irrep), _numbered(("n_1", "n_2"), a, b), *elements) for a, b in pairs
         ]
     found: dict[Irrep, list[tuple[int, ...]]] = {}
     for a, b in pairs:
         for l in range(abs(a.irrep.l - b.irrep.l), a.irrep.l + b.irrep.l + 1):
             sigma = coupled_sigma(a.irrep, b.irrep, l)
-            if sigma == 1:  # products around one centre have no pseudotensors
+            if sigma == 1 or of_pairs:  # products around one centre have no pseudotensors
                 labels = _numbered(("n_1", "n_2"), a, b).labels
                 found.setdefault(Irrep(l, sigma), []).extend(
                     (a.irrep.l, b.irrep.l, *label) for label in labels
                 )
     names = ("l_1", "l_2", "n_1", "n_2")
     return [
-        Part((irrep,), Channels(names, tuple(labels)), basis.element)
-        for irrep, labels in found.items()
+        Part((irrep,), Channels(names, tuple(labels)), *elements) for irrep, labels in found.items()
     ]
 
 

@@ -14,6 +14,7 @@ from mtt.data.frames import Frame
 from mtt.data.info import DatasetInfo
 from mtt.data.storage.columns import CHUNK, Columns, Sources, layout
 from mtt.data.storage.info_keys import Words, info_columns, joined_info
+from mtt.data.storage.pair_labels import PairLabels, joined_labels, pair_targets, stacked
 from mtt.errors import DataError
 from mtt.stopping import stop_if_asked
 
@@ -25,6 +26,7 @@ class Block(NamedTuple):
     columns: dict[str, NDArray[Any]]
     sources: list[str]
     info: Mapping[str, Words] = {}
+    pairs: Mapping[str, PairLabels] = {}
 
 
 def blocks_of_frames(frames: Iterable[Frame], info: DatasetInfo) -> Iterator[Block]:
@@ -60,7 +62,11 @@ def columns_in_memory(blocks: Iterable[Block], info: DatasetInfo) -> Columns:
     offsets = np.concatenate([[0], *n_atoms]).cumsum().astype(np.int64)
     sources = Sources.of([source for block in collected for source in block.sources])
     info_keys = joined_info([block.info for block in collected], [len(n) for n in n_atoms])
-    return Columns(offsets, rows, sources, info=info_keys)
+    pairs = {
+        name: joined_labels([PairLabels.none(0, shape), *(b.pairs[name] for b in collected)])
+        for name, shape in pair_targets(info).items()
+    }
+    return Columns(offsets, rows, sources, info=info_keys, pair_labels=pairs)
 
 
 def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
@@ -75,6 +81,8 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         "weights": _weights(frames),
     }
     for name, target in info.targets.items():
+        if target.per_pair:
+            continue
         labels = [frame.labels.get(name) for frame in frames]
         values = [None if label is None else label.values for label in labels]
         columns[f"values:{name}"] = _stack(
@@ -91,7 +99,10 @@ def _block(frames: Sequence[Frame], info: DatasetInfo) -> Block:
         per_atom = n_atoms if extra.per_atom else None
         columns[f"extra:{name}"] = _stack(values, per_atom, extra.shape)
     sources = [frame.source for frame in frames]
-    return Block(n_atoms, columns, sources, info_columns([frame.info for frame in frames]))
+    by_target = [frame.labels for frame in frames]
+    pairs = {name: stacked(by_target, name, shape) for name, shape in pair_targets(info).items()}
+    words = info_columns([frame.info for frame in frames])
+    return Block(n_atoms, columns, sources, words, pairs)
 
 
 def _weights(frames: Sequence[Frame]) -> NDArray[np.float64]:

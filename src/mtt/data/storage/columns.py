@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
+from mtt.data.storage.pair_labels import PairLabels, joined_labels, labels_of, pair_targets
 from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.pieces import Column, Pieces, join_offsets
 from mtt.stopping import stop_if_asked
@@ -59,6 +60,8 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
         "weights": Spec("float64", (), False),
     }
     for name, target in info.targets.items():
+        if target.per_pair:  # see mtt.data.storage.pair_labels
+            continue
         specs[f"values:{name}"] = _values(target)
         if target.has_forces:
             specs[f"forces:{name}"] = Spec("float64", (3, *target.gradient_shape), True)
@@ -67,6 +70,19 @@ def layout(info: DatasetInfo) -> dict[str, Spec]:
     for name, extra in info.extra_data.items():
         specs[f"extra:{name}"] = _values(extra)
     return specs
+
+
+def lacking(known: DatasetInfo, wanted: DatasetInfo) -> str | None:
+    """The first column of ``wanted`` that data of ``known`` lack, such as ``values:energy``."""
+    columns = layout(known)
+    for name, spec in layout(wanted).items():
+        if columns.get(name) != spec:
+            return name
+    pairs = pair_targets(known)
+    for name, shape in pair_targets(wanted).items():
+        if pairs.get(name) != shape:
+            return f"values:{name}"
+    return None
 
 
 def _values(target: TargetInfo) -> Spec:
@@ -105,6 +121,7 @@ class Columns:
     :param folder: the store that the columns are mapped from, or None.
     :param maps: memory maps behind the columns, to be released now and then.
     :param parts: the columns that these are joined of; empty for columns that are not joined.
+    :param pair_labels: labels of targets of pairs, by target.
     :param info: [n] text of each key that the files have of structures, see
         :mod:`mtt.data.storage.info_keys`.
     """
@@ -117,6 +134,7 @@ class Columns:
     parts: tuple[Columns, ...] = ()
     pairs: dict[float, Pairs] = field(default_factory=dict)  # by cutoff
     info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    pair_labels: dict[str, PairLabels] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -174,7 +192,10 @@ def spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.i
 
 
 def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetInfo) -> Columns:
-    """``parts`` one after the other without copying; labels that a part lacks are NaN."""
+    """``parts`` one after the other without copying; labels that a part lacks are NaN.
+
+    Labels of pairs alone are copied.
+    """
     owned = [layout(part_info) for part_info in infos]
     rows: dict[str, Column] = {}
     for name, spec in layout(info).items():
@@ -186,7 +207,18 @@ def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetIn
         fill = float("nan") if spec.dtype == "float64" else 0
         rows[name] = Pieces(pieces, lengths, torch.full(spec.tail, fill, dtype=_torch(spec)))
     offsets = join_offsets([part.offsets for part in parts])
-    return Columns(offsets, rows, Sources.of([]), parts=tuple(parts))
+    pairs = {
+        name: joined_labels(
+            [
+                labels_of(part, name, shape)
+                if name in pair_targets(own)
+                else PairLabels.none(len(part), shape)
+                for part, own in zip(parts, infos, strict=True)
+            ]
+        )
+        for name, shape in pair_targets(info).items()
+    }
+    return Columns(offsets, rows, Sources.of([]), parts=tuple(parts), pair_labels=pairs)
 
 
 def _torch(spec: Spec) -> torch.dtype:

@@ -23,6 +23,7 @@ from mtt.data.storage.arrays import ArrayFolder, read_arrays, writing
 from mtt.data.storage.blocks import Block
 from mtt.data.storage.columns import CHUNK, Columns, Sources, layout
 from mtt.data.storage.neighbors import PairBlock, pair_blocks, pairs_in_memory
+from mtt.data.storage.pair_labels import pair_targets
 from mtt.data.storage.pair_rows import are_opposite, widths_of
 from mtt.data.storage.pairs import Pairs, joined
 from mtt.errors import DataError
@@ -46,6 +47,10 @@ def write_columns(blocks: Iterable[Block], info: DatasetInfo, folder: Path) -> N
 
     :raises DataError: ``folder`` exists or cannot be written, or there is no structure.
     """
+    if pair_targets(info):
+        names = ", ".join(pair_targets(info))
+        hint = "leave them out, and name the .mts file beside the structures in the options"
+        raise DataError(f"values of pairs cannot be packed: {names}", where=str(folder), hint=hint)
     found: set[int] = set()
     with writing(folder) as writer:
         n_structures = n_atoms = n_text = 0

@@ -46,13 +46,18 @@ class Readout(torch.nn.Module):
     def __init__(self, info: DatasetInfo) -> None:
         super().__init__()
         targets, self.n_types = info.targets, len(info.atomic_types)
-        self.learned: Dict[str, bool] = {n: t.pooling == "learned" for n, t in targets.items()}
+        self.learned: Dict[str, bool] = {
+            n: t.pooling == "learned" for n, t in targets.items() if not t.per_pair
+        }
         self.symmetries: Dict[str, Tuple[bool, bool]] = {
-            name: t.of_kind.symmetries for name, t in targets.items()
+            name: targets[name].of_kind.symmetries for name in self.learned
         }
         self.widths: Dict[str, List[int]] = {
-            name: [*t.shape[:-1], (t.rank or t.properties) + self.learned[name]]
-            for name, t in targets.items()
+            name: [
+                *targets[name].shape[:-1],
+                (targets[name].rank or targets[name].properties) + one,
+            ]
+            for name, one in self.learned.items()
         }
         self.maps = torch.nn.ModuleList(
             Spectrum(t.rank, t.properties) for t in targets.values() if t.rank
@@ -67,7 +72,8 @@ class Readout(torch.nn.Module):
                 self.mapped.append(name)
                 self.late.append(late)
                 self.places.append((i, start, end))
-            last = (target.rank + self.n_types if late else target.properties) + self.learned[name]
+            last = target.rank + self.n_types if late else target.properties
+            last = last + self.learned.get(name, False)
             self.shapes[name] = [*target.shape[:-1], last]
             start = end
 

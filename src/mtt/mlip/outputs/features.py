@@ -46,7 +46,11 @@ def feature_names(offered: bool, targets: Mapping[str, TargetInfo]) -> Dict[str,
     names = {"": ""}
     if offered:
         names[FEATURE] = FEATURE
-        scalars = [name for name, target in targets.items() if target.of_kind.is_invariant]
+        scalars = [
+            name
+            for name, target in targets.items()
+            if target.of_kind.is_invariant and not target.per_pair
+        ]
         names |= {last_layer_name(name): name for name in scalars}
     return names
 

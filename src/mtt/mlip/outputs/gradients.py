@@ -46,7 +46,7 @@ def totals(
     """Values of structures or atoms, and derivatives of those of structures.
 
     :param atomic: physical values of the atoms, per target [n_atoms, *components, properties]; see
-        :func:`mtt.mlip.aggregation.pool.pooled`.
+        :func:`mtt.mlip.aggregation.pool.pooled`. Of targets of pairs those of pairs.
     :param graph: its ``vectors`` require a gradient where one of :func:`differentiated` is there.
     :param known: per energy the part of the derivative that cannot be had from ``atomic``.
     :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
@@ -57,7 +57,7 @@ def totals(
     results: Dict[str, Target] = {}
     for name, values in atomic.items():
         info = infos[name]
-        if not info.per_atom:
+        if info.per_structure:
             values = pooled(values, graph.system, graph.n_systems, info.pooling)
         if name in maps:
             values = values @ maps[name]

@@ -19,7 +19,7 @@ def aggregation_faults(value: dict[str, Any], path: KeyPath, target: TargetOptio
     written, rank = target.aggregation, target.readout_rank
     here = (*path, "aggregation")
     extensive = value.get("extensive")
-    if written and target.sample_kind == "atom":
+    if written and target.sample_kind != "system":
         faults.append(Fault(here, "is for values of structures", "leave it out"))
     elif written and written != SUM and target.quantity == "energy":
         hint = "leave it out, or call it by a name such as mtt::energy_per_atom"

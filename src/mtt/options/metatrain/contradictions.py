@@ -16,7 +16,7 @@ def contradictions(value: dict[str, Any], path: KeyPath, target: TargetOptions) 
     written = value.get("extensive")
     here = (*path, "extensive")
     faults = []
-    if written is not None and target.sample_kind == "atom":
+    if written is not None and target.sample_kind != "system":
         faults.append(Fault(here, "is for values of structures", "leave it out"))
     elif written is False and target.quantity == "energy":
         what = "an energy is the sum of the energies of its atoms"
@@ -38,9 +38,10 @@ def _of_irreps(path: KeyPath, target: TargetOptions) -> list[Fault]:
     parameters = json.loads(target.kind.partition(" ")[2])
     irreps = parameters["irreps"]
     faults = []
-    if isinstance(irreps, dict) and target.sample_kind != "atom":
-        what = "irreps of each element are for values of atoms"
-        faults.append(Fault((*path, "sample_kind"), what, "write sample_kind: atom"))
+    if isinstance(irreps, dict) and target.sample_kind == "system":
+        what = "irreps of each element are for values of atoms, or of pairs"
+        hint = "write sample_kind: atom, or atom_pair"
+        faults.append(Fault((*path, "sample_kind"), what, hint))
     lists = irreps.values() if isinstance(irreps, dict) else [irreps]
     numbered = any("num" in one for degrees in lists for one in degrees)
     if target.num_subtargets != 1 and (numbered or parameters.get("product")):

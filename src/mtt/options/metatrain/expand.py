@@ -20,8 +20,10 @@ from mtt.options.kinds import SCALAR, kind_text
 from mtt.options.metatrain.aggregations import aggregation_faults
 from mtt.options.metatrain.contradictions import contradictions, tensor_faults
 from mtt.options.metatrain.derivatives import derivatives
+from mtt.options.metatrain.pairs import pair_faults
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import INTENSIVE, PLURALS, target_fault
+from mtt.options.tensor_files import TENSORS, is_tensor_file
 from mtt.options.values import (
     GRADIENTS,
     DatasetOptions,
@@ -39,9 +41,8 @@ from mtt.regular import unreadable
 
 _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
-    ".mts": "metatensor's .mts files are not available yet",
+    ".mts": "structures in metatensor's .mts files are not available yet",
 }
-_NO_READERS = {"metatensor": ("not available yet: the metatensor reader", "")}
 
 
 class Expander:
@@ -132,6 +133,7 @@ class Expander:
         self.faults += contradictions(value, path, target)
         self.faults += tensor_faults(name, path, target)
         self.faults += aggregation_faults(value, path, target)
+        self.faults += pair_faults(path, target)
         has_gradients = (
             target.quantity == "energy"
             and target.sample_kind == "system"
@@ -170,7 +172,8 @@ class Expander:
         """What targets and extra data share."""
         value = {"read_from": value} if isinstance(value, str) else value
         own = value.get("read_from")
-        self._check_store(own, (*path, "read_from"))
+        if not is_tensor_file(own):
+            self._check_store(own, (*path, "read_from"))
         kind = kind_text(value.get("type"))
         extensive = value.get("extensive")
         if extensive is None:
@@ -180,7 +183,7 @@ class Expander:
         return TargetOptions(
             quantity=quantity,
             read_from=own or systems.read_from,
-            reader=self._reader(value, path),
+            reader=self._reader_of_values(value, path),
             key="" if value.get("key") is False else str(value.get("key") or name),
             unit=value.get("unit") or "",
             sample_kind=self._sample_kind(value, path),
@@ -190,6 +193,7 @@ class Expander:
             extensive=extensive,
             aggregation=value.get("aggregation") or "",
             readout_rank=value.get("readout_rank") or AUTO,
+            exchange=value.get("exchange") or "",
         )
 
     def _sample_kind(self, value: dict[str, Any], path: KeyPath) -> str:
@@ -213,10 +217,11 @@ class Expander:
         section = {"read_from": value} if isinstance(value, str) else value
         section = {} if section is True else section
         own = section.get("read_from")
-        self._check_store(own, (*path, "read_from"))
+        if not (is_tensor_file(own) and own == target.read_from):
+            self._check_store(own, (*path, "read_from"))
         return GradientOptions(
             read_from=own or target.read_from,
-            reader=self._reader(section, path) or target.reader,
+            reader=self._reader_of_values(section, path) or target.reader,
             key=section.get("key") or name,
         )
 
@@ -268,9 +273,14 @@ class Expander:
                 READERS.check(name)
             except ConfigError as error:
                 ((what, _, hint),) = error.problems
-                what, hint = _NO_READERS.get(name, (what, hint))
+                if name == TENSORS:
+                    what, hint = "this reader is for values, in .mts files", "leave it out"
                 self.faults.append(Fault((*path, "reader"), what, hint))
         return name
+
+    def _reader_of_values(self, section: dict[str, Any], path: KeyPath) -> str | None:
+        """As :meth:`_reader`; that of metatensor's files needs no name."""
+        return None if section.get("reader") == TENSORS else self._reader(section, path)
 
     def _check_store(self, read_from: ReadFrom | None, path: KeyPath) -> None:
         """Refuse the data formats of metatrain that no reader here knows."""

@@ -23,7 +23,7 @@ def check_constant(
     :param copies: [n] copies of earlier structures; these may repeat labels.
     """
     for name, info in structures.info.targets.items():
-        if info.per_atom or info.shape != (1,):
+        if not info.per_structure or info.shape != (1,):
             continue
         values = structures.values(name)[:, 0]
         usable = np.isfinite(values) & (values != 0.0) & ~copies & (structures.n_atoms > 1)

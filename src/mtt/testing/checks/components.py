@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import ase
 import torch
 from metatensor.torch import Labels, TensorMap
-from metatomic.torch import ModelEvaluationOptions, ModelOutput, load_atomistic_model
+from metatomic.torch import ModelOutput, load_atomistic_model
 
 from mtt.data import kinds
 from mtt.data.info import DatasetInfo, TargetInfo
@@ -17,6 +19,7 @@ from mtt.data.target_kind import TargetKind
 from mtt.errors import ArchitectureError, DataError
 from mtt.exporting import load_exported, probe
 from mtt.exporting.structures import structure
+from mtt.graph import Target
 from mtt.testing import systems
 from mtt.testing.checks.symmetry import (
     check_inversion,
@@ -25,11 +28,12 @@ from mtt.testing.checks.symmetry import (
     check_translation,
 )
 from mtt.testing.failure import CheckFailed, DoesNotApply
-from mtt.testing.measure import TINY, Measured, agreement
+from mtt.testing.measure import TINY, Measured, agreement, compared
+from mtt.testing.pairs import other_ends, pairs_of
 from mtt.testing.subject import Subject
 
 EXPORTED = 1e-10
-_PER_ATOM = " per atom"
+_PER_ATOM, _PER_PAIR = " per atom", " per pair"
 
 
 def check_turning(subject: Subject) -> Iterator[Measured]:
@@ -51,7 +55,23 @@ def check_following(subject: Subject) -> Iterator[Measured]:
     yield from chain(check_permutation(own), check_translation(own))
     structures = systems.ordinary(own.elements)
     together = own.predict(structures, batch_size=len(structures))
-    yield from agreement(own.info, together, own.predict(structures), EXPORTED, "in a batch")
+    alone = own.predict(structures)
+    yield from agreement(own.info, together, alone, EXPORTED, "in a batch")
+    yield from _exchanged(own, structures, alone)
+
+
+def _exchanged(
+    own: Subject, structures: Sequence[ase.Atoms], found: Sequence[dict[str, Target]]
+) -> Iterator[Measured]:
+    """Values of the pairs (j, i) are those of (i, j) in their places, where ``exchange`` says."""
+    for one, predicted in zip(structures, found, strict=True):
+        for name, info in own.info.targets.items():
+            if info.exchange:
+                places, signs = torch.tensor(info.of_kind.exchange).T
+                values = predicted[name].values
+                values = values.reshape(len(values), info.of_kind.size, -1)
+                other = values[other_ends(pairs_of(own, one))][:, places] * signs[:, None]
+                yield compared(f"{name}, atoms exchanged", values, other, EXPORTED)
 
 
 def check_components(subject: Subject) -> Iterator[Measured]:
@@ -84,9 +104,11 @@ def _with_tensors(subject: Subject) -> Subject:
     for supported in declared:
         refused: ArchitectureError | None = None
         before = len(accepted)
+        sample_kind = sample_kind_of(supported)
         for i, kind in enumerate(_kinds_of(supported)):
-            sample_kind = "atom" if supported.endswith(_PER_ATOM) else "system"
             info = TargetInfo(kind=kind.text, sample_kind=sample_kind, properties=2)
+            if info.per_pair and i % 2 == 0:
+                info = replace(info, exchange="symmetric")
             name = f"mtt::{sample_kind}_{kind.name}_{i}"
             try:
                 _variant(subject, {name: info}).build()
@@ -112,16 +134,27 @@ def _kinds_of(supported: str) -> tuple[TargetKind, ...]:
 
     Sums over atoms are not asked for where the kind has none.
     """
-    name = supported.removesuffix(_PER_ATOM)
-    if name in ("energy", "scalar"):
+    sample_kind = sample_kind_of(supported)
+    name = supported.removesuffix(_PER_ATOM).removesuffix(_PER_PAIR)
+    of_pairs = sample_kind == "atom_pair"
+    if name == "energy" or (name == "scalar" and not of_pairs):
         return ()
     try:
         found = kinds.load(name)
     except DataError:  # of a package that is not installed here
         return ()
-    if name == supported and not found.additive:
+    if sample_kind == "system" and not found.additive:
         return ()
+    if of_pairs:
+        return tuple(one.for_pairs() for one in found.examples())
     return tuple(one for one in found.examples() if one.components)
+
+
+def sample_kind_of(supported: str) -> str:
+    """The ``sample_kind`` of a name in ``__supported_targets__``."""
+    if supported.endswith(_PER_PAIR):
+        return "atom_pair"
+    return "atom" if supported.endswith(_PER_ATOM) else "system"
 
 
 def _outputs(subject: Subject, path: Path) -> dict[str, TensorMap]:
@@ -136,9 +169,7 @@ def _outputs(subject: Subject, path: Path) -> dict[str, TensorMap]:
         name: ModelOutput(sample_kind=target.sample_kind)
         for name, target in subject.info.targets.items()
     }
-    asked = ModelEvaluationOptions(length_unit=capabilities.length_unit, outputs=outputs)
-    found: dict[str, TensorMap] = exported([system], asked, check_consistency=True)
-    return found
+    return probe.asked(exported, [system], outputs, capabilities.length_unit)
 
 
 def _check_map(subject: Subject, name: str, tensor: TensorMap) -> None:

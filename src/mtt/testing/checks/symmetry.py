@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import ase
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from mtt.graph import Target
 from mtt.testing import systems
 from mtt.testing.failure import CheckFailed
 from mtt.testing.measure import Measured, agreement, compared
+from mtt.testing.pairs import pairs_of, rows_in
 from mtt.testing.subject import Subject
 
 TOLERANCE = 1e-9
@@ -53,7 +55,11 @@ def check_translation(subject: Subject) -> Iterator[Measured]:
         if one.pbc.all():
             one.wrap()
     before = subject.predict(structures)
-    yield from agreement(subject.info, subject.predict(moved), before, TOLERANCE, "translated")
+    wanted = [
+        {name: _same_rows(subject, name, found[name], one, copy) for name in found}
+        for found, one, copy in zip(before, structures, moved, strict=True)
+    ]
+    yield from agreement(subject.info, subject.predict(moved), wanted, TOLERANCE, "translated")
     for one, found in zip(structures, before, strict=True):
         for name in subject.energies:
             forces = found[name].forces
@@ -70,14 +76,29 @@ def check_permutation(subject: Subject) -> Iterator[Measured]:
     orders = [np.random.default_rng(5).permutation(len(one)) for one in structures]
     shuffled = [one[order] for one, order in zip(structures, orders, strict=True)]
     wanted = []
-    for before, order in zip(subject.predict(structures), orders, strict=True):
-        wanted.append({name: _reordered(subject, name, before[name], order) for name in before})
+    for i, (before, order) in enumerate(zip(subject.predict(structures), orders, strict=True)):
+        same = (structures[i], shuffled[i], order)
+        wanted.append({n: _same_rows(subject, n, before[n], *same) for n in before})
     found = subject.predict(shuffled)
     yield from agreement(subject.info, found, wanted, TOLERANCE, "in another order")
 
 
-def _reordered(subject: Subject, name: str, target: Target, order: NDArray[np.int64]) -> Target:
-    values = target.values[order] if subject.info.targets[name].per_atom else target.values
+def _same_rows(
+    subject: Subject,
+    name: str,
+    target: Target,
+    before: ase.Atoms,
+    after: ase.Atoms,
+    order: NDArray[np.int64] | None = None,
+) -> Target:
+    """What was found for ``before`` in the order of ``after``, whose atoms ``order`` numbers."""
+    values, info = target.values, subject.info.targets[name]
+    if info.per_pair:
+        pairs = pairs_of(subject, before), pairs_of(subject, after)
+        values = values[rows_in(*pairs, order)]
+    if order is None:
+        return Target(values, target.forces, target.strain)
+    values = values[order] if info.per_atom else values
     forces = None if target.forces is None else target.forces[order]
     return Target(values, forces, target.strain)
 

@@ -85,6 +85,7 @@ def _term(name: str, part: str, section: LossOptions, info: DatasetInfo) -> Term
         per_atom=(part == "strain" and target.is_energy)
         or (part == "values" and _is_shared_out(section, target)),
         of_atoms=part == "forces" or (part == "values" and target.per_atom),
+        of_pairs=part == "values" and target.per_pair,
         to_ev_per_angstrom=to_ev_per_angstrom(target.unit, info.length_unit) or 1.0,
         schedule=None if schedule.is_constant else schedule,
         reduction=section.reduction,

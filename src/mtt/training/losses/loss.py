@@ -53,6 +53,7 @@ class Term:
     :param scale: divides the difference; unit of the target (energy per length for forces).
     :param per_atom: divide by the number of atoms of the structure.
     :param of_atoms: the rows of the labels are atoms; forces always are.
+    :param of_pairs: the rows of the labels are pairs of atoms.
     :param complete: no label is missing, so that none needs to be looked for.
     :param to_ev_per_angstrom: unit of the forces in eV/Å, for losses that depend on their size.
     :param parameters: of a loss of spectra, by name.
@@ -67,6 +68,7 @@ class Term:
     scale: float = 1.0
     per_atom: bool = False
     of_atoms: bool = False
+    of_pairs: bool = False
     complete: bool = False
     to_ev_per_angstrom: float = 1.0
     schedule: WeightSchedule | None = None
@@ -152,10 +154,8 @@ class Term:
         if self.reduction != "structure_mean":
             if batch.weights is None:
                 return each.sum()
-            weights = batch.weights.to(each.dtype)
-            return each.flatten(1).sum(1) @ (
-                weights[batch.graph.system] if self._atoms else weights
-            )
+            weights, owner = batch.weights.to(each.dtype), self._owner(batch)
+            return each.flatten(1).sum(1) @ (weights if owner is None else weights[owner])
         if labelled is None:
             labelled = torch.ones_like(each, dtype=torch.bool)
         sums = self._by_structure(each, batch)
@@ -170,16 +170,19 @@ class Term:
             return float(batch.graph.n_systems)
         return (self._by_structure(labelled.to(torch.float64), batch) > 0).sum()
 
-    @property
-    def _atoms(self) -> bool:
-        return self.of_atoms or self.part == "forces"
+    def _owner(self, batch: Batch) -> Tensor | None:
+        """[n] structure of each row of the labels; None where rows are structures."""
+        if self.of_pairs:
+            return batch.graph.system[batch.graph.centers]
+        return batch.graph.system if self.of_atoms or self.part == "forces" else None
 
     def _by_structure(self, rows: Tensor, batch: Batch) -> Tensor:
         """[n_systems] sums of the components of each structure."""
         sums = rows.flatten(1).sum(1)
-        if not self._atoms:
+        owner = self._owner(batch)
+        if owner is None:
             return sums
-        return sums.new_zeros(batch.graph.n_systems).index_add(0, batch.graph.system, sums)
+        return sums.new_zeros(batch.graph.n_systems).index_add(0, owner, sums)
 
 
 class Loss:

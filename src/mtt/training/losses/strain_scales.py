@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mtt.mlip.fitting import residuals, root_mean_square, typical
-from mtt.mlip.noise import is_noise, largest, spread
+from mtt.mlip.fitting import residuals, typical
+from mtt.mlip.noise import is_noise, largest, root_mean_square, spread
 
 if TYPE_CHECKING:
     from mtt.data import Dataset

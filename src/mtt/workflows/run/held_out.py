@@ -8,6 +8,7 @@ from typing import Any
 
 from mtt.data import Dataset
 from mtt.data.storage.columns import layout
+from mtt.data.storage.pair_labels import pair_targets
 from mtt.workflows.run.datasets import Data
 
 SETS = "sets"
@@ -50,6 +51,11 @@ def _digests(part: str, sets: Sequence[Dataset]) -> dict[str, dict[str, str]]:
             for name, spec in specs.items():
                 rows = one.columns.take(name, chunk, per_atom=spec.per_atom)
                 columns.setdefault(name, hashlib.sha256()).update(rows.numpy().tobytes())
+        for target in pair_targets(one.info):
+            labels = one.pair_labels(target)
+            assert labels is not None, target
+            name = f"{_LABELS[0]}{target}"
+            columns.setdefault(name, hashlib.sha256()).update(labels.content())
     # by column, so that it does not matter how the structures are divided among files
     found = {name: one.hexdigest()[:_LENGTH] for name, one in columns.items()}
     structures = " ".join(found.pop(name) for name in (_SIZES, *_OF_STRUCTURES))

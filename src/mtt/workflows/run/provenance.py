@@ -13,6 +13,7 @@ import torch
 from mtt._version import __version__
 from mtt.checkpoint import read, write
 from mtt.data.storage.columns import layout
+from mtt.data.storage.pair_labels import pair_targets
 from mtt.errors import CheckpointError
 from mtt.workflows.run.datasets import Data
 from mtt.workflows.run.folder import PROVENANCE, root_of
@@ -44,6 +45,11 @@ def fingerprint(data: Data) -> str:
                 digest.update(name.encode())
                 rows = one.columns.take(name, chunk, per_atom=spec.per_atom)
                 digest.update(rows.numpy().tobytes())
+        for name in pair_targets(one.info):
+            labels = one.pair_labels(name)
+            assert labels is not None, name
+            digest.update(name.encode())
+            digest.update(labels.content())
     return digest.hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""Labels that metatensor's ``.mts`` files hold: one ``TensorMap`` for each target."""
