@@ -90,6 +90,19 @@ class Ranks(ABC):
         for mine, shared in zip(tensors, first, strict=True):
             mine.detach().copy_(shared)
 
+    def share_owned(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        """Give each tensor the values that it has on the rank that owns it, in place.
+
+        :param tensors: of the same shapes and dtypes on all ranks.
+        :param owners: a rank for each of them.
+        """
+        own = [t.detach() for t, owner in zip(tensors, owners, strict=True) if owner == self.rank]
+        found = [iter(of_rank) for of_rank in self.gather(own)]
+        for tensor, owner in zip(tensors, owners, strict=True):
+            values = next(found[owner])
+            if owner != self.rank:
+                tensor.detach().copy_(values)
+
     def differing(self, value: Callable[[], Any]) -> list[int]:
         """Numbers of the ranks on which ``value`` is not what it is on the first.
 
@@ -164,6 +177,9 @@ class SerialRanks(Ranks):
         return list(numbers)
 
     def share(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+    def share_owned(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
         pass
 
     def differing(self, value: Callable[[], Any]) -> list[int]:

@@ -223,6 +223,12 @@ def test_processes_exchange_what_they_have(trained):
         assert found["first"] == "written"
         assert found["raised"] == ("stopped; resume", 143, "resume")
         assert found["shared"].tolist() == [[0.0] * 3] * 2
+        assert [one.tolist() for one in found["owned"]] == [
+            [[1.0] * 3] * 2,
+            [1.0] * 2,
+            [[0.0]] * 2,
+            6,
+        ]
     assert second["given"][0].tolist() == [2.0, 2.0]  # nothing is summed in place
 
 

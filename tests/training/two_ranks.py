@@ -189,6 +189,9 @@ def exchanged(ranks, folder):
     except TrainingInterrupted as error:
         raised = (str(error), error.exit_code, error.hint)
     ranks.share([shared])
+    owned = [torch.full((3, 2), mine).t(), torch.full((2,), mine, dtype=torch.float64)]
+    owned += [torch.full((2, 1), mine, requires_grad=True), torch.full((), 5 + ranks.rank)]
+    ranks.share_owned(owned, [1, 1, 0, 1])
     found = {
         "gather": ranks.gather({"rank": ranks.rank, "text": "x" * 900 * ranks.rank}),
         "broadcast": [ranks.broadcast(ranks.rank), ranks.broadcast("y" * 5000)],
@@ -203,6 +206,7 @@ def exchanged(ranks, folder):
         "first": ranks.on_first(lambda: "written"),
         "raised": raised,
         "shared": shared,
+        "owned": owned,
     }
     ranks.barrier()
     torch.save(found, folder / f"methods-{ranks.rank}.pt")
@@ -215,7 +219,7 @@ def main(folder):
         one = Training(known, folder / name, **options)
         forked(lambda run=one.run: run(SerialRanks(), "one"))
         on_two(lambda ranks, run=one.run: run(ranks, "two"))
-    random = Training(known, folder / "stopped", dropout=0.5)
+    random = Training(known, folder / "stopped", dropout=0.5, optimizer="soap")
     last = folder / "stopped" / "part" / "last.ckpt"
     on_two(lambda ranks: random.run(ranks, "whole"))
     on_two(lambda ranks: random.run(ranks, "part", stop=(2, 2)))

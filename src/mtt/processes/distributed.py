@@ -60,11 +60,8 @@ class DistributedRanks(Ranks):
         return super().on_first(portable_work)
 
     def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        kinds: dict[tuple[torch.device, torch.dtype], list[int]] = {}
-        for i, tensor in enumerate(tensors):
-            kinds.setdefault((tensor.device, tensor.dtype), []).append(i)
         found: dict[int, Tensor] = {}
-        for same in kinds.values():
+        for same in _alike(tensors):
             flat = torch.cat([tensors[i].detach().flatten() for i in same])
             with self._together():
                 dist.all_reduce(flat)
@@ -123,6 +120,26 @@ class DistributedRanks(Ranks):
                 dist.broadcast(shared, 0)
             tensor.detach().copy_(shared)
 
+    def share_owned(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        for same in _alike(tensors):
+            sizes = [0] * self.size
+            for i in same:
+                sizes[owners[i]] += tensors[i].numel()
+            own = [tensors[i].detach().flatten() for i in same if owners[i] == self.rank]
+            # all ranks send as much as the one that sends most
+            filling = tensors[same[0]].detach().new_zeros(max(sizes) - sizes[self.rank])
+            sent = torch.cat([*own, filling])
+            found = [torch.empty_like(sent) for _ in range(self.size)]
+            with self._together():
+                dist.all_gather(found, sent)
+            begins = [0] * self.size
+            for i in same:
+                owner, size = owners[i], tensors[i].numel()
+                if owner != self.rank:
+                    values = found[owner][begins[owner] : begins[owner] + size]
+                    tensors[i].detach().copy_(values.view(tensors[i].shape))
+                begins[owner] += size
+
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Wait for the others within the block."""
@@ -141,6 +158,14 @@ class DistributedRanks(Ranks):
         finally:
             if self.watch is not None:
                 self.watch.waits(False)
+
+
+def _alike(tensors: Sequence[Tensor]) -> list[list[int]]:
+    """Numbers of the tensors of one device and dtype together."""
+    kinds: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for i, tensor in enumerate(tensors):
+        kinds.setdefault((tensor.device, tensor.dtype), []).append(i)
+    return list(kinds.values())
 
 
 def _portable(error: BaseException) -> BaseException:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mtt.training.averaging.kind import Average
 from mtt.training.losses.loss import Loss
-from mtt.training.optimizers import restore_optimizer
 from mtt.training.plan import StagePlan
 from mtt.training.schedules import Schedule
 from mtt.training.step import Step
@@ -63,9 +62,12 @@ class Stage:
             self.average.finish()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that changes during the stage, but the model: tensors and plain types."""
+        """All that changes during the stage, but the model: tensors and plain types.
+
+        Complete on every rank; all call it together.
+        """
         parts: dict[str, Any] = {
-            "optimizer": self.step.optimizer.state_dict(),
+            "optimizer": self.step.shares.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
         if self.average is not None:
@@ -82,7 +84,7 @@ class Stage:
         :raises TrainingError: they belong to other parameters.
         """
         if "optimizer" in parts:
-            restore_optimizer(self.step.optimizer, parts["optimizer"])
+            self.step.shares.load_state_dict(parts["optimizer"])
         if "schedule" in parts:
             self.schedule.load_state_dict(parts["schedule"])
         if self.average is not None and "average" in parts:

@@ -20,7 +20,7 @@ from mtt.ranks import RankError, Ranks
 from mtt.training.losses.counts import counted
 from mtt.training.losses.gradients import Gradient, total
 from mtt.training.losses.loss import Loss, TermValue
-from mtt.training.optimizers import needs_closure
+from mtt.training.optimizers import Shares, needs_closure
 
 if TYPE_CHECKING:
     from mtt.data import Batch
@@ -87,6 +87,7 @@ class Step:
         self.network = network
         self.scaler = scaler
         self.ranks = ranks
+        self.shares = Shares(optimizer, ranks)
         self._lack: BaseException | None = None  # of memory, for the part of this rank
         self.updating = False  # True where an update was begun, and failed
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -219,9 +220,9 @@ class Step:
         if self.max_norm is not None and size > self.max_norm:
             clip_grads_with_norm_(self._parameters, self.max_norm, norm)
         if scaler is None:
-            self.optimizer.step()
+            self.shares.step(self.optimizer.step)
         else:
-            scaler.step(self.optimizer)
+            self.shares.step(lambda: scaler.step(self.optimizer))
         return ""
 
     def _search(

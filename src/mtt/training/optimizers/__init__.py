@@ -3,8 +3,10 @@
 from mtt.training.optimizers.make import averages, make_optimizer, needs_closure
 from mtt.training.optimizers.preset import preset
 from mtt.training.optimizers.restore import check_optimizer, restore_optimizer
+from mtt.training.optimizers.shares import Shares
 
 __all__ = [
+    "Shares",
     "averages",
     "check_optimizer",
     "make_optimizer",

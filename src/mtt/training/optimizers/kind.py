@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from mtt.errors import ConfigError
@@ -48,6 +49,10 @@ class OptimizerKind:
     :param shaping: options on which it depends what a state consists of, or which it holds
         itself: a state of another value is refused.
     :param state_of: another optimizer whose state it can take, and which can take its own.
+    :param cost: of a step of one weight, in any unit, from the weight and the options of its
+        group. Several ranks then share the weights out by it: the step of each must follow from
+        its own gradient and state alone. None: every rank moves all weights, which is faster
+        where a step takes no longer than to send them.
     """
 
     source: type[Optimizer] | None = None
@@ -61,6 +66,7 @@ class OptimizerKind:
     sets: Mapping[str, Any] = field(default_factory=dict)
     shaping: tuple[str, ...] = ()
     state_of: str = ""
+    cost: Callable[[Tensor, Mapping[str, Any]], float] | None = None
 
     def optimizer_class(self, name: str) -> type[Optimizer]:
         """The class.

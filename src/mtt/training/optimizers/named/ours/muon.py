@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import AdamW, Muon, Optimizer
 
 from mtt.training.optimizers.kind import OptimizerKind
@@ -76,4 +77,9 @@ class MuonAdamW(Optimizer):
         return loss
 
 
-OPTIMIZER = OptimizerKind(MuonAdamW, by_matrix=True)
+def cost(weight: Tensor, group: Mapping[str, Any]) -> float:
+    """Of a step: of a matrix, products with its shorter side."""
+    return weight.numel() * (min(weight.shape) if group["matrices"] else 1.0)
+
+
+OPTIMIZER = OptimizerKind(MuonAdamW, by_matrix=True, cost=cost)
