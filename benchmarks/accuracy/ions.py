@@ -20,7 +20,7 @@ import targets
 from target_arguments import Given, parsed
 
 TABLE = "ions"
-EPOCHS = 50
+EPOCHS = 30
 SIZES = {"ethanol": (40, 10, 50), "molecules": (70, 10, 20)}
 MODELS = {"density_messages": {"inputs": ["charge"]}, "pet": {"inputs": ["charge"]}}
 CHARGE = {"charge": {"key": "charge"}}

@@ -26,7 +26,7 @@ from target_arguments import parsed
 TABLE = "qm9"
 FILE = "qm9/qm9_reduced_100.xyz"
 FOLDS = 5
-EPOCHS = 50
+EPOCHS = 30
 HARTREE = 27211.386  # meV
 SCALARS = {"mu": ("mu", "debye"), "gap": ("epsgap", "hartree")}
 U0 = {"key": "U0", "quantity": "energy", "unit": "hartree", "forces": False}
@@ -81,13 +81,13 @@ def errors(task: targets.Task, found: dict[str, float]) -> dict[str, tuple[float
 
 
 def main() -> None:
-    given = parsed(__doc__ or "", list(CASES))
+    given = parsed(__doc__ or "", list(CASES), folds=FOLDS)
     frames: list[ase.Atoms] = [] if given.render else ase.io.read(making.reference(FILE), ":")
     for case in [] if given.render else given.only:
         name = case if case in targets.MODELS else "density_messages"
         for seed in given.seeds:
             each, seconds = [], 0.0
-            for parts in folds(frames, seed):
+            for parts in folds(frames, seed)[: given.folds]:
                 task = targets.Task(parts, CASES[case])
                 asked = targets.Asked(name, given.epochs or EPOCHS, seed)
                 outcome = targets.trained(task, asked)

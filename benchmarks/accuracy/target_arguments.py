@@ -18,6 +18,8 @@ class Given:
 
     :param only: models, or cases.
     :param epochs: None: those of the table.
+    :param frames: sizes of the training set, a run each.
+    :param folds: so many of the folds are tested.
     :param made: folder of the data that the benchmarks make.
     """
 
@@ -28,6 +30,8 @@ class Given:
     render: bool
     made: Path
     environments: Environments
+    frames: list[int]
+    folds: int
 
     def keep(self, result: results.Result) -> None:
         """Write a result, and show its numbers."""
@@ -37,10 +41,14 @@ class Given:
             print("  ", one, flush=True)
 
 
-def parsed(documentation: str, names: Sequence[str] | dict[str, int]) -> Given:
+def parsed(
+    documentation: str, names: Sequence[str], frames: Sequence[int] = (), folds: int = 0
+) -> Given:
     """The options that were given.
 
     :param names: of what ``--only`` selects.
+    :param frames: default sizes of the training set; none: the table has one.
+    :param folds: how many there are; 0: the table has none.
     """
     parser = argparse.ArgumentParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -57,12 +65,17 @@ def parsed(documentation: str, names: Sequence[str] | dict[str, int]) -> Given:
         "--environment", action="append", default=[], metavar="NAME=FOLDER",
         help="an environment that exists, as tblite=/path; what is in it is not checked",
     )  # fmt: skip
+    if frames:
+        add("--frames", nargs="+", type=int, default=list(frames), help="to train on, a run each")
+    if folds:
+        add("--folds", type=int, default=folds, help="test so many of the folds")
     asked = parser.parse_args()
     pairs = (pair.partition("=") for pair in asked.environment)
     existing = {name: Path(folder).resolve() for name, _, folder in pairs}
     return Given(
         asked.only, asked.seeds, asked.epochs, asked.out.resolve(), asked.render,
         asked.data.resolve(), Environments(asked.environments.resolve(), existing),
+        getattr(asked, "frames", []), getattr(asked, "folds", 0),
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def trivial(task: targets.Task) -> dict[str, float]:
 
 
 def main() -> None:
-    given = parsed(__doc__ or "", EPOCHS)
+    given = parsed(__doc__ or "", list(EPOCHS))
     if not given.render:
         task = targets.Task(parts(frames(given)), TARGETS)
         plain = trivial(task)
