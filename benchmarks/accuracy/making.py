@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 import surroundings
 
 INSIDE = Path(__file__).resolve().parent / "inside"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "data"
 LIMIT = 3600.0  # seconds
 
 
@@ -32,6 +33,7 @@ class Recipe:
     :param packages: of its environment, which has the recipe's ``environment`` as its name;
         none: the environment of this process.
     :param words: further arguments.
+    :param examples: files of ``examples/data`` that follow as arguments before ``starts``.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Recipe:
     packages: tuple[str, ...] = ()
     environment: str = ""
     words: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Of everything that the files follow from: a changed recipe makes another folder."""
@@ -52,16 +55,24 @@ class Recipe:
         return found.hexdigest()[:8]
 
     def paths(self) -> list[Path]:
-        """The files of ``starts``.
+        """The files of ``examples`` and of ``starts``.
 
         :raises Missing: one is not here.
         """
-        return [reference(name) for name in self.starts]
+        return [*(EXAMPLES / name for name in self.examples), *map(reference, self.starts)]
 
 
 TBLITE = ("tblite==0.8.0", "ase==3.29.0")
 ALLOY = Recipe("alloy", "make_alloy.py")
 SILICON = Recipe("silicon-tersoff", "make_silicon.py", parts=("tersoff.py",))
+RESPONSES = Recipe(
+    "ethanol-responses", "make_responses.py", (), packages=TBLITE, environment="tblite",
+    examples=("ethanol_dipoles.xyz",),
+)  # fmt: skip
+IONS = Recipe(
+    "ions", "make_ions.py", (), ("qm9/qm9_reduced_100.xyz",), TBLITE, "tblite",
+    examples=("ethanol_dipoles.xyz",),
+)  # fmt: skip
 STARTS = {
     "ethanol": (),
     "acetylacetone": ("acac/train_300K.xyz",),

@@ -1,132 +1,117 @@
-"""Dipole moments, internal energies and gaps of small molecules, gaps by every aggregation.
+"""Dipole moments, gaps and internal energies of a hundred small molecules.
 
-    python benchmarks/accuracy/qm9.py [--folds 5] [--epochs 100] [--out results]
+    python benchmarks/accuracy/qm9.py --out results
+    python benchmarks/accuracy/qm9.py --only density_messages aggregations --epochs 40 --out results
 
-The hundred molecules of QM9 in `qm9/qm9_reduced_100.xyz` (`mu` in debye, `epsgap` and `U0` in
+The molecules of QM9 in ``qm9/qm9_reduced_100.xyz`` (``mu`` in debye, ``epsgap`` and ``U0`` in
 hartree) are shared out into folds; each fold is the test set of a training on the others, of which
-a tenth validates. U0 is an energy, mu and the gap are scalars of the structure, and each training
-has one target. A hundred epochs take about a minute on a processor.
+a tenth chooses the best epoch, so that every molecule is tested once. A training has three targets:
+``U0`` is an energy, ``mu`` and the gap are scalars with learned weights of the atoms. The case
+``aggregations`` learns ``mu`` and the gap in each way to make a number of a molecule from those
+of its atoms, in one training of ``density_messages``.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
+import ase
 import ase.io
+import making
 import numpy as np
-import results
-import torch
+import target_table
+import targets
+from target_arguments import parsed
 
-from mtt import train
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from surroundings import data_file, processor
-
+TABLE = "qm9"
 FILE = "qm9/qm9_reduced_100.xyz"
-MEV = {"hartree": 27211.386, "debye": 1.0}
-CASES: dict[str, dict[str, Any]] = {
-    "U0": {"key": "U0", "quantity": "energy", "unit": "hartree", "forces": False},
-    "mu, mean": {"key": "mu", "unit": "debye", "aggregation": "mean"},
-    "mu, learned": {"key": "mu", "unit": "debye", "aggregation": "learned"},
-    "gap, by default": {"key": "epsgap", "unit": "hartree"},
-    **{
-        f"gap, {one}": {"key": "epsgap", "unit": "hartree", "aggregation": one}
+FOLDS = 5
+EPOCHS = 30
+HARTREE = 27211.386  # meV
+SCALARS = {"mu": ("mu", "debye"), "gap": ("epsgap", "hartree")}
+U0 = {"key": "U0", "quantity": "energy", "unit": "hartree", "forces": False}
+
+
+def scalar(name: str, aggregation: str) -> dict[str, Any]:
+    """A scalar of the molecule, as in the options."""
+    key, unit = SCALARS[name]
+    return {"key": key, "unit": unit, "aggregation": aggregation}
+
+
+PROPERTIES = {"energy": U0, **{f"mtt::{name}": scalar(name, "learned") for name in SCALARS}}
+CASES = {
+    **dict.fromkeys(targets.MODELS, PROPERTIES),
+    "aggregations": {
+        f"mtt::{name}_{one}": scalar(name, one)
+        for name in SCALARS
         for one in ("sum", "mean", "max", "learned")
     },
 }
+NOTES = (
+    "Mean absolute errors, each molecule tested once: of U0 for the whole molecule. The trivial "
+    "predictors are the mean of the training set and the best linear function of the numbers of "
+    "atoms."
+)
 
 
-def options(target: dict[str, Any], epochs: int, seed: int) -> dict[str, Any]:
-    """Of one training, in a folder with ``train.xyz`` and ``test.xyz``."""
-    name = "energy" if target.get("quantity") else "mtt::x"
-    sets = {
-        part: {"systems": {"read_from": f"{part}.xyz", "length_unit": "angstrom"},
-               "targets": {name: target}}
-        for part in ("train", "test")
-    }  # fmt: skip
-    return {
-        "seed": seed,
-        "report": False,
-        "loggers": ["csv"],
-        "architecture": {
-            "name": "density_messages",
-            "training": {"num_epochs": epochs, "batch_size": 8},
-        },
-        "training_set": sets["train"],
-        "validation_set": 0.1,
-        "test_set": sets["test"],
-    }
+def folds(frames: list[ase.Atoms], seed: int) -> list[dict[str, list[ase.Atoms]]]:
+    """Training, validation and test of each fold."""
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(frames)), FOLDS)
+    found = []
+    for i, test in enumerate(parts):
+        rest = np.concatenate([one for k, one in enumerate(parts) if k != i])
+        chosen = (rest[len(rest) // 10 :], rest[: len(rest) // 10], test)
+        named = zip(targets.PARTS, chosen, strict=True)
+        found.append({part: [frames[j] for j in index] for part, index in named})
+    return found
 
 
-def errors(
-    target: dict[str, Any], frames: list[Any], chosen: np.ndarray, asked: argparse.Namespace
-) -> tuple[float, float]:
-    """MAE on the ``chosen`` frames of a training on the others, and of their mean."""
-    with tempfile.TemporaryDirectory() as folder:
-        before = Path.cwd()
-        os.chdir(folder)
-        try:
-            parts = {"train": np.setdiff1d(np.arange(len(frames)), chosen), "test": chosen}
-            for part, index in parts.items():
-                ase.io.write(f"{part}.xyz", [frames[i] for i in index])
-            made = options(target, asked.epochs, asked.seed)
-            report = train(made, progress=False).reports["test"]
-        finally:
-            os.chdir(before)
-    per_atom = target.get("quantity") == "energy"
-    name = "energy total" if per_atom else "mtt::x"
-    found = next(row for row in report.rows if row.quantity == name)
-    labels = np.array([frame.info[target["key"]] for frame in frames]) * MEV[target["unit"]]
-    known = labels[parts["train"]].mean()
-    scale = MEV[target["unit"]] if found.unit == "hartree" else 1.0
-    return found.mae * scale, float(np.abs(labels[chosen] - known).mean())
+def errors(task: targets.Task, found: dict[str, float]) -> dict[str, tuple[float, float, float]]:
+    """Of a fold: of the model, the mean and the composition, by the target."""
+    rows = {}
+    for name, target in task.targets.items():
+        scale = HARTREE if target["unit"] == "hartree" else 1.0
+        own = found["energy total MAE" if name == "energy" else f"{name} MAE"]
+        plain = [
+            np.abs(one(task, target["key"])).mean()
+            for one in (targets.off_the_mean, targets.off_the_composition)
+        ]
+        rows[name] = (scale * own, *(float(scale * one) for one in plain))
+    return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="*", default=list(CASES), help="cases, by their names")
-    parser.add_argument("--out", type=Path, help="folder for a result of each case")
-    asked = parser.parse_args()
-    path = data_file(FILE)
-    if path is None:
-        sys.exit(f"{FILE} is not in $MTT_DATA or ../shared/data")
-    frames: list[Any] = ase.io.read(path, ":")
-    order = np.random.default_rng(asked.seed).permutation(len(frames))
-    print("| target | MAE | folds | of the mean | unit |\n|---|---|---|---|---|", flush=True)
-    for name in asked.only:
-        target, found, plain = CASES[name], [], []
-        for fold in np.array_split(order, 5)[: asked.folds]:
-            one, mean = errors(target, frames, fold, asked)
-            found.append(one)
-            plain.append(mean)
-        unit = "meV" if target["unit"] == "hartree" else "D"
-        each = ", ".join(f"{one:.3g}" for one in found)
-        line = f"| {name} | {statistics.mean(found):.4g} | {each} | {statistics.mean(plain):.4g} |"
-        print(f"{line} {unit} |", flush=True)
-        if asked.out is not None:
-            extra = {
-                "MAE of folds": found,
-                "MAE of the mean": plain,
-                "unit": unit,
-                "target": target,
-            }
-            slug = name.replace(", ", "-").replace(" ", "_")
-            results.save(
-                results.Result(
-                    "qm9", "qm9", f"mtt-{slug}", asked.seed, torch.get_num_threads(), processor(),
-                    epochs=asked.epochs, command=" ".join(sys.argv), extra=extra,
-                ),
-                asked.out,
-            )  # fmt: skip
+    given = parsed(__doc__ or "", list(CASES), folds=FOLDS)
+    frames: list[ase.Atoms] = [] if given.render else ase.io.read(making.reference(FILE), ":")
+    for case in [] if given.render else given.only:
+        name = case if case in targets.MODELS else "density_messages"
+        for seed in given.seeds:
+            each, seconds = [], 0.0
+            for parts in folds(frames, seed)[: given.folds]:
+                task = targets.Task(parts, CASES[case])
+                asked = targets.Asked(name, given.epochs or EPOCHS, seed)
+                outcome = targets.trained(task, asked)
+                each.append(errors(task, outcome.errors))
+                seconds += outcome.seconds
+            rows = []
+            for target, options in CASES[case].items():
+                numbers = np.array([one[target] for one in each])
+                own, mean, composition = numbers.mean(axis=0).tolist()
+                unit = "meV" if options["unit"] == "hartree" else "D"
+                title = target.removeprefix("mtt::").replace("_", ", ").replace("energy", "U0")
+                rows.append(
+                    target_table.row(
+                        title, own, unit, mean=mean, composition=composition, measure="MAE",
+                        digits=0 if unit == "meV" else 2,
+                    )
+                    | {"folds": numbers[:, 0].round(4).tolist()}
+                )  # fmt: skip
+            result = targets.saved(TABLE, "qm9", task, asked, outcome, rows)
+            result.extra["cpu_seconds"] = round(seconds, 1)
+            if case == "aggregations":
+                result.model_name = "density_messages, eight targets"
+            given.keep(result)
+    print(target_table.write(TABLE, "Properties of QM9", given.out, NOTES))
 
 
 if __name__ == "__main__":

@@ -1,113 +1,101 @@
-"""Dipoles and polarizabilities of ethanol: errors of each architecture after the same time.
+"""Dipoles, polarizabilities and charges of ethanol: errors of each architecture.
 
-    python benchmarks/accuracy/tensors.py --seconds 60
-    python benchmarks/accuracy/tensors.py --only soap_bpnn pet --seeds 1 2 3 --out tensors.md
+    python benchmarks/accuracy/tensors.py --environment tblite=/path --out results
 
-The data, 160 structures for training and 20 each for validation and test, are those of
-examples/dipole. A first training of few epochs gives the seconds of an epoch, and with them the
-number of epochs of the second; baselines, export and evaluation are not part of the time.
-Errors are RMSEs of components on the test set, in e Å and in e² Å² / eV; beside them is the
-spread of the labels, the RMSE of a model without the network.
+The 200 frames of ``examples/data/ethanol_dipoles.xyz`` with their charges by GFN2-xTB: 160 for
+training and 20 each for validation and test, the same for all. Each training has three targets:
+a vector and a symmetric tensor of the molecule, and a number of each atom. The trivial predictors
+are no dipole, the mean isotropic polarizability, and the mean charge of each element.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import os
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import ase
 import ase.io
+import making
 import numpy as np
-import yaml
+import target_table
+import targets
+from target_arguments import Given, parsed
 
-from mtt import train
-
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "examples" / "data" / "ethanol_dipoles.xyz"
-TARGETS = ("mtt::dipole", "mtt::polarizability")
-MODELS: dict[str, dict[str, Any]] = {
-    "density_messages": {},  # as in the example
-    "soap_bpnn": {"soap": {"max_angular": 4, "max_radial": 5, "cutoff": {"radius": 4.5}}},
-    "pet": {"cutoff": 4.5, "d_pet": 32, "d_node": 64, "d_head": 32, "d_feedforward": 64},
+TABLE = "tensors"
+DIPOLES = Path(__file__).resolve().parents[2] / "examples" / "data" / "ethanol_dipoles.xyz"
+TARGETS = {
+    "mtt::dipole": {"key": "dipole", "unit": "e*Å", "type": {"cartesian": {"rank": 1}}},
+    "mtt::polarizability": {
+        "key": "polarizability",
+        "unit": "e²Å²/eV",
+        "type": {"cartesian": {"rank": 2, "symmetric": True}},
+    },
+    "mtt::charge": {"key": "mulliken", "unit": "e", "sample_kind": "atom"},
 }
-FEW = (1, 5)  # epochs, of which the difference is timed
+EPOCHS = {"density_messages": 100, "soap_bpnn": 100, "pet": 100}
+NOTES = (
+    "Root mean square errors of the test set over all components. *Of the mean*: of no dipole, of "
+    "the mean isotropic polarizability, of the mean charge of each element."
+)
 
 
-def options(name: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Those of the example, of another architecture, seed and length."""
-    text = (ROOT / "examples" / "dipole" / "options.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
-    own = found["architecture"]
-    if name != own["name"]:
-        own |= {"name": name, "model": MODELS[name]}
-    training = {**own["training"], "num_epochs": epochs, "extended_metrics": False}
-    training |= {"augmentation": "o3"} if name == "pet" else {}
-    own["training"] = training
-    found["training_set"]["systems"]["read_from"] = str(DATA)
-    return {**found, "seed": seed}
+def frames(given: Given) -> list[ase.Atoms]:
+    """Of ethanol, with dipoles, polarizabilities, charges and Born charges."""
+    folder = making.made(making.RESPONSES, given.made, given.environments)
+    found: list[ase.Atoms] = ase.io.read(folder / "responses.xyz", ":")
+    return [relabelled(one) for one in found]
 
 
-@contextlib.contextmanager
-def scratch() -> Iterator[None]:
-    """A folder for the files of a training."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            yield
-        finally:
-            os.chdir(before)
+def relabelled(atoms: ase.Atoms) -> ase.Atoms:
+    """With the dipole among its ``info``, not in a calculator."""
+    if atoms.calc is not None:
+        atoms.info["dipole"] = atoms.calc.results["dipole"]
+        atoms.calc = None
+    return atoms
 
 
-def errors(name: str, seed: int, epochs: int) -> tuple[dict[str, float], float]:
-    """RMSE of each target on the test set, and the seconds of the whole training."""
-    begin = time.perf_counter()
-    with scratch():
-        reports = train(options(name, seed, epochs)).reports
-    seconds = time.perf_counter() - begin
-    return {row.quantity: float(row.rmse) for row in reports["test"].rows}, seconds
+def parts(found: list[ase.Atoms], seed: int = 1, n: int = 20) -> dict[str, list[ase.Atoms]]:
+    """Of ``n`` frames for test and for validation, and the others."""
+    order = np.random.default_rng(seed).permutation(len(found))
+    cuts = dict(zip(targets.PARTS, (order[2 * n :], order[n : 2 * n], order[:n]), strict=True))
+    return {part: [found[i] for i in sorted(chosen)] for part, chosen in cuts.items()}
 
 
-def epochs_in(name: str, seconds: float) -> int:
-    """How many epochs take ``seconds``."""
-    few, more = (errors(name, 1, n)[1] for n in FEW)
-    return max(1, round(seconds * (FEW[1] - FEW[0]) / max(1e-3, more - few)))
-
-
-def spreads() -> list[float]:
-    """Of dipoles, and of polarizabilities without their mean isotropic part."""
-    frames: Any = ase.io.read(DATA, ":")
-    dipoles = np.array([atoms.info["dipole"] for atoms in frames])
-    alphas = np.array([np.reshape(atoms.info["polarizability"], (3, 3)) for atoms in frames])
-    mean = np.trace(alphas, axis1=1, axis2=2).mean() / 3
-    return [float(np.sqrt((x**2).mean())) for x in (dipoles, alphas - mean * np.eye(3))]
+def trivial(task: targets.Task) -> dict[str, float]:
+    """Errors of the trivial predictors of each target."""
+    train, test = task.frames["train"], task.frames["test"]
+    alphas = [np.array([np.reshape(one.info["polarizability"], (3, 3)) for one in part])
+              for part in (train, test)]  # fmt: skip
+    isotropic = np.trace(alphas[0], axis1=1, axis2=2).mean() / 3
+    numbers, charges = (
+        np.concatenate([one.arrays[name] for one in train]) for name in ("numbers", "mulliken")
+    )
+    means = {z: charges[numbers == z].mean() for z in np.unique(numbers)}
+    rest = [one.arrays["mulliken"] - [means[z] for z in one.numbers] for one in test]
+    return {
+        "mtt::dipole": targets.rms(np.array([one.info["dipole"] for one in test])),
+        "mtt::polarizability": targets.rms(alphas[1] - isotropic * np.eye(3)),
+        "mtt::charge": targets.rms(np.concatenate(rest)),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each training")
-    parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
-    parser.add_argument("--out", type=Path, help="append the table to this file")
-    given = parser.parse_args()
-    rows = ["| model | seed | epochs | dipole, e Å | polarizability, e² Å² / eV |"]
-    rows += ["|---|---|---|---|---|", "| no network | | | {:.4f} | {:.5f} |".format(*spreads())]
-    for name in given.only:
-        epochs = epochs_in(name, given.seconds)
-        for seed in given.seeds:
-            found, _ = errors(name, seed, epochs)
-            dipole, polarizability = (found[target] for target in TARGETS)
-            rows.append(f"| {name} | {seed} | {epochs} | {dipole:.4f} | {polarizability:.5f} |")
-    table = "\n".join(rows) + "\n"
-    print(table)
-    if given.out is not None:
-        with given.out.open("a", encoding="utf-8") as file:
-            file.write(table)
+    given = parsed(__doc__ or "", list(EPOCHS))
+    if not given.render:
+        task = targets.Task(parts(frames(given)), TARGETS)
+        plain = trivial(task)
+        for name in given.only:
+            for seed in given.seeds:
+                asked = targets.Asked(name, given.epochs or EPOCHS[name], seed)
+                outcome = targets.trained(task, asked)
+                rows = [
+                    target_table.row(
+                        one.removeprefix("mtt::"), outcome.errors[f"{one} RMSE"],
+                        str(target["unit"]), mean=plain[one], digits=5,
+                    )
+                    for one, target in TARGETS.items()
+                ]  # fmt: skip
+                given.keep(targets.saved(TABLE, "ethanol", task, asked, outcome, rows))
+    print(target_table.write(TABLE, "Tensors of ethanol", given.out, NOTES))
 
 
 if __name__ == "__main__":
