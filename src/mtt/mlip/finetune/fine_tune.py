@@ -218,8 +218,8 @@ def _check_growth(model: MLIPModel, source: MLIPModel, done: Transfer, method: s
         return
     new = set(model.dataset_info.atomic_types) - set(source.dataset_info.atomic_types)
     raise ConfigError(
-        f"{symbols(sorted(new))} would not be learnt: {', '.join(stuck)} hold the weights of all "
-        f"elements and are frozen by method {method}",
+        f"{symbols(sorted(new))} would not be learnt: method {method} freezes the weights of all "
+        f"elements ({', '.join(stuck)})",
         where=f"{SECTION}.method",
         hint="use method full, or freeze other weights",
     )
