@@ -62,7 +62,9 @@ def first_parts(names: Iterable[str]) -> list[str]:
     """
     parts = [name.split(".") for name in names]
     depth = 1
-    while len({tuple(one[:depth]) for one in parts}) == 1 and all(len(p) > depth + 1 for p in parts):
+    while len({tuple(one[:depth]) for one in parts}) == 1 and all(
+        len(p) > depth + 1 for p in parts
+    ):
         depth += 1
     return list(dict.fromkeys(".".join(one[:depth]) for one in parts))
 
