@@ -85,6 +85,10 @@ def test_a_training_is_not_resumed_from_an_address(
         (("models/a.ckpt", "b.ckpt"), "give one file, one URL, or OWNER/REPO and FILE"),
         (("owner/repo", "a", "b"), "give one file, one URL, or OWNER/REPO and FILE"),
         (("https://example.org/a.ckpt", "b"), "give one file, one URL, or OWNER/REPO and FILE"),
+        (
+            ("owner/repo",),
+            "owner/repo: no such file; of a repository on the Hugging Face hub, give",
+        ),
         (("a.ckpt", "--revision", "v1"), "--revision belongs to OWNER/REPO FILE; in an address"),
         (("a.ckpt", "--sha256", "ab"), "--sha256 belongs to a URL; sha256sum FILE"),
     ],

@@ -85,6 +85,17 @@ def truncated() -> Path:
     return Path("cut.ckpt")
 
 
+def truncated_behind_an_archive() -> Path:
+    inner = zipped("keys.npy", "blocks/0/values.npy").read_bytes()
+    Path("model.zip").unlink()
+    stored = torch.frombuffer(bytearray(inner), dtype=torch.uint8)
+    torch.save({"table": stored, "weights": torch.ones(50_000)}, "cut.ckpt")
+    content = Path("cut.ckpt").read_bytes()
+    end = content.index(inner) + len(inner) + 100
+    Path("cut.ckpt").write_bytes(content[:end])
+    return Path("cut.ckpt")
+
+
 def of_mtt() -> Path:
     return next(iter(sorted(STORED.glob("pet-model-*.ckpt"))))
 
@@ -103,7 +114,7 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     "NequIP": (lambda: saved("nequip.nn.graph.Graph"), "is a file of NequIP, whose objects are"),
     "Lightning": (
         lambda: plain({"state_dict": {}, "pytorch-lightning_version": "2.5"}),
-        "is a checkpoint of PyTorch Lightning; .*pet; see 'Import a model of another program' in",
+        "is a checkpoint of PyTorch Lightning; .*'pet'; see 'Import a model of another program' in",
     ),
     "NequIP's Lightning": (
         lambda: plain({"pytorch-lightning_version": "2.5", "target": "nequip.model.Model"}),
@@ -140,7 +151,7 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     "a list": (lambda: plain([1, 2]), "is a torch file, but not a model that mtt knows"),
     "zip": (
         lambda: zipped("a", "b"),
-        "is a zip archive of 2 files, not a model; .*pet",
+        "is a zip archive of 2 files, not a model; mtt imports models of the architecture 'pet'",
     ),
     "compiled": (lambda: zipped("m/data/aotinductor/x.so"), "compiled for one machine"),
     "package": (lambda: zipped("m/.data/extern_modules"), "is a torch.package, which .*; import"),
@@ -154,6 +165,7 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     ),
     "text": (text, "is not a checkpoint, but a text file"),
     "truncated": (truncated, "is damaged: cut short after 5,000 bytes"),
+    "truncated behind an archive": (truncated_behind_an_archive, "is damaged: cut short after "),
     "mtt": (of_mtt, "is a checkpoint of mtt already, of the architecture 'pet'; use it as it is"),
     "archive": (archive_of_mtt, "is a light archive of mtt.*; use it as it is"),
     "scripted": (scripted, "is a TorchScript program, .*; import the checkpoint that it was made"),

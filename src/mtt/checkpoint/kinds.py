@@ -118,10 +118,24 @@ def names_in(path: str | Path) -> list[str]:
     try:
         if not os.path.isfile(path):  # a pipe would be waited for
             return []
-        with zipfile.ZipFile(path) as archive:
+        with open(path, "rb") as file, open_zip(file) as archive:
             return archive.namelist()
     except ZIP_ERRORS:
         return []
+
+
+def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
+    """The zip archive that begins where ``file`` begins.
+
+    ``zipfile`` searches for the table of contents from the end. A file that is cut short behind an
+    archive that it contains, such as a serialised tensor, would be taken for the inner archive.
+
+    :raises zipfile.BadZipFile: it has no table of contents.
+    """
+    archive = zipfile.ZipFile(file)
+    if archive.infolist() and min(one.header_offset for one in archive.infolist()):
+        raise zipfile.BadZipFile("its table of contents is missing")
+    return archive
 
 
 def is_exported(names: Sequence[str]) -> bool:

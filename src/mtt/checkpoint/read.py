@@ -23,6 +23,7 @@ from mtt.checkpoint.kinds import (
     check_path,
     is_archive,
     is_exported,
+    open_zip,
     refuse_unless_zip,
     wrong_members,
 )
@@ -129,7 +130,7 @@ def _archive(file: IO[bytes], path: Path) -> zipfile.ZipFile:
     file.seek(0)
     size = path.stat().st_size
     try:
-        archive = zipfile.ZipFile(file)
+        archive = open_zip(file)
     except ZIP_ERRORS as error:
         raise CheckpointError(
             f"is damaged: cut short after {size:,} bytes, or its table of contents is broken",

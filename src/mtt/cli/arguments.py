@@ -86,6 +86,12 @@ def shown(source: str) -> str:
     return shown(source) if is_address(source) else source
 
 
+def _may_be_repository(word: str) -> bool:
+    """Whether ``word`` reads as OWNER/REPO: no folder has that name, and no file would."""
+    path = Path(word)
+    return word.count("/") == 1 and not path.suffix and not path.parent.exists()
+
+
 def source(words: Sequence[str], sha256: str | None, revision: str | None = None) -> str:
     """The path or the address in the words of a command line.
 
@@ -103,6 +109,11 @@ def source(words: Sequence[str], sha256: str | None, revision: str | None = None
     if revision and len(words) == 1:
         raise click.UsageError(
             "--revision belongs to OWNER/REPO FILE; in an address write hf://OWNER/REPO@REVISION/FILE"
+        )
+    if len(words) == 1 and _may_be_repository(words[0]):
+        raise click.UsageError(
+            f"{words[0]}: no such file; of a repository on the Hugging Face hub, give the file "
+            f"too: {words[0]} FILE"
         )
     text = words[0] if len(words) == 1 else hub_url(words[0], words[1], revision)
     if sha256 is None:

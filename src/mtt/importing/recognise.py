@@ -56,7 +56,7 @@ def refusal(path: Path, kind: Kind, readers: Sequence[str]) -> CheckpointError:
 
     :param readers: architectures that read files of other programs.
     """
-    can = f"mtt imports models for its {', '.join(readers)}" if readers else ""
+    can = f"mtt imports models of the architecture {_quoted(readers)}" if readers else ""
     hints = [kind.hint or can, f"see {PAGE!r} in the manual" if kind.foreign else ""]
     error = CheckpointError if kind.foreign or kind.hint else Unrecognised
     return error(kind.what, where=str(path), hint="; ".join(hint for hint in hints if hint))
@@ -139,6 +139,10 @@ def pickled(names: Collection[str], content: Any, writer: str | None = None) -> 
 
 def _packages(names: Collection[str]) -> list[str]:
     return sorted({name.partition(".")[0] for name in names})
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " or ".join(map(repr, names))
 
 
 def _listed(names: Sequence[str]) -> str:

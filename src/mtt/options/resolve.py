@@ -22,6 +22,7 @@ from mtt.options.raw import RawOptions
 from mtt.options.schema.validate import MODEL, TRAINING, validate
 from mtt.options.schema.vocabulary import check_schema
 from mtt.options.training import TrainingOptions, find_faults
+from mtt.options.training.finetune import rate_factor
 from mtt.options.values import DERIVATIVES, GRADIENTS, LOGGERS, Options, Part, TargetOptions
 from mtt.options.yaml.interpolate import Interpolator
 from mtt.options.yaml.overrides import deep_merge
@@ -134,6 +135,7 @@ class _Section:
         self._validate(hypers, set(training))
         self._expand_loss(hypers["training"])
         self._start_pretrained(hypers)
+        self._follow_method(hypers["training"], own)
         self._check_together(hypers["training"])
         # what is not set is not stored: models and checkpoints know only what they use
         hypers["model"] = {
@@ -222,6 +224,11 @@ class _Section:
         name = self.architecture.model.pretrained(hypers["model"])
         if name is not None and not finetune.get("read_from"):
             hypers["training"]["finetune"] = {**finetune, "read_from": name}
+
+    def _follow_method(self, training: dict[str, Any], written: dict[str, Any]) -> None:
+        """The default learning rate is that of the method of a fine-tuning."""
+        if not self.faults and {"finetune", "learning_rate"} <= set(self.platform):
+            training["learning_rate"] *= rate_factor(training, written)
 
     def _check_together(self, training: dict[str, Any]) -> None:
         """Whether the options of the platform's trainer, each right by itself, go together."""

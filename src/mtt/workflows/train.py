@@ -33,6 +33,7 @@ from mtt.workflows.claim import claimed
 from mtt.workflows.finetune.improvement import first_errors
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
+from mtt.workflows.finetune.source import check_file
 from mtt.workflows.following.history import Recorder
 from mtt.workflows.following.progress import showing
 from mtt.workflows.following.result import TrainResult
@@ -192,6 +193,8 @@ def read_inputs(
         refuse_to_overwrite(named, raw, resolved, resumed)
     if resumed is not None:
         resolved = with_its_options(resolved, raw, resumed, folders)
+    else:
+        check_file(resolved.architecture, architecture)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = drop_losses_without_labels(resolved, raw, data.info)

@@ -3,7 +3,7 @@
 import pytest
 
 from mtt.errors import ConfigError
-from mtt.mlip.trainable.parameter_names import matches, select
+from mtt.mlip.trainable.parameter_names import first_parts, matches, select
 
 NAMES = ["first.linear.weight", "first.gain", "heads.0.last.weight", "heads.1.last.weight"]
 
@@ -33,3 +33,13 @@ def test_patterns_that_match_nothing_are_refused_together():
     assert "a.key: 'frist' matches none of the parameters; did you mean 'first'?" in text
     assert "a.key: 'first.gian.*' matches none of the parameters; did you mean 'first.gain'" in text
     assert text.count("\n") == 1
+
+
+def test_the_first_parts_are_those_that_differ():
+    assert first_parts(NAMES) == ["first", "heads"]
+    assert first_parts(["net.layers.0.weight", "net.embedding.weight"]) == [
+        "net.layers",
+        "net.embedding",
+    ]
+    assert first_parts(["net.weight"]) == ["net"]
+    assert first_parts([]) == []

@@ -21,7 +21,7 @@ from mtt.mlip.model import MLIPModel
 from mtt.mlip.support import as_known, symbols, target_problems, unit_problems
 from mtt.mlip.trainable.depth import factors
 from mtt.mlip.trainable.freeze import choose_trainable, noted
-from mtt.options.training import FinetuneOptions, TrainingOptions
+from mtt.options.training import TrainingOptions
 from mtt.options.training.finetune import SECTION
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def fine_tune(
     model.finetuning = noted(record, finetune, fresh, more)
     _check_growth(model, source, done, finetune.method)
     check_learnt(model, new_inputs(source, model), finetune.method)
-    _log_sizes(model, finetune)
+    _log_sizes(model, options)
     aligned = copy.deepcopy(model)
     aligned.composition.values, aligned.scale.values = carried
     return FineTuned(model, aligned, counterparts, notes)
@@ -218,24 +218,26 @@ def _check_growth(model: MLIPModel, source: MLIPModel, done: Transfer, method: s
         return
     new = set(model.dataset_info.atomic_types) - set(source.dataset_info.atomic_types)
     raise ConfigError(
-        f"{symbols(sorted(new))} would not be learnt: {', '.join(stuck)} hold the weights of all "
-        f"elements and are frozen by method {method}",
+        f"{symbols(sorted(new))} would not be learnt: method {method} freezes the weights of all "
+        f"elements ({', '.join(stuck)})",
         where=f"{SECTION}.method",
         hint="use method full, or freeze other weights",
     )
 
 
-def _log_sizes(model: MLIPModel, finetune: FinetuneOptions) -> None:
+def _log_sizes(model: MLIPModel, options: TrainingOptions) -> None:
+    finetune = options.finetune
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     trained = sum(n for n, wanted in sizes if wanted)
     layers = [] if model.finetuning is None else model.finetuning["layers"]
     more = f", in corrections of {len(layers)} layers" if layers else ""
     log.info(
-        "method %s trains %d of %d parameters%s",
+        "method %s trains %d of %d parameters%s; learning_rate: %g",
         finetune.method,
         trained,
         sum(n for n, _ in sizes),
         more,
+        options.learning_rate,
     )
     if finetune.depth_decay != 1.0:
         rates = factors(model, heads_of(model), finetune.depth_decay)

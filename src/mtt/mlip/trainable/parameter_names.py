@@ -56,8 +56,17 @@ def select(names: Iterable[str], patterns: Collection[str], where: str, what: st
 
 
 def first_parts(names: Iterable[str]) -> list[str]:
-    """The outermost modules or parameters in ``names``, each once."""
-    return list(dict.fromkeys(name.split(".")[0] for name in names))
+    """The outermost modules or parameters in ``names``, each once.
+
+    Where one module holds all, its parts: ``network.embedding``, ``network.layers``.
+    """
+    parts = [name.split(".") for name in names]
+    depth = 1
+    while len({tuple(one[:depth]) for one in parts}) == 1 and all(
+        len(p) > depth + 1 for p in parts
+    ):
+        depth += 1
+    return list(dict.fromkeys(".".join(one[:depth]) for one in parts))
 
 
 def _hint(pattern: str, known: Sequence[str]) -> str:

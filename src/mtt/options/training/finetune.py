@@ -59,6 +59,13 @@ CONFIGS: Mapping[str, type[MethodConfig]] = {
 }
 """Method to the options that it has in ``config``."""
 
+RATE_FACTORS: Mapping[str, float] = {"heads": 10.0, "lora": 3.0}
+"""Method to the factor of the architecture's learning rate where the options name none.
+
+Few weights, which begin at zero or feed the output directly, need larger steps. The measurement is
+in the manual (finetuning.md, "Learning rate, averaging and stages").
+"""
+
 _CONFIG = Form(lambda: {"type": "object"}, lambda value: value, write_section)
 
 
@@ -137,6 +144,21 @@ class FinetuneOptions:
     def is_asked_for(self) -> bool:
         """Whether anything but the defaults is given, ``read_from`` left aside."""
         return self.plain() != {**FinetuneOptions().plain(), "read_from": self.read_from}
+
+
+def rate_factor(training: Mapping[str, Any], written: Mapping[str, Any]) -> float:
+    """What the default learning rate is multiplied by, as the method of a fine-tuning asks.
+
+    1 where the options give ``learning_rate``, or ``optimizer``, which has its own rates.
+
+    :param training: all training options, valid by the schema.
+    :param written: those of them that the options file gives.
+    """
+    finetune, stages = training.get("finetune") or {}, training.get("stages") or []
+    own = {"learning_rate", "optimizer"}
+    if not finetune.get("read_from") or any(own & set(one) for one in (written, *stages)):
+        return 1.0
+    return RATE_FACTORS.get(finetune.get("method", "full"), 1.0)
 
 
 def finetune_faults(section: Mapping[str, Any], path: KeyPath) -> list[Fault]:

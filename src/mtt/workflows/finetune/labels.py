@@ -11,7 +11,7 @@ import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 
-from mtt.data import Dataset
+from mtt.data import Dataset, DatasetInfo
 from mtt.data.labels.units import force_unit, shown
 from mtt.errors import DataError, Problem
 from mtt.evaluation import Report, Row
@@ -88,7 +88,8 @@ def compare_with_labels(
         name: _of_target(sample, name, old, model, baselines, "keep" if name in second else wish)
         for name, old in counterparts.items()
     }
-    _check_reference({name: found[name].facts for name in second if name in found})
+    facts = {name: found[name].facts for name in second if name in found}
+    _check_reference(facts, model.dataset_info)
     said = [notice for one in found.values() for notice in one.notices]
     rows = [one.row for one in found.values() if one.row is not None]
     report = Report(sample.report.errors, (*sample.report.rows, *rows), sample.report.timing)
@@ -106,7 +107,7 @@ def compare_with_labels(
     return outcome
 
 
-def _check_reference(facts: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_reference(facts: Mapping[str, Mapping[str, Any]], info: DatasetInfo) -> None:
     """Whether replayed labels have the reference of the source, which they are to keep.
 
     :param facts: of every second head.
@@ -116,10 +117,11 @@ def _check_reference(facts: Mapping[str, Mapping[str, Any]]) -> None:
     for name, one in facts.items():
         if one.get("explained_by_composition"):
             offset = ", ".join(f"{symbol} {shift:+.4g}" for symbol, shift in one["offset"].items())
+            unit = info.targets[name].unit
             what = (
                 f"labels of {name} minus predictions of the source are {one['mean_residual']:.4g} "
-                f"per atom on average, mostly one number per element ({offset}): the replayed "
-                "labels are not of the source's reference"
+                f"{unit}/atom on average, mostly one number per element ({offset} {unit}): the "
+                "replayed labels are not of the source's reference"
             )
             hint = "use labels: source, or the data that the source was trained on"
             problems.append(Problem(what, f"{SECTION}.replay.data", hint))

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from mtt.checkpoint.kinds import check_path, refuse_unless_zip
 from mtt.data import DatasetInfo
 from mtt.data.files.inputs import expanded
 from mtt.fetching import Fetched, located, named_by_address
+from mtt.fetching.address import is_address
 from mtt.interface import ModelInterface
 from mtt.nn import building
 from mtt.registry import Architecture
@@ -54,6 +56,23 @@ class Source(NamedTuple):
     checkpoint: dict[str, Any]
     origin: Architecture
     facts: dict[str, Any]
+
+
+def check_file(hypers: Mapping[str, Any], architecture: Architecture) -> None:
+    """Refuse a source that is missing or that no model can be in, before the data are read.
+
+    :param hypers: of the run: ``model`` and ``training``.
+    :raises CheckpointError: it is not a file that :func:`read_source` could read.
+    """
+    finetune = hypers["training"].get("finetune")
+    name = finetune.get("read_from") if isinstance(finetune, Mapping) else None
+    if not isinstance(name, str) or is_address(name):
+        return
+    if name == architecture.model.pretrained(dict(hypers["model"])):
+        return
+    path = check_path(expanded(name))
+    with open(path, "rb") as file:
+        refuse_unless_zip(file, path)
 
 
 def read_source(wanted: Wanted) -> Source:
