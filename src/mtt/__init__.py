@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the names below
     from mtt.data import Dataset as Dataset
     from mtt.data import DatasetInfo as DatasetInfo
     from mtt.data import TargetInfo as TargetInfo
+    from mtt.exporting.calculator import calculator as calculator
     from mtt.graph import Graph as Graph
     from mtt.graph import Graphs as Graphs
     from mtt.graph import Target as Target
@@ -42,6 +43,7 @@ _PUBLIC = {
     "DatasetInfo": "mtt.data",
     "TargetInfo": "mtt.data",
     "Imported": "mtt.importing",
+    "calculator": "mtt.exporting.calculator",
     "train": "mtt.workflows",
     "evaluate": "mtt.workflows",
     "export": "mtt.workflows",

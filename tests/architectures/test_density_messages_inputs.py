@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from ase.build import molecule
 from metatomic_ase import MetatomicCalculator, _calculator  # type: ignore[import-untyped]
 
+import mtt
 from mtt import Dataset, DatasetInfo, MLIPModel, TargetInfo, evaluate, registry
 from mtt.data import Batching, Loader
 from mtt.errors import DataError
@@ -126,14 +128,24 @@ def test_energies_that_are_linear_in_the_inputs_are_learned(learned: MLIPModel) 
 
 
 def test_the_exported_model_is_charged_and_heated_through_ase(
-    learned: MLIPModel, exported: Path, monkeypatch: pytest.MonkeyPatch
+    learned: MLIPModel, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # up to 0.1.4 the calculator knows the names and refuses them: the page says what to do
+    # up to 0.1.4 metatomic-ase reads the named inputs, and refuses them
     for table in ("PER_SYSTEM_QUANTITIES", "PER_ATOM_QUANTITIES"):
         monkeypatch.setattr(_calculator, table, dict(getattr(_calculator, table)))
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    exec(next(block for block in blocks if "PER_ATOM_QUANTITIES" in block), {})
-    calculator = MetatomicCalculator(exported, check_consistency=True)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(exported, "ions.pt")
+    section = PAGE.read_text(encoding="utf-8").split("## In engines")[1]
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+        exec(block, names)
+    water = names["water"]
+    water.arrays["site_charge"] = np.zeros(3)
+    charged = water.get_potential_energy()
+    water.info["charge"] = 0
+    assert charged - water.get_potential_energy() == pytest.approx(1.5, abs=0.1)
+    calculator = mtt.calculator(exported, check_consistency=True)
+    assert isinstance(calculator, MetatomicCalculator)
     frames, found = waters()[::4], []
     for atoms in frames:
         engine = atoms.copy()

@@ -62,6 +62,15 @@ def test_the_history_is_a_table(notebook: SimpleNamespace) -> None:
     assert table.count("<tr>") == 2 + 15
 
 
+def test_the_page_of_the_run_is_named(notebook: SimpleNamespace) -> None:
+    (cell,) = (cell for cell in notebook.cells if cell.source == "cold.report()")
+    (text,) = shown(cell, "text/plain")
+    path = re.search(r"'(.*)'", text)
+    assert path is not None
+    page = (notebook.folder / path[1]).read_text(encoding="utf-8")
+    assert page.count("<h2") > 4
+
+
 def test_fine_tuning_lowers_the_error_on_the_other_temperature(notebook: SimpleNamespace) -> None:
     *_, text = shown(cell_with(notebook, 'output="tuned.pt"'), "text/plain")
     before, after = map(float, re.findall(r"'(\d+) meV/Å'", text))

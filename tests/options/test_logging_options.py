@@ -1,4 +1,4 @@
-"""``loggers``, ``tensorboard``, ``wandb``, ``mlflow`` and ``remote``."""
+"""``loggers``, ``tensorboard``, ``wandb``, ``mlflow``, ``aim`` and ``remote``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def logging_of(options: Options) -> tuple[Any, ...]:
         options.tensorboard,
         options.wandb,
         options.mlflow,
+        options.aim,
         options.remote,
     )
 
@@ -29,26 +30,28 @@ def logging_of(options: Options) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("text", "meaning"),
     [
-        ("", (("line", "csv", "history"), None, None, None, None)),
+        ("", (("line", "csv", "history"), None, None, None, None, None)),
         (
             "loggers: null\ntensorboard: null\nwandb: null\nremote: null\n",
-            (("line", "csv", "history"), None, None, None, None),
+            (("line", "csv", "history"), None, None, None, None, None),
         ),
         # metatrain writes "off" as an empty mapping
-        ("loggers: []\ntensorboard: false\nwandb: {}\n", ((), None, None, None, None)),
+        ("loggers: []\ntensorboard: false\nwandb: {}\n", ((), None, None, None, None, None)),
         (
-            "tensorboard: true\nwandb: true\nmlflow: true\n",
-            (("line", "csv", "history"), {}, {}, {}, None),
+            "tensorboard: true\nwandb: true\nmlflow: true\naim: true\n",
+            (("line", "csv", "history"), {}, {}, {}, {}, None),
         ),
         (
             "loggers: [table]\ntensorboard: {log_dir: runs}\n"
             "wandb: {project: water, mode: offline, tags: [a, b]}\n"
-            "mlflow: {tracking_uri: 'sqlite:///mlflow.db', tags: {system: water}}\nremote: s3://bucket/water\n",
+            "mlflow: {tracking_uri: 'sqlite:///mlflow.db', tags: {system: water}}\n"
+            "aim: {repo: runs, tags: [water]}\nremote: s3://bucket/water\n",
             (
                 ("table",),
                 {"log_dir": "runs"},
                 {"project": "water", "mode": "offline", "tags": ["a", "b"]},
                 {"tracking_uri": "sqlite:///mlflow.db", "tags": {"system": "water"}},
+                {"repo": "runs", "tags": ["water"]},
                 "s3://bucket/water",
             ),
         ),
@@ -66,7 +69,7 @@ def test_logging_options_mean_the_same_when_they_are_written_out(
 def test_the_examples_of_the_page_are_valid(read: Reader, root: Path) -> None:
     page = (root / "docs" / "src" / "logging.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    assert len(examples) == 5
+    assert len(examples) == 6
     assert read(examples[0] + REST) == read(REST)  # "these are the defaults"
     for example in examples:
         read(example + REST)
@@ -82,6 +85,8 @@ def test_the_examples_of_the_page_are_valid(read: Reader, root: Path) -> None:
         ("wandb: {mode: ofline}", "did you mean 'offline'?"),
         ("mlflow: {experment: water}", "unknown key; did you mean 'experiment'?"),
         ("mlflow: {artifacts: 3}", "expected true or false or null, got 3"),
+        ("aim: {experment: runs}", "unknown key; did you mean 'experiment'?"),
+        ("aim: {tags: water}", "expected a list or null, got the text 'water'"),
         ("remote: 3", "expected text or null, got 3"),
     ],
 )

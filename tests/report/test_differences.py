@@ -174,7 +174,7 @@ def test_runs_of_an_older_mtt_are_compared_where_all_of_their_data_are_the_same(
 
 def test_how_a_run_is_recorded_is_not_a_difference() -> None:
     known = {name: True for name, own in LOGGERS.facts("has_option", False).items() if own}
-    assert {"mlflow", "wandb", "tensorboard"} <= set(known)
+    assert {"aim", "mlflow", "wandb", "tensorboard"} <= set(known)
     training = {"log_interval": 5, "checkpoint_interval": None, "batch_size": 2}
     one = run("one", options={"report": False, **known, "architecture": {"training": training}})
     two = run("two", options={"architecture": {"training": {"batch_size": 4}}})

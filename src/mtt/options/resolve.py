@@ -87,6 +87,7 @@ def resolve(raw: RawOptions, architecture: ArchitectureLike) -> Options:
         tensorboard=_settings(base.get("tensorboard")),
         wandb=_settings(base.get("wandb")),
         mlflow=_settings(base.get("mlflow")),
+        aim=_settings(base.get("aim")),
         remote=base.get("remote"),
         report=base.get("report") is not False,
         source=raw.source,

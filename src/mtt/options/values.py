@@ -175,6 +175,7 @@ class Options:
     :param tensorboard: ``log_dir`` or nothing; None where it is off.
     :param wandb: arguments of ``wandb.init``; None where it is off.
     :param mlflow: where MLflow records the run, and as what; None where it is off.
+    :param aim: where Aim records the run, and as what; None where it is off.
     :param remote: URL that gets a copy of the run's files, or None.
     :param report: whether the run folder gets a ``report.html``.
     :param source: the file as the user named it, empty for a dict.
@@ -194,6 +195,7 @@ class Options:
     tensorboard: dict[str, Any] | None = None
     wandb: dict[str, Any] | None = None
     mlflow: dict[str, Any] | None = None
+    aim: dict[str, Any] | None = None
     remote: str | None = None
     report: bool = True
     source: str = field(default="", compare=False)
@@ -212,6 +214,7 @@ class Options:
             "tensorboard": _switch(self.tensorboard),
             "wandb": _switch(self.wandb),
             "mlflow": _switch(self.mlflow),
+            "aim": _switch(self.aim),
             "remote": self.remote,
             "architecture": self.architecture,
             "training_set": _part(self.training_set),

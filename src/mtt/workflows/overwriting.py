@@ -21,7 +21,7 @@ from mtt.options.yaml.places import KeyPath, dotted
 
 _LONGEST = 4096  # characters of a path
 # options that name what is written
-_WRITTEN = ("remote", "tensorboard", "wandb", "mlflow", "loggers")
+_WRITTEN = ("remote", "tensorboard", "wandb", "mlflow", "aim", "loggers")
 
 
 class Named(NamedTuple):

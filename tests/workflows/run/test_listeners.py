@@ -139,7 +139,7 @@ def test_what_is_not_there_is_refused_before_anything_is_written(
     assert not (here / "outputs").exists()
 
 
-@pytest.mark.parametrize("option", ["tensorboard", "wandb", "mlflow", "remote"])
+@pytest.mark.parametrize("option", ["tensorboard", "wandb", "mlflow", "aim", "remote"])
 def test_a_missing_package_is_reported_with_its_extra(
     options_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:

@@ -22,7 +22,7 @@ from mtt.workflows.run.given import BASELINE, SCALES
 
 log = logging.getLogger(__name__)
 
-LOGGING = ("loggers", "tensorboard", "wandb", "mlflow", "remote")
+LOGGING = ("loggers", "tensorboard", "wandb", "mlflow", "aim", "remote")
 FREE = ("device", "print_stats", "final_eval", "report", *LOGGING)
 """Options beside the architecture and the data that a resumed run may change."""
 
