@@ -9,13 +9,14 @@ import ase
 import torch
 from metatomic.torch import AtomisticModel
 
-from mtt.data import Batching, Dataset, Loader
+from mtt.data import Dataset
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.evaluation.outputs import model_info
 from mtt.evaluation.predict import predict
 from mtt.graph import Graph, Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
+from mtt.mlip.batches import batches_of
 
 AnyModel: TypeAlias = "ModelInterface | AtomisticModel"
 
@@ -52,16 +53,8 @@ def graph_of(model: MLIPModel, structures: Sequence[ase.Atoms]) -> Graph:
 
     :raises DataError: an element that the model does not know.
     """
-    loader = Loader(
-        Dataset.from_atoms(structures, {}, length_unit=model.dataset_info.length_unit),
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=len(structures)),
-        shuffle=False,
-    )
-    return next(iter(loader.epoch())).graph
+    dataset = Dataset.from_atoms(structures, {}, length_unit=model.dataset_info.length_unit)
+    return next(batches_of(model, dataset, len(structures))).graph
 
 
 def _split(info: TargetInfo, target: Target, counts: list[int]) -> list[Target]:

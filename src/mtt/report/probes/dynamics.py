@@ -11,7 +11,7 @@ from ase import units
 from numpy.typing import NDArray
 
 from mtt.report.probes.predictor import Predictor
-from mtt.report.probes.probe import Clock, Finding, curve
+from mtt.report.probes.probe import LATE, Clock, Finding, curve
 
 _STEPS = 200
 _FEWEST = 20
@@ -41,7 +41,7 @@ def drift(predict: Predictor, atoms: ase.Atoms, clock: Clock) -> Finding:
         force = forces[0]
         velocities = velocities + 0.5 * step * force / masses
     if len(totals) < _FEWEST:
-        found.problem = f"the time was over after {len(totals)} steps"
+        found.problem = f"{LATE} after {len(totals)} steps"
         return found
     times = _STEP * np.arange(len(totals))
     change = 1e3 * (np.array(totals) - totals[0])
