@@ -9,7 +9,7 @@ from mtt.report.charts.errors import error_charts
 from mtt.report.charts.parity import parity_charts
 from mtt.report.document import Document
 from mtt.report.kept import Kept
-from mtt.report.markup import Html, count, element
+from mtt.report.markup import Html, count, element, plural
 from mtt.report.run_data import RunData
 from mtt.report.sections.compared import legend, option_differences, overview
 from mtt.report.sections.distances import far_away
@@ -22,6 +22,8 @@ from mtt.report.sections.trained import trained
 from mtt.report.sections.worst import worst
 from mtt.report.several.forecast import forecast
 from mtt.report.several.together import quantities_of, together
+
+_WITHOUT_CURVES = ("There is no epoch to show yet.", "There is one epoch, and no curve to draw.")
 
 
 def compose(runs: Sequence[RunData]) -> str:
@@ -85,10 +87,17 @@ def _of_several(runs: Sequence[RunData]) -> str:
 
 
 def _curves(page: Document, runs: Sequence[RunData]) -> list[Html | None]:
-    charts = learning_curves(runs)
+    epochs = max(len(run.rows) for run in runs)
+    charts = learning_curves(runs) if epochs > 1 else []
     if not charts:
-        return [element("p", "There is no epoch to show yet.", class_="muted")]
-    return [page.figures(charts)]
+        return [element("p", _WITHOUT_CURVES[min(epochs, 1)], class_="muted")]
+    minor = [chart for chart in charts if chart.minor]
+    drawn = page.figures([chart for chart in charts if not chart.minor])
+    if not minor:
+        return [drawn]
+    text = "Components, elements, norms and largest errors "
+    more = element("summary", text, element("small", plural(len(minor), "chart")))
+    return [drawn, element("details", more, page.figures(minor, small=True))]
 
 
 def _extent(kept: Kept, what: str) -> Html:

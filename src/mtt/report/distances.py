@@ -25,7 +25,7 @@ from mtt.report.collect import Limits, Sample, drawn
 from mtt.stopping import stop_if_asked
 
 TRAINING = "training"
-TOO_LONG = "They were left out: they take longer than the report of this training may."
+TOO_LONG = "Distances were left out: they take longer than the report of this training may."
 MOST = 2000
 """Structures of each side."""
 
@@ -33,7 +33,7 @@ _BATCH = 16
 _MOST_ATOMS = 100_000
 _SEED = 22
 _FEWEST, _FEWEST_KNOWN = 10, 50  # structures that are compared, and with which
-_NO_FEATURES = "They are not available: the architecture {}."
+_NO_FEATURES = "Distances are not available: the architecture {}."
 _USUAL = 95  # per cent of the training structures have another one within the usual distance
 
 

@@ -8,6 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+MINUS = "\N{MINUS SIGN}"
+
+_BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _VOID = ("br", "hr", "img", "meta", "link")
 
 
@@ -94,12 +97,22 @@ def number(value: float | None, digits: int = 4) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     text = f"{value:.{digits}g}"
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 
 def count(value: int) -> str:
     """``38,400``."""
     return f"{value:,}"
+
+
+def plural(n: int, one: str) -> str:
+    """``1 epoch``, ``2 epochs``."""
+    return f"{count(n)} {one}" if n == 1 else f"{count(n)} {one}s"
+
+
+def chemical(formula: str) -> str:
+    """``C2H6O`` with its numbers below the line."""
+    return formula.translate(_BELOW)
 
 
 def duration(seconds: float) -> str:

@@ -16,7 +16,6 @@ import click
 
 from mtt._version import __version__
 from mtt.cli.render.quantities import (
-    as_fine_as,
     labelled,
     names_of_errors,
     names_of_labels,
@@ -145,6 +144,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def statistics(name: str, values: Statistics) -> None:
     """Statistics of a data set: one row per kind of label."""
+    from mtt.data.statistics import as_fine_as
+
     least, mean, most = values.atoms_per_structure
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"

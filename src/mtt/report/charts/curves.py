@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from mtt.evaluation.quantities import is_extended
 from mtt.report.charts.chart import (
     Chart,
     colored,
@@ -19,6 +20,7 @@ from mtt.report.run_data import Mark, Row, RunData
 _PARTS = ("training", "validation")
 _MOST = 400  # epochs that are drawn of a run
 _FIRST = ("loss", "learning rate", "gradient norm")
+_KINDS = ("RMSE", "MAE", "MaxAE")
 _NOT_DRAWN = ("epoch", "seconds")
 _DASHES = {"training": [5, 3], "validation": [1, 0]}
 
@@ -78,7 +80,9 @@ def _chart(name: str, curves: Sequence[Curve], runs: Sequence[RunData]) -> Itera
     whole = values(["epoch", "key", "series", "value", "part", "run"], rows,
                    texts=("key", "series", "part", "run"))  # fmt: skip
     few = max(len(run.rows) for run in runs) <= 40
-    axis = {"title": with_unit(name, unit), "grid": True}
+    axis = {"title": with_unit(_short(name), unit), "grid": True}
+    if log and name == "learning rate":
+        axis["format"] = "~e"
     y = {"field": "value", "type": "quantitative", "scale": scale(log), "axis": axis}
     line = {
         "mark": {"type": "line", "point": {"size": 22} if few else False},
@@ -93,7 +97,13 @@ def _chart(name: str, curves: Sequence[Curve], runs: Sequence[RunData]) -> Itera
     lost = _lost(curves, runs)
     what = ", ".join(dict.fromkeys(labels))
     alt = f"{name} by epoch on a {'logarithmic' if log else 'linear'} axis: {what}"
-    yield Chart(name, alt, spec, lost)
+    yield Chart(name, alt, spec, lost, minor=is_extended(name))
+
+
+def _short(name: str) -> str:
+    """What an axis is called: ``RMSE``, where the heading says of what."""
+    kind = name.rpartition(" ")[2]
+    return kind if kind in _KINDS else name
 
 
 def _epochs() -> dict[str, Any]:

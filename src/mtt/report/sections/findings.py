@@ -71,6 +71,10 @@ def _warnings(texts: Sequence[str]) -> Iterator[Html]:
     if not texts:
         return
     yield element("h3", "Warnings of the training")
-    yield element("ul", *(element("li", text) for text in texts[:_MOST]), class_="findings")
+    yield element(
+        "ul",
+        *(element("li", text[:1].upper() + text[1:]) for text in texts[:_MOST]),
+        class_="findings",
+    )
     if len(texts) > _MOST:
         yield element("p", f"{len(texts) - _MOST} others are in train.log.", class_="muted")

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mtt.report.markup import Html, count, duration, element, joined, number, pairs, size, table
+from mtt.evaluation.quantities import is_extended
+from mtt.report.markup import (
+    Html,
+    count,
+    duration,
+    element,
+    joined,
+    number,
+    pairs,
+    plural,
+    size,
+    table,
+)
 from mtt.report.run_data import RunData
 
 _STATES = {
@@ -84,7 +97,7 @@ def _sentence(run: RunData) -> Iterator[str | Html]:
         yield element("b", str(name))
     epoch, whole = facts.get("epoch"), facts.get("num_epochs")
     if epoch is not None:
-        yield f", {epoch} of {whole} epochs" if whole else f", {epoch} epochs"
+        yield f", {epoch} of {whole} epochs" if whole else f", {plural(epoch, 'epoch')}"
     if run.seconds is not None:
         yield f" in {duration(run.seconds)}"
     if facts.get("begun"):
@@ -104,7 +117,8 @@ def _tiles(run: RunData) -> Html | None:
     tiles = []
     for name, value in parts[part].items():
         found = _NAMED.match(name)
-        if found and found[2] == "RMSE" and not found[1].endswith("total"):
+        whole = found and not found[1].endswith("total") and not is_extended(f"{found[1]} RMSE")
+        if found and whole and found[2] == "RMSE":
             unit = element("small", f" {found[3] or ''}")
             shown = element("b", number(value, 3), unit)
             tiles.append(
@@ -124,21 +138,32 @@ def _use(run: RunData) -> Html | None:
     if model is None:
         return None
     path = str(model)
+    facts = pairs({"exported model": element("code", path), "size": size(model.stat().st_size)})
+    energies = run.info is None or any(one.is_energy for one in run.info.targets.values())
+    ways = _of_energies(path) if energies else _of_others(path)
+    return joined([element("h3", "Use the model"), facts, *ways])
+
+
+def _of_energies(path: str) -> Iterator[Html]:
     ase = (
         "from metatomic_ase import MetatomicCalculator\n\n"
         f"atoms.calc = MetatomicCalculator({path!r})\n"
         "atoms.get_potential_energy(), atoms.get_forces()"
     )
     lammps = f"pair_style metatomic {path}\npair_coeff * * <atomic number of each LAMMPS type>"
-    return joined(
-        [
-            element("h3", "Use the model"),
-            pairs({"exported model": element("code", path), "size": size(model.stat().st_size)}),
-            element("p", "In ASE:"),
-            element("pre", ase, tabindex="0"),
-            element("details", element("summary", "In LAMMPS"), element("pre", lammps)),
-        ]
-    )
+    yield element("p", "In ASE:")
+    yield element("pre", ase, tabindex="0")
+    yield element("details", element("summary", "In LAMMPS"), element("pre", lammps))
+
+
+def _of_others(path: str) -> Iterator[Html]:
+    """A model without energies drives no engine: it predicts the structures of a file."""
+    options = "systems:\n  read_from: structures.xyz\n  length_unit: angstrom"
+    yield element("p", "Predict the structures of a file, with these lines in ",
+                  element("code", "eval.yaml"), ":")  # fmt: skip
+    yield element("pre", options, tabindex="0")
+    command = f"mtt eval {shlex.quote(path)} eval.yaml -o predictions.xyz"
+    yield element("pre", command, tabindex="0")
 
 
 def _end_of_log(run: RunData) -> Html | None:
