@@ -108,6 +108,20 @@ def said(text: str) -> None:
     click.echo(text)
 
 
+def paragraph(text: str, indent: str) -> None:
+    """Indented lines on standard output, as wide as the terminal; none for no text."""
+    lines = textwrap.wrap(
+        text,
+        rich_console().width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        click.echo(line)
+
+
 def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
     """Nested names and values, indented, without those that are not known; or JSON."""
     if as_json:

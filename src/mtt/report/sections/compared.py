@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mtt.report.charts.chart import run_color
 from mtt.report.differences import (
     deciding_part,
+    divided,
     errors_of,
     in_short,
     incomparable,
@@ -14,7 +15,7 @@ from mtt.report.differences import (
     winners,
     wins,
 )
-from mtt.report.markup import Html, duration, element, joined, number, run_name, table
+from mtt.report.markup import Html, count, duration, element, joined, number, run_name, table
 from mtt.report.run_data import RunData
 from mtt.report.several.same_sets import PARTS, letter, set_numbers
 
@@ -55,11 +56,21 @@ def option_differences(runs: Sequence[RunData]) -> Html:
     ]
     if not found:
         return joined([*notes, element("p", "All options are the same.")])
-    rows = [[key, *map(in_short, row)] for key, row in list(found.items())[:_MOST_OPTIONS]]
-    more = len(found) - len(rows)
+    differ, partly = divided(found, [run.facts.get("architecture") for run in runs])
+    parts = [_table_of(differ, runs)] if differ else []
+    if partly:
+        text = "Options that only some of the runs have, of their architecture, targets or data "
+        head = element("summary", text, element("small", count(len(partly))))
+        parts.append(element("details", head, _table_of(partly, runs)))
+    return joined([*notes, *parts])
+
+
+def _table_of(options: Mapping[str, Sequence[str]], runs: Sequence[RunData]) -> Html:
+    rows = [[key, *map(in_short, row)] for key, row in list(options.items())[:_MOST_OPTIONS]]
+    more = len(options) - len(rows)
     rest = element("p", f"{more} more differ.", class_="muted") if more else None
     columns = ["option", *(run_name(run.name) for run in runs)]
-    return joined([*notes, table(columns, rows, "", "texts"), rest])
+    return joined([table(columns, rows, "", "texts"), rest])
 
 
 def _wins(runs: Sequence[RunData]) -> Iterator[Html]:
