@@ -222,10 +222,13 @@ def incomparable(runs: Sequence[RunData]) -> list[str]:
         for run in runs
         if run.info is not None
     ]
-    for name in dict.fromkeys(name for one in targets for name in one):
+    names = list(dict.fromkeys(name for one in targets for name in one))
+    lacking = [name for name in names if any(name not in one for one in targets)]
+    if lacking:
+        what = "target" if len(lacking) == 1 else "targets"
+        found.append(f"Not all of the runs have the {what} {', '.join(lacking)}.")
+    for name in names:
         having = [one[name] for one in targets if name in one]
-        if len(having) < len(targets):
-            found.append(f"Not all of the runs have the target {name}.")
         if len(set(having)) > 1:
             units = " and ".join(sorted({unit or "no unit" for _, unit in having}))
             found.append(

@@ -11,6 +11,7 @@ from typing import Any
 MINUS = "\N{MINUS SIGN}"
 
 _BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_LARGE = 1e7  # larger numbers have an exponent
 _VOID = ("br", "hr", "img", "meta", "link")
 
 
@@ -93,10 +94,12 @@ def embedded(values: Any) -> Html:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Four significant digits; a dash for what is missing or not finite."""
+    """Four significant digits, whole numbers up to ten millions; a dash for what is missing or not
+    finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    text = f"{value:.{digits}g}"
+    whole = 10**digits <= abs(value) < _LARGE
+    text = f"{value:,.0f}" if whole else f"{value:.{digits}g}"
     return text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from mtt.cli.render.quantities import number
 from mtt.cli.render.run_list import progress
 from mtt.cli.render.terminal import done, paragraph, rich_console, table
+from mtt.evaluation.quantities import is_extended
 from mtt.report.differences import divided, in_short
 from mtt.report.markup import plural
 from mtt.report.several.same_sets import letter
@@ -36,8 +37,11 @@ def compared(found: Mapping[str, Any]) -> None:
     columns = ["", *(str(i) for i in range(1, len(runs) + 1)), "best"]
     for part, errors in found["errors"].items():
         done(f"\nerrors on the {part} set:")
-        rows = [_error_row(name, one) for name, one in errors.items()]
+        whole = [name for name in errors if not is_extended(name.partition(" (")[0])]
+        rows = [_error_row(name, errors[name]) for name in whole]
         table(columns, [*_set_row(part, found["sets"][part]), *rows])
+        if len(whole) < len(errors):
+            done(f"and {len(errors) - len(whole)} of components and elements; --json has all")
     if not found["errors"]:
         done("\nno run has errors yet")
     _options(found)

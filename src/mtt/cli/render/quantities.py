@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from mtt.data.statistics import Row, Statistics
 
 _DIGITS = 4  # significant, of a number alone
+_LARGE = 1e7  # larger numbers have an exponent
 
 
 def number(value: float) -> str:
-    """Four significant digits, so that small numbers stay visible."""
-    return f"{value:.{_DIGITS}g}"
+    """Four significant digits, so that small numbers stay visible; whole numbers up to ten
+    millions."""
+    return f"{value:.0f}" if 10**_DIGITS <= abs(value) < _LARGE else f"{value:.{_DIGITS}g}"
 
 
 def names_of_labels(rows: Sequence[Row]) -> list[str]:

@@ -15,6 +15,7 @@ from mtt.report.charts.chart import (
     wants_log,
     with_unit,
 )
+from mtt.report.markup import plural
 from mtt.report.run_data import Mark, Row, RunData
 
 _PARTS = ("training", "validation")
@@ -156,8 +157,13 @@ def _rules(marks: Sequence[Mark], epochs: Sequence[Any]) -> Iterator[dict[str, A
     """Vertical lines where something happened."""
     if not marks or not epochs:
         return
-    data = values(["at", "text", "kind"], [[m.epoch, m.text, m.kind] for m in marks],
-                  texts=("text", "kind"))  # fmt: skip
+    names: dict[int, list[str]] = {}
+    for one in marks:
+        names.setdefault(one.epoch, []).append(one.text.partition(":")[0])
+    rows = [[one.epoch, one.text, one.kind] for one in marks]
+    data = values(["at", "text", "kind"], rows, texts=("text", "kind"))
+    # one text for all that happened in an epoch; the pointer shows the whole
+    short = [[at, ", ".join(dict.fromkeys(words))] for at, words in names.items()]
     dash = {"condition": {"test": "datum.kind === 'best'", "value": [1, 0]}, "value": [3, 3]}
     at = {"field": "at", "type": "quantitative"}
     hints = [{"field": "at", "title": "epoch"}, {"field": "text", "title": "event"}]
@@ -167,7 +173,7 @@ def _rules(marks: Sequence[Mark], epochs: Sequence[Any]) -> Iterator[dict[str, A
         "encoding": {"x": at, "strokeDash": dash, "tooltip": hints},
     }
     yield {
-        "data": data,
+        "data": values(["at", "text"], short, texts=("text",)),
         "mark": {"type": "text", "align": "right", "baseline": "top", "angle": 270, "dy": -11,
                  "dx": -2, "fontSize": 10},
         "encoding": {"x": at, "y": {"value": 0}, "text": {"field": "text"}},
@@ -204,9 +210,11 @@ def _hover(labels: Sequence[str]) -> dict[str, Any]:
 
 def _lost(curves: Sequence[Curve], runs: Sequence[RunData]) -> str:
     """How many numbers are not drawn since they are not finite."""
-    lost = sum(
-        curve.column in row and row[curve.column] is None
-        for curve in curves
-        for row in runs[curve.run].rows
-    )
-    return f"{lost} of the numbers are not finite and not drawn" if lost else ""
+    lost = 0
+    for curve in curves:
+        numbers = [row[curve.column] for row in runs[curve.run].rows if curve.column in row]
+        if curve.part or any(one is not None for one in numbers):  # a fit has no learning rate
+            lost += sum(one is None for one in numbers)
+    if not lost:
+        return ""
+    return f"{plural(lost, 'number')} {'is' if lost == 1 else 'are'} not finite and not drawn"

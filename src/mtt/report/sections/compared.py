@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mtt.evaluation.quantities import is_extended
 from mtt.report.charts.chart import run_color
 from mtt.report.differences import (
     deciding_part,
@@ -106,8 +107,10 @@ def _errors(runs: Sequence[RunData], names: Sequence[str]) -> Iterator[Html]:
     found = errors_of(runs)
     order = [name for name in PARTS if name in found]
     for part in [*order, *(name for name in found if name not in order)]:
-        rows = [*_sets(runs, part)]
-        several, any_best = bool(rows), False
+        sets = [*_sets(runs, part)]
+        several, any_best = bool(sets), False
+        rows: list[list[str]] = []
+        minor: list[list[str]] = []
         for name, row in found[part].items():
             best = winners(runs, part, name)
             any_best = any_best or bool(best)
@@ -115,11 +118,14 @@ def _errors(runs: Sequence[RunData], names: Sequence[str]) -> Iterator[Html]:
                 element("b", number(value)) if i in best else number(value)
                 for i, value in enumerate(row)
             ]
-            rows.append([name, *cells])
+            (minor if is_extended(name.partition(" (")[0]) else rows).append([name, *cells])
         lead = "the best in bold"
         if several:
             lead = "the best of each set in bold" if any_best else "not compared with each other"
-        yield table(["", *names], rows, f"Errors on the {part} set; {lead}")
+        yield table(["", *names], [*sets, *rows], f"Errors on the {part} set; {lead}")
+        if minor:
+            head = element("summary", f"Components and elements, {part} set")
+            yield element("details", head, table(["", *names], minor))
 
 
 def _sets(runs: Sequence[RunData], part: str) -> Iterator[list[str]]:

@@ -18,7 +18,15 @@ def findings(run: RunData) -> Html | None:
     facts = run.kept.facts.get("scan") if run.kept is not None else None
     scan = [*_scan(facts)] if isinstance(facts, Mapping) else []
     warnings = [*_warnings(run.warnings)]
+    if warnings and scan:
+        warnings = [element("h3", "Warnings of the training"), *warnings]
     return joined([*scan, *warnings]) if scan or warnings else None
+
+
+def title(run: RunData) -> str:
+    """What the section is called: a run that did not finish has warnings alone."""
+    scanned = run.kept is not None and isinstance(run.kept.facts.get("scan"), Mapping)
+    return "Scan of the data" if scanned else "Warnings of the training"
 
 
 def _scan(facts: Mapping[str, Any]) -> Iterator[Html]:
@@ -70,7 +78,6 @@ def _places(one: Mapping[str, Any]) -> Iterator[str]:
 def _warnings(texts: Sequence[str]) -> Iterator[Html]:
     if not texts:
         return
-    yield element("h3", "Warnings of the training")
     yield element(
         "ul",
         *(element("li", text[:1].upper() + text[1:]) for text in texts[:_MOST]),

@@ -41,12 +41,21 @@ def summary(run: RunData) -> Html:
         [
             element("p", state, " ", *_sentence(run)),
             *notices(run),
+            *_resume(run),
             _tiles(run),
             errors_table(run),
             _use(run),
             _end_of_log(run),
         ]
     )
+
+
+def _resume(run: RunData) -> Iterator[Html]:
+    """How a run that did not finish is resumed."""
+    command = run.facts.get("resume_with")
+    if command and run.state != "running":
+        yield element("p", "Resume it with:")
+        yield element("pre", str(command), tabindex="0")
 
 
 def notices(run: RunData) -> Iterator[Html]:

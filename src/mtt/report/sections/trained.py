@@ -36,11 +36,7 @@ def trained(run: RunData) -> Html:
 
 
 def _commands(run: RunData) -> Iterator[Html]:
-    resume = run.facts.get("resume_with")
     repeat = repeating(run.command)
-    if resume:
-        yield element("h3", "Resume")
-        yield element("pre", str(resume), tabindex="0")
     if repeat:
         yield element("h3", "Repeat")
         yield element("pre", repeat, tabindex="0")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtt.report.charts.chart import DENSITY, Chart, run_color, values, with_unit
+from mtt.report.markup import number
 from mtt.report.several.together import Series
 
 _POINTS = 9000  # of all charts of a quantity; more become densities
@@ -117,7 +118,7 @@ def _chart(one: Series, axes: tuple[dict[str, Any], dict[str, Any]], marks: Any)
     }
     name, (unit, _) = one.quantity["name"], one.quantity["shown"]
     reference, lost = one.of("reference"), int((~np.isfinite(one.of("predicted"))).sum())
-    note = f"RMSE {one.rmse():.3g} {unit}, {len(reference):,} values"
+    note = f"RMSE {number(one.rmse(), 3)} {unit}, {len(reference):,} values"
     if lost:
         note += f"; {lost:,} predictions are not finite"
     alt = f"Predicted against reference {name} of {one.shown.name}, {note}"
