@@ -223,10 +223,6 @@ def incomparable(runs: Sequence[RunData]) -> list[str]:
         if run.info is not None
     ]
     names = list(dict.fromkeys(name for one in targets for name in one))
-    lacking = [name for name in names if any(name not in one for one in targets)]
-    if lacking:
-        what = "target" if len(lacking) == 1 else "targets"
-        found.append(f"Not all of the runs have the {what} {', '.join(lacking)}.")
     for name in names:
         having = [one[name] for one in targets if name in one]
         if len(set(having)) > 1:
@@ -235,4 +231,8 @@ def incomparable(runs: Sequence[RunData]) -> list[str]:
                 f"The target {name} has different units or kinds ({units}): its errors are in "
                 "separate rows and are not compared."
             )
+    lacking = [name for name in names if any(name not in one for one in targets)]
+    if lacking:
+        what = "target" if len(lacking) == 1 else "targets"
+        found.append(f"Not all of the runs have the {what} {', '.join(lacking)}.")
     return found

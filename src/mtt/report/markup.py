@@ -113,6 +113,12 @@ def plural(n: int, one: str) -> str:
     return f"{count(n)} {one}" if n == 1 else f"{count(n)} {one}s"
 
 
+def sentence(text: str) -> str:
+    """With a capital at its beginning, unless it begins with a name: of a file, of an option."""
+    word = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if word.isalpha() else text
+
+
 def chemical(formula: str) -> str:
     """``C2H6O`` with its numbers below the line."""
     return formula.translate(_BELOW)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from mtt.report.markup import Html, element, joined
+from mtt.report.markup import Html, element, joined, sentence
 from mtt.report.run_data import RunData
 
 _CLASSES = {"wrong": "bad", "suspicious": "warn", "note": "plain", "fine": "good"}
@@ -61,7 +61,7 @@ def _item(one: Mapping[str, Any]) -> Html:
         element("b", str(one["check"])),
         f": {one['what']}",
         element("div", places, class_="muted") if places else None,
-        element("div", advice[:1].upper() + advice[1:], class_="muted") if advice else None,
+        element("div", sentence(advice), class_="muted") if advice else None,
     )
 
 
@@ -80,7 +80,7 @@ def _warnings(texts: Sequence[str]) -> Iterator[Html]:
         return
     yield element(
         "ul",
-        *(element("li", text[:1].upper() + text[1:]) for text in texts[:_MOST]),
+        *(element("li", sentence(text)) for text in texts[:_MOST]),
         class_="findings",
     )
     if len(texts) > _MOST:

@@ -17,6 +17,7 @@ from mtt.report.markup import (
     number,
     pairs,
     plural,
+    sentence,
     size,
     table,
 )
@@ -31,6 +32,8 @@ _STATES = {
 }
 _NAMED = re.compile(r"^(.*) (RMSE|MAE)(?: \((.*)\))?$")
 _DATED = re.compile(r"\d{4}-\d\d-\d\d ")
+_END = re.compile(r"\d{4}-\d\d-\d\d \S+ DEBUG \w+: ")
+_INTERRUPTED = re.compile(r"(stopped by .*?)(?:; resume with: .*)?$")
 _LAST_LINES = 12  # of the log of a run that did not finish
 
 
@@ -41,6 +44,7 @@ def summary(run: RunData) -> Html:
         [
             element("p", state, " ", *_sentence(run)),
             *notices(run),
+            *_why_it_ended(run),
             *_resume(run),
             _tiles(run),
             errors_table(run),
@@ -48,6 +52,24 @@ def summary(run: RunData) -> Html:
             _end_of_log(run),
         ]
     )
+
+
+def _why_it_ended(run: RunData) -> Iterator[Html]:
+    """The error or signal that ended a run before its end."""
+    if run.state in ("finished", "running") or not run.log:
+        return
+    ends = [i for i, line in enumerate(run.log) if _END.match(line)]
+    later = run.log[ends[-1] + 1 :] if ends else run.log
+    if not ends or any(_DATED.match(line) for line in later):
+        text = "The log ends in the middle: the process was killed, or the machine went down."
+        yield element("p", text, class_="notice bad")
+        return
+    first = _END.sub("", run.log[ends[-1]])
+    interrupted = _INTERRUPTED.match(first)
+    if interrupted:  # the command that resumes it is shown anyway
+        first, later = interrupted[1], []
+    text = "\n".join([first, *later])
+    yield element("p", sentence(text), class_="notice lines" + ("" if interrupted else " bad"))
 
 
 def _resume(run: RunData) -> Iterator[Html]:
@@ -182,5 +204,5 @@ def _end_of_log(run: RunData) -> Html | None:
     # the description of the model has many lines that no reader looks for here
     dated = [line for line in run.log if _DATED.match(line)]
     lines = "\n".join((dated or run.log)[-_LAST_LINES:])
-    text = element("pre", lines, tabindex="0")
+    text = element("pre", lines, tabindex="0", class_="lines")
     return joined([element("h3", "The last lines of train.log"), text])
