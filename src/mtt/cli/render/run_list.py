@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -95,13 +96,14 @@ def _options(runs: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     rows = {key: [run["options"].get(key, MISSING) for run in runs] for key in keys}
     differ, _ = divided(rows, [run["architecture"] for run in runs])
     differ.pop("architecture.name", None)  # which is shown of each run
+    how_often = {key: Counter(row) for key, row in differ.items()}
     several = len({tuple(run["targets"]) for run in runs}) > 1
     for i, run in enumerate(runs):
         targets = [f"targets={'+'.join(run['targets'])}"] if several and run["targets"] else []
-        own = [(key, row) for key, row in differ.items() if row[i] != MISSING]
-        own.sort(key=lambda pair: list(pair[1]).count(pair[1][i]))  # what is rare comes first
+        own = [(key, row[i]) for key, row in differ.items() if row[i] != MISSING]
+        own.sort(key=lambda pair: how_often[pair[0]][pair[1]])  # what is rare comes first
         values = [
-            f"{key.removeprefix('architecture.')}={in_short(row[i], _LONGEST)}" for key, row in own
+            f"{key.removeprefix('architecture.')}={in_short(value, _LONGEST)}" for key, value in own
         ]
         yield [*targets, *values]
 
