@@ -49,7 +49,7 @@ def listed(found: Mapping[str, Any]) -> None:
 
 
 def progress(run: Mapping[str, Any]) -> str:
-    """``finished, soap_bpnn, 2 of 2 epochs, 14 s``."""
+    """``finished, ARCHITECTURE, 2 of 2 epochs, 14 s``."""
     parts = [run["state"], run["architecture"] or "", _epochs(run, " epoch")]
     parts.append("" if run["seconds"] is None else _time(run["seconds"]))
     return ", ".join(part for part in parts if part)
