@@ -134,6 +134,33 @@ def test_runs_are_listed_at_any_width(
     assert found["runs"][1]["errors"] == {k: v for k, v in stored.items() if "RMSE" in k}
 
 
+def test_runs_of_other_targets_are_listed_by_what_distinguishes_them(
+    runs: list[Path], mtt: Mtt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(terminal, "_shared", [])
+    other = Path("outputs/2026-01-01/c")
+    shutil.copytree(runs[1], other)
+    options = other / "options_restart.yaml"
+    options.write_text(re.sub(r"(?m)^( +)energy:", r"\1mtt::gap:", options.read_text()))
+    errors = {f"mtt::gap {part}RMSE (eV)": 1.0 for part in ("", "x ", "y ", "norm ", "total ")}
+    (other / "evaluation.json").write_text(json.dumps({"test": errors}))
+    listed = json.loads(mtt("runs", "outputs", "--json").out)["runs"]
+    assert [run["targets"] for run in listed] == [["energy"], ["energy"], ["mtt::gap"]]
+    shown = mtt("runs", "outputs").out
+    assert "  targets=energy, training.batch_size=4\n" in shown
+    assert "  targets=mtt::gap, training.batch_size=8\n" in shown
+    assert "  test: mtt::gap RMSE (eV) 1\n" in shown
+    compared = mtt("compare", *runs, other).out
+    assert re.search(r"and \d+ options that only some of the runs have", compared)
+    assert "and 3 of components and elements; --json has all" in compared
+    assert "mtt::gap x RMSE" not in compared
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(terminal, "_shared", [])
+    narrow = mtt("compare", *runs).out
+    assert "  architecture.training.batch_size\n      4 in 1; 8 in 2\n" in narrow
+
+
 def test_the_newest_runs_are_listed_and_states_are_those_of_show(
     runs: list[Path], mtt: Mtt
 ) -> None:

@@ -10,6 +10,7 @@ from mtt.discovery import LOGGERS
 from mtt.report.differences import (
     changed,
     deciding_part,
+    divided,
     errors_of,
     flattened,
     in_short,
@@ -187,6 +188,47 @@ def test_options_are_compared_by_what_they_mean_where_that_is_known_of_all() -> 
     assert options_that_differ([one, two]) == {}
     other = run("other", options={"base_precision": 32})
     assert options_that_differ([one, other]) == {"base_precision": ["null", "32"]}
+
+
+def test_options_of_other_architectures_and_targets_are_separate() -> None:
+    targets = "training_set.targets"
+    options = {
+        "architecture.name": ["one", "two"],
+        "architecture.model.layers": ["2", "–"],
+        "architecture.training.loss.energy.weight": ["1", "–"],
+        f"{targets}.energy.key": ["energy", "–"],
+        f"{targets}.energy.read_from": ["a.xyz", "–"],
+        "training_set.systems.read_from": ["a.xyz", "b.xyz"],
+        "seed": ["1", "–"],
+    }
+    differ, partly = divided(options, ["one", "two"])
+    assert list(differ) == ["architecture.name", "training_set.systems.read_from", "seed"]
+    assert list(partly) == [
+        "architecture.model.layers", "architecture.training.loss.energy.weight",
+        f"{targets}.energy.key",
+    ]  # fmt: skip
+    differ, _ = divided(options, ["one", "one"])
+    assert "architecture.model.layers" in differ, "an option that a version lacks"
+    files = {**options, f"{targets}.energy.read_from": ["labels.xyz", "–"]}
+    assert f"{targets}.energy.read_from" in divided(files, ["one", "one"])[1]
+
+
+def test_training_sets_are_the_same_whatever_their_extra_data_are_called() -> None:
+    def made(name: str, errors: dict[str, float], data: str, labelled: str | None) -> RunData:
+        known = {"data": data, **({} if labelled is None else {"labelled_data": labelled})}
+        return run(name, provenance=known, evaluation={"training": errors})
+
+    one, two = made("one", ERRORS, "1", "same"), made("two", LOWER, "2", "same")
+    assert set_numbers([one, two], "training") == [0, 0]
+    assert incomparable([one, two]) == []
+    assert set_numbers([one, made("b", LOWER, "2", "other")], "training") == [0, 1]
+    assert set_numbers([one, made("older", LOWER, "1", None)], "training") == [0, 0]
+    assert set_numbers([one, made("older", LOWER, "2", None)], "training") == [0, 1]
+
+
+def test_targets_that_not_all_runs_have_are_one_note() -> None:
+    one, two = run("one", info=info(energy="eV")), run("two", info=info(gap="eV"))
+    assert incomparable([one, two]) == ["Not all of the runs have the targets energy, gap."]
 
 
 def test_a_long_list_is_shown_by_its_number_of_values() -> None:

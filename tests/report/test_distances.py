@@ -14,7 +14,7 @@ from mtt import load_model
 from mtt.data import Dataset, merge
 from mtt.mlip.trainable.features import features_of, last_weights
 from mtt.report.collect import Limits, Sample, sample
-from mtt.report.distances import _features, distances
+from mtt.report.distances import TOO_LONG, _features, distances
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_why_there_are_no_distances_is_said(
     model: Any, training: Dataset, found: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts, values = distances(model, found, [training], 0.0)
-    assert facts == {"problem": "They were left out: the training was too short for them."}
+    assert facts == {"problem": TOO_LONG}
     assert np.isnan(values).all()
     alone = sample(model, {"training": [training]}, Limits())
     facts, _ = distances(model, alone, [training], 60.0)

@@ -9,7 +9,17 @@ import pytest
 
 from mtt.report.charts.chart import Chart, values
 from mtt.report.document import Document
-from mtt.report.markup import duration, element, embedded, number, size, table
+from mtt.report.markup import (
+    chemical,
+    duration,
+    element,
+    embedded,
+    number,
+    plural,
+    sentence,
+    size,
+    table,
+)
 
 EVIL = "</script><script>alert('x')</script><img src=x onerror=\"alert(1)\">&<!--"
 
@@ -67,9 +77,14 @@ def test_inline_data_keeps_numbers_and_leaves_out_what_is_not_finite() -> None:
 
 
 def test_numbers_are_short_and_say_what_is_missing() -> None:
-    assert [number(x) for x in (0.00012345, -1234567.0, None, float("nan"))] == [
-        "0.0001234", "−1.235e+06", "–", "–",
+    assert [number(x) for x in (0.00012345, -1234567.0, 1e10, None, float("nan"))] == [
+        "0.0001234", "−1,234,567", "1e+10", "–", "–",
     ]  # fmt: skip
+    assert (number(1098.4, 3), number(35.27, 3)) == ("1,098", "35.3")
+    assert (plural(1, "epoch"), plural(2000, "epoch")) == ("1 epoch", "2,000 epochs")
+    assert chemical("C12H6O") == "C₁₂H₆O"
+    texts = ("the data overlap", "train.xyz, frame 3", "seed: 1")
+    assert [*map(sentence, texts)] == ["The data overlap", *texts[1:]]
     assert [duration(x) for x in (1.25, 65, 3600, 90061)] == [
         "1.2 s",
         "1 min 5 s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,10 @@ from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.data.labels.units import force_unit, stress_unit
 from mtt.graph import Target
 from mtt.stopping import stop_if_asked
+
+_DIGITS = 4  # significant, of a number alone
+_OF_SPREAD = 3  # significant, of the standard deviation of numbers in one row
+_MOST = 8  # decimals
 
 
 class Labelled(Protocol):
@@ -157,3 +162,16 @@ def _row(name: str, unit: str, labels: Tensor, samples: str = "", *, partly: boo
         rms=float(some.square().mean().sqrt()),
         samples=samples,
     )
+
+
+def as_fine_as(value: float, spread: float) -> str:
+    """``value`` with the decimals of three significant digits of ``spread``.
+
+    The total energies of structures of one molecule differ in the sixth digit.
+    """
+    if not (math.isfinite(value) and spread > 0.0):
+        return f"{value:.{_DIGITS}g}"
+    decimals = _OF_SPREAD - 1 - math.floor(math.log10(spread))
+    if not 0 <= decimals <= _MOST:
+        return f"{value:.{_DIGITS}g}"
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: never -0.00

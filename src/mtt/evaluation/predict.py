@@ -13,7 +13,7 @@ import torch
 from metatomic.torch import AtomisticModel
 from torch import Tensor
 
-from mtt.data import Batching, Dataset, Loader
+from mtt.data import Dataset
 from mtt.data.batching.largest_batch import counted, describe
 from mtt.data.batching.pair_distances import check_pairs
 from mtt.data.info import TargetInfo
@@ -38,6 +38,7 @@ from mtt.evaluation.systems import (
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
+from mtt.mlip.batches import batches_of
 from mtt.stopping import stop_if_asked
 
 
@@ -124,16 +125,7 @@ def _with_graphs(
 ) -> Iterator[Prediction]:
     of_pairs = None if cutoff is None else PairRows(dataset, cutoff)
     gradients = {name: target.gradients for name, target in asked.targets.items()}
-    loader = Loader(
-        dataset,
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=batch_size),
-        shuffle=False,
-    )
-    for batch in loader.epoch():
+    for batch in batches_of(model, dataset, batch_size):
         with telling_lack(
             model.device,
             lambda one=batch: f"the evaluation of {describe([one], dataset.source)}",  # type: ignore[misc]

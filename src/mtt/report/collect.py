@@ -54,6 +54,7 @@ class Entries(NamedTuple):
     element: NDArray[Any]  # atomic number; 0: of the structure
     reference: NDArray[Any]
     predicted: NDArray[Any]
+    component: NDArray[Any]  # its place among the numbers of a structure or atom
 
 
 class Sample:
@@ -80,7 +81,8 @@ class Sample:
         found = self.entries[quantity]
         if not found:
             nothing = np.zeros(0)
-            return Entries(nothing.astype(int), nothing.astype(int), nothing, nothing)
+            none = nothing.astype(int)
+            return Entries(none, none, nothing, nothing, none)
         return Entries(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
     def add(
@@ -283,6 +285,7 @@ def _entries(
         elements[keep[0]],
         label[keep] / sizes[keep[0]],
         predicted[keep] / sizes[keep[0]],
+        keep[1],
     )
 
 

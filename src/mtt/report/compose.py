@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from mtt.report.charts.curves import learning_curves
 from mtt.report.charts.errors import error_charts
 from mtt.report.charts.parity import parity_charts
+from mtt.report.charts.spectra import spectra_charts
 from mtt.report.document import Document
 from mtt.report.kept import Kept
-from mtt.report.markup import Html, count, element
+from mtt.report.markup import Html, count, element, plural
 from mtt.report.run_data import RunData
 from mtt.report.sections.compared import legend, option_differences, overview
 from mtt.report.sections.distances import far_away
 from mtt.report.sections.evaluated import Evaluation, errors_found, of_what
-from mtt.report.sections.findings import findings
+from mtt.report.sections.findings import findings, title
 from mtt.report.sections.probes import probes
 from mtt.report.sections.several import groups, learning, predictions
 from mtt.report.sections.summary import summary
@@ -22,6 +23,8 @@ from mtt.report.sections.trained import trained
 from mtt.report.sections.worst import worst
 from mtt.report.several.forecast import forecast
 from mtt.report.several.together import quantities_of, together
+
+_WITHOUT_CURVES = ("There is no epoch to show yet.", "There is one epoch, and no curve to draw.")
 
 
 def compose(runs: Sequence[RunData]) -> str:
@@ -39,7 +42,7 @@ def _of_one(run: RunData) -> str:
     kept = run.kept if run.kept is not None and run.kept.facts.get("parts") else None
     if kept is not None:
         _predictions(page, kept, "Predictions of the best weights for")
-    page.section("scan", "Scan of the data", findings(run))
+    page.section("scan", title(run), findings(run))
     if kept is not None:
         page.section("probes", "Physical tests", probes(page, kept))
     page.section("trained", "Options, data, machine", trained(run))
@@ -58,7 +61,7 @@ def compose_evaluation(one: Evaluation) -> str:
 
 def _predictions(page: Document, kept: Kept, what: str) -> None:
     """What is known from predictions and labels alone."""
-    charts = parity_charts(kept)
+    charts = [*parity_charts(kept), *spectra_charts(kept)]
     page.section("parity", "Predictions and labels", _extent(kept, what) if charts else None,
                  page.figures(charts))  # fmt: skip
     page.section("errors", "Where errors are large", page.figures(error_charts(kept)))
@@ -85,10 +88,17 @@ def _of_several(runs: Sequence[RunData]) -> str:
 
 
 def _curves(page: Document, runs: Sequence[RunData]) -> list[Html | None]:
-    charts = learning_curves(runs)
+    epochs = max(len(run.rows) for run in runs)
+    charts = learning_curves(runs) if epochs > 1 else []
     if not charts:
-        return [element("p", "There is no epoch to show yet.", class_="muted")]
-    return [page.figures(charts)]
+        return [element("p", _WITHOUT_CURVES[min(epochs, 1)], class_="muted")]
+    minor = [chart for chart in charts if chart.minor]
+    drawn = page.figures([chart for chart in charts if not chart.minor])
+    if not minor:
+        return [drawn]
+    text = "Components, elements, norms and largest errors "
+    more = element("summary", text, element("small", plural(len(minor), "chart")))
+    return [drawn, element("details", more, page.figures(minor, small=True))]
 
 
 def _extent(kept: Kept, what: str) -> Html:

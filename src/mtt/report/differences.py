@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -17,6 +18,7 @@ _RECORDING = ("report", "print_stats", "final_eval", "loggers", "remote")
 _TRAINING = "architecture.training."
 _REPORTED = tuple(one.name for one in fields(ReportingOptions) if one.name != "deterministic")
 _NOT_LOWER = ("cosine",)
+_SECTION = re.compile(r"\.(?:targets|extra_data|loss)(?:\.|$)")  # keys are names of the data
 
 
 def flattened(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -91,6 +93,38 @@ def differing(options: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     )
     rows = {key: [in_words(one[key]) if key in one else MISSING for one in options] for key in keys}
     return {key: row for key, row in rows.items() if len(set(row)) > 1}
+
+
+def divided(
+    options: Mapping[str, Sequence[str]], architectures: Sequence[str | None]
+) -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
+    """Options that runs have different values of; and those that only some runs have, because
+    their architecture, targets or additional data are others.
+
+    Files of labels that are those of the structures are left out.
+
+    :param options: that differ: key to the value of each run.
+    :param architectures: of each run.
+    """
+    several = len(set(architectures)) > 1
+    differ, partly = {}, {}
+    for key, row in options.items():
+        start, _, name = key.rpartition(".")
+        files = options.get(f"{_SECTION.split(start)[0]}.systems.read_from", ())
+        if name == "read_from" and _SECTION.search(key) and _are(row, files):
+            continue
+        known = set(row) - {MISSING}
+        of_some = (several and key.startswith("architecture.")) or _SECTION.search(key)
+        target = partly if len(known) < 2 and MISSING in row and of_some else differ
+        target[key] = row
+    return differ, partly
+
+
+def _are(row: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether all values that a row has are those of another row."""
+    return len(row) == len(others) and all(
+        one in (MISSING, other) for one, other in zip(row, others, strict=True)
+    )
 
 
 def _recording() -> set[str]:
@@ -188,14 +222,17 @@ def incomparable(runs: Sequence[RunData]) -> list[str]:
         for run in runs
         if run.info is not None
     ]
-    for name in dict.fromkeys(name for one in targets for name in one):
+    names = list(dict.fromkeys(name for one in targets for name in one))
+    for name in names:
         having = [one[name] for one in targets if name in one]
-        if len(having) < len(targets):
-            found.append(f"Not all of the runs have the target {name}.")
         if len(set(having)) > 1:
             units = " and ".join(sorted({unit or "no unit" for _, unit in having}))
             found.append(
                 f"The target {name} has different units or kinds ({units}): its errors are in "
                 "separate rows and are not compared."
             )
+    lacking = [name for name in names if any(name not in one for one in targets)]
+    if lacking:
+        what = "target" if len(lacking) == 1 else "targets"
+        found.append(f"Not all of the runs have the {what} {', '.join(lacking)}.")
     return found

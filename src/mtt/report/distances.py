@@ -16,14 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtt.data import Batching, Dataset, Loader, merge
+from mtt.data import Dataset, merge
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
+from mtt.mlip.batches import batches_of
 from mtt.mlip.trainable.features import features_of, last_weights
 from mtt.report.collect import Limits, Sample, drawn
 from mtt.stopping import stop_if_asked
 
 TRAINING = "training"
+TOO_LONG = "Distances were left out: they take longer than the report of this training may."
 MOST = 2000
 """Structures of each side."""
 
@@ -31,7 +33,7 @@ _BATCH = 16
 _MOST_ATOMS = 100_000
 _SEED = 22
 _FEWEST, _FEWEST_KNOWN = 10, 50  # structures that are compared, and with which
-_NO_FEATURES = "They are not available: the architecture {}."
+_NO_FEATURES = "Distances are not available: the architecture {}."
 _USUAL = 95  # per cent of the training structures have another one within the usual distance
 
 
@@ -73,7 +75,7 @@ def distances(
     ]
     known, far = _in_turn(sides, seconds)
     if len(far) < _FEWEST or len(known) < min(_FEWEST_KNOWN, len(reference)) or len(known) < 2:
-        return {"problem": "They were left out: the training was too short for them."}, values
+        return {"problem": TOO_LONG}, values
     a, b = _scaled(torch.stack(known), torch.stack(far))
     values[order[: len(far)]] = _nearest(b, a)
     usual = float(np.percentile(_nearest(a, a, others=True), _USUAL))
@@ -91,16 +93,7 @@ def _features(
     """Batches of features, in the order of the data set."""
     model.to(device)
     model.eval()
-    loader = Loader(
-        dataset,
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=_BATCH),
-        shuffle=False,
-    )
-    for batch in loader.epoch():
+    for batch in batches_of(model, dataset, _BATCH):
         stop_if_asked()
         yield features_of(model, target, batch.graph, weights)
 

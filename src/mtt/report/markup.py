@@ -8,6 +8,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+MINUS = "\N{MINUS SIGN}"
+
+_BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_LARGE = 1e7  # larger numbers have an exponent
 _VOID = ("br", "hr", "img", "meta", "link")
 
 
@@ -90,16 +94,34 @@ def embedded(values: Any) -> Html:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Four significant digits; a dash for what is missing or not finite."""
+    """Four significant digits, whole numbers up to ten millions; a dash for what is missing or not
+    finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    text = f"{value:.{digits}g}"
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    whole = 10**digits <= abs(value) < _LARGE
+    text = f"{value:,.0f}" if whole else f"{value:.{digits}g}"
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 
 def count(value: int) -> str:
     """``38,400``."""
     return f"{value:,}"
+
+
+def plural(n: int, one: str) -> str:
+    """``1 epoch``, ``2 epochs``."""
+    return f"{count(n)} {one}" if n == 1 else f"{count(n)} {one}s"
+
+
+def sentence(text: str) -> str:
+    """With a capital at its beginning, unless it begins with a name: of a file, of an option."""
+    word = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if word.isalpha() else text
+
+
+def chemical(formula: str) -> str:
+    """``C2H6O`` with its numbers below the line."""
+    return formula.translate(_BELOW)
 
 
 def duration(seconds: float) -> str:

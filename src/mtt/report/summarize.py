@@ -14,6 +14,7 @@ from mtt.evaluation.quantities import Quantity
 from mtt.report.collect import Entries, Limits, Sample
 from mtt.report.groups import groups_of
 from mtt.report.kept import Kept
+from mtt.report.spectra import spectra
 from mtt.report.worst import worst_structures
 
 _SEED = 21
@@ -60,6 +61,7 @@ def summarize(
         "elements": elements,
         "groups": [{"name": group.name, "values": group.values} for group in groups],
         "seconds": found.seconds,
+        "spectra": spectra(found),
     }
     kept = Kept({**known, **facts}, arrays)
     return Kept({**kept.facts, "worst": worst_structures(kept, found)}, arrays)

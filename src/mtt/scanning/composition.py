@@ -30,12 +30,12 @@ def check_elements(structures: Structures) -> Iterator[Finding]:
         yield Finding(
             CHECK,
             "note",
-            f"compositions do not determine the energies of {symbols} one by one "
+            f"compositions do not determine the baselines of {symbols} one by one "
             f"(rank {rank} of {used}): only the sum that these compositions need is learned",
             structures.whole(training),
             rank,
             "",
-            f"for other compositions, or for the energy of an atom, add structures with other "
+            f"for other compositions, or for single atoms, add structures with other "
             f"amounts of {symbols}, or give atomic_baseline",
         )
 

@@ -9,7 +9,7 @@ import ase
 import torch
 from metatomic.torch import AtomisticModel
 
-from mtt.data import Batching, Dataset, Loader
+from mtt.data import Dataset
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.evaluation.outputs import model_info
 from mtt.evaluation.pairs import n_rows
@@ -17,6 +17,7 @@ from mtt.evaluation.predict import predict
 from mtt.graph import Graph, Target
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
+from mtt.mlip.batches import batches_of
 
 AnyModel: TypeAlias = "ModelInterface | AtomisticModel"
 
@@ -55,16 +56,8 @@ def graph_of(model: MLIPModel, structures: Sequence[ase.Atoms]) -> Graph:
 
     :raises DataError: an element that the model does not know.
     """
-    loader = Loader(
-        Dataset.from_atoms(structures, {}, length_unit=model.dataset_info.length_unit),
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=len(structures)),
-        shuffle=False,
-    )
-    return next(iter(loader.epoch())).graph
+    dataset = Dataset.from_atoms(structures, {}, length_unit=model.dataset_info.length_unit)
+    return next(batches_of(model, dataset, len(structures))).graph
 
 
 def _split(info: TargetInfo, target: Target, counts: list[int], n_pairs: list[int]) -> list[Target]:

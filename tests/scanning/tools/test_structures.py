@@ -27,7 +27,7 @@ def _energy_only(atoms: ase.Atoms, energy: float) -> ase.Atoms:
 def test_elements_that_always_come_together_are_named(cluster: Frames, found: Found) -> None:
     (one,) = found(cluster, "elements")
     assert one.severity == "note"
-    assert "the energies of Cu and Au one by one (rank 1 of 2)" in one.what
+    assert "the baselines of Cu and Au one by one (rank 1 of 2)" in one.what
 
 
 def test_elements_that_the_data_separate_are_not_named(found: Found) -> None:

@@ -124,6 +124,9 @@ def test_a_shift_is_shown_in_the_units_of_errors(model, left):
     line = shift.line(one.dataset_info, "energy")
     assert line.startswith("energy shifted by H +1, C +2 meV/atom: mean error on the training set ")
     assert "mean error on the training set -1.35 to 0, RMSE " in line
+    many = replace(shift, weights=shift.weights.repeat(1, 4) * torch.arange(1, 5))
+    words = many.line(one.dataset_info, "energy")
+    assert words.startswith("energy shifted by H +1 … +4, C +2 … +8 meV/atom: "), "a spectrum"
     facts = shift.to_dict(one.dataset_info, "energy")
     assert facts["shift"] == {"H": pytest.approx(0.001), "C": pytest.approx(0.002)}
     assert facts["unit"] == "eV"

@@ -65,7 +65,7 @@ def test_what_is_missing_is_named_and_the_rest_is_shown(make_run: MakeRun) -> No
     report([run])
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "There is no report.npz" in page
-    assert "1 lines of history.jsonl are damaged" in page
+    assert "1 line of history.jsonl is damaged" in page
     assert "energy: predicted and reference" not in page
     assert '<span class="title">loss</span>' in page
     damaged = make_run("b")
@@ -102,7 +102,7 @@ def test_a_running_training_is_said_to_run_and_its_last_line_may_be_incomplete(
     assert ">running<" in page
     assert "damaged" not in page
     report([run])
-    assert "1 lines of history.jsonl are damaged" in (run / "report.html").read_text("utf-8")
+    assert "1 line of history.jsonl is damaged" in (run / "report.html").read_text("utf-8")
 
 
 def test_a_signal_stops_a_report_and_leaves_the_old_one(make_run: MakeRun) -> None:
@@ -134,7 +134,7 @@ def test_findings_warnings_distances_and_energy_are_shown(make_run: MakeRun) -> 
     Kept({**kept.facts, **more}, {**kept.arrays, **distance}).save(run / KEPT)
     report([run])
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert page.count("two &lt;data sets&gt; overlap") == 1
+    assert page.count("Two &lt;data sets&gt; overlap") == 1
     assert "<b>duplicates</b>: 4 structures occur twice" in page
     assert "test: b.xyz, frames 3, 4 and 2 more" in page
     assert "nearest of 9 of the 12 training structures" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from mtt import train
 from mtt.report.kept import KEPT, Kept
 from mtt.workflows.reporting.refresh import Refresh
-from mtt.workflows.reporting.write import write_kept, write_report
+from mtt.workflows.reporting.write import _allowed, write_kept, write_report
 
 
 def test_report_false_writes_none(tiny_options: dict[str, Any], here: Path) -> None:
@@ -21,6 +22,26 @@ def test_report_false_writes_none(tiny_options: dict[str, Any], here: Path) -> N
     assert result.directory is not None
     assert not [path.name for path in result.directory.glob("report.*")]
     assert (result.directory / "environment.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "allowed"), [(None, 5.0), (10.0, 5.0), (200.0, 10.0), (1e4, 20.0)]
+)
+def test_a_report_takes_a_share_of_the_training_and_at_least_some_seconds(
+    seconds: float | None, allowed: float, tmp_path: Path
+) -> None:
+    if seconds is not None:
+        rows = [json.dumps({"epoch": i, "seconds": seconds / 2}) for i in (1, 2)]
+        (tmp_path / "history.jsonl").write_text("\n".join(rows))
+    assert _allowed(tmp_path) == pytest.approx(allowed)
+
+
+def test_the_report_of_a_short_training_is_complete(trained: Path) -> None:
+    (run,) = (trained / "outputs").glob("*/*")
+    facts = Kept.load(run / KEPT).facts
+    assert facts["scan"]["found"]
+    assert facts["distances"]["reference"] == facts["distances"]["whole"]
+    assert [one["problem"] for one in facts["probes"]] == [""] * len(facts["probes"])
 
 
 def test_a_running_training_refreshes_its_curves(trained: Path, here: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,26 +9,13 @@ if TYPE_CHECKING:
     from mtt.data.statistics import Row, Statistics
 
 _DIGITS = 4  # significant, of a number alone
-_OF_SPREAD = 3  # significant, of the standard deviation of numbers in one row
-_MOST = 8  # decimals
+_LARGE = 1e7  # larger numbers have an exponent
 
 
 def number(value: float) -> str:
-    """Four significant digits, so that small numbers stay visible."""
-    return f"{value:.{_DIGITS}g}"
-
-
-def as_fine_as(value: float, spread: float) -> str:
-    """``value`` with the decimals of three significant digits of ``spread``.
-
-    The total energies of structures of one molecule differ in the sixth digit.
-    """
-    if not (math.isfinite(value) and spread > 0.0):
-        return number(value)
-    decimals = _OF_SPREAD - 1 - math.floor(math.log10(spread))
-    if not 0 <= decimals <= _MOST:
-        return number(value)
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: never -0.00
+    """Four significant digits, so that small numbers stay visible; whole numbers up to ten
+    millions."""
+    return f"{value:.0f}" if 10**_DIGITS <= abs(value) < _LARGE else f"{value:.{_DIGITS}g}"
 
 
 def names_of_labels(rows: Sequence[Row]) -> list[str]:

@@ -16,7 +16,6 @@ import click
 
 from mtt._version import __version__
 from mtt.cli.render.quantities import (
-    as_fine_as,
     labelled,
     names_of_errors,
     names_of_labels,
@@ -109,6 +108,20 @@ def said(text: str) -> None:
     click.echo(text)
 
 
+def paragraph(text: str, indent: str) -> None:
+    """Indented lines on standard output, as wide as the terminal; none for no text."""
+    lines = textwrap.wrap(
+        text,
+        rich_console().width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        click.echo(line)
+
+
 def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
     """Nested names and values, indented, without those that are not known; or JSON."""
     if as_json:
@@ -145,6 +158,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def statistics(name: str, values: Statistics) -> None:
     """Statistics of a data set: one row per kind of label."""
+    from mtt.data.statistics import as_fine_as
+
     least, mean, most = values.atoms_per_structure
     elements = ", ".join(f"{symbol} {count}" for symbol, count in values.elements.items())
     size = f"{mean:.4g}" if least == most else f"{least} to {most}, on average {mean:.4g}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtt.cli.render import compared, terminal
+from mtt.cli.render import run_list, terminal
 
 
 @click.command("runs")
@@ -25,4 +25,4 @@ def command(folder: Path, every: bool, as_json: bool) -> None:
     if as_json:
         terminal.mapping(found, as_json=True)
     else:
-        compared.listed(found)
+        run_list.listed(found)

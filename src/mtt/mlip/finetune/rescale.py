@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mtt.data import Batching, Loader
+from mtt.mlip.batches import batches_of
 from mtt.mlip.model import MLIPModel
 from mtt.mlip.noise import is_noise
 from mtt.mlip.systems import seen_pairs
@@ -80,16 +80,7 @@ def _refold(model: MLIPModel, dataset: Dataset, name: str, factor: float) -> boo
 
 def _values(model: MLIPModel, dataset: Dataset, name: str) -> Tensor:
     """The network's own numbers of the first structure."""
-    loader = Loader(
-        dataset.select([0]),
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=1),
-        shuffle=False,
-    )
-    (batch,) = loader.epoch()
+    (batch,) = batches_of(model, dataset.select([0]), 1)
     training = model.training
     model.eval()
     values = model.predict(seen_pairs(batch.graph, model.list_cutoff(), model.cutoff))[name]

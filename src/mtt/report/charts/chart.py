@@ -19,6 +19,13 @@ RUN_COLORS = (
 
 HEIGHT = 230  # px
 
+DENSITY = {
+    "type": "log",
+    "range": ["#6f74dd", "#a95fc4", "#e0656f", "#f29b3c", "#f5c542"],
+    "interpolate": "lab",
+}
+"""The scale of the colour of a count; each colour can be seen on white and on black."""
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -28,6 +35,7 @@ class Chart:
     :param spec: Vega-Lite, without width and description.
     :param note: a few words behind the title.
     :param broad: whether it takes the whole width.
+    :param minor: whether it is a detail, which readers open.
     """
 
     title: str
@@ -35,6 +43,7 @@ class Chart:
     spec: Mapping[str, Any]
     note: str = ""
     broad: bool = False
+    minor: bool = False
 
     def embedded(self) -> dict[str, Any]:
         """The specification as the page embeds it."""

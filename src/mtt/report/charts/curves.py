@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from mtt.evaluation.quantities import is_extended
 from mtt.report.charts.chart import (
     Chart,
     colored,
@@ -14,11 +15,13 @@ from mtt.report.charts.chart import (
     wants_log,
     with_unit,
 )
+from mtt.report.markup import plural
 from mtt.report.run_data import Mark, Row, RunData
 
 _PARTS = ("training", "validation")
 _MOST = 400  # epochs that are drawn of a run
 _FIRST = ("loss", "learning rate", "gradient norm")
+_KINDS = ("RMSE", "MAE", "MaxAE")
 _NOT_DRAWN = ("epoch", "seconds")
 _DASHES = {"training": [5, 3], "validation": [1, 0]}
 
@@ -78,7 +81,9 @@ def _chart(name: str, curves: Sequence[Curve], runs: Sequence[RunData]) -> Itera
     whole = values(["epoch", "key", "series", "value", "part", "run"], rows,
                    texts=("key", "series", "part", "run"))  # fmt: skip
     few = max(len(run.rows) for run in runs) <= 40
-    axis = {"title": with_unit(name, unit), "grid": True}
+    axis = {"title": with_unit(_short(name), unit), "grid": True}
+    if log and name == "learning rate":
+        axis["format"] = "~e"
     y = {"field": "value", "type": "quantitative", "scale": scale(log), "axis": axis}
     line = {
         "mark": {"type": "line", "point": {"size": 22} if few else False},
@@ -93,7 +98,13 @@ def _chart(name: str, curves: Sequence[Curve], runs: Sequence[RunData]) -> Itera
     lost = _lost(curves, runs)
     what = ", ".join(dict.fromkeys(labels))
     alt = f"{name} by epoch on a {'logarithmic' if log else 'linear'} axis: {what}"
-    yield Chart(name, alt, spec, lost)
+    yield Chart(name, alt, spec, lost, minor=is_extended(name))
+
+
+def _short(name: str) -> str:
+    """What an axis is called: ``RMSE``, where the heading says of what."""
+    kind = name.rpartition(" ")[2]
+    return kind if kind in _KINDS else name
 
 
 def _epochs() -> dict[str, Any]:
@@ -146,8 +157,13 @@ def _rules(marks: Sequence[Mark], epochs: Sequence[Any]) -> Iterator[dict[str, A
     """Vertical lines where something happened."""
     if not marks or not epochs:
         return
-    data = values(["at", "text", "kind"], [[m.epoch, m.text, m.kind] for m in marks],
-                  texts=("text", "kind"))  # fmt: skip
+    names: dict[int, list[str]] = {}
+    for one in marks:
+        names.setdefault(one.epoch, []).append(one.text.partition(":")[0])
+    rows = [[one.epoch, one.text, one.kind] for one in marks]
+    data = values(["at", "text", "kind"], rows, texts=("text", "kind"))
+    # one text for all that happened in an epoch; the pointer shows the whole
+    short = [[at, ", ".join(dict.fromkeys(words))] for at, words in names.items()]
     dash = {"condition": {"test": "datum.kind === 'best'", "value": [1, 0]}, "value": [3, 3]}
     at = {"field": "at", "type": "quantitative"}
     hints = [{"field": "at", "title": "epoch"}, {"field": "text", "title": "event"}]
@@ -157,7 +173,7 @@ def _rules(marks: Sequence[Mark], epochs: Sequence[Any]) -> Iterator[dict[str, A
         "encoding": {"x": at, "strokeDash": dash, "tooltip": hints},
     }
     yield {
-        "data": data,
+        "data": values(["at", "text"], short, texts=("text",)),
         "mark": {"type": "text", "align": "right", "baseline": "top", "angle": 270, "dy": -11,
                  "dx": -2, "fontSize": 10},
         "encoding": {"x": at, "y": {"value": 0}, "text": {"field": "text"}},
@@ -194,9 +210,11 @@ def _hover(labels: Sequence[str]) -> dict[str, Any]:
 
 def _lost(curves: Sequence[Curve], runs: Sequence[RunData]) -> str:
     """How many numbers are not drawn since they are not finite."""
-    lost = sum(
-        curve.column in row and row[curve.column] is None
-        for curve in curves
-        for row in runs[curve.run].rows
-    )
-    return f"{lost} of the numbers are not finite and not drawn" if lost else ""
+    lost = 0
+    for curve in curves:
+        numbers = [row[curve.column] for row in runs[curve.run].rows if curve.column in row]
+        if curve.part or any(one is not None for one in numbers):  # a fit has no learning rate
+            lost += sum(one is None for one in numbers)
+    if not lost:
+        return ""
+    return f"{plural(lost, 'number')} {'is' if lost == 1 else 'are'} not finite and not drawn"

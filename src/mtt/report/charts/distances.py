@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtt.report.charts.chart import Chart, colored, scale, values, wants_log, with_unit
+from mtt.report.charts.chart import DENSITY, Chart, colored, scale, values, wants_log, with_unit
 from mtt.report.kept import Kept
 from mtt.report.worst import structure_errors
 
@@ -54,7 +54,7 @@ def _chart(
         "field": "error",
         "type": "quantitative",
         "scale": scale(log=True),
-        "axis": {"title": with_unit(f"error of {name} in a structure", unit), "format": "~g"},
+        "axis": {"title": with_unit("error of a structure", unit), "format": "~g"},
     }
     if len(at) > _POINTS:
         marks = _density(at, size, log, x, y)
@@ -116,7 +116,7 @@ def _density(
     color = {
         "field": "n",
         "type": "quantitative",
-        "scale": {"type": "log", "scheme": "viridis", "domainMin": 1},
+        "scale": {**DENSITY, "domainMin": 1},
         "legend": {"title": "structures", "orient": "right", "gradientLength": 120, "tickCount": 3},
     }
     return {

@@ -191,7 +191,7 @@ def _against(
         "field": "rmse",
         "type": "quantitative",
         "scale": scale(wants_log([row[2] for row in rows])),
-        "axis": {"title": with_unit(f"RMSE of {quantity['name']}", shown)},
+        "axis": {"title": with_unit("RMSE", shown)},
     }
     hints = [
         {"field": "at", "type": "quantitative", "title": with_unit(what, unit), "format": ".4~g"},

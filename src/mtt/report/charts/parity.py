@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtt.report.charts.chart import Chart, colored, values, with_unit
+from mtt.report.charts.chart import DENSITY, Chart, colored, values, with_unit
 from mtt.report.kept import Kept
 
 _POINTS = 1500  # of a chart; more become a density
@@ -61,7 +61,7 @@ def _parity(kept: Kept, quantity: dict[str, Any], known: Components) -> Chart:
     reference, predicted = reference[finite], predicted[finite]
     low, high = _range(np.concatenate([reference, predicted]))
     axis = {"type": "quantitative", "scale": {"domain": [low, high], "nice": False}}
-    names = [f"{what} {with_unit(name, unit)}" for what in ("reference", "predicted")]
+    names = [with_unit(what, unit) for what in ("reference", "predicted")]
     x, y = ({**axis, "axis": {"title": one}} for one in names)
     line = {
         "data": values(["a", "b"], [[low, low], [high, high]]),
@@ -127,7 +127,7 @@ def _density(
     color = {
         "field": "n",
         "type": "quantitative",
-        "scale": {"type": "log", "scheme": "viridis", "domainMin": 1},
+        "scale": {**DENSITY, "domainMin": 1},
         "legend": {"title": "count", "orient": "right", "gradientLength": 120, "tickCount": 3},
     }
     return {
@@ -178,7 +178,7 @@ def _distribution(kept: Kept, quantity: dict[str, Any], known: Components) -> Ch
             "x": {
                 "field": "error",
                 "type": "quantitative",
-                "axis": {"title": f"predicted − reference {with_unit(name, unit)}"},
+                "axis": {"title": with_unit("predicted − reference", unit)},
                 "scale": {"domain": [-most, most], "nice": False},
             },
             "y": {

@@ -34,7 +34,7 @@
     line: { strokeWidth: 1.8, strokeJoin: "round" }, bar: { cornerRadiusEnd: 2 },
   };
   const specs = JSON.parse(document.getElementById("charts").textContent);
-  for (const place of places) {
+  const draw = async (place) => {
     const spec = { ...specs[place.dataset.chart], config,
       autosize: { type: "fit-x", contains: "padding", resize: true } };
     try {
@@ -44,6 +44,12 @@
       console.error(error);
       say(place, `This chart could not be drawn: ${error.message}`);
     }
+  };
+  for (const place of places) {
+    const closed = place.closest("details:not([open])");
+    // inside of it a chart would have no width
+    if (closed) closed.addEventListener("toggle", () => draw(place), { once: true });
+    else await draw(place);
   }
   document.documentElement.dataset.ready = "true";
 })();

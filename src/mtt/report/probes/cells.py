@@ -8,6 +8,7 @@ import ase
 import numpy as np
 from numpy.typing import NDArray
 
+from mtt.report.markup import chemical
 from mtt.report.probes.predictor import Predictor
 from mtt.report.probes.probe import Finding, curve
 
@@ -22,7 +23,7 @@ def volumes(predict: Predictor, atoms: ase.Atoms) -> Finding:
     energies = predict(scaled).energies / len(atoms)
     per_atom = _VOLUMES * atoms.get_volume() / len(atoms)
     lines = {"model": list(zip(per_atom, energies - energies.min(), strict=True))}
-    name = f"{atoms.get_chemical_formula()}: energy against volume"
+    name = f"{chemical(atoms.get_chemical_formula())}: energy against volume"
     axes = ("volume (Å³/atom)", "energy above the lowest (eV/atom)")
     found.curves.append(curve(name, *axes, lines))
     least = int(energies.argmin())
@@ -45,7 +46,7 @@ def strains(predict: Predictor, atoms: ase.Atoms) -> Finding:
         name: list(zip(100 * _STRAINS, 1e3 * (row - middle), strict=True))
         for name, row, middle in zip(kinds, energies, zero, strict=True)
     }
-    name = f"{atoms.get_chemical_formula()}: energy against strain"
+    name = f"{chemical(atoms.get_chemical_formula())}: energy against strain"
     found.curves.append(curve(name, "strain (%)", "energy (meV/atom)", lines))
     return found
 

@@ -12,7 +12,7 @@ from ase.data import chemical_symbols, covalent_radii
 from numpy.typing import NDArray
 
 from mtt.report.probes.predictor import Predictor
-from mtt.report.probes.probe import Clock, Finding, curve
+from mtt.report.probes.probe import LATE, Clock, Finding, curve
 
 _PAIRS = 10
 _POINTS = 48
@@ -44,7 +44,7 @@ def dimers(predict: Predictor, elements: Sequence[int], clock: Clock) -> Finding
     far = predict.cutoff + 1.0
     for one, other in pairs[:_PAIRS]:
         if clock.left <= 0:
-            found.problem = "the time was over before all pairs were computed"
+            found.problem = f"{LATE} before all pairs were computed"
             break
         bond = float(covalent_radii[one] + covalent_radii[other])
         distances = np.append(np.linspace(0.35 * bond, predict.cutoff * 1.02, _POINTS), far)

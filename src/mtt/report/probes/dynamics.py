@@ -10,8 +10,9 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
+from mtt.report.markup import chemical
 from mtt.report.probes.predictor import Predictor
-from mtt.report.probes.probe import Clock, Finding, curve
+from mtt.report.probes.probe import LATE, Clock, Finding, curve
 
 _STEPS = 200
 _FEWEST = 20
@@ -41,11 +42,11 @@ def drift(predict: Predictor, atoms: ase.Atoms, clock: Clock) -> Finding:
         force = forces[0]
         velocities = velocities + 0.5 * step * force / masses
     if len(totals) < _FEWEST:
-        found.problem = f"the time was over after {len(totals)} steps"
+        found.problem = f"{LATE} after {len(totals)} steps"
         return found
     times = _STEP * np.arange(len(totals))
     change = 1e3 * (np.array(totals) - totals[0])
-    name = f"{atoms.get_chemical_formula()}: total energy at constant energy"
+    name = f"{chemical(atoms.get_chemical_formula())}: drift of the total energy"
     lines = {"model": list(zip(times, change, strict=True))}
     note = f"{len(totals)} steps of {_STEP} fs, begun with {_TEMPERATURE:g} K"
     found.curves.append(curve(name, "time (fs)", "change (meV/atom)", lines, note))
@@ -68,7 +69,7 @@ def speed(predict: Predictor, atoms: ase.Atoms, clock: Clock) -> Finding:
         predict([larger])
         seconds = time.perf_counter() - begin
         points.append((float(len(larger)), 1e6 * seconds / len(larger)))
-    name = f"time of {atoms.get_chemical_formula()}, repeated"
+    name = f"time of {chemical(atoms.get_chemical_formula())}, repeated"
     axes = ("number of atoms", "time (µs/atom)")
     found.curves.append(curve(name, *axes, {"model": points}))
     found.numbers.append(

@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+LATE = "the time was over"
+"""How the problem of a probe begins that came to a part of its work."""
+
 
 @dataclass
 class Finding:

@@ -20,7 +20,7 @@ from mtt.report.probes.probe import Clock, Finding
 
 log = logging.getLogger(__name__)
 
-OVER = "left out: the training was too short for it; `mtt report RUN` computes it"
+OVER = "left out to save time; `mtt report RUN` computes it"
 _FAILURES = (MttError, RuntimeError, ArithmeticError)
 _ELEMENTS = 5
 

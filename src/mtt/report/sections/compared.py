@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from mtt.evaluation.quantities import is_extended
 from mtt.report.charts.chart import run_color
 from mtt.report.differences import (
     deciding_part,
+    divided,
     errors_of,
     in_short,
     incomparable,
@@ -14,7 +16,7 @@ from mtt.report.differences import (
     winners,
     wins,
 )
-from mtt.report.markup import Html, duration, element, joined, number, run_name, table
+from mtt.report.markup import Html, count, duration, element, joined, number, run_name, table
 from mtt.report.run_data import RunData
 from mtt.report.several.same_sets import PARTS, letter, set_numbers
 
@@ -55,11 +57,21 @@ def option_differences(runs: Sequence[RunData]) -> Html:
     ]
     if not found:
         return joined([*notes, element("p", "All options are the same.")])
-    rows = [[key, *map(in_short, row)] for key, row in list(found.items())[:_MOST_OPTIONS]]
-    more = len(found) - len(rows)
+    differ, partly = divided(found, [run.facts.get("architecture") for run in runs])
+    parts = [_table_of(differ, runs)] if differ else []
+    if partly:
+        text = "Options that only some of the runs have, of their architecture, targets or data "
+        head = element("summary", text, element("small", count(len(partly))))
+        parts.append(element("details", head, _table_of(partly, runs)))
+    return joined([*notes, *parts])
+
+
+def _table_of(options: Mapping[str, Sequence[str]], runs: Sequence[RunData]) -> Html:
+    rows = [[key, *map(in_short, row)] for key, row in list(options.items())[:_MOST_OPTIONS]]
+    more = len(options) - len(rows)
     rest = element("p", f"{more} more differ.", class_="muted") if more else None
     columns = ["option", *(run_name(run.name) for run in runs)]
-    return joined([*notes, table(columns, rows, "", "texts"), rest])
+    return joined([table(columns, rows, "", "texts"), rest])
 
 
 def _wins(runs: Sequence[RunData]) -> Iterator[Html]:
@@ -95,8 +107,10 @@ def _errors(runs: Sequence[RunData], names: Sequence[str]) -> Iterator[Html]:
     found = errors_of(runs)
     order = [name for name in PARTS if name in found]
     for part in [*order, *(name for name in found if name not in order)]:
-        rows = [*_sets(runs, part)]
-        several, any_best = bool(rows), False
+        sets = [*_sets(runs, part)]
+        several, any_best = bool(sets), False
+        rows: list[list[str]] = []
+        minor: list[list[str]] = []
         for name, row in found[part].items():
             best = winners(runs, part, name)
             any_best = any_best or bool(best)
@@ -104,11 +118,14 @@ def _errors(runs: Sequence[RunData], names: Sequence[str]) -> Iterator[Html]:
                 element("b", number(value)) if i in best else number(value)
                 for i, value in enumerate(row)
             ]
-            rows.append([name, *cells])
+            (minor if is_extended(name.partition(" (")[0]) else rows).append([name, *cells])
         lead = "the best in bold"
         if several:
             lead = "the best of each set in bold" if any_best else "not compared with each other"
-        yield table(["", *names], rows, f"Errors on the {part} set; {lead}")
+        yield table(["", *names], [*sets, *rows], f"Errors on the {part} set; {lead}")
+        if minor:
+            head = element("summary", f"Components and elements, {part} set")
+            yield element("details", head, table(["", *names], minor))
 
 
 def _sets(runs: Sequence[RunData], part: str) -> Iterator[list[str]]:

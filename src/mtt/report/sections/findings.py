@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from mtt.report.markup import Html, element, joined
+from mtt.report.markup import Html, element, joined, sentence
 from mtt.report.run_data import RunData
 
 _CLASSES = {"wrong": "bad", "suspicious": "warn", "note": "plain", "fine": "good"}
@@ -18,7 +18,15 @@ def findings(run: RunData) -> Html | None:
     facts = run.kept.facts.get("scan") if run.kept is not None else None
     scan = [*_scan(facts)] if isinstance(facts, Mapping) else []
     warnings = [*_warnings(run.warnings)]
+    if warnings and scan:
+        warnings = [element("h3", "Warnings of the training"), *warnings]
     return joined([*scan, *warnings]) if scan or warnings else None
+
+
+def title(run: RunData) -> str:
+    """What the section is called: a run that did not finish has warnings alone."""
+    scanned = run.kept is not None and isinstance(run.kept.facts.get("scan"), Mapping)
+    return "Scan of the data" if scanned else "Warnings of the training"
 
 
 def _scan(facts: Mapping[str, Any]) -> Iterator[Html]:
@@ -53,7 +61,7 @@ def _item(one: Mapping[str, Any]) -> Html:
         element("b", str(one["check"])),
         f": {one['what']}",
         element("div", places, class_="muted") if places else None,
-        element("div", advice[:1].upper() + advice[1:], class_="muted") if advice else None,
+        element("div", sentence(advice), class_="muted") if advice else None,
     )
 
 
@@ -70,7 +78,10 @@ def _places(one: Mapping[str, Any]) -> Iterator[str]:
 def _warnings(texts: Sequence[str]) -> Iterator[Html]:
     if not texts:
         return
-    yield element("h3", "Warnings of the training")
-    yield element("ul", *(element("li", text) for text in texts[:_MOST]), class_="findings")
+    yield element(
+        "ul",
+        *(element("li", sentence(text)) for text in texts[:_MOST]),
+        class_="findings",
+    )
     if len(texts) > _MOST:
         yield element("p", f"{len(texts) - _MOST} others are in train.log.", class_="muted")

@@ -33,7 +33,7 @@ def probes(page: Document, kept: Kept) -> Html | None:
         class_="muted",
     )
     rows = [pair for one in found for pair in one["numbers"]]
-    numbers = table(["", "found"], rows, "", "texts") if rows else None
+    numbers = table(["", "result"], rows, "", "texts") if rows else None
     order = sorted(found, key=lambda one: one["key"] in _CHARTS_LAST)
     charts = [
         chart for one in order for line in one["curves"] if (chart := line_chart(line)) is not None

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mtt.report.markup import Html, count, duration, element, joined, number, pairs, size, table
+from mtt.evaluation.quantities import is_extended
+from mtt.report.markup import (
+    Html,
+    count,
+    duration,
+    element,
+    joined,
+    number,
+    pairs,
+    plural,
+    sentence,
+    size,
+    table,
+)
 from mtt.report.run_data import RunData
 
 _STATES = {
@@ -18,6 +32,8 @@ _STATES = {
 }
 _NAMED = re.compile(r"^(.*) (RMSE|MAE)(?: \((.*)\))?$")
 _DATED = re.compile(r"\d{4}-\d\d-\d\d ")
+_END = re.compile(r"\d{4}-\d\d-\d\d \S+ DEBUG \w+: ")
+_INTERRUPTED = re.compile(r"(stopped by .*?)(?:; resume with: .*)?$")
 _LAST_LINES = 12  # of the log of a run that did not finish
 
 
@@ -28,12 +44,40 @@ def summary(run: RunData) -> Html:
         [
             element("p", state, " ", *_sentence(run)),
             *notices(run),
+            *_why_it_ended(run),
+            *_resume(run),
             _tiles(run),
             errors_table(run),
             _use(run),
             _end_of_log(run),
         ]
     )
+
+
+def _why_it_ended(run: RunData) -> Iterator[Html]:
+    """The error or signal that ended a run before its end."""
+    if run.state in ("finished", "running") or not run.log:
+        return
+    ends = [i for i, line in enumerate(run.log) if _END.match(line)]
+    later = run.log[ends[-1] + 1 :] if ends else run.log
+    if not ends or any(_DATED.match(line) for line in later):
+        text = "The log ends in the middle: the process was killed, or the machine went down."
+        yield element("p", text, class_="notice bad")
+        return
+    first = _END.sub("", run.log[ends[-1]])
+    interrupted = _INTERRUPTED.match(first)
+    if interrupted:  # the command that resumes it is shown anyway
+        first, later = interrupted[1], []
+    text = "\n".join([first, *later])
+    yield element("p", sentence(text), class_="notice lines" + ("" if interrupted else " bad"))
+
+
+def _resume(run: RunData) -> Iterator[Html]:
+    """How a run that did not finish is resumed."""
+    command = run.facts.get("resume_with")
+    if command and run.state != "running":
+        yield element("p", "Resume it with:")
+        yield element("pre", str(command), tabindex="0")
 
 
 def notices(run: RunData) -> Iterator[Html]:
@@ -84,7 +128,7 @@ def _sentence(run: RunData) -> Iterator[str | Html]:
         yield element("b", str(name))
     epoch, whole = facts.get("epoch"), facts.get("num_epochs")
     if epoch is not None:
-        yield f", {epoch} of {whole} epochs" if whole else f", {epoch} epochs"
+        yield f", {epoch} of {whole} epochs" if whole else f", {plural(epoch, 'epoch')}"
     if run.seconds is not None:
         yield f" in {duration(run.seconds)}"
     if facts.get("begun"):
@@ -104,7 +148,8 @@ def _tiles(run: RunData) -> Html | None:
     tiles = []
     for name, value in parts[part].items():
         found = _NAMED.match(name)
-        if found and found[2] == "RMSE" and not found[1].endswith("total"):
+        whole = found and not found[1].endswith("total") and not is_extended(f"{found[1]} RMSE")
+        if found and whole and found[2] == "RMSE":
             unit = element("small", f" {found[3] or ''}")
             shown = element("b", number(value, 3), unit)
             tiles.append(
@@ -124,21 +169,32 @@ def _use(run: RunData) -> Html | None:
     if model is None:
         return None
     path = str(model)
+    facts = pairs({"exported model": element("code", path), "size": size(model.stat().st_size)})
+    energies = run.info is None or any(one.is_energy for one in run.info.targets.values())
+    ways = _of_energies(path) if energies else _of_others(path)
+    return joined([element("h3", "Use the model"), facts, *ways])
+
+
+def _of_energies(path: str) -> Iterator[Html]:
     ase = (
         "from metatomic_ase import MetatomicCalculator\n\n"
         f"atoms.calc = MetatomicCalculator({path!r})\n"
         "atoms.get_potential_energy(), atoms.get_forces()"
     )
     lammps = f"pair_style metatomic {path}\npair_coeff * * <atomic number of each LAMMPS type>"
-    return joined(
-        [
-            element("h3", "Use the model"),
-            pairs({"exported model": element("code", path), "size": size(model.stat().st_size)}),
-            element("p", "In ASE:"),
-            element("pre", ase, tabindex="0"),
-            element("details", element("summary", "In LAMMPS"), element("pre", lammps)),
-        ]
-    )
+    yield element("p", "In ASE:")
+    yield element("pre", ase, tabindex="0")
+    yield element("details", element("summary", "In LAMMPS"), element("pre", lammps))
+
+
+def _of_others(path: str) -> Iterator[Html]:
+    """A model without energies drives no engine: it predicts the structures of a file."""
+    options = "systems:\n  read_from: structures.xyz\n  length_unit: angstrom"
+    yield element("p", "Predict the structures of a file, with these lines in ",
+                  element("code", "eval.yaml"), ":")  # fmt: skip
+    yield element("pre", options, tabindex="0")
+    command = f"mtt eval {shlex.quote(path)} eval.yaml -o predictions.xyz"
+    yield element("pre", command, tabindex="0")
 
 
 def _end_of_log(run: RunData) -> Html | None:
@@ -148,5 +204,5 @@ def _end_of_log(run: RunData) -> Html | None:
     # the description of the model has many lines that no reader looks for here
     dated = [line for line in run.log if _DATED.match(line)]
     lines = "\n".join((dated or run.log)[-_LAST_LINES:])
-    text = element("pre", lines, tabindex="0")
+    text = element("pre", lines, tabindex="0", class_="lines")
     return joined([element("h3", "The last lines of train.log"), text])

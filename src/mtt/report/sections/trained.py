@@ -6,8 +6,19 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mtt.data.statistics import as_fine_as
 from mtt.report.differences import changed, flattened, in_words
-from mtt.report.markup import Html, count, duration, element, joined, number, pairs, table
+from mtt.report.markup import (
+    MINUS,
+    Html,
+    count,
+    duration,
+    element,
+    joined,
+    number,
+    pairs,
+    table,
+)
 from mtt.report.run_data import RunData
 
 
@@ -25,11 +36,7 @@ def trained(run: RunData) -> Html:
 
 
 def _commands(run: RunData) -> Iterator[Html]:
-    resume = run.facts.get("resume_with")
     repeat = repeating(run.command)
-    if resume:
-        yield element("h3", "Resume")
-        yield element("pre", str(resume), tabindex="0")
     if repeat:
         yield element("h3", "Repeat")
         yield element("pre", repeat, tabindex="0")
@@ -105,13 +112,20 @@ def data_tables(statistics: Mapping[str, Any]) -> Iterator[Html]:
             [
                 row["name"],
                 count(row["labelled"]),
-                *(number(row[key]) for key in ("mean", "std", "min", "max")),
+                *(_fine(row[key], row["std"]) for key in ("mean", "std", "min", "max")),
                 row["unit"] or "not given",
             ]
             for row in one["rows"]
         ]
         columns = ["", "labels", "mean", "std", "min", "max", "unit"]
         yield table(columns, rows, head)
+
+
+def _fine(value: float | None, spread: float | None) -> str:
+    """With the decimals that the standard deviation has; a dash for what is missing."""
+    if value is None or not spread:
+        return number(value)
+    return as_fine_as(value, spread).replace("-", MINUS)
 
 
 def _model(run: RunData) -> Iterator[Html]:

@@ -9,7 +9,7 @@ from typing import Any
 from ase import units as ase_units
 
 from mtt.report.kept import Kept
-from mtt.report.markup import Html, element, joined, number, pairs
+from mtt.report.markup import Html, chemical, element, joined, number, pairs, plural
 from mtt.report.picture import picture
 
 _LENGTHS = {"angstrom": 1.0, "ang": 1.0, "a": 1.0, "bohr": ase_units.Bohr, "nanometer": 10.0,
@@ -28,7 +28,10 @@ def worst(kept: Kept) -> Html | None:
     )
     if suspicious:
         lead += (
-            f" {suspicious} of them look like wrong labels or failed calculations: look at them."
+            " One of them looks like a wrong label or a failed calculation: look at it."
+            if suspicious == 1
+            else f" {suspicious} of them look like wrong labels or failed calculations: look at "
+            "them."
         )
     cards = [_card(rank, one, kept) for rank, one in enumerate(found, start=1)]
     return joined([element("p", lead), element("div", *cards, class_="structures")])
@@ -47,13 +50,14 @@ def _card(rank: int, one: Mapping[str, Any], kept: Kept) -> Html:
         if error is not None:
             errors[quantity["name"]] = f"{number(error * factor, 3)} {unit}"
     atoms = int(kept.arrays["n_atoms"][row])
-    formula = one.get("formula") or f"{atoms} atoms"
+    formula = one.get("formula")
+    what = ", ".join([*([chemical(str(formula))] if formula else []), plural(atoms, "atom")])
     note = element("p", one["verdict"], class_="notice") if one["verdict"] else None
     return element(
         "article",
-        _picture(one, f"{formula}, {place}", kept),
+        _picture(one, f"{formula or what}, {place}", kept),
         element("h3", f"{rank}. {place}", title=file),
-        element("div", f"{formula}, {atoms} atoms{part}", class_="muted"),
+        element("div", f"{what}{part}", class_="muted"),
         pairs(errors),
         note,
         class_="structure",

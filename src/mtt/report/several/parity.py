@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtt.report.charts.chart import Chart, run_color, values, with_unit
+from mtt.report.charts.chart import DENSITY, Chart, run_color, values, with_unit
+from mtt.report.markup import number
 from mtt.report.several.together import Series
 
 _POINTS = 9000  # of all charts of a quantity; more become densities
 _SQUARES = 16_000  # the same of squares
 _STEPS = 48  # of a distribution
 _KEPT_INSIDE = 99.5  # per cent of the errors that the axis of a distribution shows
-_DENSE = "viridis"
 
 
 def parity_of_each(found: Sequence[Series]) -> list[Chart]:
@@ -104,10 +104,7 @@ def _axes(found: Sequence[Series]) -> tuple[dict[str, Any], dict[str, Any]]:
         "type": "quantitative",
         "scale": {"domain": [low - margin, high + margin], "nice": False},
     }
-    words = [
-        f"{side} {with_unit(quantity['name'], quantity['unit'])}"
-        for side in ("reference", "predicted")
-    ]
+    words = [with_unit(side, quantity["unit"]) for side in ("reference", "predicted")]
     x, y = ({**axis, "axis": {"title": one, "tickCount": 4}} for one in words)
     return x, y
 
@@ -121,7 +118,7 @@ def _chart(one: Series, axes: tuple[dict[str, Any], dict[str, Any]], marks: Any)
     }
     name, (unit, _) = one.quantity["name"], one.quantity["shown"]
     reference, lost = one.of("reference"), int((~np.isfinite(one.of("predicted"))).sum())
-    note = f"RMSE {one.rmse():.3g} {unit}, {len(reference):,} values"
+    note = f"RMSE {number(one.rmse(), 3)} {unit}, {len(reference):,} values"
     if lost:
         note += f"; {lost:,} predictions are not finite"
     alt = f"Predicted against reference {name} of {one.shown.name}, {note}"
@@ -173,7 +170,7 @@ def _density(
             "color": {
                 "field": "n",
                 "type": "quantitative",
-                "scale": {"type": "log", "scheme": _DENSE, "domain": [1, max(highest, 2.0)]},
+                "scale": {**DENSITY, "domain": [1, max(highest, 2.0)]},
                 "legend": None,
             },
             "tooltip": [

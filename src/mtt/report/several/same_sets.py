@@ -127,7 +127,7 @@ def _identities(runs: Sequence[RunData], part: str, error: str) -> list[str | No
     then the same if it also is named the same, and drawn with the same seed.
     """
     if part == "training":
-        return [_digest_of_all(run) for run in runs]
+        return _digests_of_all(runs)
     known = [run for run in runs if _set(run, part) or _digest_of_all(run)]
     if known and all(_set(run, part).get("digests") for run in known):
         return [_digest(run, part, error) for run in runs]
@@ -162,6 +162,14 @@ def _older(run: RunData, part: str) -> str | None:
         return whole
     options = run.options or {}
     return f"{whole} {options.get('test_set')} {run.provenance.get('seed')}"
+
+
+def _digests_of_all(runs: Sequence[RunData]) -> list[str | None]:
+    """Of training and validation data; without ``extra_data`` where all runs recorded that."""
+    known = [run for run in runs if _digest_of_all(run)]
+    if all(run.provenance.get("labelled_data") for run in known):
+        return [run.provenance.get("labelled_data") for run in runs]
+    return [_digest_of_all(run) for run in runs]
 
 
 def _digest_of_all(run: RunData) -> str | None:

@@ -21,6 +21,8 @@ from mtt.mlip.fitting import counts_of
 if TYPE_CHECKING:
     from mtt.data import Dataset
 
+_FEW = 3  # numbers that are each shown
+
 
 @dataclass(frozen=True)
 class Residual:
@@ -172,4 +174,9 @@ def _one_or_all(values: list[float]) -> float | list[float]:
 
 
 def _signed(values: list[float], factor: float) -> str:
+    """Each of a few numbers; of many, as of a spectrum, the least and the greatest."""
+    if len(values) > _FEW:
+        ends = (min(values), max(values))
+        least, greatest = (f"{factor * end:+.3g}" if end else "0" for end in ends)
+        return least if least == greatest else f"{least} … {greatest}"
     return " ".join(f"{factor * value:+.4g}" if value else "0" for value in values)

@@ -43,7 +43,9 @@ def rows_of(
         else:
             rows[int(row["epoch"] or 0)] = row
     if wrong:
-        problems.append(f"{wrong} lines of {HISTORY} are damaged and left out.")
+        what = "1 line" if wrong == 1 else f"{wrong} lines"
+        are = "is" if wrong == 1 else "are"
+        problems.append(f"{what} of {HISTORY} {are} damaged and left out.")
     if not rows:
         rows = {int(row["epoch"] or 0): row for row in _stored(content)}
     return [rows[epoch] for epoch in sorted(rows)], problems

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ NEWEST = 50
 _END = 2**17  # bytes of a history that are read
 _SLACK = 2.0  # seconds between two files that were written one after the other
 _PARTS = ("test", "validation")
+_TARGET = re.compile(r"training_set\.(?:\d+\.)?targets\.([^.]+)\.")  # a flat key
 
 
 def list_runs(folder: str | Path = ".", most: int | None = NEWEST) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def _described(run: Path, root: Path, options: Mapping[str, Any] | None) -> dict
         "run": str(root if run == root else run.relative_to(root)),
         "options_file": command.name if command is not None else None,
         "architecture": architecture,
+        "targets": _targets(options or {}),
         "state": _state(folder),
         "epoch": int(rows[-1]["epoch"]) if rows else None,
         "num_epochs": (options or {}).get("architecture.training.num_epochs"),
@@ -73,6 +76,12 @@ def _described(run: Path, root: Path, options: Mapping[str, Any] | None) -> dict
         "part": part,
         "errors": errors,
     }
+
+
+def _targets(options: Mapping[str, Any]) -> list[str]:
+    """Names of the targets, in their order."""
+    found = (_TARGET.match(key) for key in options)
+    return list(dict.fromkeys(one[1] for one in found if one))
 
 
 def _state(folder: RunFolder) -> str:

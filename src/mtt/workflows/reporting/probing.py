@@ -9,6 +9,7 @@ from pathlib import Path
 from mtt.errors import MttError
 from mtt.interface import ModelInterface
 from mtt.report.kept import Kept
+from mtt.report.probes.probe import LATE
 from mtt.report.probes.run import OVER, run_probes
 from mtt.report.run_data import RunData
 from mtt.workflows.run.folder import RunFolder
@@ -38,4 +39,4 @@ def with_probes(run: RunData, architectures: Sequence[str | Path] = ()) -> RunDa
 
 def _left_out(kept: Kept) -> bool:
     probes = kept.facts.get("probes")
-    return not probes or any(one["problem"] == OVER for one in probes)
+    return not probes or any(one["problem"].startswith((OVER, LATE)) for one in probes)

@@ -30,7 +30,8 @@ def scanned(
     """
     n_atoms = sum(int(one.n_atoms.sum()) for sets in parts.values() for one in sets)
     if n_atoms * _PER_ATOM > seconds:
-        return {"problem": "The data were not scanned: the training was too short for it"}
+        why = "that takes longer than the report of this training may"
+        return {"problem": f"The data were not scanned: {why}"}
     infos = [one.info for sets in parts.values() for one in sets]
     length = infos[0].length_unit
     lists = model.requested_neighbor_lists()

@@ -24,7 +24,7 @@ from mtt.report.probes.run import run_probes
 from mtt.report.summarize import summarize
 from mtt.stopping import stop_if_asked
 from mtt.workflows.plan import Plan
-from mtt.workflows.reporting.history import HISTORY, rows_of
+from mtt.workflows.reporting.history import rows_of
 from mtt.workflows.reporting.read_run import names_of, read_run
 from mtt.workflows.reporting.scanned import scanned
 from mtt.workflows.run.folder import RunFolder
@@ -38,7 +38,7 @@ MOST_COUNTED = 200_000
 """Structures whose statistics are computed."""
 
 SHARE = 0.05  # of the time of the training that its report may take
-LONGEST = 20.0  # seconds
+SHORTEST, LONGEST = 5.0, 20.0  # seconds that it may take after a short and after a long training
 _PREDICTING = 0.5  # of that time, where nothing else predicts the data
 _COMPARING = 0.6  # of the time that is left after predicting, for distances
 _SCANNING = 0.3  # likewise
@@ -152,15 +152,12 @@ def write_report(
 
 def _allowed(run: Path) -> float:
     """Seconds that all of the report may take."""
-    return min(SHARE * _seconds(run), LONGEST)
+    return min(max(SHARE * _seconds(run), SHORTEST), LONGEST)
 
 
 def _seconds(run: Path) -> float:
-    """Of all epochs of the run."""
+    """Of all epochs of the run; 0 where they are not recorded, as after a fit without epochs."""
     rows, _ = rows_of(run, {})
-    if not rows:
-        log.debug("%s has no %s; the report is written within a second", run, HISTORY)
-        return 1.0 / SHARE
     return sum(row.get("seconds") or 0.0 for row in rows)
 
 

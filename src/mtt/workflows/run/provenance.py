@@ -24,33 +24,46 @@ def provenance(start: Mapping[str, Any], seed: int, data: Data) -> dict[str, Any
 
     :param start: where its first weights come from.
     """
+    whole, labelled = fingerprints(data)
     return {
         **start,
         "seed": seed,
-        "data": fingerprint(data),
+        "data": whole,
+        "labelled_data": labelled,
         "mtt_version": __version__,
         "torch_version": str(torch.__version__),
     }
 
 
 def fingerprint(data: Data) -> str:
-    """SHA-256 of what is trained and validated on: structures and labels, in their order."""
-    digest = hashlib.sha256()
+    """SHA-256 of what is trained and validated on: structures, labels and ``extra_data``, in their
+    order."""
+    return fingerprints(data)[0]
+
+
+def fingerprints(data: Data) -> tuple[str, str]:
+    """:func:`fingerprint`, and the same without ``extra_data``, whose names may differ among runs
+    that learn the same labels."""
+    digest, labelled = hashlib.sha256(), hashlib.sha256()
     for one in [*data.training, *data.validation]:
-        digest.update(one.n_atoms.numpy().tobytes())
+        sizes = one.n_atoms.numpy().tobytes()
+        digest.update(sizes)
+        labelled.update(sizes)
         # what a structure counts in the loss is an option, as the loss itself
         specs = {name: spec for name, spec in layout(one.info).items() if name != "weights"}
         for chunk in one.columns.chunks(one.structures):
             for name, spec in specs.items():
-                digest.update(name.encode())
-                rows = one.columns.take(name, chunk, per_atom=spec.per_atom)
-                digest.update(rows.numpy().tobytes())
+                rows = one.columns.take(name, chunk, per_atom=spec.per_atom).numpy().tobytes()
+                for each in [digest] if name.startswith("extra:") else [digest, labelled]:
+                    each.update(name.encode())
+                    each.update(rows)
         for name in pair_targets(one.info):
             labels = one.pair_labels(name)
             assert labels is not None, name
-            digest.update(name.encode())
-            digest.update(labels.content())
-    return digest.hexdigest()
+            for each in (digest, labelled):
+                each.update(name.encode())
+                each.update(labels.content())
+    return digest.hexdigest(), labelled.hexdigest()
 
 
 def file_hash(path: str | Path) -> str:

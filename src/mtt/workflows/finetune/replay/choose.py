@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtt.data import Batch, Batching, Dataset, Loader
+from mtt.data import Dataset
 from mtt.errors import ConfigError
 from mtt.mlip import MLIPModel
+from mtt.mlip.batches import batches_of
 from mtt.mlip.trainable.features import features_of, last_weights
 from mtt.options.training.finetune import SECTION
 from mtt.stopping import stop_if_asked
@@ -70,21 +69,8 @@ def structure_features(
     training = model.training
     model.eval()
     rows = []
-    for batch in _one_by_one(model, dataset):
+    for batch in batches_of(model, dataset, 1):
         stop_if_asked()
         rows += features_of(model, target, batch.graph, weights)
     model.train(training)
     return torch.stack(rows)
-
-
-def _one_by_one(model: MLIPModel, dataset: Dataset) -> Iterator[Batch]:
-    loader = Loader(
-        dataset,
-        model.dataset_info.atomic_types,
-        cutoff=model.list_cutoff(),
-        dtype=model.dtype,
-        device=model.device,
-        batching=Batching(structures=1),
-        shuffle=False,
-    )
-    return iter(loader.epoch())
