@@ -18,11 +18,12 @@ from mtt.checkpoint import (
     write_archive,
 )
 from mtt.errors import ArchitectureError
+from mtt.exporting.expected import predict
 from mtt.exporting.export import check_weights
 from mtt.exporting.files import check_path, take_name, temporary
 from mtt.exporting.inputs import trial_inputs
 from mtt.exporting.structures import structure, trial_atoms
-from mtt.exporting.verify import differences, predict, tolerance_of
+from mtt.exporting.verify import differences, tolerance_of
 from mtt.interface import ModelInterface
 from mtt.mlip import MLIPModel
 from mtt.stopping import stop_if_asked

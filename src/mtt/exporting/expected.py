@@ -83,8 +83,9 @@ def _slopes(name: str, info: TargetInfo, target: Target) -> dict[str, Reference]
     if info.is_energy:
         parts = {"forces": forces, "strain": by_strain}
     else:
-        negative = info.is_number and forces is not None
-        parts = {"gradient": -forces if negative else forces, "strain": by_strain}
+        if info.is_number and forces is not None:
+            forces = -forces
+        parts = {"gradient": forces, "strain": by_strain}
         parts = {part: _numbers(info, values) for part, values in parts.items()}
     return {
         f"{name}.{part}": Reference(values, magnitude_of(values))
