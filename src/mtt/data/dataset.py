@@ -18,7 +18,7 @@ from mtt.data.read import frames_from_atoms, spelled_out
 from mtt.data.sample import Sample, pair_block, system_of, tensor_map
 from mtt.data.storage.blocks import blocks_of_frames, columns_in_memory
 from mtt.data.storage.columns import Columns, lacking, layout
-from mtt.data.storage.pair_labels import PairLabels, labels_of
+from mtt.data.storage.pair_labels import PairLabels
 from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.store import neighbor_lists, read_columns
 from mtt.errors import DataError, did_you_mean
@@ -185,7 +185,7 @@ class Dataset:
     def pair_labels(self, name: str) -> PairLabels | None:
         """What is labelled of a target of pairs; None of other targets."""
         info = self.info.targets[name]
-        all_of = labels_of(self.columns, name, info.shape) if info.per_pair else None
+        all_of = self.columns.labels_of_pairs(name, info.shape) if info.per_pair else None
         return None if all_of is None else all_of.of(self.structures)
 
     def extra(self, name: str) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from mtt.data import Dataset
 from mtt.data.batching.largest_batch import counted, describe
 from mtt.data.batching.pair_distances import check_pairs
+from mtt.data.batching.pairs import PairRows
 from mtt.data.info import TargetInfo
 from mtt.data.memory import Remedy, telling_lack
 from mtt.evaluation.features import (
@@ -26,7 +27,6 @@ from mtt.evaluation.features import (
 )
 from mtt.evaluation.inputs import asked_of, check_inputs, with_inputs
 from mtt.evaluation.outputs import model_info, same_units, targets_for
-from mtt.evaluation.pairs import PairRows
 from mtt.evaluation.systems import (
     Call,
     caller,

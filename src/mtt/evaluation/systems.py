@@ -21,12 +21,12 @@ from metatomic.torch import (
 )
 from torch import Tensor
 
+from mtt.data.batching.pairs import values_of_pairs
 from mtt.data.info import TargetInfo
 from mtt.data.labels.units import declared
 from mtt.data.target_kind import TargetKind
 from mtt.errors import ArchitectureError, ConfigError
 from mtt.evaluation.features import Asked, feature_rows
-from mtt.evaluation.pairs import values_of_pairs
 from mtt.graph import Target
 from mtt.interface import ModelInterface
 

@@ -57,7 +57,6 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
 
     __target_hypers__: ClassVar[Sequence[str]] = ()
     """Options of the model that are mappings from targets: those of new targets are free."""
-
     __jit_unused_properties__: ClassVar[List[str]] = ["dtype", "device", "scales"]
 
     type_index: Tensor

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data import Dataset
-from mtt.evaluation.pairs import PairRows
+from mtt.data.batching.pairs import PairRows
 from mtt.testing.subject import Subject
 
 

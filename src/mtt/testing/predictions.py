@@ -10,9 +10,9 @@ import torch
 from metatomic.torch import AtomisticModel
 
 from mtt.data import Dataset
+from mtt.data.batching.pairs import n_rows
 from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.evaluation.outputs import model_info
-from mtt.evaluation.pairs import n_rows
 from mtt.evaluation.predict import predict
 from mtt.graph import Graph, Target
 from mtt.interface import ModelInterface

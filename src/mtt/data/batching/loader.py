@@ -20,11 +20,11 @@ from mtt.data.batching.batch import Batch, Gather
 from mtt.data.batching.cut import cut
 from mtt.data.batching.largest_batch import describe
 from mtt.data.batching.order import Batching, Plan, plan
+from mtt.data.batching.pairs import labels_in
 from mtt.data.batching.rows import Cuts
 from mtt.data.batching.to_device import fits, stage, stage_labels
 from mtt.data.dataset import Dataset
 from mtt.data.memory import Remedy, telling_lack
-from mtt.data.storage.pair_labels import aligned, labels_of, pair_targets
 from mtt.errors import DataError
 from mtt.graph import Graph
 
@@ -107,10 +107,7 @@ class Loader:
 
         weighted = bool((dataset.weights != 1).any())
         columns, pairs = dataset.columns, dataset.pairs(cutoff)
-        labels = {
-            name: aligned(labels_of(columns, name, shape), pairs)
-            for name, shape in pair_targets(dataset.info).items()
-        }
+        labels = labels_in(dataset, pairs)
         self._structures = dataset.structures
         self._n_pairs = pairs.n_pairs[self._structures]
         staged, numbers = self._should_stage(), None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtt.data.dataset import Dataset
 from mtt.data.frames import Float
-from mtt.data.storage.pair_labels import PairLabels, labels_of, pair_targets
+from mtt.data.storage.pair_labels import PairLabels, pair_targets
 from mtt.errors import DataError, Problem
 from mtt.stopping import stop_if_asked
 
@@ -22,7 +22,7 @@ def check_pairs(dataset: Dataset, cutoff: float) -> None:
     """
     problems = []
     for name, shape in pair_targets(dataset.info).items():
-        labels = labels_of(dataset.columns, name, shape).of(dataset.structures)
+        labels = dataset.columns.labels_of_pairs(name, shape).of(dataset.structures)
         distances = distances_of(dataset, labels)
         outside = np.flatnonzero(~(distances < cutoff))
         if len(outside):

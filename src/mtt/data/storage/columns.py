@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtt.data.info import DatasetInfo, TargetInfo
-from mtt.data.storage.pair_labels import PairLabels, joined_labels, labels_of, pair_targets
+from mtt.data.storage.pair_labels import PairLabels, joined_labels, pair_targets
 from mtt.data.storage.pairs import Pairs
 from mtt.data.storage.pieces import Column, Pieces, join_offsets
 from mtt.stopping import stop_if_asked
@@ -166,6 +166,11 @@ class Columns:
         rows = self.atom_rows(structures) if per_atom else torch.from_numpy(structures)
         return self.rows[name].index_select(0, rows)
 
+    def labels_of_pairs(self, name: str, shape: Sequence[int]) -> PairLabels:
+        """Labels of the target ``name``, of pairs; none where the structures have none."""
+        known = self.pair_labels.get(name)
+        return PairLabels.none(len(self), shape) if known is None else known
+
     def chunks(self, structures: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """``structures``, some at a time; what was mapped for them is released afterwards."""
         for start in range(0, len(structures), CHUNK):
@@ -210,7 +215,7 @@ def join(parts: Sequence[Columns], infos: Sequence[DatasetInfo], info: DatasetIn
     pairs = {
         name: joined_labels(
             [
-                labels_of(part, name, shape)
+                part.labels_of_pairs(name, shape)
                 if name in pair_targets(own)
                 else PairLabels.none(len(part), shape)
                 for part, own in zip(parts, infos, strict=True)

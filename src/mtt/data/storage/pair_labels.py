@@ -16,7 +16,6 @@ from mtt.data.storage.pieces import join_offsets
 
 if TYPE_CHECKING:
     from mtt.data.info import DatasetInfo
-    from mtt.data.storage.columns import Columns
 
 
 @dataclass(eq=False)
@@ -73,12 +72,6 @@ def joined_labels(parts: Sequence[PairLabels]) -> PairLabels:
         np.concatenate([part.pairs for part in parts]),
         torch.cat([part.values for part in parts]),
     )
-
-
-def labels_of(columns: Columns, name: str, shape: Sequence[int]) -> PairLabels:
-    """Labels of the target ``name`` for all structures of ``columns``; none where it has none."""
-    known = columns.pair_labels.get(name)
-    return PairLabels.none(len(columns), shape) if known is None else known
 
 
 def pair_targets(info: DatasetInfo) -> dict[str, tuple[int, ...]]:

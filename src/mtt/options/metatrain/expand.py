@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from mtt.options.kinds import SCALAR, kind_text
 from mtt.options.metatrain.aggregations import aggregation_faults
 from mtt.options.metatrain.contradictions import contradictions, tensor_faults
 from mtt.options.metatrain.derivatives import derivatives
+from mtt.options.metatrain.index_files import read_indices
 from mtt.options.metatrain.pairs import pair_faults
 from mtt.options.metatrain.set_names import all_named, name_faults
 from mtt.options.names import INTENSIVE, PLURALS, target_fault
@@ -35,9 +35,7 @@ from mtt.options.values import (
     TargetOptions,
     is_extensive,
 )
-from mtt.options.yaml.load import MAX_BYTES
-from mtt.options.yaml.places import Fault, KeyPath, as_index
-from mtt.regular import unreadable
+from mtt.options.yaml.places import Fault, KeyPath
 
 _STORES = {
     ".zip": "metatrain's zip data sets are not available yet",
@@ -229,41 +227,12 @@ class Expander:
         """A list of indices, or a file with one a line."""
         if value is None:
             return None
-        indices = self._read_indices(Path(value), path) if isinstance(value, str) else value
+        indices = read_indices(Path(value), path, self.faults) if isinstance(value, str) else value
         seen: set[int] = set()
         twice = [i for i in indices if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
         if twice:
             self.faults.append(Fault(path, f"the index {twice[0]} is given twice"))
         return list(indices)
-
-    def _read_indices(self, file: Path, path: KeyPath) -> list[int]:
-        wrong = unreadable(file)
-        if wrong:
-            self.faults.append(Fault(path, f"{file}: {wrong.what}", wrong.hint))
-            return []
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-            if len(content) > MAX_BYTES:
-                raise OSError(errno.EFBIG, f"more than {MAX_BYTES:,} bytes")
-            lines = content.decode("utf-8-sig").splitlines()
-        except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
-            reason = getattr(error, "strerror", None) or "not a text file"
-            hint = "a file with one index per line; the path counts from the working folder"
-            self.faults.append(Fault(path, f"{file} cannot be read ({reason})", hint))
-            return []
-        indices = []
-        for number, line in enumerate(lines, start=1):
-            word = line.partition("#")[0].strip()
-            index = as_index(word)
-            if index is not None:
-                indices.append(index)
-            elif word:
-                what = f"{file}:{number}: {word!r} is not an index"
-                self.faults.append(Fault(path, what, "one integer from 0 per line"))
-        if not indices:
-            self.faults.append(Fault(path, f"{file} holds no index"))
-        return indices
 
     def _reader(self, section: dict[str, Any], path: KeyPath) -> str | None:
         """The name of what reads the file; None where it is left out."""

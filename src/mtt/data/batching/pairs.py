@@ -10,12 +10,24 @@ from metatensor.torch import TensorMap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtt.data import Dataset
+from mtt.data.dataset import Dataset
 from mtt.data.info import TargetInfo
 from mtt.data.storage.columns import spans
-from mtt.data.storage.pair_labels import aligned, labels_of, pair_targets
+from mtt.data.storage.pair_labels import aligned, pair_targets
+from mtt.data.storage.pairs import Pairs
 from mtt.data.tensor_maps import PAIR
 from mtt.errors import ArchitectureError
+
+
+def labels_in(dataset: Dataset, lists: Pairs) -> dict[str, Tensor]:
+    """[P, *shape] float64 of each target of pairs, NaN where a pair of ``lists`` has no label.
+
+    :param lists: of all structures of ``dataset.columns``.
+    """
+    return {
+        name: aligned(dataset.columns.labels_of_pairs(name, shape), lists)
+        for name, shape in pair_targets(dataset.info).items()
+    }
 
 
 class PairRows:
@@ -23,10 +35,7 @@ class PairRows:
 
     def __init__(self, dataset: Dataset, cutoff: float) -> None:
         self._structures, self._lists = dataset.structures, dataset.pairs(cutoff)
-        self._labels = {
-            name: aligned(labels_of(dataset.columns, name, shape), self._lists)
-            for name, shape in pair_targets(dataset.info).items()
-        }
+        self._labels = labels_in(dataset, self._lists)
 
     def counts(self, index: Tensor) -> Tensor:
         """[n] int64, pairs of each of the structures ``index``."""
