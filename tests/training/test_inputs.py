@@ -93,11 +93,11 @@ def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, make_batch: A
         model = make(name, data)
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
         optimizer.param_groups[0] |= {"lr_factor": 1.0, "l2": 0.0}
-        return Step(model, optimizer, SummedGradient(list(model.parameters())), 0.5)
+        gradient = SummedGradient(list(model.parameters()))
+        return Step(model, optimizer, gradient, 0.5, ranks=SerialRanks())
 
     known, one, steps = ranks(), step(), [step(), step()]
     loss = make_loss(parse({}), data.info, one.model.scales, data)
-    one.ranks = SerialRanks()
     whole = one(loss, [make_batch(data, one.model)], 0.1)
     shares = [data.select(np.arange(3)), data.select(np.arange(3, 8))]
 

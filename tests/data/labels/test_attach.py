@@ -109,8 +109,8 @@ def test_nonfinite_labels_are_reported_by_frame_all_at_once(
     assert refuse(energy_options(path, key="E", forces=("f", True))).splitlines() == [
         "set.xyz, frames 1, 4: 'E' for targets.energy: not a number: 'abc' (2 frames)",
         "set.xyz, frame 2: 'E' for targets.energy: 3 values where 1 is expected "
-        "(num_subtargets 1); "
-        "a vector is type: {cartesian: {rank: 1}}, several numbers are num_subtargets: 3",
+        "(num_subtargets 1); a vector is type: {cartesian: {rank: 1}}, several numbers are "
+        "num_subtargets: 3",
         "set.xyz, frame 3: 'E' for targets.energy: infinite",
         "set.xyz, frame 3: 'f' for targets.energy.forces: infinite (atom 0)",
     ]
