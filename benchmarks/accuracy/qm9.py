@@ -90,7 +90,7 @@ def main() -> None:
             for parts in folds(frames, seed)[: given.folds]:
                 task = targets.Task(parts, CASES[case])
                 asked = targets.Asked(name, given.epochs or EPOCHS, seed)
-                outcome = targets.trained(task, asked)
+                outcome = targets.fitted(task, asked)
                 each.append(errors(task, outcome.errors))
                 seconds += outcome.seconds
             rows = []

@@ -25,7 +25,10 @@ import yaml
 from environments import versions
 from results import Result
 
-from mtt import train
+from mtt import Run, registry, train
+from mtt.data import Dataset
+from mtt.evaluation import evaluate
+from mtt.options.yaml.overrides import deep_merge
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from surroundings import processor
@@ -151,6 +154,30 @@ def trained(task: Task, asked: Asked, after: Callable[[Path], Any] | None = None
         found = None if after is None else after(folder / "model.pt")
     text: str = yaml.safe_dump(made["architecture"], sort_keys=False, default_flow_style=None)
     return Outcome(dict(done.reports["test"].errors), seconds, text, found)
+
+
+def fitted(task: Task, asked: Asked) -> Outcome:
+    """The errors of a training that exports nothing, for many short ones."""
+    found, made = registry.find(asked.name).load(), options(task, asked)
+    own, defaults = made["architecture"], found.default_hypers
+    sets = {
+        part: Dataset.from_atoms(
+            list(frames), task.targets, extra_data=task.extra_data, length_unit="angstrom"
+        )
+        for part, frames in task.frames.items()
+    }  # fmt: skip
+    start = time.process_time()
+    torch.manual_seed(asked.seed)
+    model = found.model(deep_merge(defaults["model"], own["model"]), sets["train"].info)
+    trainer = found.trainer(deep_merge(defaults["training"], own["training"]))
+    trainer.run = Run(asked.seed, found.name, own_loggers=False)
+    where = torch.float32 if asked.precision == 32 else torch.float64, [torch.device("cpu")]
+    with scratch():
+        trainer.train(model, *where, [sets["train"]], [sets["validation"]], "checkpoints")
+    model.load_state_dict(trainer.best)
+    errors = evaluate(model, sets["test"], batch_size=10).errors
+    text: str = yaml.safe_dump(own, sort_keys=False, default_flow_style=None)
+    return Outcome(dict(errors), time.process_time() - start, text)
 
 
 def labels(task: Task, part: str, key: str) -> np.ndarray:
