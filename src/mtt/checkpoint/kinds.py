@@ -133,7 +133,7 @@ def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
     :raises zipfile.BadZipFile: it has no table of contents.
     """
     archive = zipfile.ZipFile(file)
-    if archive.infolist() and min(one.header_offset for one in archive.infolist()):
+    if min((one.header_offset for one in archive.infolist()), default=0):
         raise zipfile.BadZipFile("its table of contents is missing")
     return archive
 
