@@ -13,19 +13,19 @@ number of ranks alone, which takes an hour.
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from ranks import SMALL, in_ranks
+from ranks import in_ranks
+from ranks_cases import ADAM, CASES, Case, options, pairs, write_data
 from setting import machine
 
 import mtt
@@ -34,133 +34,9 @@ import mtt.workflows
 from mtt.checkpoint import read
 from mtt.data.memory import free_memory
 from mtt.errors import MttError
-from mtt.options.yaml.overrides import deep_merge
 
-DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "ethanol.xyz"
-FRAMES, MORE, ATOMS = 26, 120, 9
-SCARCE = 910_000
-ONLY_IN = (3, 4, 11)  # frames of gappy.xyz that have the second energy
-
-
-class Case(NamedTuple):
-    """A training.
-
-    :param training: options of it, beside the number and the size of batches.
-    :param rest: other options, laid over those of :func:`options`.
-    :param architecture: name.
-    :param memory: bytes that the last one of several ranks believes to have; None: what it has.
-    """
-
-    training: Mapping[str, Any]
-    rest: Mapping[str, Any] = {}
-    architecture: str = "density_messages"
-    memory: int | None = None
-
-
-ADAM = {"optimizer": "adam"}
-TWO = {
-    "targets": {
-        "energy": {"forces": True},
-        "energy/second": {"key": "second", "quantity": "energy", "unit": "eV", "forces": False},
-    }
-}
-TWO["targets"]["energy/second"]["stress"] = False
-GAPPY = {"training_set": {"systems": {"read_from": "gappy.xyz"}, **TWO}}
-FINETUNE = {"read_from": "source.ckpt"}
-HEIR = {"energy/new": {"key": "energy", "quantity": "energy", "unit": "eV", "stress": False}}
-
-CASES = {
-    "the default options: `soap`, averaged weights, clipping": Case({}),
-    "`optimizer: soap` for 60 steps": Case({"num_epochs": 15, "ema": False}),
-    "`optimizer: adam`, a sum of terms": Case(ADAM),
-    "`gradient_combination: config`": Case({**ADAM, "gradient_combination": "config"}),
-    "`grad_clip_norm`": Case({**ADAM, "grad_clip_norm": 0.01}),
-    "`ema`": Case({**ADAM, "ema": {"decay": 0.9}}),
-    "`schedulefree_adamw`": Case({"optimizer": "schedulefree_adamw", "ema": False}),
-    "`muon`": Case({"optimizer": "muon"}),
-    "`lbfgs`": Case({"optimizer": "lbfgs", "grad_clip_norm": None, "ema": False}),
-    "`prefit`": Case({**ADAM, "prefit": {"parameters": ["heads.*"], "max_steps": 3}}),
-    "`refit_baseline`": Case({**ADAM, "refit_baseline": True}),
-    # up to 43 atoms, for 20 steps an epoch; the last rank has memory for some more than 30 of them,
-    # and so each has memory for its share
-    "`batch_atoms: auto`, one rank with less memory": Case(
-        {**ADAM, "batch_atoms": "auto"},
-        {"training_set": {"systems": {"read_from": "more.xyz"}}},
-        memory=SCARCE,
-    ),
-    "`max_atoms_per_batch`": Case({**ADAM, "max_atoms_per_batch": 40}),
-    "`gradient_accumulation`": Case({**ADAM, "gradient_accumulation": 3}),
-    "`augmentation: o3`": Case({**ADAM, "augmentation": "o3"}),
-    "`scheduler: plateau`": Case({**ADAM, "scheduler": "plateau"}),
-    "`on_nonfinite: rollback`": Case({**ADAM, "on_nonfinite": "rollback"}),
-    "one structure in a batch: ranks without any": Case({**ADAM, "batch_size": 1}),
-    "missing labels: gradients that one rank has": Case(ADAM, GAPPY),
-    "missing labels, `config`": Case({**ADAM, "gradient_combination": "config"}, GAPPY),
-    "missing labels, `soap`": Case({}, GAPPY),
-    "fine-tuning: `full`": Case({**ADAM, "finetune": {**FINETUNE, "method": "full"}}),
-    "fine-tuning: `lora`": Case(
-        {**ADAM, "finetune": {**FINETUNE, "method": "lora", "config": {"rank": 2}}}
-    ),
-    "fine-tuning: `heads`, the head of the source has no labels": Case(
-        {
-            **ADAM,
-            "finetune": {**FINETUNE, "method": "heads", "inherit_heads": {"energy/new": "energy"}},
-        },
-        {"training_set": {"targets": {"energy": None, **HEIR}}},
-    ),
-    "fine-tuning: `replay`, two heads, `anchor`": Case(
-        {
-            **ADAM,
-            "finetune": {
-                **FINETUNE,
-                "method": "replay",
-                "anchor": 0.01,
-                "replay": {"data": "ethanol.xyz", "number": 9},
-            },
-        }
-    ),
-    "`compile: true`": Case({**ADAM, "compile": True}),
-}
-ALONE = ("finetune", "prefit", "compile", "refit_baseline", "batch_atoms")
-"""Options of cases that take long, or have a clock."""
-
-
-def options(case: Case) -> dict[str, Any]:
-    """Of a training of the first frames."""
-    training = {"batch_size": 5, "num_epochs": 2, "compile": False, "refit_baseline": False}
-    whole = {
-        "seed": 1,
-        "base_precision": 64,
-        "device": "cpu",
-        "final_eval": False,
-        "architecture": {
-            "name": case.architecture,
-            "model": SMALL,
-            "training": {**training, **case.training},
-        },
-        "training_set": {
-            "systems": {"read_from": "ethanol.xyz", "length_unit": "angstrom"},
-            "targets": {"energy": {"unit": "eV", "forces": True, "stress": False}},
-        },
-        "validation_set": 0.2,
-        "test_set": 0.0,
-    }
-    merged = deep_merge(whole, case.rest)
-    targets = merged["training_set"]["targets"]
-    merged["training_set"]["targets"] = {k: v for k, v in targets.items() if v is not None}
-    return merged
-
-
-def write_data(folder: Path) -> None:
-    """``ethanol.xyz``, more of it, and ``gappy.xyz`` with a second energy that few frames have."""
-    whole = DATA.read_text().splitlines()[: MORE * (ATOMS + 2)]
-    (folder / "more.xyz").write_text("\n".join(whole) + "\n")
-    lines = whole[: FRAMES * (ATOMS + 2)]
-    (folder / "ethanol.xyz").write_text("\n".join(lines) + "\n")
-    for i, first in enumerate(range(0, len(lines), ATOMS + 2)):
-        second = f"{-0.3 * i}" if i in ONLY_IN else "nan"
-        lines[first + 1] += f" second={second}"
-    (folder / "gappy.xyz").write_text("\n".join(lines) + "\n")
+SCRIPTED = "closures.pt"
+"""What closures give, at weights that are the same on any number of ranks."""
 
 
 def train_only(given: dict[str, Any]) -> None:
@@ -176,6 +52,37 @@ def believe(n_bytes: int | None) -> None:
     room["free_memory"] = free_memory if n_bytes is None else lambda _: n_bytes
 
 
+@contextmanager
+def scripted(place: Path, follow: bool, write: bool) -> Iterator[None]:
+    """Within the block, L-BFGS only looks: at weights that its number of steps decides.
+
+    What its closures give there is kept, and written into ``place`` at the end.
+    """
+    kept: dict[str, torch.Tensor] = {}
+    searching = torch.optim.LBFGS.step
+
+    def look(self: torch.optim.LBFGS, closure: Callable[[], float]) -> None:
+        weights = [p for group in self.param_groups for p in group["params"]]
+        for _ in range(3):
+            dice = torch.Generator().manual_seed(len(kept))
+            with torch.no_grad():
+                for one in weights:
+                    one += 0.02 * torch.randn(one.shape, generator=dice, dtype=one.dtype)
+            n, value = len(kept), closure()
+            kept[f"loss {n}"] = torch.tensor([value], dtype=torch.float64)
+            found = [p.grad.flatten() for p in weights if p.grad is not None]
+            kept[f"gradient {n}"] = torch.cat(found).clone()
+
+    try:
+        if follow:
+            torch.optim.LBFGS.step = look  # type: ignore[method-assign, assignment]
+        yield
+    finally:
+        torch.optim.LBFGS.step = searching  # type: ignore[method-assign]
+    if write:
+        torch.save(kept, place / SCRIPTED)
+
+
 def checkpoint_in(place: Path) -> Path:
     """Of the only training in a folder."""
     (found,) = place.glob("outputs/*/*/model.ckpt")
@@ -183,7 +90,9 @@ def checkpoint_in(place: Path) -> Path:
 
 
 def numbers(place: Path) -> dict[str, torch.Tensor]:
-    """Weights, buffers and baselines of the model that was trained in a folder."""
+    """Weights, buffers and baselines of the model that was trained in a folder, or closures."""
+    if (place / SCRIPTED).exists():
+        return dict(torch.load(place / SCRIPTED))
     found = read(checkpoint_in(place))["model_state_dict"]
     return {key: value for key, value in found.items() if value.is_floating_point()}
 
@@ -202,8 +111,10 @@ def train_all(cases: Mapping[str, Case], n: int, folder: Path) -> None:
             os.chdir(folder / str(n) / str(i))
             os.environ["MASTER_PORT"] = str(ports[i])
             believe(case.memory if 0 < rank == n - 1 else None)
+            keeping = scripted(Path.cwd(), case.scripted, case.scripted and rank == 0)
             try:
-                train_only(options(case))
+                with keeping:
+                    train_only(options(case))
             except (MttError, SystemExit) as error:
                 print(f"{n} ranks, rank {rank}, {title}: {error}", file=sys.stderr, flush=True)
                 continue
@@ -240,20 +151,6 @@ def difference(one: Mapping[str, torch.Tensor], several: Mapping[str, torch.Tens
         if value.numel()
     ]
     return max(parts, key=lambda part: (part != part, part))
-
-
-def pairs() -> Iterator[tuple[str, Case]]:
-    """The cases two by two, where their options do not contradict each other."""
-    every = [
-        (title, case)
-        for title, case in CASES.items()
-        if case.training and not case.rest and not case.training.keys() & set(ALONE)
-    ]
-    for first, second in itertools.combinations(every, 2):
-        one, other = first[1].training, second[1].training
-        clash = any(one[key] != other[key] for key in one.keys() & other.keys())
-        if not clash and not {"batch_size", "max_atoms_per_batch"} <= {*one, *other}:
-            yield f"{first[0]} + {second[0]}", Case({**one, **other})
 
 
 def table(cases: Mapping[str, Case], sizes: Sequence[int]) -> float:

@@ -25,8 +25,9 @@ from mtt.training.step import Step
 
 ENERGY: dict[str, Any] = {"energy": {"unit": "eV", "forces": True, "stress": False}}
 IRREPS = {1: [{"o3_lambda": 0}], 6: [{"o3_lambda": 0, "num": 2}], 8: [{"o3_lambda": 1}]}
+MU: dict[str, Any] = {"type": {"cartesian": {"rank": 1}}}
 TENSORS: dict[str, Any] = {
-    "mtt::mu": {"key": "mu", "type": {"cartesian": {"rank": 1}}},
+    "mtt::mu": {"key": "mu", **MU},
     "mtt::c": {"key": "c", "sample_kind": "atom", "type": {"spherical": {"irreps": IRREPS}}},
 }
 SMALL: dict[str, Any] = {
@@ -81,18 +82,20 @@ def data() -> Dataset:
     return Dataset.from_atoms(molecules(), ENERGY | TENSORS, length_unit="angstrom")
 
 
-def make(name: str, data: Dataset) -> Any:
+def make(name: str, data: Dataset, **options: Any) -> Any:
     architecture = find(name).load()
     torch.manual_seed(3)
-    hypers = deep_merge(architecture.default_hypers["model"], SMALL[name])
+    hypers = deep_merge(architecture.default_hypers["model"], SMALL[name] | options)
     model = architecture.model(hypers, data.info).double()
     model.fit_baselines(data, architecture.trainer.platform_hypers())
     return model
 
 
-def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, make_batch: Any) -> None:
+def check_two_ranks(make_model: Any, data: Dataset, make_batch: Any) -> None:
+    """A step of two ranks, with three structures and with five, is that of one with all."""
+
     def step() -> Step:
-        model = make(name, data)
+        model = make_model()
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
         optimizer.param_groups[0] |= {"lr_factor": 1.0, "l2": 0.0}
         gradient = SummedGradient(list(model.parameters()))
@@ -113,6 +116,35 @@ def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, make_batch: A
         assert result.norm.item() == pytest.approx(whole.norm.item(), rel=1e-12)
         weights = [each.model.parameters() for each in (own, one)]
         torch.testing.assert_close(*map(known.flat, weights), **known.EXACT)
+
+
+def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, make_batch: Any) -> None:
+    check_two_ranks(lambda: make(name, data), data, make_batch)
+
+
+def test_two_ranks_learn_from_inputs_spectra_and_derivatives_what_one_learns(
+    make_batch: Any,
+) -> None:
+    frames, random = molecules(), np.random.default_rng(2)
+    for i, atoms in enumerate(frames):
+        born = random.normal(size=(len(atoms), 9))
+        atoms.info |= {"charge": i % 3 - 1, "heat": random.normal(), "dos": random.random(6)}
+        atoms.info["mask"] = np.arange(6) < 3 + i % 3
+        atoms.arrays |= {"site": random.normal(size=len(atoms)), "born": born}
+    targets = {
+        **ENERGY,
+        "mtt::mu": {"key": False, **MU, "gradients": {"positions": {"key": "born"}}},
+        "mtt::dos": {"key": "dos", "num_subtargets": 6},
+    }
+    extra = {
+        "charge": {"key": "charge"},
+        "heat": {"key": "heat"},
+        "site": {"key": "site", "sample_kind": "atom"},
+        "mtt::dos_mask": {"key": "mask", "num_subtargets": 6},
+    }
+    data = Dataset.from_atoms(frames, targets, extra_data=extra)
+    inputs = {"inputs": ["charge", "heat", "site"]}
+    check_two_ranks(lambda: make("density_messages", data, **inputs), data, make_batch)
 
 
 def test_a_mixed_averaged_augmented_training_learns_them(
