@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ase.build
+import ase.io
 import jsonschema
+import numpy as np
 import pytest
+import yaml
 
 from mtt.drafting import draft
 from mtt.options.yaml.load import read_yaml
@@ -67,3 +71,28 @@ def test_mistakes_write_nothing(mtt: Mtt, here: Path, ethanol: Path) -> None:
     done = mtt("init", ethanol, "-o", "nowhere/options.yaml")
     assert "nowhere/options.yaml: the folder does not exist; make it first" in done.err
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [("density_messages", ["charge", "spin_multiplicity"]), ("pet", ["charge"]), ("soap_bpnn", [])],
+)
+def test_charges_and_spins_that_differ_are_inputs_where_the_model_takes_them(
+    here: Path, name: str, inputs: list[str]
+) -> None:
+    frames = []
+    for i in range(8):
+        atoms = ase.build.molecule("OH")
+        atoms.positions += 0.02 * np.random.default_rng(i).normal(size=atoms.positions.shape)
+        atoms.info = {"energy": -0.1 * i, "total_charge": i % 2 - 1, "mult": 99 - i % 2 * 98}
+        frames.append(atoms)
+    ase.io.write("ions.xyz", frames)
+    found = draft(["ions.xyz"], architecture=name)
+    options = yaml.safe_load(found.text)
+    assert options["architecture"]["model"].get("inputs", []) == inputs
+    keys = {"charge": "total_charge", "spin_multiplicity": "mult"}
+    read = options["training_set"].get("extra_data", {})
+    assert read == {one: {"key": keys[one]} for one in inputs}
+    unseen = [key for one, key in keys.items() if one not in inputs]
+    assert list(found.labels.states) == unseen
+    assert bool(unseen) == any("the model does not see this" in one for one in found.remarks)

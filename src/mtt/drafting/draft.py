@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtt.drafting.content import Content, read_content
+from mtt.drafting.inputs import extra_data, inputs_for
 from mtt.drafting.labels import Chosen, choose_labels
 from mtt.drafting.sizes import Sizes, epochs_within, fitting, sizes_for
 from mtt.drafting.trial import Checked, Timed, check, findings_of, peak_of_step, timed
@@ -19,6 +20,8 @@ from mtt.progress import working
 from mtt.registry import Found, find
 from mtt.registry.suggest import Suggestion, suggested, suggestion
 from mtt.scanning import Finding
+
+_FEW = 20  # structures
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,11 @@ def draft(
     wish = suggestion(found)
     content = read_content(data)
     labels = choose_labels(content)
+    inputs = inputs_for(content, labels, found)
+    rest = tuple(key for key in labels.states if key not in inputs.values())
+    labels = dataclasses.replace(labels, states=rest, inputs=extra_data(inputs))
     sizes = sizes_for(content, labels)
-    model = _model(wish, sizes)
+    model = _model(wish, sizes) | ({"inputs": list(inputs)} if inputs else {})
     training = _known(training_of(sizes), found)
     section = {"name": found.name, "model": model, "training": training}
     options = {"seed": SEED, "architecture": section, **data_of(content, labels, sizes)}
@@ -81,7 +87,13 @@ def draft(
             measured = timed(checked, sizes.batch_size)
         epochs = epochs_within(3600.0 * hours, measured.epoch, measured.overhead)
         sizes = dataclasses.replace(sizes, epochs=epochs)
-    remarks = [*labels.remarks, *_of_units(content, labels), *_of_states(labels), *warned]
+    remarks = [
+        *labels.remarks,
+        *_of_few(content),
+        *_of_units(content, labels),
+        *_of_states(labels),
+        *warned,
+    ]
     chosen = (found.name, wish.cutoff, model, tuple(training))
     parts = Parts(content, labels, sizes, *chosen, findings, hours, measured, memory)
     text = text_of(parts)
@@ -134,6 +146,13 @@ def _gib(n_bytes: int) -> str:
     return f"{float(f'{n_bytes / size:.2g}'):g} {unit}"
 
 
+def _of_few(content: Content) -> list[str]:
+    n = len(content.frames)
+    if n >= _FEW:
+        return []
+    return [f"{n} structures are enough to try mtt, and too few for a model that can be trusted"]
+
+
 def _of_units(content: Content, labels: Chosen) -> list[str]:
     unit, known = content.length_unit
     found = []
@@ -154,4 +173,4 @@ def _of_states(labels: Chosen) -> list[str]:
     if not labels.states:
         return []
     names = ", ".join(map(repr, labels.states))
-    return [f"{names}: a model sees charges and spins only if it is made for them"]
+    return [f"{names}: the model does not see this; see the page on inputs"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Chosen:
     :param scalar: key of a number per structure, where there is neither energy nor forces.
     :param scalars: further numbers per structure, which can be targets.
     :param states: keys of charge, spin and the like.
+    :param inputs: those that the model takes: ``extra_data``.
     :param remarks: what the user should know, in sentences.
     """
 
@@ -48,6 +50,7 @@ class Chosen:
     scalar: str = ""
     scalars: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -86,7 +89,7 @@ def choose_labels(content: Content) -> Chosen:
         _tell_missing(content, energy, remarks)
     rest = tuple(name for name in scalars if name not in (scalar, *others))
     return Chosen(
-        energy, others, unit, reason, forces, stress, virial, scalar, rest, states, remarks
+        energy, others, unit, reason, forces, stress, virial, scalar, rest, states, {}, remarks
     )
 
 

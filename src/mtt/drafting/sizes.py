@@ -18,6 +18,7 @@ _FEWEST_STRUCTURES, _MOST_STRUCTURES, _MOST_ATOMS = 4, 16, 512  # of a batch
 _UNEQUAL = 3.0  # largest structure over the average one, from which batches count atoms
 _TOTAL_STEPS = 20_000  # of the optimizer, where no time is given
 _SHARE = 0.5  # of the free memory for a step: others run on the machine too
+_AFTER = 15.0  # s that export, evaluation and report take on one core, at least
 _EPOCHS = (20, 2_000)  # at least, at most
 
 
@@ -95,8 +96,12 @@ def fitting(sizes: Sizes, peak: int, free: int) -> Sizes:
 
 
 def epochs_within(seconds: float, epoch: float, overhead: float) -> int:
-    """Epochs of ``epoch`` seconds that fit into a time; a tenth is kept for what comes after."""
-    return max(1, int(0.9 * (seconds - overhead) / epoch))
+    """Epochs of ``epoch`` seconds that fit into a time, beside what comes before and after them.
+
+    A tenth is kept for the export, the evaluation and the report; of a short time, more.
+    """
+    after = max(0.1 * seconds, min(_AFTER, 0.4 * seconds))
+    return max(1, int((seconds - overhead - after) / epoch))
 
 
 def _cutoff(content: Content) -> tuple[float, float]:

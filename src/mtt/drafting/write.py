@@ -57,8 +57,11 @@ def data_of(content: Content, labels: Chosen, sizes: Sizes) -> dict[str, Any]:
         "read_from": names[0] if len(names) == 1 else list(names),
         "length_unit": content.length_unit[0],
     }
+    training = {"systems": systems, "targets": _targets(labels)}
+    if labels.inputs:
+        training["extra_data"] = dict(labels.inputs)
     return {
-        "training_set": {"systems": systems, "targets": _targets(labels)},
+        "training_set": training,
         "validation_set": sizes.validation,
         "test_set": sizes.test,
     }
@@ -184,6 +187,10 @@ def _data(parts: Parts) -> Iterator[str]:
         first = labels.scalars[0]
         target = f"mtt::{_word(first)}: {{key: {_scalar(first)}}}"
         yield f"  # to learn one too, add to targets: {target}"
+    if labels.inputs:
+        yield "  extra_data:  # inputs of the model"
+        for name, item in labels.inputs.items():
+            yield f"    {name}: {{key: {_scalar(item['key'])}}}"
     if labels.states:
         yield f"  # not seen by the model: {', '.join(labels.states)}"
     yield ""
