@@ -107,11 +107,9 @@ def done(message: str) -> None:
 
 
 def said(text: str) -> None:
-    """A sentence on standard output, in lines that fit a terminal."""
+    """A sentence on standard output, in lines that fit a terminal; an indented one stays so."""
     console = rich_console()
-    if console.is_terminal:
-        text = _wrapped(text, int(console.width))
-    click.echo(text)
+    click.echo(_hanging(text, int(console.width)) if console.is_terminal else text)
 
 
 def paragraph(text: str, indent: str) -> None:
@@ -212,7 +210,7 @@ def evaluation(one: EvaluatedSet) -> None:
     if is_quiet():
         return
     timing = one.report.timing
-    done(
+    said(
         f"{one.name}: {timing.n_structures} structures in {timing.seconds:.2f} s, "
         f"{timing.ms_per_structure:.3g} ms per structure, {timing.ms_per_atom:.3g} per atom"
     )
