@@ -10,6 +10,7 @@ from mtt.cli.render.quantities import number
 
 if TYPE_CHECKING:
     from mtt.evaluation import PerStructure, QuantityErrors
+    from mtt.evaluation.per_structure import GroupErrors
     from mtt.workflows.evaluate import EvaluatedSet
 
 
@@ -45,7 +46,7 @@ def worst(name: str, found: PerStructure, n: int, by: str | None = None) -> None
         return
     count = f"{len(chosen)} worst structures" if len(chosen) > 1 else "worst structure"
     what = "ratio: greatest error of a structure to the RMSE of all"
-    terminal.done(f"the {count} of {name} ({what}):")
+    terminal.said(f"the {count} of {name} ({what}):")
     columns = [*_columns(found)]
     keys = [] if by is None else [by]
     rows = [*found.rows(chosen, keys)]
@@ -68,7 +69,7 @@ def worst(name: str, found: PerStructure, n: int, by: str | None = None) -> None
         return
     for rank, (row, ratio) in enumerate(zip(rows, ratios, strict=True), start=1):
         for line in _lines(rank, row, ratio, columns, keys):
-            terminal.done(line)
+            terminal.said(line)
 
 
 def groups(name: str, found: PerStructure, key: str) -> None:
@@ -82,7 +83,7 @@ def groups(name: str, found: PerStructure, key: str) -> None:
             f"{group.n_structures:,}",
             *(_cell(_finite(group.errors[column.name]), column) for column in columns),
         ]
-        for group in found.by_group(key)
+        for group in _in_order(found.by_group(key))
     ]
     if _width([heads, *rows]) <= int(terminal.rich_console().width):
         terminal.table(heads, rows)
@@ -91,6 +92,14 @@ def groups(name: str, found: PerStructure, key: str) -> None:
         terminal.done(f"{row[0]}: {row[1]} structures")
         for column, value in zip(columns, row[2:], strict=True):
             terminal.done(f"   {column.title} {value} {column.unit}".rstrip())
+
+
+def _in_order(groups: Sequence[GroupErrors]) -> Sequence[GroupErrors]:
+    """Numbers ascend; other values are in the order of their size."""
+    try:
+        return sorted(groups, key=lambda group: float(group.value))
+    except ValueError:
+        return groups
 
 
 def _lines(

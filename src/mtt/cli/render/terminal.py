@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,8 +67,13 @@ _quiet: list[bool] = []
 
 
 def error(message: str) -> None:
-    """An error, on standard error."""
-    click.echo(click.style("error: ", fg="red", bold=True, reset=True) + message, err=True)
+    """An error, on standard error; in lines that fit a terminal."""
+    start = "error: "
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        message = "\n".join(_hanging(line, width) for line in f"{start}{message}".split("\n"))
+        message = message.removeprefix(start)
+    click.echo(click.style(start, fg="red", bold=True, reset=True) + message, err=True)
 
 
 def plain(text: str) -> None:
@@ -101,11 +107,9 @@ def done(message: str) -> None:
 
 
 def said(text: str) -> None:
-    """A sentence on standard output, in lines that fit a terminal."""
+    """A sentence on standard output, in lines that fit a terminal; an indented one stays so."""
     console = rich_console()
-    if console.is_terminal:
-        text = _wrapped(text, int(console.width))
-    click.echo(text)
+    click.echo(_hanging(text, int(console.width)) if console.is_terminal else text)
 
 
 def paragraph(text: str, indent: str) -> None:
@@ -127,8 +131,9 @@ def mapping(values: Mapping[str, Any], as_json: bool = False) -> None:
     if as_json:
         click.echo(json.dumps(values, indent=2, ensure_ascii=False))
         return
+    console = rich_console()
     for line in _lines(values, 0):
-        click.echo(line)
+        click.echo(_hanging(line, int(console.width)) if console.is_terminal else line)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -205,7 +210,7 @@ def evaluation(one: EvaluatedSet) -> None:
     if is_quiet():
         return
     timing = one.report.timing
-    done(
+    said(
         f"{one.name}: {timing.n_structures} structures in {timing.seconds:.2f} s, "
         f"{timing.ms_per_structure:.3g} ms per structure, {timing.ms_per_atom:.3g} per atom"
     )
@@ -264,6 +269,21 @@ def _for_terminal(record: logging.LogRecord, text: str, width: int) -> str:
 
 def _wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _hanging(line: str, width: int) -> str:
+    """A line that is cut between words only; what is left of it is indented by two more."""
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
 
 
 _shared: list[Any] = []
