@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mtt.data.labels.attach import target_info
+from mtt.data.tensor_files.declared import target_info
 from mtt.errors import ConfigError
 from mtt.options import load_eval_options
 from mtt.options.aggregation import rank_of

@@ -18,7 +18,7 @@ from metatensor.torch import TensorMap
 from mtt import train
 from mtt.cli.main import run
 from mtt.data.info import TargetInfo
-from mtt.data.labels.attach import target_info
+from mtt.data.tensor_files.declared import target_info
 from mtt.data.tensor_maps import target_map
 from mtt.errors import CheckpointError, ConfigError, DataError, MttError
 from mtt.graph import Target

@@ -12,10 +12,10 @@ import torch
 from mtt.data.dataset import Dataset
 from mtt.data.files.inputs import described, expanded
 from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
-from mtt.data.labels.attach import target_info
 from mtt.data.memory import Remedy, telling_lack
 from mtt.data.read import read_frames
 from mtt.data.storage.store import is_packed
+from mtt.data.tensor_files.declared import target_info
 from mtt.errors import DataError, Problem, did_you_mean
 from mtt.options.values import DatasetOptions, GradientOptions, ReadFrom, TargetOptions
 

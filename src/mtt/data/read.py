@@ -15,7 +15,7 @@ from mtt.data.files.reader import Files
 from mtt.data.findings import Findings, files_of
 from mtt.data.frames import Frame, FrameSet
 from mtt.data.info import DatasetInfo
-from mtt.data.labels.attach import Labels, Source, target_info
+from mtt.data.labels.attach import Labels, Source
 from mtt.data.labels.companions import compare
 from mtt.data.labels.masks import apply_mask
 from mtt.data.labels.spelling import spelling_notices
@@ -23,6 +23,7 @@ from mtt.data.labels.units import check_units
 from mtt.data.labels.weights import structure_weights
 from mtt.data.sanity import check_structures
 from mtt.data.storage.info_keys import short_values
+from mtt.data.tensor_files.declared import target_info
 from mtt.data.tensor_files.target import TensorFiles
 from mtt.errors import DataError, Problem
 from mtt.options import load_eval_options

@@ -46,23 +46,23 @@ def outputs_of(info: DatasetInfo) -> Dict[str, ModelOutput]:
 def as_outputs(
     predicted: Dict[str, Tensor],
     graph: Graph,
+    listed: float,
     systems: List[System],
     outputs: Dict[str, ModelOutput],
     selected_atoms: Optional[Labels],
     poolings: Dict[str, str],
     maps: Dict[str, Tensor],
     layouts: Dict[str, Layout],
-    listed: float,
 ) -> Dict[str, TensorMap]:
     """The requested ``outputs``, per structure, pair or, if asked for, per atom; TorchScript.
 
     :param predicted: per target the physical values of the atoms, [n_atoms, *components,
         properties], or of the pairs; see :func:`mtt.mlip.aggregation.pool.pooled`.
     :param graph: of ``systems``; at least one.
+    :param listed: radius of the neighbour list that it is made of.
     :param poolings: how each target is made of its atoms, see :attr:`mtt.TargetInfo.pooling`.
     :param maps: see :meth:`mtt.mlip.aggregation.readout.Readout.matrices`.
     :param layouts: blocks and labels of every target.
-    :param listed: radius of the neighbour list that ``graph`` is made of.
     """
     results: Dict[str, TensorMap] = {}
     samples = atom_samples(systems)

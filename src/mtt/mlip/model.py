@@ -144,8 +144,8 @@ class MLIPModel(TakesInputs, FeatureModel, metaclass=BuiltForNetwork):
         asked = (systems, outputs, selected_atoms)
         if asks_for(outputs, self.target_names):
             maps = self.readout.matrices(self.scale.values, self.composition.values)
-            kinds = (self.poolings, maps, self.tensor_layouts, self.list_cutoff())
-            results = as_outputs(self._atomic_values(graph), graph, *asked, *kinds)
+            kinds, listed = (self.poolings, maps, self.tensor_layouts), self.list_cutoff()
+            results = as_outputs(self._atomic_values(graph), graph, listed, *asked, *kinds)
         return self.with_features(results, graph, self.list_cutoff(), self.cutoff, *asked)
 
     # ------------------------------------------ hooks: what an author may override

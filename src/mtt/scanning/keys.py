@@ -226,7 +226,7 @@ def _uses(
     found: dict[str, tuple[str | None, _Use]] = {}
 
     def use(part: str, section: SystemsOptions | TargetOptions | GradientOptions) -> list[_Use]:
-        used = []
+        used: list[_Use] = []
         if is_tensor_file(section.read_from):  # holds one target, and no keys
             return used
         for path in map(str, input_files(section.read_from)):

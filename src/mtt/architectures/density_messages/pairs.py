@@ -73,7 +73,8 @@ class PairTensors(torch.nn.Module):
         found = found.index_select(1, ends.slots)
         harmonics = ends.pairs.basis[:, :, self.first : self.end].flatten(0, 1)
         harmonics = harmonics.index_select(0, ends.slots).t().reshape(n, -1, 1)
-        return found + harmonics * self.direction
+        tensors: Tensor = found + harmonics * self.direction
+        return tensors
 
 
 class PairPart(torch.nn.Module):
@@ -95,7 +96,7 @@ class PairPart(torch.nn.Module):
 
     def forward(self, scalars: Tensor, ends: Ends) -> Tensor:
         """[P, 2l + 1, n_out]."""
-        gates = self.gates(scalars)
+        gates: Tensor = self.gates(scalars)
         if self.l == 0:
             return gates[:, None, :]
         found: List[Tensor] = []
@@ -106,7 +107,8 @@ class PairPart(torch.nn.Module):
             products = found[1][:, None] * tensors[None]  # [3, 2l + 1, P, n_channels]
             coupled = self.couple() @ products.flatten(0, 1).flatten(1)
             tensors = coupled.view(tensors.shape)
-        return (tensors * gates).transpose(0, 1) @ self.last.t()
+        values: Tensor = (tensors * gates).transpose(0, 1) @ self.last.t()
+        return values
 
 
 class PairHead(torch.nn.Module):

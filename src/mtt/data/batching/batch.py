@@ -273,11 +273,11 @@ class Gather:
         targets = {}
         for name, info in self.info.targets.items():
             if info.per_pair:
-                values = self.labels[name].index_select(0, pairs.rows)
+                found = self.labels[name].index_select(0, pairs.rows)
                 if turns is not None and not info.of_kind.is_invariant:
                     of_pair = turns.index_select(0, pairs.owner)
-                    values = info.of_kind.rotated(values, of_pair)
-                targets[name] = Target(values)
+                    found = info.of_kind.rotated(found, of_pair)
+                targets[name] = Target(found)
                 continue
             values = self.rows[f"values:{name}"]
             forces, strain = None, None

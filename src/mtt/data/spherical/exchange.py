@@ -58,7 +58,7 @@ def _exchanged(name: Name) -> tuple[Name, int]:
         first, second, n1, n2, m1, m2 = rest
         return (kind, other, one, second, first, n2, n1, m2, m1), 1
     irrep, l1, l2, n1, n2, m = rest
-    sign = _sign(l1, l2, irrep.l)  # type: ignore[arg-type, attr-defined]
+    sign = _sign(l1, l2, irrep.l)  # type: ignore[attr-defined]
     return (kind, other, one, irrep, l2, l1, n2, n1, m), sign
 
 

@@ -98,8 +98,8 @@ def parts_of(bases: tuple[Basis, ...], product: str | None, of_pairs: bool) -> t
     numbered = bases[0].element != 0 or any(one.num is not None for one in degrees)
     if product is None:
         return tuple(part for basis in bases for part in _of_degrees(basis, numbered))
-    others = itertools.product(bases, repeat=2) if of_pairs else zip(bases, bases, strict=True)
-    return tuple(part for two in others for part in _of_product(*two, product, of_pairs))
+    both = [(one, other) for one in bases for other in (bases if of_pairs else (one,))]
+    return tuple(p for one, other in both for p in _of_product(one, other, product, of_pairs))
 
 
 def _of_degrees(basis: Basis, numbered: bool) -> list[Part]:

@@ -109,8 +109,8 @@ def _checked(values: Float, info: TargetInfo, frame: RawFrame, findings: Finding
         return values
     if kind.elements:
         own = kind.own(frame.numbers)[:, :, None]
-        lacks = (np.isnan(values) & own).any(axis=(1, 2))
-        return np.where(own & ~lacks[:, None, None], values, np.nan)
+        whole = ~(np.isnan(values) & own).any(axis=(1, 2), keepdims=True)
+        return np.where(own & whole, values, np.nan)
     try:
         return kind.read(values, len(values), info.properties)
     except ValueError as error:

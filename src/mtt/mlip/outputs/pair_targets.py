@@ -23,10 +23,14 @@ class PairTarget(torch.nn.Module):
     their places, so that it is symmetric exactly; of elements, zero where a pair has other ones.
     """
 
+    places: Tensor
+    signs: Tensor
+    first: Tensor
+    second: Tensor
+
     def __init__(self, info: TargetInfo, atomic_types: List[int]) -> None:
         super().__init__()
         kind, p = info.of_kind, info.properties
-        self.shape: List[int] = list(info.shape)
         self.exchanges = bool(info.exchange)
         self.of_elements = len(kind.elements) > 0
         sign = -1.0 if info.exchange == "antisymmetric" else 1.0
@@ -61,15 +65,17 @@ class PairTargets(torch.nn.Module):
 
     names: List[str]
     numbers: List[int]  # of the targets, among all of them
+    shapes: List[List[int]]
 
     def __init__(self, info: DatasetInfo) -> None:
         super().__init__()
-        self.names, self.numbers = [], []
+        self.names, self.numbers, self.shapes = [], [], []
         self.targets = torch.nn.ModuleList()
         for i, (name, target) in enumerate(info.targets.items()):
             if target.per_pair:
                 self.names.append(name)
                 self.numbers.append(i)
+                self.shapes.append(list(target.shape))
                 self.targets.append(PairTarget(target, [int(z) for z in info.atomic_types]))
         self.exchanges = any(info.targets[name].exchange != "" for name in self.names)
 
@@ -95,7 +101,7 @@ class PairTargets(torch.nn.Module):
             if numbers.dim() == 1:
                 numbers = numbers[:, None]
             if not torch.jit.is_scripting():
-                check_shape(self.names[k], numbers.shape[1:], one.shape, "pair")
+                check_shape(self.names[k], numbers.shape[1:], self.shapes[k], "pair")
             values: Tensor = one(numbers, within, reverse) * scales[self.numbers[k]]
             if listed > cutoff:
                 seen = graph.seen

@@ -44,8 +44,11 @@ def features_of(
     within = seen_pairs(graph, model.list_cutoff(), model.cutoff)
     with torch.enable_grad():
         values = model.predict(within)[target]
-        sizes = torch.bincount(graph.system, minlength=graph.n_systems).tolist()
-        means = [one.mean() for one in values.split(sizes)]
+        of_pairs = model.dataset_info.targets[target].per_pair
+        owner = graph.system[within.centers] if of_pairs else graph.system
+        sizes = torch.bincount(owner, minlength=graph.n_systems).tolist()
+        # an isolated atom has no pairs: the sum of nothing is zero
+        means = [one.mean() if len(one) else one.sum() for one in values.split(sizes)]
     return [_row(mean, weights) for mean in means]
 
 
