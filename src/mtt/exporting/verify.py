@@ -210,9 +210,9 @@ def _slopes(name: str, info: TargetInfo, target: Target) -> dict[str, Reference]
     if info.is_energy:
         parts = {"forces": forces, "strain": by_strain}
     else:
-        negative = info.is_number and forces is not None
-        parts = {"gradient": -forces if negative else forces, "strain": by_strain}
-        parts = {part: _numbers(info, values) for part, values in parts.items()}
+        if info.is_number and forces is not None:
+            forces = -forces
+        parts = {"gradient": _numbers(info, forces), "strain": _numbers(info, by_strain)}
     return {
         f"{name}.{part}": Reference(values, _magnitude(values))
         for part, values in parts.items()
