@@ -70,7 +70,7 @@ def trivial(train: list[ase.Atoms], test: list[ase.Atoms]) -> tuple[float, float
 
 
 def main() -> None:
-    cases = {"dipoles": PLAIN, "dipoles and Born charges": WITH}
+    cases = {"dipoles": PLAIN, "dipoles-and-born-charges": WITH}
     given = parsed(__doc__ or "", list(cases), frames=SIZES)
     whole = {} if given.render else tensors.parts(tensors.frames(given))
     for n in [] if given.render else given.frames:

@@ -72,7 +72,7 @@ def main() -> None:
             own = MODELS[name] if how == "with" else {}
             asked = targets.Asked(name, given.epochs or EPOCHS, seed, own)
             outcome = targets.trained(task, asked)
-            title = f"{name}, {'charge as an input' if how == 'with' else 'geometry alone'}"
+            title = f"{name}-{'charge' if how == 'with' else 'geometry'}"
             given.keep(
                 targets.saved(TABLE, data, task, asked, outcome, rows(task, outcome.errors), title)
             )

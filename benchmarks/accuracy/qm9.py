@@ -109,7 +109,7 @@ def main() -> None:
             result = targets.saved(TABLE, "qm9", task, asked, outcome, rows)
             result.extra["cpu_seconds"] = round(seconds, 1)
             if case == "aggregations":
-                result.model_name = "density_messages, eight targets"
+                result.model_name = "density_messages-eight-targets"
             given.keep(result)
     print(target_table.write(TABLE, "Properties of QM9", given.out, NOTES))
 
