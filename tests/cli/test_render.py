@@ -34,6 +34,20 @@ def test_a_table_with_room_is_as_it_always_was(terminal):
     assert screens[0].getvalue().split() == screens[1].getvalue().split()
 
 
+def test_quiet_shows_results_and_warnings_alone(terminal):
+    screen = terminal(80)
+    rendering.setup(False)
+    rendering.set_quiet(True)
+    log = logging.getLogger("mtt.anything")
+    log.info("epoch 1")
+    log.info("forgetting: %s", "nothing", extra={"result": True})
+    log.warning("few structures")
+    assert screen.getvalue().splitlines() == ["forgetting: nothing", "warning: few structures"]
+    rendering.setup(False)
+    log.info("epoch 2")
+    assert screen.getvalue().splitlines()[-1] == "epoch 2"
+
+
 def test_long_messages_are_broken_at_blanks_and_paths_stay_whole(terminal):
     path = "/a/folder/" + "of_a_very_long_name/" * 4 + "model.pt"
     screen, handler = terminal(60), rendering._Console()

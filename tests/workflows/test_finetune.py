@@ -89,25 +89,6 @@ def test_it_starts_with_the_best_weights(tuning: dict[str, Any], source: Path, f
     assert "finetuning" not in stored
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "other.ckpt: no such file"),
-        ("weights", "other.ckpt: is not a checkpoint, but a text"),
-    ],
-)
-def test_a_source_that_cannot_be_read_is_refused_before_the_data_are_read(
-    tuning: dict[str, Any], content: str | None, message: str
-) -> None:
-    tuning["architecture"]["training"]["finetune"]["read_from"] = "other.ckpt"
-    tuning["training_set"]["systems"] = "nowhere.xyz"
-    if content:
-        Path("other.ckpt").write_text(content)
-    with pytest.raises(CheckpointError, match=message):
-        train(tuning)
-    assert not Path("outputs").exists()
-
-
 def test_the_first_predictions_are_those_of_the_source_and_the_encoder_bit_for_bit(
     tuning: dict[str, Any], source: Path
 ) -> None:

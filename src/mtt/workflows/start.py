@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.fine_tune import fine_tune
 from mtt.mlip.finetune.new_inputs import free_hypers
 from mtt.nn import building
+from mtt.options import Options, RawOptions
 from mtt.options.training import FinetuneOptions, TrainingOptions
 from mtt.options.training.finetune import SECTION
 from mtt.registry import Architecture
@@ -26,9 +27,9 @@ from mtt.workflows.bounded import read_by
 from mtt.workflows.finetune.equality import compare_at_step_zero
 from mtt.workflows.finetune.labels import AgainstLabels, compare_with_labels
 from mtt.workflows.finetune.replay.forgetting import REPLAYED, before
-from mtt.workflows.finetune.source import Source, Wanted, read_source
+from mtt.workflows.finetune.source import Source, Wanted, check_file, read_source
 from mtt.workflows.plan import Plan
-from mtt.workflows.restart.source import Restart
+from mtt.workflows.restart.source import Restart, with_its_options
 from mtt.workflows.run.load_model import model_from
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,26 @@ class Start(NamedTuple):
     trainer: TrainerInterface
     provenance: dict[str, Any]
     labels: AgainstLabels | None = None
+
+
+def with_its_start(
+    options: Options,
+    raw: RawOptions,
+    resumed: Restart | None,
+    architecture: Architecture,
+    folders: Sequence[str | Path] = (),
+) -> Options:
+    """``options`` as the run that is resumed wants them; a new run's source has to be there.
+
+    The data, which can take minutes to read, are read after it.
+
+    :raises CheckpointError: options differ from the run's that a running training cannot take;
+        the file to fine-tune is missing, or of another kind.
+    """
+    if resumed is not None:
+        return with_its_options(options, raw, resumed, folders)
+    check_file(options.architecture, architecture)
+    return options
 
 
 def new_model(

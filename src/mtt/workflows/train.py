@@ -33,7 +33,6 @@ from mtt.workflows.claim import claimed
 from mtt.workflows.finetune.improvement import first_errors
 from mtt.workflows.finetune.replay.keep import replay_of, with_replay
 from mtt.workflows.finetune.replay.make import Asked
-from mtt.workflows.finetune.source import check_file
 from mtt.workflows.following.history import Recorder
 from mtt.workflows.following.progress import showing
 from mtt.workflows.following.result import TrainResult
@@ -46,7 +45,6 @@ from mtt.workflows.restart.source import (
     check_same_data,
     find_restart,
     run_folder,
-    with_its_options,
 )
 from mtt.workflows.run.absent_losses import drop_losses_without_labels
 from mtt.workflows.run.agreement import (
@@ -64,7 +62,7 @@ from mtt.workflows.run.machine import choose_device, choose_dtype, of_rank
 from mtt.workflows.run.provenance import completed, fingerprint, provenance
 from mtt.workflows.run.record import command_of
 from mtt.workflows.run.stored_name import check_stored_name
-from mtt.workflows.start import Start, fine_tuned, new_model, restarted
+from mtt.workflows.start import Start, fine_tuned, new_model, restarted, with_its_start
 from mtt.workflows.training_outputs import checked_output, refuse_to_overwrite
 
 log = logging.getLogger(__name__)
@@ -191,10 +189,7 @@ def read_inputs(
     resumed = find_restart(restart, wanted, folders, ranks)
     if output is not None:
         refuse_to_overwrite(named, raw, resolved, resumed)
-    if resumed is not None:
-        resolved = with_its_options(resolved, raw, resumed, folders)
-    else:
-        check_file(resolved.architecture, architecture)
+    resolved = with_its_start(resolved, raw, resumed, architecture, folders)
     with raw.locating(("training_set",)):
         data = read_data(resolved)
     resolved = drop_losses_without_labels(resolved, raw, data.info)

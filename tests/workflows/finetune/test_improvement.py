@@ -37,4 +37,5 @@ def test_a_fine_tuning_says_what_it_improved(
     (said,) = caplog.records
     assert said.levelname == level
     assert words in said.getMessage()
+    assert hasattr(said, "result") == (level == "INFO"), "--quiet shows it"
     assert "total" not in said.getMessage()

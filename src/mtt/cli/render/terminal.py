@@ -53,9 +53,6 @@ def set_quiet(quiet: bool) -> None:
     """Print results, warnings and errors alone, until :func:`setup`."""
     if quiet:
         _quiet.append(True)
-        for handler in logging.getLogger("mtt").handlers:
-            if isinstance(handler, _Console):
-                handler.setLevel(logging.WARNING)
 
 
 def is_quiet() -> bool:
@@ -241,9 +238,14 @@ def _cell(value: Any) -> str:
 
 
 class _Console(logging.Handler):
-    """Log records as plain lines; warnings are marked."""
+    """Log records as plain lines; warnings are marked.
+
+    With ``--quiet`` records with ``extra={"result": True}`` are shown, and warnings.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
+        if is_quiet() and record.levelno < logging.WARNING and not hasattr(record, "result"):
+            return
         prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
         console = rich_console()
         text = prefix + record.getMessage()

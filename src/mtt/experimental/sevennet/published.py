@@ -99,6 +99,10 @@ def content_of(name: str) -> Dict[str, Any]:
     return safely_read(stored, str(path))
 
 
+def _hint(where: str) -> str:
+    return f"`mtt show {where}` says what it is"
+
+
 def safely_read(stored: bytes, where: str) -> Dict[str, Any]:
     """A checkpoint of the package, in tensors, plain types and arrays of numbers.
 
@@ -109,8 +113,8 @@ def safely_read(stored: bytes, where: str) -> Dict[str, Any]:
             content = torch.load(io.BytesIO(stored), weights_only=True, map_location="cpu")
     except (UnpicklingError, RuntimeError, EOFError) as error:
         what = f"cannot be read without running programs in it ({str(error).partition('.')[0]})"
-        raise CheckpointError(what, where=where) from error
+        raise CheckpointError(what, where=where, hint=_hint(where)) from error
     keys = ("config", "model_state_dict")
     if not isinstance(content, Mapping) or not all(key in content for key in keys):
-        raise CheckpointError(f"is not a checkpoint of {NAME}", where=where)
+        raise CheckpointError(f"is not a checkpoint of {NAME}", where=where, hint=_hint(where))
     return {key: content[key] for key in keys}

@@ -70,7 +70,7 @@ def report_improvement(before: Mapping[str, Mapping[str, Any]], report: Report) 
             " and ".join(worse),
         )
     else:
-        log.info("%s", line)
+        log.info("%s", line, extra={"result": True})
 
 
 def _is_of(row: Row, heads: Sequence[str]) -> bool:

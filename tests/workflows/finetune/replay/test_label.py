@@ -8,11 +8,17 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.architectures.soap_bpnn import __model__ as SoapBPNN
-from mtt.errors import DataError
+from mtt.data.labels.find_key import WRITE_NAN
+from mtt.errors import DataError, Problem
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
 from mtt.testing import predictions
-from mtt.workflows.finetune.replay.label import check_labelled, of_source, renamed
+from mtt.workflows.finetune.replay.label import (
+    check_labelled,
+    located,
+    of_source,
+    renamed,
+)
 
 ENERGY = TargetInfo.energy(forces=True, stress=True)
 INFO = DatasetInfo("angstrom", (1, 8), {"energy": ENERGY})
@@ -95,3 +101,11 @@ def test_a_crystal_without_stress_is_named_and_a_molecule_needs_none(atoms):
     with pytest.raises(DataError, match=r"here: 1 .* no stress of old: .*2"):
         check_labelled(view, "here")
     check_labelled(view.select([0, 1]), "here")
+
+
+def test_a_missing_label_is_no_reason_to_write_nan_where_all_labels_are_needed():
+    problem = Problem("no 'energy'", "old.xyz, frame 7", f"(keys: none); {WRITE_NAN}")
+    found = located(problem, "replay")
+    assert found.where == "replay.data: old.xyz, frame 7"
+    assert found.hint == "(keys: none); leave such structures out, or use labels: source"
+    assert located(Problem("two length units"), "replay").where == "replay"

@@ -79,7 +79,7 @@ def report_forgetting(
         "rmse": table,
     }
     folder.write_json(FORGETTING, found)
-    log.info("%s", line_of(found))
+    log.info("%s", line_of(found), extra={"result": True})
     return found
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtt.data import Dataset, DatasetInfo, Frame, FrameLabels, TargetInfo
 from mtt.data.info import POSITIONS, STRAIN
+from mtt.data.labels.find_key import WRITE_NAN
 from mtt.errors import DataError, Problem
 from mtt.evaluation import predict
 from mtt.graph import Target
@@ -155,3 +156,13 @@ def check_labelled(dataset: Dataset, where: str) -> None:
                 )
     if problems:
         raise DataError.collect(problems)
+
+
+def located(problem: Problem, where: str) -> Problem:
+    """A problem of the file keeps its frame, and says which option names the file.
+
+    :param where: the section of the replay.
+    """
+    hint = problem.hint.replace(WRITE_NAN, "leave such structures out, or use labels: source")
+    place = f"{where}.data: {problem.where}" if problem.where else where
+    return problem._replace(where=place, hint=hint)

@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 
 from mtt.data import Dataset, TargetInfo, read_dataset
 from mtt.data.files.inputs import described
-from mtt.errors import ConfigError, DataError, MttError, Problem
+from mtt.errors import ConfigError, DataError, MttError
 from mtt.mlip import MLIPModel
 from mtt.mlip.finetune.second_heads import earlier_heads, second_heads
 from mtt.mlip.finetune.second_heads import partners as partners_of
@@ -30,7 +30,7 @@ from mtt.workflows.finetune.replay.choose import (
     farthest_points,
     structure_features,
 )
-from mtt.workflows.finetune.replay.label import check_labelled, of_source, renamed
+from mtt.workflows.finetune.replay.label import check_labelled, located, of_source, renamed
 from mtt.workflows.finetune.replay.units import check_length_unit, check_units
 from mtt.workflows.finetune.source import Source, Wanted, read_source
 from mtt.workflows.run.datasets import Data
@@ -168,7 +168,7 @@ def _candidates(
     try:
         whole = read_dataset(options)
     except DataError as error:
-        raise DataError.collect([_at_the_option(one) for one in error.problems]) from error
+        raise DataError.collect([located(one, WHERE) for one in error.problems]) from error
     check_length_unit(whole, asked.data.info.length_unit, WHERE)
     if asked.options.labels == "file":
         check_units(whole, source, heads, WHERE)
@@ -194,11 +194,6 @@ def _shared(whole: Dataset, infos: Mapping[str, TargetInfo]) -> dict[str, Target
     }
 
 
-def _at_the_option(problem: Problem) -> Problem:
-    """Problems of the file keep its frame and say which option names it."""
-    return problem._replace(where=f"{WHERE}.data: {problem.where}" if problem.where else WHERE)
-
-
 def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
     """How the data are read: structures alone, or with labels by the names of the source."""
     given, labelled = asked.options.data, asked.options.labels == "file"
@@ -210,7 +205,7 @@ def _dataset_options(asked: Asked, heads: Mapping[str, str]) -> DatasetOptions:
     try:
         (options,) = load_eval_options(section)
     except MttError as error:
-        raise type(error).collect([_at_the_option(one) for one in error.problems]) from error
+        raise type(error).collect([located(one, WHERE) for one in error.problems]) from error
     unit = options.systems.length_unit or asked.template.systems.length_unit
     options = replace(options, systems=replace(options.systems, length_unit=unit))
     if not labelled:
