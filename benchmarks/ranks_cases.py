@@ -172,8 +172,10 @@ CASES = {
     ),
     "`compile: true`": Case({**ADAM, "compile": True}),
 }
-ALONE = ("finetune", "prefit", "compile", "refit_baseline", "batch_atoms")
+ALONE = ("compile", "batch_atoms")
 """Options of cases that take long, or have a clock."""
+PAIRED = ("missing labels, `config`", "missing labels, `soap`")
+"""Cases that are pairs already."""
 
 
 def options(case: Case) -> dict[str, Any]:
@@ -245,10 +247,21 @@ def pairs() -> Iterator[tuple[str, Case]]:
     every = [
         (title, case)
         for title, case in CASES.items()
-        if case.training and not case.rest and not case.training.keys() & set(ALONE)
+        if title not in PAIRED and not case.scripted and not case.training.keys() & set(ALONE)
     ]
     for first, second in itertools.combinations(every, 2):
-        one, other = first[1].training, second[1].training
-        clash = any(one[key] != other[key] for key in one.keys() & other.keys())
-        if not clash and not {"batch_size", "max_atoms_per_batch"} <= {*one, *other}:
-            yield f"{first[0]} + {second[0]}", Case({**one, **other})
+        both = pair(first[1], second[1])
+        if both is not None:
+            yield f"{first[0]} + {second[0]}", both
+
+
+def pair(one: Case, other: Case) -> Case | None:
+    """A training with the options of both; None where they contradict, or one says nothing."""
+    mine, theirs = one.training, other.training
+    clash = any(mine[key] != theirs[key] for key in mine.keys() & theirs.keys())
+    clash |= {"batch_size", "max_atoms_per_batch"} <= {*mine, *theirs}
+    clash |= one.architecture != other.architecture or bool(one.rest and other.rest)
+    says_nothing = [not case.training and not case.rest for case in (one, other)]
+    if clash or any(says_nothing):
+        return None
+    return Case({**mine, **theirs}, one.rest or other.rest, one.architecture)

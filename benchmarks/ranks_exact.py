@@ -6,8 +6,8 @@ Tiny models are trained in float64 on one rank and on several, each a process wi
 trains all of them. Printed is a table in Markdown: the largest difference of a weight, a buffer or
 a baseline of the final model from that of one rank, in parts of the largest number of its tensor.
 
-``--pairs`` trains with all pairs of the techniques that are options of a training, on the largest
-number of ranks alone, which takes an hour.
+``--pairs`` trains with all pairs of techniques whose options do not contradict each other, on the
+largest number of ranks alone, which takes hours; ``--only`` chooses some of them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from ranks import in_ranks
 from ranks_cases import ADAM, CASES, Case, options, pairs, write_data
 from setting import machine
@@ -117,6 +118,8 @@ def train_all(cases: Mapping[str, Case], n: int, folder: Path) -> None:
                     train_only(options(case))
             except (MttError, SystemExit) as error:
                 print(f"{n} ranks, rank {rank}, {title}: {error}", file=sys.stderr, flush=True)
+                if dist.is_initialized():  # the next case makes another group
+                    dist.destroy_process_group()
                 continue
             if rank == 0 and n > 1:
                 found = compared(folder, i, n)

@@ -33,7 +33,7 @@ from mtt.options.training import parse
 from mtt.ranks import SerialRanks
 from mtt.registry import find
 from mtt.training.losses.from_options import make_loss
-from mtt.training.losses.gradients import SummedGradient
+from mtt.training.losses.gradients import ConflictFreeGradient, SummedGradient
 from mtt.training.optimizers import make_optimizer
 from mtt.training.options.defaults import default_hypers
 from mtt.training.reporting.meter import Meter
@@ -51,6 +51,14 @@ SIZES = {  # small ones: the test is of operations, not of numbers
         "num_attention_layers": 1,
     },
     "experimental.linear_ace": {"max_radial": 2, "max_angular": 1, "features": 10},
+}
+
+
+TWO_TERMS = {
+    "energy": {
+        "type": "mse",
+        "gradients": {"positions": {"type": "mse"}, "strain": {"type": "mse", "weight": 0}},
+    }
 }
 
 
@@ -145,10 +153,11 @@ def merged(defaults, changes):
     return {**defaults, **changes, **nested}
 
 
-def make(name: str) -> MLIPModel:
+def make(name: str, **options: object) -> MLIPModel:
     architecture = find(name).load()
     torch.manual_seed(1)
-    return architecture.model(merged(architecture.default_hypers["model"], SIZES[name]), INFO)
+    hypers = merged(architecture.default_hypers["model"], SIZES[name]) | options
+    return architecture.model(hypers, INFO)
 
 
 def loader_of(model: MLIPModel, dataset: Dataset, device: torch.device) -> Loader:
@@ -179,13 +188,24 @@ def staged(model: MLIPModel, dataset: Dataset) -> Gather:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_training_step_waits_for_the_device_in_the_guard_alone(dataset, name):
-    model = make(name)
+    check_step(dataset, make(name), SummedGradient)
+
+
+@pytest.mark.parametrize("gradient", [SummedGradient, ConflictFreeGradient])
+def test_so_does_one_with_repulsion_at_short_distance(dataset, gradient):
+    """ZBL and the repulsion of a prior, which has no list of bonds; the gradient of two terms."""
+    repulsion = {"sigma": 1.8, "epsilon": 0.02, "cutoff": 2.5}
+    model = make("soap_bpnn", zbl=True, prior={"repulsion": repulsion})
+    check_step(dataset, model, gradient, loss=TWO_TERMS)
+
+
+def check_step(dataset, model, kind, **options):
     loader = loader_of(model, dataset, META)
-    options = parse({**default_hypers(), "grad_clip_norm": 0.5})
+    options = parse({**default_hypers(), "grad_clip_norm": 0.5, **options})
     loss = make_loss(options, INFO, model.scales, dataset)
     model = copy.deepcopy(model).to(META).train()
     made = make_optimizer(model, options)
-    gradient = SummedGradient([p for group in made.param_groups for p in group["params"]])
+    gradient = kind([p for group in made.param_groups for p in group["params"]])
     step = Unguarded(model, made, gradient, 0.5, ranks=SerialRanks())
     meter = Meter(loss, INFO, META, ranks=SerialRanks())
     batches = list(loader.epoch())

@@ -1,6 +1,8 @@
 """Several ranks share an expensive step out: each weight is moved, and its state kept, by one."""
 
 import copy
+import importlib.util
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,53 +19,31 @@ from mtt.training.options.defaults import default_hypers
 SHAPES = [(6, 4), (5,), (2, 3, 4), (6, 4), (1, 3), (8, 6), (3, 6, 4)]
 
 
+def random(shape, seed):
+    dice = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=dice, dtype=torch.float64)
+
+
 class Weights(nn.Module):
     def __init__(self):
         super().__init__()
-        torch.manual_seed(3)
-        weights = [nn.Parameter(torch.randn(shape, dtype=torch.float64)) for shape in SHAPES]
-        self.weights = nn.ParameterList(weights)
+        self.weights = nn.ParameterList(nn.Parameter(random(shape, 3)) for shape in SHAPES)
 
 
-class InTurn(SerialRanks):
-    """One of several ranks that are asked one after the other.
+class OneOfTwo(SerialRanks):
+    """The first of two ranks, alone."""
 
-    :param said: what each of them has said last; shared by all.
-    """
-
-    def __init__(self, rank, size, said):
-        self.rank, self.size, self.said = rank, size, said
-
-    def gather(self, value):
-        self.said[self.rank] = value
-        return [one for one in self.said if one is not None]
-
-    def share_owned(self, tensors, owners):
-        self.said[self.rank] = tensors, owners
+    size = 2
 
 
-class Together:
-    """Ranks that take steps together, and one alone that does the same."""
-
-    def __init__(self, name, size):
-        said = [None] * size
-        self.each = [made(name, InTurn(rank, size, said)) for rank in range(size)]
-        self.said = said
-
-    def step(self, number):
-        self.said[:] = [None] * len(self.said)
-        for one in self.each:
-            moved(one, number)
-        for rank, (tensors, of) in enumerate(self.said):
-            for i, owner in enumerate(of):
-                if owner != rank:
-                    tensors[i].data.copy_(self.said[owner][0][i].data)
-
-    def states(self):
-        self.said[:] = [None] * len(self.said)
-        for one in self.each:  # all have said their part after it
-            one.shares.state_dict()
-        return [one.shares.state_dict() for one in self.each]
+@pytest.fixture(scope="module")
+def together():
+    """Ranks that are threads, of test_ranks.py."""
+    place = Path(__file__).with_name("test_ranks.py")
+    spec = importlib.util.spec_from_file_location("training_ranks", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.together
 
 
 def made(name, ranks):
@@ -76,56 +56,66 @@ def made(name, ranks):
     )
 
 
-def moved(one, number):
-    """Take a step by gradients that follow from its number; the fifth weight never has one."""
-    torch.manual_seed(number)
-    for i, weight in enumerate(one.weights):
-        gradient = torch.randn_like(weight)
-        weight.grad = None if i == 4 else gradient
-    before = [weight.grad for weight in one.weights]
-    one.shares.step(one.optimizer.step)
-    assert all(w.grad is g for w, g in zip(one.weights, before, strict=True))
+GRADIENTS = [[random(shape, seed) for shape in SHAPES] for seed in range(24)]
 
 
-def assert_same(several, whole):
+def moved(one, numbers):
+    """Take steps by gradients that follow from their number; the fifth weight never has one."""
+    for number in numbers:
+        for i, (weight, gradient) in enumerate(zip(one.weights, GRADIENTS[number], strict=True)):
+            weight.grad = None if i == 4 else gradient.clone()
+        before = [weight.grad for weight in one.weights]
+        one.shares.step(one.optimizer.step)
+        assert all(w.grad is g for w, g in zip(one.weights, before, strict=True))
+    return one
+
+
+def assert_same(one, whole):
     """Weights and states, to rounding: products of other batches may round differently."""
     close, expected = {"rtol": 1e-12, "atol": 1e-14}, whole.shares.state_dict()
-    for one, state in zip(several.each, several.states(), strict=True):
-        torch.testing.assert_close(one.weights, whole.weights, **close)
-        assert all(map(torch.equal, one.weights, several.each[0].weights))
-        assert state["param_groups"] == expected["param_groups"]
-        assert list(state["state"]) == list(expected["state"])
-        torch.testing.assert_close(state["state"], expected["state"], **close)
+    torch.testing.assert_close(one.weights, whole.weights, **close)
+    assert one.state["param_groups"] == expected["param_groups"]
+    assert list(one.state["state"]) == list(expected["state"])
+    torch.testing.assert_close(one.state["state"], expected["state"], **close)
 
 
 @pytest.mark.parametrize("name", ["soap", "muon"])
 @pytest.mark.parametrize("size", [2, 3])
-def test_ranks_that_share_the_weights_out_move_them_as_one_rank_does(name, size):
+def test_ranks_that_share_the_weights_out_move_them_as_one_rank_does(together, name, size):
     """Through a change of the bases, a save, and a restart on another number of ranks."""
-    whole, several = made(name, SerialRanks()), Together(name, size)
-    for number in range(12):
-        several.step(number)
-        moved(whole, number)
-    assert_same(several, whole)
-    kept = [
-        {i for i, w in enumerate(one.weights) if w in one.optimizer.state} for one in several.each
-    ]
+    whole = moved(made(name, SerialRanks()), range(12))
+
+    def work(ranks):
+        one = moved(made(name, ranks), range(12))
+        kept = {i for i, weight in enumerate(one.weights) if weight in one.optimizer.state}
+        one.state = copy.deepcopy(one.shares.state_dict())
+        return one, kept
+
+    several, kept = zip(*together(size, work), strict=True)
     assert all(kept)
     assert sorted(i for own in kept for i in own) == [0, 1, 2, 3, 5, 6]
+    for one in several:
+        assert_same(one, whole)
+        assert all(map(torch.equal, one.weights, several[0].weights))
 
     # what they have saved, one takes; what it saves, others take
-    heir, others = made(name, SerialRanks()), Together(name, 5 - size)
-    heir.shares.load_state_dict(several.states()[0])
+    heir = made(name, SerialRanks())
+    heir.shares.load_state_dict(several[0].state)
     saved = copy.deepcopy(heir.shares.state_dict())
-    for one in others.each:
-        for weight, trained in zip(one.weights, several.each[0].weights, strict=True):
+    moved(whole, range(12, 24))
+
+    def resume(ranks):
+        one = made(name, ranks)
+        for weight, trained in zip(one.weights, several[0].weights, strict=True):
             weight.data.copy_(trained.detach())
         one.shares.load_state_dict(saved)
         assert len(one.optimizer.state) < len(saved["state"])
-    for number in range(12, 24):
-        others.step(number)
-        moved(whole, number)
-    assert_same(others, whole)
+        moved(one, range(12, 24))
+        one.state = one.shares.state_dict()
+        return one
+
+    for one in together(5 - size, resume):
+        assert_same(one, whole)
 
 
 @pytest.mark.parametrize("size", [2, 3, 50])
@@ -146,4 +136,4 @@ def test_parts_cost_about_the_same_and_weights_of_a_shape_are_neighbours(size):
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "lbfgs"])
 def test_cheap_steps_and_those_of_all_weights_together_are_taken_by_every_rank(name):
     options = parse({**default_hypers(), "optimizer": name})
-    assert Shares(make_optimizer(Weights(), options), InTurn(0, 2, [])).owners == []
+    assert Shares(make_optimizer(Weights(), options), OneOfTwo()).owners == []

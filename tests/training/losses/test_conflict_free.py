@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtt.training.losses.conflict_free import conflict_free
+from mtt.training.losses.conflict_free import _factors, _factors_of_two, conflict_free
 
 
 def random_gradients(m, seed=0, p=400, dtype=torch.float64):
@@ -172,3 +172,36 @@ def test_more_parameters_than_are_taken_at_a_time():
     gradients, weights = random_gradients(2, p=(1 << 17) + 5), weights_of(2)
     expected = torch.from_numpy(by_definition(gradients, weights))
     torch.testing.assert_close(conflict_free(gradients, weights), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0, 2.0, 0.0]],
+        [[0.0, 0.0, 0.0]],
+        [[1e3, 0.0, 1.0], [0.02, -0.01, 0.0]],
+        [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]],
+        [[1.0, 2.0, 3.0], [-2.0, -4.0, -6.0]],
+        [[1.0, 0.0, 0.0], [-1.0, 1e-3, 0.0]],
+        [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]],
+        [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]],
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+        [[1.0, math.nan, 0.0], [1.0, 1.0, 0.0]],
+        [[1.0, 0.0, 0.0], [1.0, math.inf, 0.0]],
+    ],
+)
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [2.0, 0.3]])
+def test_the_closed_form_of_devices_is_what_the_host_finds(rows, weights):
+    gradients = torch.tensor(rows, dtype=torch.float64)
+    products, weights = gradients @ gradients.T, weights[: len(rows)]
+    expected = _factors(products, torch.tensor(weights, dtype=torch.float64))
+    found = _factors_of_two(products, weights)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-15, equal_nan=True)
+
+
+def test_two_terms_on_a_device_wait_for_nothing():
+    """On the device ``meta`` whatever reads a number back fails."""
+    gradients = torch.ones(2, 7, device="meta")
+    assert conflict_free(gradients, torch.ones(2)).shape == (7,)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        conflict_free(torch.ones(3, 7, device="meta"), torch.ones(3))

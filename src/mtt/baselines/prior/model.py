@@ -106,7 +106,7 @@ class Prior(torch.nn.Module):
         """Energy of every atom [n_atoms] float64; their sum is the energy of the structure."""
         vectors = graph.vectors.to(torch.float64)
         energies = vectors.new_zeros(graph.types.shape[0])
-        joined = torch.zeros_like(graph.centers[:0])
+        seen, first, second = vectors, graph.centers, graph.neighbors
         if self.topology is not None:
             edges = edges_of(graph, vectors, self.topology(graph))
             if self.bonds is not None:
@@ -119,13 +119,14 @@ class Prior(torch.nn.Module):
                 terms = self.dihedral_terms(graph, edges)
                 energy = self.dihedrals(terms.row, terms.x, terms.y) / 2
                 energies = energies.index_add(0, terms.atom, energy)
-            joined = self.joined(graph, edges)
+            if self.repulsion is not None:
+                apart = length(vectors) < self.repulsion.cutoff
+                apart[self.joined(graph, edges)] = False
+                seen, first, second = vectors[apart], first[apart], second[apart]
         if self.repulsion is not None:
-            r = length(vectors)
-            apart = r < self.repulsion.cutoff
-            apart[joined] = False
-            first, second = graph.centers[apart], graph.neighbors[apart]
-            energy = self.repulsion(graph.types[first], graph.types[second], r[apart])
+            # pairs beyond its cutoff add zeros: to leave them out, the host would have to wait for
+            # their number
+            energy = self.repulsion(graph.types[first], graph.types[second], length(seen))
             energies = energies.index_add(0, first, energy / 2)
         return energies
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -28,8 +30,11 @@ def conflict_free(gradients: Tensor, weights: Tensor) -> Tensor:
     gradient, and where no direction is better than any other (two antiparallel gradients of
     equal weight). A common factor of all gradients is a factor of the result.
 
+    Of one or two terms the factors have a closed form, for which no device is waited for. Those of
+    more terms are found by the host.
+
     :param gradients: [m, P], one row per term, without the terms' weights.
-    :param weights: [m], not negative.
+    :param weights: [m], not negative, on the CPU.
     :return: [P], in the precision of ``gradients``; NaN where a gradient is not finite.
     """
     chunks = gradients.split(_COLUMNS, dim=1)
@@ -37,8 +42,38 @@ def conflict_free(gradients: Tensor, weights: Tensor) -> Tensor:
     for chunk in chunks:
         exact = chunk.double()
         products.addmm_(exact, exact.T)
-    factors = _factors(products.cpu(), weights.detach().cpu().double()).to(gradients.device)
+    if len(gradients) <= 2 and gradients.device.type != "cpu":
+        factors = _factors_of_two(products, weights.tolist())
+    else:
+        factors = _factors(products.cpu(), weights.detach().cpu().double()).to(gradients.device)
     return torch.cat([(factors @ chunk.double()).to(gradients.dtype) for chunk in chunks])
+
+
+def _factors_of_two(products: Tensor, weights: Sequence[float]) -> Tensor:
+    """:func:`_factors` of one or two gradients, on the device of ``products``.
+
+    The matrix of cosines, with a diagonal of ones, has the eigenvectors (1, ±1) / √2.
+    """
+    active = products.diagonal() > 0
+    factors = active.to(products.dtype)  # one gradient is itself
+    if len(weights) == 2:
+        norms = torch.where(active, products.diagonal(), 1.0).sqrt()
+        cosine = products[0, 1] / norms[0] / norms[1]
+        values = torch.stack([1 + cosine, 1 - cosine])
+        kept = values > RELATIVE_CUTOFF * values.amax()
+        b = torch.stack([products.new_full((), weight) for weight in weights])
+        parts = torch.where(kept, _turned(b / torch.linalg.vector_norm(b)), 0.0)
+        scaled = torch.where(kept, parts / values, 0.0)
+        y, seen, squared = _turned(scaled), _turned(parts), (parts * scaled).sum()
+        both = (norms @ seen) / squared * (y / norms)
+        opposed = torch.linalg.vector_norm(parts) < RELATIVE_CUTOFF**0.5
+        factors = torch.where(active.all(), torch.where(opposed, 0.0, both), factors)
+    return torch.where(torch.isfinite(products).all(), factors, torch.nan)
+
+
+def _turned(pair: Tensor) -> Tensor:
+    """Components of a vector [2] along (1, 1) / √2 and (1, -1) / √2; and back."""
+    return torch.stack([pair[0] + pair[1], pair[0] - pair[1]]) * 0.5**0.5
 
 
 def _factors(products: Tensor, weights: Tensor) -> Tensor:

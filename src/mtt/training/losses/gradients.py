@@ -94,8 +94,7 @@ class ConflictFreeGradient:
         if not used:
             return
         flat = torch.stack([self._flat(row, used) for row in rows])
-        factors = torch.tensor(weights, dtype=torch.float64, device=flat.device)
-        direction = conflict_free(flat, factors)
+        direction = conflict_free(flat, torch.tensor(weights, dtype=torch.float64))
         sizes = [self._parameters[k].numel() for k in used]
         for k, part in zip(used, direction.split(sizes), strict=True):
             parameter = self._parameters[k]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -56,9 +57,22 @@ class Shares:
         found = self._optimizer.state_dict()
         if not self.owners:
             return found
-        own = {i: _plain(one) for i, one in found["state"].items() if self._is_own(i)}
-        every = {i: one for rank in self._ranks.gather(own) for i, one in rank.items()}
-        return {**found, "state": dict(sorted(every.items()))}
+        own = {i: one for i, one in found["state"].items() if self._is_own(i)}
+        forms = {i: {key: _form(value) for key, value in one.items()} for i, one in own.items()}
+        every: dict[int, dict[str, Any]] = {}
+        for of_rank in self._ranks.gather(forms):
+            for i, entry in of_rank.items():
+                device = self._parameters[i].device
+                every[i] = own.get(i) or {key: _made(form, device) for key, form in entry.items()}
+        state = dict(sorted(every.items()))
+        tensors = [
+            (i, value)
+            for i, entry in state.items()
+            for value in entry.values()
+            if isinstance(value, Tensor)
+        ]
+        self._ranks.share_owned([t for _, t in tensors], [self.owners[i] for i, _ in tensors])
+        return {**found, "state": state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take what :meth:`state_dict` gave on any number of ranks.
@@ -93,9 +107,21 @@ def owners(optimizer: Optimizer, n_ranks: int) -> list[int]:
     return found
 
 
-def _plain(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """On the CPU, where every rank can take it; views of larger tensors are copied out of them."""
-    return {
-        key: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
-        for key, value in entry.items()
-    }
+class _Form(NamedTuple):
+    """What others need to make room for a tensor; counters are on the host wherever weights are."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    on_host: bool
+
+
+def _form(value: object) -> object:
+    if not isinstance(value, Tensor):
+        return value
+    return _Form(tuple(value.shape), value.dtype, value.device.type == "cpu")
+
+
+def _made(form: object, device: torch.device) -> object:
+    if not isinstance(form, _Form):
+        return form
+    return torch.empty(form.shape, dtype=form.dtype, device="cpu" if form.on_host else device)
