@@ -33,7 +33,8 @@ def inputs_for(content: Content, labels: Chosen, found: Found) -> dict[str, str]
         if name in supported:
             keys = [key for key in labels.states if pattern.search(key.lower())]
             fitting = [key for key in keys if _fits(content, key, name, hypers.get(limit))]
-            chosen |= {name: key for key in fitting[:1]}
+            if fitting:
+                chosen[name] = fitting[0]
     return chosen
 
 
