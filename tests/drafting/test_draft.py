@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+import mtt
 from mtt.drafting import draft
 from mtt.options.yaml.load import read_yaml
 
@@ -96,3 +97,23 @@ def test_charges_and_spins_that_differ_are_inputs_where_the_model_takes_them(
     unseen = [key for one, key in keys.items() if one not in inputs]
     assert list(found.labels.states) == unseen
     assert bool(unseen) == any("the model does not see this" in one for one in found.remarks)
+
+
+def test_dipoles_and_polarizabilities_are_named_as_targets(here: Path) -> None:
+    frames = []
+    for i in range(6):
+        atoms = ase.build.molecule("OH")
+        atoms.positions += 0.02 * np.random.default_rng(i).normal(size=atoms.positions.shape)
+        atoms.info = {"energy": -0.1 * i, "kpts": np.ones(3), "my_dipole": i * np.ones(3)}
+        atoms.info["polarizability"] = (i + 1) * np.eye(3)
+        frames.append(atoms)
+    ase.io.write("polar.xyz", frames)
+    text = draft(["polar.xyz"], architecture="experimental.linear_ace").text
+    lines = re.findall(r"# (\w+) is a tensor; to learn it too, add to targets: (.*)", text)
+    assert [key for key, _ in lines] == ["my_dipole", "polarizability"]
+    targets = {name: value for _, line in lines for name, value in yaml.safe_load(line).items()}
+    options = yaml.safe_load(text)
+    options["training_set"]["targets"] = targets
+    options["architecture"] = {"name": "density_messages", "model": {"num_channels": 4}}
+    mtt.train(options, dry_run=True)
+    assert targets["mtt::polarizability"]["type"]["cartesian"] == {"rank": 2, "symmetric": True}

@@ -87,13 +87,7 @@ def draft(
             measured = timed(checked, sizes.batch_size)
         epochs = epochs_within(3600.0 * hours, measured.epoch, measured.overhead)
         sizes = dataclasses.replace(sizes, epochs=epochs)
-    remarks = [
-        *labels.remarks,
-        *_of_few(content),
-        *_of_units(content, labels),
-        *_of_states(labels),
-        *warned,
-    ]
+    remarks = [*labels.remarks, *_of_data(content, labels), *warned]
     chosen = (found.name, wish.cutoff, model, tuple(training))
     parts = Parts(content, labels, sizes, *chosen, findings, hours, measured, memory)
     text = text_of(parts)
@@ -144,6 +138,10 @@ def _fitted(
 def _gib(n_bytes: int) -> str:
     unit, size = ("GiB", 2**30) if n_bytes >= 2**30 else ("MiB", 2**20)
     return f"{float(f'{n_bytes / size:.2g}'):g} {unit}"
+
+
+def _of_data(content: Content, labels: Chosen) -> list[str]:
+    return [*_of_few(content), *_of_units(content, labels), *_of_states(labels)]
 
 
 def _of_few(content: Content) -> list[str]:

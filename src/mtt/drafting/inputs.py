@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mtt.data.labels.keys import numbers_in
 from mtt.drafting.content import Content
 from mtt.drafting.labels import Chosen
 from mtt.registry import Found
@@ -33,7 +34,8 @@ def inputs_for(content: Content, labels: Chosen, found: Found) -> dict[str, str]
         if name in supported:
             keys = [key for key in labels.states if pattern.search(key.lower())]
             fitting = [key for key in keys if _fits(content, key, name, hypers.get(limit))]
-            chosen |= {name: key for key in fitting[:1]}
+            if fitting:
+                chosen[name] = fitting[0]
     return chosen
 
 
@@ -47,7 +49,7 @@ def _fits(content: Content, key: str, name: str, limit: int | None) -> bool:
     values = [frame.per_structure.get(key) for frame in content.frames]
     if any(value is None for value in values):
         return False
-    numbers = np.array([float(np.asarray(value).reshape(-1)[0]) for value in values])
+    numbers = np.array([float(numbers_in(value).reshape(-1)[0]) for value in values])
     least = 1.0 if name == "spin_multiplicity" else -np.inf
     whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
     within = limit is None or bool((np.abs(numbers) <= limit).all())

@@ -12,6 +12,7 @@ import yaml
 from mtt.drafting.content import Content
 from mtt.drafting.labels import Chosen
 from mtt.drafting.sizes import Sizes
+from mtt.drafting.tensors import tensors_of
 from mtt.drafting.trial import Timed
 from mtt.errors import ConfigError
 from mtt.registry.whole_schema import whole_schema
@@ -187,6 +188,9 @@ def _data(parts: Parts) -> Iterator[str]:
         first = labels.scalars[0]
         target = f"mtt::{_word(first)}: {{key: {_scalar(first)}}}"
         yield f"  # to learn one too, add to targets: {target}"
+    for key, kind in tensors_of(content):
+        target = f"mtt::{_word(key)}: {{key: {_scalar(key)}, type: {{{kind}}}}}"
+        yield f"  # {key} is a tensor; to learn it too, add to targets: {target}"
     if labels.inputs:
         yield "  extra_data:  # inputs of the model"
         for name, item in labels.inputs.items():
