@@ -82,6 +82,9 @@ def test_why_there_are_no_distances_is_said(
     facts, values = distances(model, found, [training], 0.0)
     assert facts == {"problem": TOO_LONG}
     assert np.isnan(values).all()
+    few = sample(model, {"test": [training.select(range(9))], "training": [training]}, Limits())
+    facts, _ = distances(model, few, [training], 60.0)
+    assert "only 9 of the predicted structures were not trained on" in facts["problem"]
     alone = sample(model, {"training": [training]}, Limits())
     facts, _ = distances(model, alone, [training], 60.0)
     assert facts["problem"] == "There are no structures that were not trained on."

@@ -33,6 +33,7 @@ _BATCH = 16
 _MOST_ATOMS = 100_000
 _SEED = 22
 _FEWEST, _FEWEST_KNOWN = 10, 50  # structures that are compared, and with which
+_FEW = "Distances were left out: only {} of the predicted structures were not trained on."
 _NO_FEATURES = "Distances are not available: the architecture {}."
 _USUAL = 95  # per cent of the training structures have another one within the usual distance
 
@@ -58,6 +59,8 @@ def distances(
     held = [i for i, part in enumerate(found.part) if found.parts[part] != TRAINING]
     if not held or not any(map(len, training)):
         return {"problem": "There are no structures that were not trained on."}, values
+    if len(held) < _FEWEST:
+        return {"problem": _FEW.format(len(held))}, values
     if not isinstance(model, MLIPModel):
         return {"problem": _NO_FEATURES.format("has a forward() which shows no features")}, values
     names = model.energy_names or model.target_names

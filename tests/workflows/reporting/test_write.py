@@ -36,12 +36,11 @@ def test_a_report_takes_a_share_of_the_training_and_at_least_some_seconds(
     assert _allowed(tmp_path) == pytest.approx(allowed)
 
 
-def test_the_report_of_a_short_training_is_complete(trained: Path) -> None:
+def test_the_data_of_a_short_training_are_scanned(trained: Path) -> None:
     (run,) = (trained / "outputs").glob("*/*")
     facts = Kept.load(run / KEPT).facts
     assert facts["scan"]["found"]
-    assert facts["distances"]["reference"] == facts["distances"]["whole"]
-    assert [one["problem"] for one in facts["probes"]] == [""] * len(facts["probes"])
+    assert facts["distances"]["problem"].endswith("structures were not trained on.")
 
 
 def test_a_running_training_refreshes_its_curves(trained: Path, here: Path) -> None:
