@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import gc
+import importlib.util
 import json
 import os
 import runpy
@@ -22,19 +22,22 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-FORKING: Any = type("Forking", (), runpy.run_path(f"{ROOT}/tests/forking.py"))
+def plugin(name: str) -> Any:
+    """A file beside this one."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+FORKING = plugin("forking")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(FORKING)
-    # what is read again is read by processes of this machine: no test waits for the disk
-    os.fsync = lambda descriptor: None
-    gc.disable()  # what is collected stays: looking through it takes five seconds
-
-
-def pytest_collection_finish() -> None:
-    gc.freeze()
-    gc.enable()
+    for one in (FORKING, plugin("pace"), plugin("graphs")):
+        config.pluginmanager.register(one)
 
 
 @pytest.fixture(scope="session")
@@ -98,45 +101,6 @@ def alloy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("alloy") / "alloy.xyz"
     ase.io.write(path, frames)
     return path
-
-
-@pytest.fixture(scope="session")
-def make_graph() -> Callable[..., Any]:
-    """``make_graph(structures, types, cutoff, dtype)``: some ``ase.Atoms``, by vesin alone."""
-    import numpy as np
-    import torch
-    from vesin import NeighborList
-
-    from mtt import Graph
-
-    def make_graph(
-        structures: Sequence[Any], types: Sequence[int], cutoff: float, dtype: Any = torch.float64
-    ) -> Graph:
-        finder = NeighborList(cutoff=cutoff, full_list=True)
-        sizes = torch.tensor([len(atoms) for atoms in structures])
-        firsts = sizes.cumsum(0) - sizes
-        pairs, vectors = [], []
-        for first, atoms in zip(firsts.numpy(), structures, strict=True):
-            i, j, found = finder.compute(
-                atoms.positions, atoms.cell.array, bool(atoms.pbc.any()), "ijD"
-            )
-            order = np.argsort(i, kind="stable")
-            pairs.append(np.stack([i, j])[:, order].astype(np.int64) + first)
-            vectors.append(found[order])
-        # tensors of their own: what is compiled is compiled anew for views of one
-        centers, neighbors = (torch.from_numpy(part.copy()) for part in np.hstack(pairs))
-        return Graph(
-            types=torch.tensor([types.index(z) for a in structures for z in a.numbers]),
-            system=torch.arange(len(structures)).repeat_interleave(sizes),
-            n_systems=len(structures),
-            centers=centers,
-            neighbors=neighbors,
-            vectors=torch.from_numpy(np.concatenate(vectors)).to(dtype),
-            positions=torch.from_numpy(np.concatenate([a.positions for a in structures])).to(dtype),
-            cells=torch.from_numpy(np.stack([a.cell.array for a in structures])).to(dtype),
-        )
-
-    return make_graph
 
 
 @pytest.fixture(scope="session")

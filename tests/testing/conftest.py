@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,13 @@ def subject_of(
         schema=schema,
     )
     return Subject(architecture)
+
+
+@pytest.fixture(autouse=True)
+def not_optimised() -> Iterator[None]:
+    """Models run a few times: TorchScript takes longer to optimise them than to run them."""
+    with torch.jit.optimized_execution(False):
+        yield
 
 
 @pytest.fixture

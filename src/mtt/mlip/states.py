@@ -4,7 +4,7 @@ A model that depends on them sets ``state_inputs``, and finds them in ``graph.ch
 ``graph.spins``. Where an engine or a data set gives none, they are 0 and 1.
 """
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
@@ -43,6 +43,16 @@ def with_states(graph: Graph, systems: List[System]) -> Graph:
             spin = values.reshape(1).to(torch.float64)
         charges.append(charge)
         spins.append(spin)
+    return with_inputs(graph, torch.cat(charges), torch.cat(spins), None)
+
+
+def with_inputs(
+    graph: Graph,
+    charges: Optional[Tensor],
+    spins: Optional[Tensor],
+    numbers: Optional[Dict[str, Tensor]],
+) -> Graph:
+    """``graph`` with other inputs, and without what a loader knows; compiled by TorchScript."""
     return Graph(
         types=graph.types,
         system=graph.system,
@@ -52,6 +62,7 @@ def with_states(graph: Graph, systems: List[System]) -> Graph:
         vectors=graph.vectors,
         positions=graph.positions,
         cells=graph.cells,
-        charges=torch.cat(charges),
-        spins=torch.cat(spins),
+        charges=charges,
+        spins=spins,
+        numbers=numbers,
     )

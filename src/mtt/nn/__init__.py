@@ -6,6 +6,7 @@ neighbours are matrix products, so that results do not depend on the order of th
 
 from mtt.harmonics import coupling, generators
 from mtt.nn.build import building
+from mtt.nn.by_species import rows_by_species
 from mtt.nn.conditioning import Conditioning
 from mtt.nn.constant import Constant
 from mtt.nn.cutoff import SmoothCutoff
@@ -54,6 +55,7 @@ __all__ = [
     "order_of",
     "order_tensors",
     "reverse_pairs",
+    "rows_by_species",
     "silu",
     "sort_by_species",
     "with_known_species",

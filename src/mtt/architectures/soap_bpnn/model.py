@@ -16,11 +16,8 @@ from mtt.nn import (
     SpeciesLinear,
     SpeciesNormLinear,
     layout_of,
-    layout_tensors,
-    neighborhoods,
     order_of,
-    order_tensors,
-    sort_by_species,
+    rows_by_species,
     with_known_species,
 )
 
@@ -93,11 +90,7 @@ class SoapBPNN(MLIPModel):
 
     def prepare(self, graph: Graph) -> List[Tensor]:
         """The layout of the pairs, and the order of the atoms."""
-        order = sort_by_species(graph.types, self.n_types, graph.counts)
-        layout = neighborhoods(graph.centers, order.row_of_atom, graph.rows)
-        tables = layout_tensors(layout)
-        tables.extend(order_tensors(order))
-        return tables
+        return rows_by_species(graph, self.n_types)
 
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, *components, properties]."""

@@ -15,11 +15,8 @@ from mtt.experimental.linear_ace.products import choose_products
 from mtt.mlip import Columns, LinearMLIPModel
 from mtt.nn import (
     layout_of,
-    layout_tensors,
-    neighborhoods,
     order_of,
-    order_tensors,
-    sort_by_species,
+    rows_by_species,
 )
 
 
@@ -66,11 +63,7 @@ class LinearACE(LinearMLIPModel):
 
     def prepare(self, graph: Graph) -> List[Tensor]:
         """The layout of the pairs, and the order of the atoms."""
-        order = sort_by_species(graph.types, self.n_types, graph.counts)
-        layout = neighborhoods(graph.centers, order.row_of_atom, graph.rows)
-        tables = layout_tensors(layout)
-        tables.extend(order_tensors(order))
-        return tables
+        return rows_by_species(graph, self.n_types)
 
     def predict(self, graph: Graph) -> Dict[str, Tensor]:
         return self.predict_prepared(graph, self.prepare(graph))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtt.graph import Graph
 from mtt.mlip.inputs.names import engine_name
-from mtt.mlip.states import STATES
+from mtt.mlip.states import STATES, with_inputs
 
 
 class InputReader(torch.nn.Module):
@@ -41,19 +41,7 @@ class InputReader(torch.nn.Module):
                 spins = values
             else:
                 numbers[name] = values
-        return Graph(
-            types=graph.types,
-            system=graph.system,
-            n_systems=graph.n_systems,
-            centers=graph.centers,
-            neighbors=graph.neighbors,
-            vectors=graph.vectors,
-            positions=graph.positions,
-            cells=graph.cells,
-            charges=charges,
-            spins=spins,
-            numbers=numbers,
-        )
+        return with_inputs(graph, charges, spins, numbers)
 
     def read(self, i: int, systems: List[System]) -> Tensor:
         """Input number ``i`` of all ``systems``, float64: [n_systems] or [n_atoms]."""
