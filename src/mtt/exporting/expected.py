@@ -43,6 +43,7 @@ def predict(
 
 
 def energies_of(model: ModelInterface) -> list[str]:
+    """Names of the targets that are energies."""
     return [name for name, info in model.dataset_info.targets.items() if info.is_energy]
 
 
@@ -136,4 +137,5 @@ def _forward(
 
 
 def magnitude_of(values: Tensor) -> float:
+    """The largest one; 0 of no values."""
     return float(values.abs().amax()) if values.numel() else 0.0

@@ -62,9 +62,7 @@ def test_a_plain_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:
 
 
 def test_another_content_is_refused() -> None:
-    with pytest.raises(
-        CheckpointError, match="is not a checkpoint of sevenn; `mtt show list"
-    ):
+    with pytest.raises(CheckpointError, match="is not a checkpoint of sevenn; `mtt show list"):
         published.safely_read(stored([1, 2]), "list.pth")
 
 
