@@ -93,7 +93,7 @@ def checkpoint_in(place: Path) -> Path:
 def numbers(place: Path) -> dict[str, torch.Tensor]:
     """Weights, buffers and baselines of the model that was trained in a folder, or closures."""
     if (place / SCRIPTED).exists():
-        return dict(torch.load(place / SCRIPTED))
+        return dict(torch.load(place / SCRIPTED, weights_only=True))
     found = read(checkpoint_in(place))["model_state_dict"]
     return {key: value for key, value in found.items() if value.is_floating_point()}
 

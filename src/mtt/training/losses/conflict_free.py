@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -73,7 +74,7 @@ def _factors_of_two(products: Tensor, weights: Sequence[float]) -> Tensor:
 
 def _turned(pair: Tensor) -> Tensor:
     """Components of a vector [2] along (1, 1) / √2 and (1, -1) / √2; and back."""
-    return torch.stack([pair[0] + pair[1], pair[0] - pair[1]]) * 0.5**0.5
+    return torch.stack([pair[0] + pair[1], pair[0] - pair[1]]) * math.sqrt(0.5)
 
 
 def _factors(products: Tensor, weights: Tensor) -> Tensor:
