@@ -117,3 +117,23 @@ def test_dipoles_and_polarizabilities_are_named_as_targets(here: Path) -> None:
     options["architecture"] = {"name": "density_messages", "model": {"num_channels": 4}}
     mtt.train(options, dry_run=True)
     assert targets["mtt::polarizability"]["type"]["cartesian"] == {"rank": 2, "symmetric": True}
+
+
+def test_single_atoms_in_another_file_are_baselines_to_choose(here: Path, ethanol: Path) -> None:
+    energies = {"H": -13.5, "C": -1026.75, "O": -2037.5}
+    atoms = [ase.Atoms(symbol, info={"energy": e}) for symbol, e in energies.items()]
+    ase.io.write("atoms.xyz", atoms)
+    name = "experimental.linear_ace"
+    found = draft([str(ethanol), "atoms.xyz"], architecture=name)
+    options = yaml.safe_load(found.text)
+    assert options["training_set"]["systems"]["read_from"] == str(ethanol)
+    assert options["training_set"]["targets"]["energy"]["forces"] == {"key": "forces"}
+    (line,) = re.findall(r"# (atomic_baseline: .*)", found.text)
+    assert yaml.safe_load(line) == {"atomic_baseline": {"energy": energies}}
+    assert "atoms.xyz holds single atoms only, and is left out of the training" in found.remarks
+    ase.io.write("atoms.xyz", atoms[:2])
+    assert "atomic_baseline" not in draft([str(ethanol), "atoms.xyz"], architecture=name).text
+    frames = ase.io.read(ethanol, ":12")
+    ase.io.write("all.xyz", [*frames, *atoms])
+    said = draft(["all.xyz"], architecture=name).remarks
+    assert any("only single atoms have no 'forces': move them" in one for one in said)

@@ -30,11 +30,13 @@ _LENGTHS = (("angstrom", 1.0), ("bohr", 1.8897), ("nm", 0.1))  # one Å in each
 class Content:
     """Frames of all files, one after the other.
 
-    :param names: the files as they were named.
+    :param names: the files as they were named, without those of ``atoms``.
+    :param atoms: of files that hold single atoms only, beside others: no model learns from them.
     """
 
     names: tuple[str, ...]
     frames: Sequence[RawFrame]
+    atoms: Sequence[RawFrame] = ()
 
     @cached_property
     def keys(self) -> list[Key]:
@@ -122,7 +124,17 @@ def read_content(names: Sequence[str]) -> Content:
         what = "holds single atoms only: a model learns from structures whose atoms have neighbours"
         hint = "their energies are baselines: atomic_baseline: {energy: {H: ..., C: ...}}"
         raise DataError(what, where=", ".join(names), hint=hint)
-    return Content(tuple(names), frames)
+    sizes: dict[str, int] = {}
+    for frame in frames if len(names) > 1 else ():
+        sizes[frame.file] = max(sizes.get(frame.file, 0), len(frame.numbers))
+    aside = {name for name in names if sizes.get(name, 2) < 2}
+    if not aside:
+        return Content(tuple(names), frames)
+    return Content(
+        tuple(name for name in names if name not in aside),
+        [frame for frame in frames if frame.file not in aside],
+        [frame for frame in frames if frame.file in aside],
+    )
 
 
 def _other(name: str) -> Problem | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtt.drafting.content import Content, read_content
+from mtt.drafting.free_atoms import remarks_on_atoms
 from mtt.drafting.inputs import extra_data, inputs_for
 from mtt.drafting.labels import Chosen, choose_labels
 from mtt.drafting.sizes import Sizes, epochs_within, fitting, sizes_for
@@ -141,7 +142,8 @@ def _gib(n_bytes: int) -> str:
 
 
 def _of_data(content: Content, labels: Chosen) -> list[str]:
-    return [*_of_few(content), *_of_units(content, labels), *_of_states(labels)]
+    known = [*remarks_on_atoms(content, labels), *_of_few(content)]
+    return [*known, *_of_units(content, labels), *_of_states(labels)]
 
 
 def _of_few(content: Content) -> list[str]:

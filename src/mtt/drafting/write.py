@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mtt.drafting.content import Content
+from mtt.drafting.free_atoms import free_atoms
 from mtt.drafting.labels import Chosen
 from mtt.drafting.sizes import Sizes
 from mtt.drafting.tensors import tensors_of
@@ -147,6 +148,11 @@ def _architecture(parts: Parts) -> Iterator[str]:
     for key, value in training_of(sizes).items():
         if key in parts.training:
             yield f"    {key}: {value}  # {comments[key]}"
+    baselines = free_atoms(parts.content, parts.labels)
+    if baselines:
+        given = ", ".join(f"{symbol}: {energy:.12g}" for symbol, energy in baselines.items())
+        yield "    # energies of free atoms, for dissociation; without them, baselines are fitted"
+        yield f"    # atomic_baseline: {{energy: {{{given}}}}}"
     yield ""
 
 
