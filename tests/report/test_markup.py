@@ -80,7 +80,7 @@ def test_numbers_are_short_and_say_what_is_missing() -> None:
     assert [number(x) for x in (0.00012345, -1234567.0, 1e10, None, float("nan"))] == [
         "0.0001234", "−1,234,567", "1e+10", "–", "–",
     ]  # fmt: skip
-    assert (number(1098.4, 3), number(35.27, 3)) == ("1,098", "35.3")
+    assert (number(1098.4, 3), number(3605.2), number(35.27, 3)) == ("1,098", "3,605", "35.3")
     assert (plural(1, "epoch"), plural(2000, "epoch")) == ("1 epoch", "2,000 epochs")
     assert chemical("C12H6O") == "C₁₂H₆O"
     texts = ("the data overlap", "train.xyz, frame 3", "seed: 1")

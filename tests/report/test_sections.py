@@ -73,6 +73,21 @@ def test_tiles_are_of_whole_quantities() -> None:
     assert '<th scope="row">dipole x</th>' in text
 
 
+def test_a_fine_tuning_names_its_source_and_the_errors_before_and_after() -> None:
+    before = {"energy": {"rmse": 1.5, "unit": "meV/atom"}, "gone": {"rmse": 2.0, "unit": "eV"}}
+    known = {
+        "start": "finetune", "method": "lora", "source": {"path": "a/best.ckpt", "epoch": 10},
+        "validation_before": before,
+    }  # fmt: skip
+    errors = {"validation": {"energy RMSE (meV/atom)": 4.0}}
+    facts = {"errors": {"evaluation": errors}}
+    text = summary(run("finished", provenance=known, facts=facts))
+    assert "Fine-tuned from <code>a/best.ckpt</code>, epoch 10, method lora." in text
+    assert '<th scope="row">energy</th><td>1.5</td><td>4</td><td>meV/atom</td>' in text
+    assert "gone" not in text
+    assert "Fine-tuned" not in summary(run("finished", provenance={"start": "new"}, facts=facts))
+
+
 ROWS = [
     {"epoch": i, "training dipole RMSE": 1.0 / i, "training dipole x RMSE": 2.0 / i,
      "learning rate": None}

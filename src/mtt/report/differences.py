@@ -107,7 +107,8 @@ def divided(
     :param architectures: of each run.
     """
     several = len(set(architectures)) > 1
-    differ, partly = {}, {}
+    differ: dict[str, Sequence[str]] = {}
+    partly: dict[str, Sequence[str]] = {}
     for key, row in options.items():
         start, _, name = key.rpartition(".")
         files = options.get(f"{_SECTION.split(start)[0]}.systems.read_from", ())

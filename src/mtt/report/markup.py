@@ -98,7 +98,7 @@ def number(value: float | None, digits: int = 4) -> str:
     finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    whole = 10**digits <= abs(value) < _LARGE
+    whole = 1000 <= abs(value) < _LARGE
     text = f"{value:,.0f}" if whole else f"{value:.{digits}g}"
     return text.replace("-", MINUS, 1) if text.startswith("-") else text
 

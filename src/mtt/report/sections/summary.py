@@ -22,6 +22,7 @@ from mtt.report.markup import (
     table,
 )
 from mtt.report.run_data import RunData
+from mtt.report.sections.origin import origin
 
 _STATES = {
     "finished": "good",
@@ -48,6 +49,7 @@ def summary(run: RunData) -> Html:
             *_resume(run),
             _tiles(run),
             errors_table(run),
+            *origin(run),
             _use(run),
             _end_of_log(run),
         ]
@@ -148,8 +150,9 @@ def _tiles(run: RunData) -> Html | None:
     tiles = []
     for name, value in parts[part].items():
         found = _NAMED.match(name)
-        whole = found and not found[1].endswith("total") and not is_extended(f"{found[1]} RMSE")
-        if found and whole and found[2] == "RMSE":
+        if not found or found[2] != "RMSE":
+            continue
+        if not found[1].endswith("total") and not is_extended(f"{found[1]} RMSE"):
             unit = element("small", f" {found[3] or ''}")
             shown = element("b", number(value, 3), unit)
             tiles.append(
