@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -42,11 +43,16 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imports(path: Path) -> Iterator[tuple[ast.stmt, str, list[str]]]:
+@cache
+def imports(path: Path) -> tuple[tuple[ast.stmt, str, list[str]], ...]:
     """``(node, absolute module, imported names)`` of every import, relative ones resolved.
 
     Those under ``TYPE_CHECKING`` count: readers follow them too.
     """
+    return tuple(imports_in(path))
+
+
+def imports_in(path: Path) -> Iterator[tuple[ast.stmt, str, list[str]]]:
     package = list(path.relative_to(ROOT / "src").parent.parts)
     for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
         if isinstance(node, ast.Import):
