@@ -13,20 +13,19 @@ needs_compiler = [
     pytest.mark.usefixtures("cpp_compiler"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-RUN = {"num_epochs": 3, "checkpoint_interval": 1}
+RUN = {"num_epochs": 3, "checkpoint_interval": 1, "gradient_accumulation": 2, "ema": True}
 
 
 def weights(path):
     return read(path / "last.ckpt")["model_state_dict"]
 
 
-@pytest.mark.parametrize("technique", [{}, {"gradient_accumulation": 2, "ema": True}])
 class TestWithACompiler:
     pytestmark = needs_compiler
 
-    def test_the_same_is_learnt(self, make_model, make_trainer, train, tmp_path, technique):
+    def test_the_same_is_learnt(self, make_model, make_trainer, train, tmp_path):
         for name in ("plain", "compiled"):
-            trainer = make_trainer(compile=name == "compiled", **RUN, **technique)
+            trainer = make_trainer(compile=name == "compiled", **RUN)
             train(trainer, make_model(), checkpoints=tmp_path / name)
         plain, compiled = weights(tmp_path / "plain"), weights(tmp_path / "compiled")
         torch.testing.assert_close(compiled, plain, rtol=1e-7, atol=1e-9)
@@ -34,9 +33,9 @@ class TestWithACompiler:
         assert any(not torch.equal(compiled[key], plain[key]) for key in plain)
 
     def test_a_stopped_run_resumes_bit_for_bit(
-        self, assert_equal, make_model, make_trainer, train, restart, terminate, tmp_path, technique
+        self, assert_equal, make_model, make_trainer, train, restart, terminate, tmp_path
     ):
-        options = {"compile": True, **RUN, **technique}
+        options = {"compile": True, **RUN}
         train(make_trainer(**options), make_model(), checkpoints=tmp_path / "straight")
         folder = tmp_path / "stopped"
         with pytest.raises(TrainingInterrupted):
