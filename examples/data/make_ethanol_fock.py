@@ -1,8 +1,9 @@
 """Fock matrices of ethanol: ``ethanol_fock.xyz``, ``ethanol_fock_pairs.mts``, ``.._atoms.mts``.
 
-Of the first 40 structures of ``ethanol_dipoles.xyz``, in blocks of pairs and of atoms, by restricted Hartree-Fock in the minimal
-basis STO-3G with PySCF (``pip install pyscf``), in eV. A carbon or oxygen atom has two functions s
-and one p, a hydrogen atom one s. The matrix is symmetric, so that each two atoms are there once.
+Of the first 40 structures of ``ethanol_dipoles.xyz``, in blocks of pairs and of atoms, by
+restricted Hartree-Fock in the minimal basis STO-3G with PySCF (``pip install pyscf``), in eV. A
+carbon or oxygen atom has two functions s and one p, a hydrogen atom one s. The matrix is symmetric,
+so that each two atoms are there once.
 
     python examples/data/make_ethanol_fock.py
 """
