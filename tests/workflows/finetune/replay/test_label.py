@@ -103,7 +103,7 @@ def test_a_crystal_without_stress_is_named_and_a_molecule_needs_none(atoms):
     check_labelled(view.select([0, 1]), "here")
 
 
-def test_a_missing_label_is_no_reason_to_write_nan_where_all_labels_are_needed():
+def test_nan_is_not_the_answer_to_a_missing_label_where_all_are_needed():
     problem = Problem("no 'energy'", "old.xyz, frame 7", f"(keys: none); {WRITE_NAN}")
     found = located(problem, "replay")
     assert found.where == "replay.data: old.xyz, frame 7"
