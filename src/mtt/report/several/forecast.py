@@ -14,6 +14,7 @@ from mtt.evaluation.power_law import PowerLaw, fit_power_law
 from mtt.evaluation.quantities import is_extended
 from mtt.report.charts.chart import Chart, scale, values, wants_log, with_unit
 from mtt.report.differences import deciding_part, options_that_differ
+from mtt.report.markup import number
 from mtt.report.run_data import RunData
 from mtt.report.several.same_sets import set_numbers, size_of
 
@@ -183,4 +184,5 @@ def _expected(one: Curve) -> Iterator[str]:
             continue
         n = factor * one.largest
         low, high = one.law.error_range(n)
-        yield f"{one.law.error(n):.3g} ({low:.3g} to {high:.3g})"
+        error, *ends = (number(value, 3) for value in (one.law.error(n), low, high))
+        yield f"{error} ({ends[0]} to {ends[1]})"
