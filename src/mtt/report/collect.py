@@ -235,15 +235,12 @@ def _only(prediction: Prediction, keep: NDArray[np.bool_], info: DatasetInfo) ->
     """The structures of a batch that are kept."""
     structures = torch.from_numpy(keep).to(prediction.n_atoms.device)
     atoms = structures.repeat_interleave(prediction.n_atoms)
-
     compared = {name for name, one in info.targets.items() if not one.per_pair}
 
     def of(name: str, one: Target) -> Target:
-        per_atom = info.targets[name].per_atom
-        rows = atoms if per_atom else structures
+        rows = atoms if info.targets[name].per_atom else structures
         return Target(
-            # what is neither of atoms nor of structures is not compared
-            one.values[rows] if len(one.values) == len(rows) else one.values,
+            one.values[rows],
             None if one.forces is None else one.forces[atoms],
             None if one.strain is None else one.strain[structures],
         )
