@@ -56,6 +56,13 @@ def test_dipoles_and_polarizabilities_train_and_are_written(here: Path) -> None:
     np.testing.assert_allclose(polarizability, polarizability.T, rtol=1e-6)
 
 
+def test_blocks_of_fock_matrices_are_read(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "mtt")
+    train("examples/fock/options.yaml", dry_run=True)
+    assert "nothing was trained" in caplog.text
+    assert "density_messages with" in caplog.text
+
+
 def test_dipoles_of_ethanol_are_those_of_the_frames_of_the_other_file(root: Path) -> None:
     data = root / "examples" / "data"
     frames = ase.io.read(data / "ethanol_dipoles.xyz", ":")
