@@ -88,7 +88,8 @@ class TestSoapBPNNWithSeveralTargets(ArchitectureTests):
 
     architecture = "soap_bpnn"
     model_hypers = {
-        "soap": {"max_angular": 1, "max_radial": 1},
+        # triple products of densities, pseudoscalars, are zero for fewer than three of them
+        "soap": {"max_angular": 1, "max_radial": 2},
         "bpnn": {"num_neurons_per_layer": 4},
         "heads": {"energy/low": "mlp"},
     }

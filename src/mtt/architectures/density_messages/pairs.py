@@ -78,35 +78,39 @@ class PairTensors(torch.nn.Module):
 
 
 class PairPart(torch.nn.Module):
-    """One irreducible part (l, σ) of the values of pairs."""
+    """One irreducible part (l, σ) of the values of pairs.
+
+    Pseudotensors are tensors of degrees l and 1, coupled to l; pseudoscalars triple products.
+    """
 
     def __init__(self, l: int, sigma: int, n_features: int, n_channels: int, n_out: int) -> None:
         super().__init__()
         self.l, self.pseudo = l, sigma == -1
-        self.gates = torch.nn.Linear(n_features, n_channels if l > 0 else n_out)
-        self.tensors = torch.nn.ModuleList()
-        if l > 0:
-            self.tensors.append(PairTensors(l, n_channels))
+        self.invariant = l == 0 and not self.pseudo
+        self.gates = torch.nn.Linear(n_features, n_out if self.invariant else n_channels)
+        degrees = [l] if l > 0 else []
         if self.pseudo:
-            self.tensors.append(PairTensors(1, n_channels))
+            degrees += [1] if l > 0 else [1, 1, 1]
+        self.tensors = torch.nn.ModuleList(PairTensors(one, n_channels) for one in degrees)
         self.last = torch.nn.Parameter(torch.randn(n_out, n_channels) / n_channels**0.5)
         # densities of degree 1 are in the order y, z, x; [2l + 1, 3 (2l + 1)], rows are m
-        about = generators(l)[[1, 2, 0]] if self.pseudo else torch.zeros(1, 1, 1)
+        about = generators(max(l, 1))[[1, 2, 0]] if self.pseudo else torch.zeros(1, 1, 1)
         self.couple = Constant(about.transpose(0, 1).flatten(1))
 
     def forward(self, scalars: Tensor, ends: Ends) -> Tensor:
         """[P, 2l + 1, n_out]."""
         gates: Tensor = self.gates(scalars)
-        if self.l == 0:
+        if self.invariant:
             return gates[:, None, :]
         found: List[Tensor] = []
         for one in self.tensors:
             found.append(one(ends))
         tensors = found[0]
         if self.pseudo:
-            products = found[1][:, None] * tensors[None]  # [3, 2l + 1, P, n_channels]
-            coupled = self.couple() @ products.flatten(0, 1).flatten(1)
-            tensors = coupled.view(tensors.shape)
+            last = found[2] if self.l == 0 else tensors
+            products = found[1][:, None] * last[None]  # [3, 2l + 1, P, n_channels]
+            coupled = (self.couple() @ products.flatten(0, 1).flatten(1)).view(last.shape)
+            tensors = (tensors * coupled).sum(dim=0, keepdim=True) if self.l == 0 else coupled
         values: Tensor = (tensors * gates).transpose(0, 1) @ self.last.t()
         return values
 
