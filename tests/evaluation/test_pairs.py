@@ -152,6 +152,13 @@ def test_the_exported_model_gives_the_same_pairs(
         evaluate(loaded, data, check_consistency=True)
 
 
+def test_a_model_of_pairs_alone_is_exported(tmp_path: Path) -> None:
+    pairs = INFO.with_targets({"mtt::r": TARGETS["mtt::r"]})
+    path = tmp_path / "model.pt"
+    OfPairs({}, pairs).double().eval().export().save(str(path))
+    assert list(load_exported(path).capabilities().outputs) == ["mtt::r"]
+
+
 def test_engines_get_the_pairs_of_the_atoms_that_they_ask_for(
     model: OfPairs, data: Dataset
 ) -> None:
