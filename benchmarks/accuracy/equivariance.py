@@ -1,13 +1,13 @@
-"""Do exported tensors turn with their structures, and are exported derivatives derivatives?
+"""Are exported files equivariant, and do their derivatives agree with finite differences?
 
     python benchmarks/accuracy/equivariance.py --out results
 
 Each architecture is exported in float64 with a target of every kind that it takes, for structures
-and for atoms, and predicts molecules of QM9 and crystals of carbon, as they are and turned by
+and for atoms. It predicts molecules of QM9 and crystals of carbon, as they are and turned by
 random rotations, each with and without an inversion. The weights are random: what holds for them
 holds for trained ones. The table has the largest difference between the prediction of a turned
 structure and the turned prediction, relative to the largest prediction of the target. Derivatives
-by positions and strain, as the exported file gives them, turn as well, and are compared with
+by positions and strain, as the exported file gives them, are rotated as well, and compared with
 central differences of its predictions, relative to the largest derivative.
 """
 
@@ -53,10 +53,10 @@ MODELS = {
 STEP = 2e-3  # Å
 MOVED = 3  # coordinates whose central differences are taken, of each structure
 NOTES = (
-    "Largest differences relative to the largest prediction, float64. *Rotated*: predictions of "
-    "turned structures and turned predictions, with and without an inversion. *Differences*: "
-    "derivatives by positions and central differences of the predictions. `pet` is not "
-    "equivariant: it learns from rotated structures, and its weights here are random."
+    "Largest differences relative to the largest prediction, float64. *Rotated* compares "
+    "predictions of rotated structures with rotated predictions, with and without an inversion. "
+    "*Differences* compares derivatives by positions with central differences of the predictions. "
+    "`pet` is not equivariant: it learns from rotated structures, and its weights here are random."
 )
 
 

@@ -27,8 +27,8 @@ CHARGE = {"charge": {"key": "charge"}}
 ENERGY = {"energy": {"key": "energy", "unit": "eV", "forces": {"key": "forces"}}}
 NOTES = (
     "Root mean square errors on the test set: energies of whole molecules, components of forces. "
-    "*Of the mean* is the error of one energy for all; *linear in composition* counts the charge "
-    "and its square as well."
+    "*Of the mean* is the error of one energy for all structures. *Linear in composition* is that "
+    "of a fit to the numbers of atoms, the charge and its square."
 )
 
 

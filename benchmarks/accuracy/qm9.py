@@ -48,9 +48,9 @@ CASES = {
     },
 }
 NOTES = (
-    "Mean absolute errors, each molecule tested once: of U0 for the whole molecule. The trivial "
-    "predictors are the mean of the training set and the best linear function of the numbers of "
-    "atoms."
+    "Mean absolute errors. Each molecule is tested once. Errors of U0 are per molecule. The "
+    "trivial predictors are the mean of the training set and the best linear function of the "
+    "numbers of atoms."
 )
 
 

@@ -33,8 +33,9 @@ TARGETS = {
 }
 EPOCHS = {"density_messages": 100, "soap_bpnn": 100, "pet": 100}
 NOTES = (
-    "Root mean square errors of the test set over all components. *Of the mean*: of no dipole, of "
-    "the mean isotropic polarizability, of the mean charge of each element."
+    "Root mean square errors of the test set over all components. *Of the mean* is the error of "
+    "a dipole of zero, of the mean isotropic polarizability, and of the mean charge of each "
+    "element."
 )
 
 

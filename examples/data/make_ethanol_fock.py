@@ -1,9 +1,9 @@
 """Fock matrices of ethanol: ``ethanol_fock.xyz``, ``ethanol_fock_pairs.mts``, ``.._atoms.mts``.
 
-Of the first 40 structures of ``ethanol_dipoles.xyz``, in blocks of pairs and of atoms, by
-restricted Hartree-Fock in the minimal basis STO-3G with PySCF (``pip install pyscf``), in eV. A
-carbon or oxygen atom has two functions s and one p, a hydrogen atom one s. The matrix is symmetric,
-so that each two atoms are there once.
+PySCF (``pip install pyscf``) computes those of the first 40 structures of ``ethanol_dipoles.xyz``
+by restricted Hartree-Fock in the minimal basis STO-3G, in eV. A carbon or oxygen atom has two s
+functions and one set of p functions, a hydrogen atom one s function. The matrix is symmetric, so
+the files hold each pair of atoms once.
 
     python examples/data/make_ethanol_fock.py
 """
@@ -29,7 +29,7 @@ PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift
 
 
 def fock_matrix(atoms: ase.Atoms) -> tuple[np.ndarray, list[dict[int, list[list[int]]]]]:
-    """The matrix in eV; and of each atom, for each l, the rows of every channel, m = -l … l."""
+    """The matrix in eV; for each atom and l, the rows of every channel, m = -l … l."""
     geometry = list(zip(atoms.symbols, atoms.positions, strict=True))
     molecule = gto.M(atom=geometry, basis="sto-3g", verbose=0)
     solved = scf.RHF(molecule).run(conv_tol=1e-11)

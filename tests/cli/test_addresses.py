@@ -87,7 +87,7 @@ def test_a_training_is_not_resumed_from_an_address(
         (("https://example.org/a.ckpt", "b"), "give one file, one URL, or OWNER/REPO and FILE"),
         (
             ("owner/repo",),
-            "owner/repo: no such file; of a repository on the Hugging Face hub, give",
+            "owner/repo: no such file; for a repository on the Hugging Face hub, give",
         ),
         (("a.ckpt", "--revision", "v1"), "--revision belongs to OWNER/REPO FILE; in an address"),
         (("a.ckpt", "--sha256", "ab"), "--sha256 belongs to a URL; sha256sum FILE"),

@@ -153,7 +153,7 @@ def test_runs_of_other_targets_are_listed_by_what_distinguishes_them(
     assert "  test: mtt::gap RMSE (eV) 1\n" in shown
     compared = mtt("compare", *runs, other).out
     assert re.search(r"and \d+ options that only some of the runs have", compared)
-    assert "and 3 of components and elements; --json has all" in compared
+    assert "and 3 errors of components and elements; --json has all" in compared
     assert "mtt::gap x RMSE" not in compared
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr(terminal, "_shared", [])

@@ -148,8 +148,15 @@ def test_the_exported_model_gives_the_same_pairs(
     for name in ("mtt::r", "mtt::s"):
         own, found = (mts.load(str(tmp_path / f"{k}_{name}.mts")) for k in ("own", "file"))
         mts.allclose_raise(own, found, atol=1e-12)
-    with pytest.raises(ConfigError, match="metatomic's checks know no values of pairs, such as mt"):
+    with pytest.raises(ConfigError, match="metatomic's checks do not know values of pairs"):
         evaluate(loaded, data, check_consistency=True)
+
+
+def test_a_model_of_pairs_alone_is_exported(tmp_path: Path) -> None:
+    pairs = INFO.with_targets({"mtt::r": TARGETS["mtt::r"]})
+    path = tmp_path / "model.pt"
+    OfPairs({}, pairs).double().eval().export().save(str(path))
+    assert list(load_exported(path).capabilities().outputs) == ["mtt::r"]
 
 
 def test_engines_get_the_pairs_of_the_atoms_that_they_ask_for(

@@ -112,7 +112,7 @@ def source(words: Sequence[str], sha256: str | None, revision: str | None = None
         )
     if len(words) == 1 and _may_be_repository(words[0]):
         raise click.UsageError(
-            f"{words[0]}: no such file; of a repository on the Hugging Face hub, give the file "
+            f"{words[0]}: no such file; for a repository on the Hugging Face hub, give the file "
             f"too: {words[0]} FILE"
         )
     text = words[0] if len(words) == 1 else hub_url(words[0], words[1], revision)

@@ -39,7 +39,7 @@ class TargetInfo:
         a mean with weights that the model learns.
     :param rank: numbers of an atom that a linear map of the platform makes ``properties`` of; 0:
         the network gives all of them itself.
-    :param exchange: of values of pairs: ``"symmetric"`` or ``"antisymmetric"`` where that of the
+    :param exchange: for values of pairs, ``"symmetric"`` or ``"antisymmetric"`` if the value of the
         pair (j, i) follows from that of (i, j), see :meth:`TargetKind.exchanged`.
     """
 

@@ -150,7 +150,7 @@ def _of_few(content: Content) -> list[str]:
     n = len(content.frames)
     if n >= _FEW:
         return []
-    return [f"{n} structures are enough to try mtt, and too few for a model that can be trusted"]
+    return [f"{n} structures are enough to try mtt, but too few for a model that can be trusted"]
 
 
 def _of_units(content: Content, labels: Chosen) -> list[str]:

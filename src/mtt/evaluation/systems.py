@@ -47,7 +47,7 @@ def caller(
     """
     of_pairs = [name for name, target in asked.targets.items() if target.per_pair]
     if check_consistency and of_pairs:
-        what = f"metatomic's checks know no values of pairs, such as {of_pairs[0]}"
+        what = f"metatomic's checks do not know values of pairs, such as {of_pairs[0]}"
         raise ConfigError(what, hint="leave --check-consistency out")
     outputs = {
         name: ModelOutput(unit=declared(target.unit), sample_kind=target.sample_kind)

@@ -20,10 +20,10 @@ _Getter = Callable[[ase.Atoms], NDArray[np.float64]]
 def calculator(model: str | Path, **options: Any) -> Any:
     """ASE's calculator of an exported model.
 
-    It is ``metatomic_ase.MetatomicCalculator``, which also gives the model its inputs with names
-    of the user's choice: those of structures are read from ``atoms.info``, those of atoms from
-    ``atoms.arrays``. metatomic-ase up to 0.1.4 reads them, and then refuses every name that is
-    not in its tables: the names are added to the tables.
+    This is ``metatomic_ase.MetatomicCalculator``, which also accepts inputs with names of the
+    user's choice. Inputs of structures are read from ``atoms.info``, those of atoms from
+    ``atoms.arrays``. metatomic-ase up to 0.1.4 refuses every name that is not in its tables;
+    this function adds the names to the tables.
 
     :param model: an exported model, ``model.pt``.
     :param options: those of ``MetatomicCalculator``, such as ``device`` and ``non_conservative``.

@@ -25,7 +25,7 @@ from mtt.report.collect import Limits, Sample, drawn
 from mtt.stopping import stop_if_asked
 
 TRAINING = "training"
-TOO_LONG = "Distances were left out: they take longer than the report of this training may."
+TOO_LONG = "Distances were left out: they would exceed the time limit of this report."
 MOST = 2000
 """Structures of each side."""
 

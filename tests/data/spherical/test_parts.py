@@ -156,7 +156,7 @@ def test_values_of_each_element_turn_by_themselves() -> None:
         ),
         (
             {"type": spherical(BASIS), "sample_kind": "atom_pair", "read_from": "a.mts"},
-            "type: irreps of each element are of pairs where they have a product; write product",
+            "type: for pairs, irreps of each element need a product; write product",
         ),
     ],
 )

@@ -160,9 +160,9 @@ class DensityMessages(MLIPModel):
     def predict_prepared(self, graph: Graph, prepared: List[Tensor]) -> Dict[str, Tensor]:
         """The network's values of every atom, per target [n_atoms, *components, properties].
 
-        Of targets of pairs those of the pairs. One isolated atom of each element goes along behind
-        the atoms of the batch: its values are subtracted, so that an isolated atom has exactly
-        those of the composition. It has none of the inputs: a charged atom has another energy.
+        Targets of pairs have a row for each pair. One isolated atom of each element follows the
+        atoms of the batch. Its values are subtracted, so that an isolated atom has exactly those
+        of the composition. It has none of the inputs: a charged atom has another energy.
         """
         pairs = self.pairs(graph, prepared)
         x, v = self.represent(graph, prepared, pairs)

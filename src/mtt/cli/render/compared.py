@@ -41,7 +41,8 @@ def compared(found: Mapping[str, Any]) -> None:
         rows = [_error_row(name, errors[name]) for name in whole]
         table(columns, [*_set_row(part, found["sets"][part]), *rows])
         if len(whole) < len(errors):
-            done(f"and {len(errors) - len(whole)} of components and elements; --json has all")
+            more = len(errors) - len(whole)
+            done(f"and {more} errors of components and elements; --json has all")
     if not found["errors"]:
         done("\nno run has errors yet")
     _options(found)

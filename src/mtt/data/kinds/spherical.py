@@ -64,7 +64,7 @@ class Spherical(TargetKind):
 
     def for_pairs(self) -> Spherical:
         if self.product is None and self.elements:
-            raise ValueError("irreps of each element are of pairs where they have a product")
+            raise ValueError("for pairs, irreps of each element need a product")
         return self if self.product is None else replace(self, of_pairs=True)
 
     @property

@@ -17,9 +17,7 @@ from mtt.data.tensor_files.read import Rows
 from mtt.data.tensor_files.values import placed
 
 _TOLERANCE = 0.01  # of the largest component of a target, as of a symmetric tensor
-_ITSELF = (
-    "values of an atom with itself are a target of atoms: write another one, sample_kind: atom"
-)
+_ITSELF = "values of an atom with itself belong to another target, with sample_kind: atom"
 
 Index = NDArray[np.int64]
 
@@ -31,9 +29,9 @@ def pairs_of(
     place: Mapping[int, int],
     findings: Findings,
 ) -> list[tuple[Index, Float]]:
-    """Of every structure the labelled pairs [L, 5], and their values [L, *shape].
+    """The labelled pairs [L, 5] of every structure, and their values [L, *shape].
 
-    A pair that lacks one number is left out.
+    A pair with a missing number is left out.
 
     :param place: number of a structure in the file to its place in ``systems``; others are left
         out.
@@ -89,7 +87,7 @@ def _split(inverse: Index, samples: Sequence[Index]) -> list[Index]:
 
 
 def _good_pairs(every: Index, systems: Sequence[RawFrame], findings: Findings) -> NDArray[np.bool_]:
-    """[n] whether a pair is one of two atoms, or of an atom and its image."""
+    """[n] whether a pair is of two existing atoms, or of an atom and its periodic image."""
     sizes = np.array([len(one.numbers) for one in systems], dtype=np.int64)[every[:, 0]]
     there = ((every[:, 1:3] >= 0) & (every[:, 1:3] < sizes[:, None])).all(axis=1)
     itself = (every[:, 1] == every[:, 2]) & (every[:, 3:] == 0).all(axis=1)
@@ -98,14 +96,14 @@ def _good_pairs(every: Index, systems: Sequence[RawFrame], findings: Findings) -
     for row in np.flatnonzero(~there):
         frame = systems[every[row, 0]]
         detail = f" of atoms {every[row, 1]} and {every[row, 2]}, of {len(frame.numbers)} atoms"
-        hint = "correct the file, which is of these structures in this order"
+        hint = "correct the file: it has to match these structures in this order"
         findings.add(frame, "the .mts file names a pair", detail, hint)
     for row in np.flatnonzero(there & itself):
         detail = f" {every[row, 1]}"
         what = "the .mts file has values of pairs for an atom with itself, atom"
         findings.add(systems[every[row, 0]], what, detail, _ITSELF)
     for row in np.flatnonzero(there & shifted):
-        what = "the .mts file has a cell_shift along an axis without period"
+        what = "the .mts file has a cell_shift along an axis that is not periodic"
         detail = f": {every[row, 3:].tolist()} of atoms {every[row, 1]} and {every[row, 2]}"
         findings.add(systems[every[row, 0]], what, detail, "set pbc, or correct the file")
     good: NDArray[np.bool_] = there & ~itself & ~shifted
@@ -141,7 +139,7 @@ def _check_elements(
         what = f"the .mts file has a block of {names[0]} and {names[1]}"
         atoms = f"{every[row, 1]} and {every[row, 2]}"
         detail = f" for atoms {atoms}, which are {names[2]} and {names[3]}"
-        hint = "correct the file, which is of these structures in this order"
+        hint = "correct the file: it has to match these structures in this order"
         findings.add(systems[every[row, 0]], what, detail, hint)
 
 
@@ -178,8 +176,8 @@ def _check_exchange(
     size = float(np.nanmax(np.abs(flat[both])))
     for row in np.flatnonzero(gaps > _TOLERANCE * size):
         _, first, second, *_ = every[both[row]].tolist()
-        what = f"the labels are not {info.exchange}, as exchange says"
-        detail = f": atoms {first} and {second} differ from {second} and {first} by "
-        detail += f"{gaps[row]:.3g}, the largest value is {size:.3g}"
+        what = f"the labels are not {info.exchange}, which exchange requires"
+        detail = f": atoms ({first}, {second}) and ({second}, {first}) differ by {gaps[row]:.3g}, "
+        detail += f"the largest value is {size:.3g}"
         hint = "leave exchange out, or correct the labels"
         findings.add(systems[every[both[row], 0]], what, detail, hint)

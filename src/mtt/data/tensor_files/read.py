@@ -43,7 +43,7 @@ def load(read_from: ReadFrom) -> tuple[str, TensorMap]:
     paths = input_files(read_from)
     if len(paths) != 1:
         what = f"{len(paths)} .mts files for one target"
-        hint = "join them to one, whose samples 'system' count all structures"
+        hint = "join them into one file, whose samples 'system' count all structures"
         raise DataError(what, where=str(paths[0]), hint=hint)
     path = Path(paths[0])
     wrong = unreadable(path)
@@ -76,7 +76,7 @@ def rows_of(tensor: TensorMap, info: TargetInfo, where: str) -> list[Rows]:
     absent = [key for key, block in known.items() if key not in keys and not block.element]
     if absent:
         what = f"there is no block {', '.join(kind.key_names)} = {_said(absent[0])}"
-        raise DataError(what, where=where, hint="the target has it by its type")
+        raise DataError(what, where=where, hint="the type of the target requires it")
     return [
         _rows(tensor.block(keys[key]), block, info, f"{where}, block {_said(key)}")
         for key, block in known.items()
@@ -91,7 +91,7 @@ def _keys(tensor: TensorMap, kind: TargetKind, where: str) -> dict[tuple[int, ..
         return {(0,): 0}
     if sorted(names) != sorted(kind.key_names):
         what = f"the keys are {', '.join(names)}, where {', '.join(kind.key_names)} are expected"
-        raise DataError(what, where=where, hint="the type of the target says which there are")
+        raise DataError(what, where=where, hint="the type of the target determines them")
     order = [names.index(name) for name in kind.key_names]
     values = tensor.keys.values[:, order].tolist()
     return {tuple(key): i for i, key in enumerate(values)}
@@ -113,7 +113,7 @@ def _rows(source: TensorBlock, block: Block, info: TargetInfo, where: str) -> Ro
     if len(source.components) != len(block.axes):
         found = [len(one) for one in source.components]
         what = f"there are components {found}, where {list(block.shape)} are expected"
-        raise DataError(what, where=where, hint="the type of the target says how many there are")
+        raise DataError(what, where=where, hint="the type of the target determines their numbers")
     values = np.take(values, _properties(source, block, info, where), axis=-1)
     size = math.prod(block.shape) * values.shape[-1]
     return Rows(block, samples, values.reshape(len(samples), size), source)
@@ -126,7 +126,7 @@ def _order(
     found = components[k].values[:, 0].tolist() if k < len(components) else []
     if sorted(found) != sorted(wanted):
         what = f"the components {name} are {found}, where {list(wanted)} are expected"
-        raise DataError(what, where=where, hint="the type of the target says which there are")
+        raise DataError(what, where=where, hint="the type of the target determines them")
     return [found.index(one) for one in wanted]
 
 
@@ -137,7 +137,7 @@ def _properties(source: TensorBlock, block: Block, info: TargetInfo, where: str)
     names = list(source.properties.names)
     if len(source.properties) != n:
         what = f"there are {len(source.properties)} properties, where {n} are expected"
-        hint = "num_subtargets, or num of irreps, says how many there are"
+        hint = "num_subtargets, or num of irreps, determines their number"
         raise DataError(what, where=where, hint=hint)
     if block.channels is None or sorted(names) != sorted(wanted.names):
         return list(range(n))
@@ -145,8 +145,8 @@ def _properties(source: TensorBlock, block: Block, info: TargetInfo, where: str)
     found = [tuple(row) for row in source.properties.values[:, order].tolist()]
     if set(found) != set(wanted.labels):
         strange = next(one for one in found if one not in wanted.labels)
-        what = f"the property {', '.join(wanted.names)} = {_said(strange)} is not of the target"
-        raise DataError(what, where=where, hint="the type of the target says which there are")
+        what = f"the target has no property {', '.join(wanted.names)} = {_said(strange)}"
+        raise DataError(what, where=where, hint="the type of the target determines them")
     return [found.index(label) for label in wanted.labels]
 
 
@@ -170,6 +170,6 @@ def strangers(
         return {int(number): i for i, number in enumerate(found)}, None
     outside = found[(found < 0) | (found >= total)]
     what = (
-        f"samples name the system {outside[0]}, and there are {total} structures, 0 … {total - 1}"
+        f"samples name the system {outside[0]}, but there are {total} structures, 0 to {total - 1}"
     )
     return {}, Problem(what, where, f"'system' in {file} counts the structures from 0")

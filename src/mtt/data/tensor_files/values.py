@@ -15,7 +15,7 @@ from mtt.data.frames import Float
 from mtt.data.info import TargetInfo
 from mtt.data.tensor_files.read import Rows
 
-_CORRECT = "correct the file, which is of these structures in this order"
+_CORRECT = "correct the file: it has to match these structures in this order"
 
 
 def values_of(

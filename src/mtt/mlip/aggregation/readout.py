@@ -42,17 +42,18 @@ class Readout(torch.nn.Module):
     mapped: List[str]  # targets with a map
     late: List[bool]  # of those, whether the map comes after the pooling
     places: List[Tuple[int, int, int]]  # of those: number of the target, and its columns
+    # declared here: all targets may be of pairs, and TorchScript cannot see types of empty ones
+    learned: Dict[str, bool]
+    symmetries: Dict[str, Tuple[bool, bool]]
+    widths: Dict[str, List[int]]
+    shapes: Dict[str, List[int]]  # of what is pooled
 
     def __init__(self, info: DatasetInfo) -> None:
         super().__init__()
         targets, self.n_types = info.targets, len(info.atomic_types)
-        self.learned: Dict[str, bool] = {
-            n: t.pooling == "learned" for n, t in targets.items() if not t.per_pair
-        }
-        self.symmetries: Dict[str, Tuple[bool, bool]] = {
-            name: targets[name].of_kind.symmetries for name in self.learned
-        }
-        self.widths: Dict[str, List[int]] = {
+        self.learned = {n: t.pooling == "learned" for n, t in targets.items() if not t.per_pair}
+        self.symmetries = {name: targets[name].of_kind.symmetries for name in self.learned}
+        self.widths = {
             name: [
                 *targets[name].shape[:-1],
                 (targets[name].rank or targets[name].properties) + one,
@@ -63,7 +64,7 @@ class Readout(torch.nn.Module):
             Spectrum(t.rank, t.properties) for t in targets.values() if t.rank
         )
         self.mapped, self.late, self.places = [], [], []
-        self.shapes: Dict[str, List[int]] = {}  # of what is pooled
+        self.shapes = {}
         start = 0
         for i, (name, target) in enumerate(targets.items()):
             end = start + math.prod(target.shape)

@@ -27,7 +27,7 @@ def read_indices(file: Path, path: KeyPath, faults: list[Fault]) -> list[int]:
         lines = content.decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:  # not UTF-8, or no name of a file
         reason = getattr(error, "strerror", None) or "not a text file"
-        hint = "a file with one index per line; the path counts from the working folder"
+        hint = "a file with one index per line; the path is relative to the working folder"
         faults.append(Fault(path, f"{file} cannot be read ({reason})", hint))
         return []
     indices = []

@@ -73,8 +73,8 @@ class WeightOptions:
     learning_rate: float = option(
         0.001,
         "Largest learning rate, reached at the end of the warm-up. Typical: 1e-4 to 1e-2; lower "
-        "it when the loss jumps. In a fine-tuning with method heads (lora) the default is 10 (3) "
-        "times that of the architecture, unless optimizer is given.",
+        "it when the loss jumps. In a fine-tuning without optimizer in the options, the default is "
+        "three times (method: lora) or ten times (method: heads) that of the architecture.",
         acts="from here",
         in_stages=True,
         exclusiveMinimum=0,

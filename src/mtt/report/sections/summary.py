@@ -63,7 +63,7 @@ def _why_it_ended(run: RunData) -> Iterator[Html]:
     ends = [i for i, line in enumerate(run.log) if _END.match(line)]
     later = run.log[ends[-1] + 1 :] if ends else run.log
     if not ends or any(_DATED.match(line) for line in later):
-        text = "The log ends in the middle: the process was killed, or the machine went down."
+        text = "The log breaks off: the process was killed, or the machine went down."
         yield element("p", text, class_="notice bad")
         return
     first = _END.sub("", run.log[ends[-1]])

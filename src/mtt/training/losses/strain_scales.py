@@ -1,10 +1,10 @@
 """The scale of derivatives by strain of targets that are not energies.
 
-Derivatives by strain grow with the cell, and have the unit of the target; the scale of the target
-is that of its derivatives by positions, per length, or of its values. Energies have both in the
-same units: per atom, and in one scale. For others the scale is multiplied by the ratio of the root
-mean squares of the labels, so that a relative error of the derivatives by strain counts as much in
-the loss as one of what the scale is measured from.
+Derivatives by strain grow with the cell, and have the unit of the target. The scale of the target
+is that of its derivatives by positions, per length, or of its values. Derivatives of energies have
+one scale, per atom. For other targets, the scale is multiplied by the ratio of the root mean
+squares of the labels, so that a relative error of the derivatives by strain counts as much in the
+loss as one of the labels from which the scale is measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def strain_scales(model: MLIPModel, training: Dataset) -> dict[str, float]:
 
     Where the scale is that of values that are sums over atoms, both sides of the ratio are per
     atom. Targets that are energies, and those without labels that are more than rounding noise,
-    are left out: the scale of the target is theirs.
+    are left out; their scale is that of the target.
 
     :param model: with its baselines and scales as they are when the training begins.
     :param training: all labels of the training set.

@@ -10,7 +10,7 @@ import torch
 from mtt.graph import Target
 
 if TYPE_CHECKING:
-    from mtt.data import Batch, Dataset
+    from mtt.data import Batch, Dataset, TargetInfo
 
 
 def nonfinite_weights(model: torch.nn.Module) -> str:
@@ -20,18 +20,24 @@ def nonfinite_weights(model: torch.nn.Module) -> str:
     return f"not all weights are finite: {', '.join(bad[:3])}{more}" if bad else ""
 
 
-def nonfinite(predictions: Mapping[str, Target], batch: Batch) -> list[int]:
+def nonfinite(
+    predictions: Mapping[str, Target], batch: Batch, targets: Mapping[str, TargetInfo]
+) -> list[int]:
     """Structures of ``batch``, by their ``index``, of which a prediction is not finite."""
-    n = len(batch.index)
+    graph, n = batch.graph, len(batch.index)
     bad = torch.zeros(n, dtype=torch.bool, device=batch.index.device)
-    for target in predictions.values():
-        for values in (target.values, target.forces, target.strain):
+    for name, target in predictions.items():
+        info = targets[name]
+        of_values = graph.system[graph.centers] if info.per_pair else graph.system
+        for values, owner in (
+            (target.values, None if info.per_structure else of_values),
+            (target.forces, graph.system),
+            (target.strain, None),
+        ):
             if values is None:
                 continue
-            rows = ~torch.isfinite(values.reshape(values.shape[0], -1)).all(1)
-            # of structures, or of atoms
-            found = torch.arange(n, device=rows.device) if len(rows) == n else batch.graph.system
-            bad[found[rows]] = True
+            rows = ~torch.isfinite(values).flatten(1).all(1)
+            bad[rows.nonzero()[:, 0] if owner is None else owner[rows]] = True
     index: list[int] = batch.index[bad].tolist()
     return index
 

@@ -1,4 +1,4 @@
-"""Steps of an optimizer that ranks share out: each weight is moved by one of them."""
+"""Steps of an optimizer that ranks share: one rank updates each weight."""
 
 from __future__ import annotations
 

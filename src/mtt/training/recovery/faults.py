@@ -133,7 +133,8 @@ class Faults:
 
     def _sources(self, seen: Sequence[Seen]) -> str:
         """Structures whose predictions are not finite; all, where every one is finite."""
-        own = [i for one in seen for i in nonfinite(one.predictions, one.batch)]
+        targets = self._stage.model.dataset_info.targets
+        own = [i for one in seen for i in nonfinite(one.predictions, one.batch, targets)]
         all_own = [i for one in seen for i in one.batch.index.tolist()]
         found = self._ranks.gather((own, all_own))
         bad = [i for some, _ in found for i in some]

@@ -78,8 +78,11 @@ class Validation:
         """Structures of which a prediction is not finite: `` (structures: …)``, or nothing."""
         for _, loader in self.sets:
             own_batches = (one for one in loader.epoch() if len(one.index))
-            found = (nonfinite(self._predictions(model, one), one) for one in own_batches)
-            own = [i for some in found for i in some]
+            own = [
+                i
+                for one in own_batches
+                for i in nonfinite(self._predictions(model, one), one, self.info.targets)
+            ]
             index = sorted(i for each in self.ranks.gather(own) for i in each)
             if index:
                 return f" (structures: {named_sources(index, loader.dataset)})"

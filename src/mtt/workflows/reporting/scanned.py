@@ -30,7 +30,7 @@ def scanned(
     """
     n_atoms = sum(int(one.n_atoms.sum()) for sets in parts.values() for one in sets)
     if n_atoms * _PER_ATOM > seconds:
-        why = "that takes longer than the report of this training may"
+        why = "it would exceed the time limit of this report"
         return {"problem": f"The data were not scanned: {why}"}
     infos = [one.info for sets in parts.values() for one in sets]
     length = infos[0].length_unit
