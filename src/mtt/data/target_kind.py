@@ -175,10 +175,9 @@ class TargetKind(ABC):
         if not self.components:
             return rows[0]
         if len(self.blocks) == 1:
-            return rows[0].reshape(len(rows[0]), *self.components, -1)
+            return rows[0].unflatten(1, (*self.components, -1))
         parts = [
-            row.reshape(len(row), block.size, -1)
-            for row, block in zip(rows, self.blocks, strict=True)
+            row.unflatten(1, (block.size, -1)) for row, block in zip(rows, self.blocks, strict=True)
         ]
         return torch.cat(parts, dim=1)
 

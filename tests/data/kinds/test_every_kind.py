@@ -164,6 +164,8 @@ def test_shapes_follow_from_blocks(case: tuple[TargetKind, tuple[int, ...], Form
     parts = kind.split(values)
     assert [part.shape[1:-1] for part in parts] == [block.shape for block in kind.blocks]
     assert torch.equal(kind.joined([part.flatten(1) for part in parts]), values)
+    none = kind.joined([part.flatten(1)[:0] for part in parts])  # structures without pairs
+    assert none.shape == (0, *kind.shape(2))
     info = TargetInfo(kind=kind.text, sample_kind="atom", properties=2)
     stored = tensor_map("mtt::x", info, Target(values), 0)
     assert torch.equal(kind.joined([block.values.flatten(1) for block in stored.blocks()]), values)

@@ -55,6 +55,24 @@ def test_the_blocks_of_two_elements_are_of_pairs_of_these(save: Save, read: Read
     assert [len(block.samples) for block in tensor.blocks()] == [0, 1, 0, 0]
 
 
+def test_pairs_without_some_of_their_blocks_are_counted(save: Save, read: Read) -> None:
+    samples, axes = [pair(0, 0, 1), pair(0, 0, 2)], {"o3_mu_1": [0], "o3_mu_2": [0]}
+    more = {
+        "spherical": {"irreps": {1: [S, {**S, "o3_sigma": -1}], 8: [S]}, "product": "cartesian"}
+    }
+    blocks: dict[tuple[int, ...], Any] = {
+        (0, 0, 1, 1, 8, 1): (samples, torch.ones(2, 1, 1, 1)),
+        (0, 0, 1, -1, 8, 1): (samples[:1], torch.ones(1, 1, 1, 1)),
+    }
+    save(KEYS, blocks, "atom_pair", **axes)
+    data = read(sample_kind="atom_pair", type=more)
+    labels = data.pair_labels("mtt::x")
+    assert labels is not None
+    assert labels.pairs.tolist() == [samples[0][1:]]
+    wanted = "pairs with numbers in some of their blocks, not in all, do not count (1)"
+    assert any(wanted in notice for notice in data.notices)
+
+
 def test_a_block_of_other_elements_than_its_pair_is_refused(save: Save, read: Read) -> None:
     blocks = {(0, 1, 1, 1, 1, 8): ([pair(0, 0, 1)], torch.zeros(1, 1, 3, 1))}
     save(KEYS, blocks, "atom_pair", o3_mu_1=[0], o3_mu_2=[-1, 0, 1])
@@ -105,3 +123,11 @@ def test_pairs_with_images_have_their_shifts(save: Save, read: Read) -> None:
     labels = read(sample_kind="atom_pair").pair_labels("mtt::x")
     assert labels is not None
     assert labels.pairs.tolist() == [[0, 0, 0, -1, 0]]
+
+
+def test_a_pair_with_an_image_is_named_with_its_shift(save: Save, read: Read) -> None:
+    ase.io.write("s.xyz", ase.Atoms("Cu", cell=[2.5, 2.6, 2.7], pbc=True))
+    samples = [pair(0, 0, 0, 0, 1, 0), pair(0, 0, 0, 0, -1, 0)]
+    save(["_"], {(0,): (samples, [[3.0], [4.0]])}, "atom_pair")
+    with pytest.raises(DataError, match=r"atoms 0 and 0 in cell \[0, -1, 0\] differ from 0 and 0"):
+        read(sample_kind="atom_pair", exchange="symmetric")

@@ -98,14 +98,15 @@ def test_numbers_of_systems_that_are_others_keep_their_order(save: Save, read: R
     assert read().target("mtt::x").values.tolist() == [[2.0], [1.0]]
 
 
-def test_an_energy_comes_with_the_gradients_of_its_blocks(save: Save) -> None:
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_an_energy_comes_with_the_gradients_of_its_blocks(save: Save, order: list[int]) -> None:
     save(["_"], {(0,): ([[0], [1]], [[1.0], [2.0]])}, "system")
     whole = mts.load("x.mts").block().copy()
     slope = torch.arange(15.0, dtype=torch.float64).reshape(5, 3, 1)
     rows = torch.tensor([[0, 0], [0, 1], [0, 2], [1, 0], [1, 1]])
-    xyz = Labels("xyz", torch.arange(3)[:, None])
+    xyz = Labels("xyz", torch.tensor(order)[:, None])
     of = (Labels(["sample", "atom"], rows), [xyz], whole.properties)
-    whole.add_gradient("positions", TensorBlock(slope, *of))
+    whole.add_gradient("positions", TensorBlock(slope[:, order], *of))
     mts.save("x.mts", TensorMap(Labels("_", torch.tensor([[0]])), [whole]))
     (options,) = load_eval_options(
         {"systems": "s.xyz", "targets": {"energy": {"read_from": "x.mts", "unit": "eV"}}}
@@ -115,6 +116,24 @@ def test_an_energy_comes_with_the_gradients_of_its_blocks(save: Save) -> None:
     forces = data.target("energy").forces
     assert forces is not None
     torch.testing.assert_close(forces, -slope[..., 0])
+
+
+def test_a_gradient_with_other_components_is_refused(save: Save) -> None:
+    save(["_"], {(0,): ([[0], [1]], [[1.0], [2.0]])}, "system")
+    whole = mts.load("x.mts").block().copy()
+    of = (
+        Labels(["sample", "atom"], torch.tensor([[0, 0]])),
+        [Labels("xyz", torch.arange(1, 4)[:, None])],
+    )
+    slope = torch.zeros(1, 3, 1, dtype=torch.float64)
+    whole.add_gradient("positions", TensorBlock(slope, *of, whole.properties))
+    mts.save("x.mts", TensorMap(Labels("_", torch.tensor([[0]])), [whole]))
+    (options,) = load_eval_options(
+        {"systems": "s.xyz", "targets": {"energy": {"read_from": "x.mts", "unit": "eV"}}}
+    )
+    message = "gradient 'positions': the components xyz are .1, 2, 3., where .0, 1, 2. are expected"
+    with pytest.raises(DataError, match=message):
+        read_dataset(options)
 
 
 def test_another_file_is_refused(read: Read) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mtt import evaluate
 from mtt.errors import ConfigError
+from mtt.report.markup import number
 
 ADDRESS = re.compile(r"""(?:src|href)=["\'](?!#)""")
 TARGETS = {"energy": {"unit": "eV", "forces": True, "stress": False}}
@@ -45,7 +46,7 @@ def test_a_page_shows_all_predictions_errors_groups_and_the_worst_structures(
     )
     for one in sets:
         (row,) = (row for row in one.report.rows if row.quantity == "forces")
-        assert f"<td>{row.rmse:.4g}</td>" in page
+        assert f"<td>{number(row.rmse)}</td>" in page
     assert "1. wrong&lt;b&gt;.xyz, frame 7" in page
     assert "looks like a wrong label of forces" in page
     for title in ("forces: predicted and reference", "energy: error by temperature"):

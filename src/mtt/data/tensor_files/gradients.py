@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from mtt.data.files.raw_frame import RawFrame
 from mtt.data.findings import Findings
 from mtt.data.frames import Float
 from mtt.data.info import POSITIONS, TargetInfo
-from mtt.data.tensor_files.read import Rows
+from mtt.data.target_block import Axis
+from mtt.data.tensor_files.read import Rows, in_order
 from mtt.errors import Problem
 
-_AXES = {"positions": (3,), "strain": (3, 3)}
+_AXES = {"positions": ("xyz",), "strain": ("xyz_1", "xyz_2")}
 
 
 def gradients_of(
@@ -31,19 +31,24 @@ def gradients_of(
     With the signs of :class:`mtt.graph.Target`: forces are minus the gradient of an energy.
 
     :param name: ``"positions"`` or ``"strain"``.
+    :raises DataError: components or properties are other ones.
     """
     if len(rows) != 1 or name not in rows[0].source.gradients_list():
         return None
-    gradient, samples = rows[0].source.gradient(name), rows[0].samples
-    values = gradient.values.to(torch.float64).numpy()
-    axes = _AXES[name]
+    block, samples = rows[0].block, rows[0].samples
+    gradient = rows[0].source.gradient(name)
+    axes = (3,) * len(_AXES[name])
     columns = ["sample", "atom"] if name == POSITIONS else ["sample"]
     shape = (*axes, *(info.shape if not info.is_number else (1,)))
-    if values.shape[1:] != shape or any(one not in gradient.samples.names for one in columns):
-        what = f"the gradient {name!r} has the shape {list(values.shape[1:])}"
+    if tuple(gradient.values.shape[1:]) != shape or any(
+        one not in gradient.samples.names for one in columns
+    ):
+        what = f"the gradient {name!r} has the shape {list(gradient.values.shape[1:])}"
         hint = f"{list(shape)} is expected, with samples {', '.join(columns)}"
         findings.add_problems([Problem(what, where, hint)])
         return None
+    own = [Axis(axis, (0, 1, 2)) for axis in _AXES[name]]
+    values = in_order(gradient, [*own, *block.axes], block, info, f"{where}, gradient {name!r}")
     sign = -1.0 if name == POSITIONS and info.is_number else 1.0
     tail = (*axes, *info.gradient_shape)
     values = sign * values.reshape(len(values), *tail)

@@ -28,10 +28,17 @@ def pairs_of(
     systems: Sequence[RawFrame],
     place: Mapping[int, int],
     findings: Findings,
+<<<<<<< HEAD
 ) -> list[tuple[Index, Float]]:
     """The labelled pairs [L, 5] of every structure, and their values [L, *shape].
 
     A pair with a missing number is left out.
+=======
+) -> tuple[list[tuple[Index, Float]], int]:
+    """Of every structure the labelled pairs [L, 5], and their values [L, *shape].
+
+    A pair that lacks one number is left out; also how many of these have other numbers.
+>>>>>>> h10-breaker
 
     :param place: number of a structure in the file to its place in ``systems``; others are left
         out.
@@ -52,11 +59,13 @@ def pairs_of(
     own = info.of_kind.own(numbers[:, 0]) & info.of_kind.own(numbers[:, 1], second=True)
     _check_finite(values, every, systems, findings)
     flat = values.reshape(len(every), info.of_kind.size, info.properties)
-    whole = ~(np.isnan(flat) & own[:, :, None]).any(axis=(1, 2)) & own.any(axis=1) & good
+    some = (~np.isnan(flat) & own[:, :, None]).any(axis=(1, 2)) & good
+    whole = ~(np.isnan(flat) & own[:, :, None]).any(axis=(1, 2)) & some
     if info.exchange:
         _check_exchange(flat, own, every, whole, info, systems, findings)
     labelled = [np.flatnonzero((every[:, 0] == i) & whole) for i in range(len(systems))]
-    return [(every[which, 1:], values[which]) for which in labelled]
+    found = [(every[which, 1:], values[which]) for which in labelled]
+    return found, int((some & ~whole).sum())
 
 
 def _filled(
@@ -175,9 +184,17 @@ def _check_exchange(
     gaps = np.where(own[both][:, :, None], np.abs(flat[both] - mirrored), 0.0).max(axis=(1, 2))
     size = float(np.nanmax(np.abs(flat[both])))
     for row in np.flatnonzero(gaps > _TOLERANCE * size):
+<<<<<<< HEAD
         _, first, second, *_ = every[both[row]].tolist()
         what = f"the labels are not {info.exchange}, which exchange requires"
         detail = f": atoms ({first}, {second}) and ({second}, {first}) differ by {gaps[row]:.3g}, "
         detail += f"the largest value is {size:.3g}"
+=======
+        _, first, second, *shift = every[both[row]].tolist()
+        image = f" in cell {shift}" if any(shift) else ""
+        what = f"the labels are not {info.exchange}, as exchange says"
+        detail = f": atoms {first} and {second}{image} differ from {second} and {first} by "
+        detail += f"{gaps[row]:.3g}, the largest value is {size:.3g}"
+>>>>>>> h10-breaker
         hint = "leave exchange out, or correct the labels"
         findings.add(systems[every[both[row], 0]], what, detail, hint)

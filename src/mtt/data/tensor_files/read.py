@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mtt.data.files.inputs import input_files
 from mtt.data.frames import Float
 from mtt.data.info import TargetInfo
-from mtt.data.target_block import Block
+from mtt.data.target_block import Axis, Block
 from mtt.data.target_kind import TargetKind
 from mtt.data.tensor_maps import PAIR
 from mtt.errors import DataError, Problem
@@ -106,6 +106,7 @@ def _rows(source: TensorBlock, block: Block, info: TargetInfo, where: str) -> Ro
         raise DataError(what, where=where, hint=hint)
     samples = source.samples.values.to(torch.int64).numpy()
     samples = samples[:, [names.index(name) for name in wanted]]
+<<<<<<< HEAD
     values = source.values.to(torch.float64).numpy()
     for k, axis in enumerate(block.axes):
         order = _order(source.components, k, axis.labels, where, axis.name)
@@ -115,8 +116,32 @@ def _rows(source: TensorBlock, block: Block, info: TargetInfo, where: str) -> Ro
         what = f"there are components {found}, where {list(block.shape)} are expected"
         raise DataError(what, where=where, hint="the type of the target determines their numbers")
     values = np.take(values, _properties(source, block, info, where), axis=-1)
+=======
+    values = in_order(source, block.axes, block, info, where)
+>>>>>>> h10-breaker
     size = math.prod(block.shape) * values.shape[-1]
     return Rows(block, samples, values.reshape(len(samples), size), source)
+
+
+def in_order(
+    source: TensorBlock, axes: Sequence[Axis], block: Block, info: TargetInfo, where: str
+) -> Float:
+    """The values of a block, or of one of its gradients, as their labels order them: [n, ...].
+
+    :param axes: that the components are expected to have.
+    :raises DataError: components or properties are other ones.
+    """
+    values = source.values.to(torch.float64).numpy()
+    for k, axis in enumerate(axes):
+        order = _order(source.components, k, axis.labels, where, axis.name)
+        values = np.take(values, order, axis=k + 1)
+    if len(source.components) != len(axes):
+        found = [len(one) for one in source.components]
+        expected = [len(axis.labels) for axis in axes]
+        what = f"there are components {found}, where {expected} are expected"
+        raise DataError(what, where=where, hint="the type of the target says how many there are")
+    ordered: Float = np.take(values, _properties(source, block, info, where), axis=-1)
+    return ordered
 
 
 def _order(

@@ -59,14 +59,21 @@ class TensorFiles:
         if names:
             place = {k: of_number[n] for k, n in names.items() if n in of_number}
         if info.per_pair:
-            found = pairs_of(rows, info, self._systems, place, self._findings)
+            found, incomplete = pairs_of(rows, info, self._systems, place, self._findings)
+            if incomplete:
+                what = "pairs with numbers in some of their blocks, not in all, do not count"
+                self.notices.append(f"{file}: {section}: {what} ({incomplete})")
             self._tell(section, file, [len(pairs) > 0 for pairs, _ in found])
             return [FrameLabels(values, pairs=pairs) for pairs, values in found], ()
         values = values_of(rows, info, self._systems, place, self._findings)
         self._tell(section, file, [bool(np.isfinite(one).any()) for one in values])
         slopes: dict[str, list[Float]] = {}
         for name in wanted:
-            one = gradients_of(name, rows, info, self._systems, place, where, self._findings)
+            try:
+                one = gradients_of(name, rows, info, self._systems, place, where, self._findings)
+            except DataError as error:
+                self._findings.add_problems(error.problems)
+                continue
             if one is not None:
                 slopes[name] = one
         none = [None] * len(values)
