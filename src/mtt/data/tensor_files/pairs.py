@@ -28,17 +28,10 @@ def pairs_of(
     systems: Sequence[RawFrame],
     place: Mapping[int, int],
     findings: Findings,
-<<<<<<< HEAD
-) -> list[tuple[Index, Float]]:
-    """The labelled pairs [L, 5] of every structure, and their values [L, *shape].
-
-    A pair with a missing number is left out.
-=======
 ) -> tuple[list[tuple[Index, Float]], int]:
     """Of every structure the labelled pairs [L, 5], and their values [L, *shape].
 
-    A pair that lacks one number is left out; also how many of these have other numbers.
->>>>>>> h10-breaker
+    A pair that lacks one number is left out; the second result counts those that have others.
 
     :param place: number of a structure in the file to its place in ``systems``; others are left
         out.
@@ -184,17 +177,10 @@ def _check_exchange(
     gaps = np.where(own[both][:, :, None], np.abs(flat[both] - mirrored), 0.0).max(axis=(1, 2))
     size = float(np.nanmax(np.abs(flat[both])))
     for row in np.flatnonzero(gaps > _TOLERANCE * size):
-<<<<<<< HEAD
-        _, first, second, *_ = every[both[row]].tolist()
-        what = f"the labels are not {info.exchange}, which exchange requires"
-        detail = f": atoms ({first}, {second}) and ({second}, {first}) differ by {gaps[row]:.3g}, "
-        detail += f"the largest value is {size:.3g}"
-=======
         _, first, second, *shift = every[both[row]].tolist()
         image = f" in cell {shift}" if any(shift) else ""
-        what = f"the labels are not {info.exchange}, as exchange says"
+        what = f"the labels are not {info.exchange}, which exchange requires"
         detail = f": atoms {first} and {second}{image} differ from {second} and {first} by "
         detail += f"{gaps[row]:.3g}, the largest value is {size:.3g}"
->>>>>>> h10-breaker
         hint = "leave exchange out, or correct the labels"
         findings.add(systems[every[both[row], 0]], what, detail, hint)

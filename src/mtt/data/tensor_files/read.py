@@ -106,19 +106,7 @@ def _rows(source: TensorBlock, block: Block, info: TargetInfo, where: str) -> Ro
         raise DataError(what, where=where, hint=hint)
     samples = source.samples.values.to(torch.int64).numpy()
     samples = samples[:, [names.index(name) for name in wanted]]
-<<<<<<< HEAD
-    values = source.values.to(torch.float64).numpy()
-    for k, axis in enumerate(block.axes):
-        order = _order(source.components, k, axis.labels, where, axis.name)
-        values = np.take(values, order, axis=k + 1)
-    if len(source.components) != len(block.axes):
-        found = [len(one) for one in source.components]
-        what = f"there are components {found}, where {list(block.shape)} are expected"
-        raise DataError(what, where=where, hint="the type of the target determines their numbers")
-    values = np.take(values, _properties(source, block, info, where), axis=-1)
-=======
     values = in_order(source, block.axes, block, info, where)
->>>>>>> h10-breaker
     size = math.prod(block.shape) * values.shape[-1]
     return Rows(block, samples, values.reshape(len(samples), size), source)
 

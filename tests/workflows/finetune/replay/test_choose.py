@@ -8,15 +8,11 @@ import torch
 from mtt import Dataset, DatasetInfo, TargetInfo
 from mtt.architectures.density_messages import __model__ as DensityMessages
 from mtt.errors import ConfigError
+from mtt.mlip.batches import batches_of
 from mtt.mlip.systems import seen_pairs
 from mtt.options.yaml.overrides import deep_merge
 from mtt.registry import find
-from mtt.workflows.finetune.replay.choose import (
-    _one_by_one,
-    at_random,
-    farthest_points,
-    structure_features,
-)
+from mtt.workflows.finetune.replay.choose import at_random, farthest_points, structure_features
 
 INFO = DatasetInfo("angstrom", (1, 6, 8), {"energy": TargetInfo.energy(forces=True)})
 
@@ -67,7 +63,7 @@ def test_features_are_the_inputs_of_the_last_layer_averaged_over_atoms(model, da
     found = structure_features(model, "energy", dataset, "cpu")
     seen = []
     model.heads[0].last.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-    for batch, row in zip(_one_by_one(model, dataset), found, strict=True):
+    for batch, row in zip(batches_of(model, dataset, 1), found, strict=True):
         seen.clear()
         graph = seen_pairs(batch.graph, model.list_cutoff(), model.cutoff)
         model.predict(graph)
