@@ -175,7 +175,8 @@ class TargetKind(ABC):
         if not self.components:
             return rows[0]
         if len(self.blocks) == 1:
-            return rows[0].unflatten(1, (*self.components, -1))
+            whole: Tensor = rows[0].unflatten(1, (*self.components, -1))
+            return whole
         parts = [
             row.unflatten(1, (block.size, -1)) for row, block in zip(rows, self.blocks, strict=True)
         ]
