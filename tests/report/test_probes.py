@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_probes_without_time_are_left_out_and_say_so(trained: Path, ethanol: Pat
     model = load_model(trained / "model.ckpt")
     found = run_probes(model, [plain(ase.io.read(ethanol, 0))], seconds=0.0)
     assert {one["problem"] for one in found} == {OVER}
+
+
+def test_a_model_without_a_unit_of_length_says_what_the_probes_need(
+    trained: Path, ethanol: Path
+) -> None:
+    model = load_model(trained / "model.ckpt")
+    model.dataset_info = replace(model.dataset_info, length_unit="")
+    (found,) = run_probes(model, [plain(ase.io.read(ethanol, 0))], seconds=20.0)
+    assert found["problem"] == "the unit of length is not given (length_unit under systems)"
 
 
 def test_an_exact_potential_is_consistent_and_a_broken_one_is_not() -> None:

@@ -51,8 +51,10 @@ class Predictor:
         self.target = "energy" if "energy" in names else names[0]
         self.elements = [int(z) for z in info.atomic_types]
         unit, length = info.targets[self.target].unit, info.length_unit
-        if not unit or not length:
-            raise DataError("units of energy and length are not given")
+        if not length:
+            raise DataError("the unit of length is not given (length_unit under systems)")
+        if not unit:
+            raise DataError(f"the unit of the energy is not given (unit under {self.target})")
         try:
             self._energy = float(unit_conversion_factor(unit, "eV"))
             self.angstrom = float(unit_conversion_factor("angstrom", length))

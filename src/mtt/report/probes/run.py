@@ -10,6 +10,7 @@ import ase
 import torch
 
 from mtt.errors import MttError
+from mtt.evaluation.outputs import model_info
 from mtt.interface import ModelInterface
 from mtt.report.probes.cells import strains, volumes
 from mtt.report.probes.consistency import consistency
@@ -31,7 +32,9 @@ def run_probes(
     seconds: float,
     device: torch.device | str = "cpu",
 ) -> list[dict[str, Any]]:
-    """Findings as plain values; empty for a model without energies in known units.
+    """Findings as plain values; empty for a model without energies.
+
+    Where units or inputs prevent all probes, one finding says so.
 
     A probe that the model cannot follow (no memory, an element without a free atom) is reported
     by what it says.
@@ -43,7 +46,8 @@ def run_probes(
         predict = Predictor(model, device)
     except MttError as error:
         log.debug("no probes: %s", error)
-        return []
+        has_energy = any(one.is_energy for one in model_info(model).targets.values())
+        return [Finding("all", problem=error.problems[0].what).to_dict()] if has_energy else []
     clock = Clock(seconds)
     return [_run(key, probe, clock).to_dict() for key, probe in _probes(predict, examples, clock)]
 

@@ -10,6 +10,7 @@ from mtt.report.kept import Kept
 from mtt.report.markup import Html, element, joined, table
 
 _TITLES = {
+    "all": "Not tested",
     "consistency": "Symmetry and forces",
     "cutoff": "Smoothness at the cutoff",
     "dimers": "Two atoms",
@@ -38,6 +39,8 @@ def probes(page: Document, kept: Kept) -> Html | None:
     charts = [
         chart for one in order for line in one["curves"] if (chart := line_chart(line)) is not None
     ]
+    if not rows and not charts:
+        return joined(_problems(found))
     return joined([lead, *_problems(found), numbers, page.figures(charts, small=True)])
 
 

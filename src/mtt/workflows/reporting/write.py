@@ -162,8 +162,16 @@ def _seconds(run: Path) -> float:
 
 
 def _names(sets: Sequence[Dataset]) -> list[str]:
-    """Names of data sets; numbers where there are none."""
-    return [one.name or f"data set {i}" for i, one in enumerate(sets, start=1)]
+    """Names of data sets, else of their files; numbers where these do not tell them apart."""
+    names = [one.name or _file(one) for one in sets]
+    alike = len({*names}) < len(names)
+    return [f"data set {i}" if alike or not name else name for i, name in enumerate(names, start=1)]
+
+
+def _file(dataset: Dataset) -> str:
+    """The file of all structures; empty if there are several, or none."""
+    found = {dataset.source(i).rpartition(", frame ")[0] for i in (0, -1)} if len(dataset) else {""}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _facts(
