@@ -18,7 +18,7 @@ from metatomic_ase import MetatomicCalculator, _calculator  # type: ignore[impor
 import mtt
 from mtt import Dataset, DatasetInfo, MLIPModel, TargetInfo, evaluate, registry
 from mtt.data import Batching, Loader
-from mtt.errors import DataError
+from mtt.errors import ConfigError, DataError
 from mtt.evaluation import predict
 from mtt.exporting import export_model, load_exported
 from mtt.nn import building
@@ -159,6 +159,12 @@ def test_the_exported_model_is_charged_and_heated_through_ase(
     neutral = engine.get_potential_energy()
     engine.info["charge"] = 0
     assert engine.get_potential_energy() == neutral, "without a charge it is neutral"
+
+
+def test_an_input_is_no_option_of_the_calculator(exported: Path) -> None:
+    message = r"has no option 'charge'; inputs of the model are read from atoms.info"
+    with pytest.raises(ConfigError, match=message):
+        mtt.calculator(exported, charge=1)
 
 
 def test_evaluation_reads_inputs_and_refuses_their_absence(

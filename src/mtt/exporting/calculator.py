@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from metatomic_ase import (  # type: ignore[import-untyped]
     _calculator,
 )
 from numpy.typing import NDArray
+
+from mtt.errors import ConfigError, did_you_mean
 
 _Getter = Callable[[ase.Atoms], NDArray[np.float64]]
 
@@ -27,7 +30,17 @@ def calculator(model: str | Path, **options: Any) -> Any:
 
     :param model: an exported model, ``model.pt``.
     :param options: those of ``MetatomicCalculator``, such as ``device`` and ``non_conservative``.
+    :raises ConfigError: ``MetatomicCalculator`` has no such option.
     """
+    known_options = inspect.signature(MetatomicCalculator).parameters
+    for name in options:
+        if name not in known_options:
+            raise ConfigError(
+                f"MetatomicCalculator has no option {name!r}",
+                where="mtt.calculator",
+                hint=did_you_mean(name, known_options)
+                or "inputs of the model are read from atoms.info and atoms.arrays",
+            )
     made = MetatomicCalculator(model, **options)
     for name in made.model().requested_inputs(use_new_names=True):
         for prefix, table, getter in (
