@@ -39,7 +39,7 @@ class Findings:
         """:raises DataError: with all mistakes."""
         problems = list(self.problems)
         for kind, (what, file, hint) in self._first.items():
-            frames = self._frames[kind]
+            frames = [*dict.fromkeys(self._frames[kind])]
             count = f" ({len(frames)} frames)" if len(frames) > 1 else ""
             problems.append(Problem(what + count, f"{file}, {name_frames(frames)}", hint))
         if problems:

@@ -56,6 +56,19 @@ def test_an_atomic_basis_has_the_numbers_of_each_element(read: Read) -> None:
     torch.testing.assert_close(found.block({"atom_type": 8}).values, expected.double())
 
 
+def test_atoms_without_some_of_their_blocks_are_counted(read: Read) -> None:
+    scalars = block([[0, 0], [1, 0]], [[[1.0]], [[2.0]]], 0)
+    vectors = block([[1, 0]], [[[1.0], [2.0], [3.0]]], 1)
+    keys = Labels(KEYS, torch.tensor([[0, 1, 8], [1, 1, 8]]))
+    mts.save("x.mts", TensorMap(keys, [scalars, vectors]))
+    irreps = [{"o3_lambda": l, "o3_sigma": 1} for l in (0, 1)]
+    data = read(sample_kind="atom", type={"spherical": {"irreps": {1: irreps[:1], 8: irreps}}})
+    labelled = data.target("mtt::x").values.isfinite().flatten(1).any(dim=1)
+    assert labelled.tolist() == [False, False, False, True, False]
+    wanted = "atoms with numbers in some of their blocks, not in all, do not count (1)"
+    assert any(wanted in notice for notice in data.notices)
+
+
 def test_channels_are_found_by_their_labels(read: Read) -> None:
     oxygen = block([[0, 0]], np.arange(6.0).reshape(1, 3, 2), 1)
     swapped = Labels("n", torch.tensor([[1], [0]]))

@@ -60,12 +60,11 @@ class TensorFiles:
             place = {k: of_number[n] for k, n in names.items() if n in of_number}
         if info.per_pair:
             found, incomplete = pairs_of(rows, info, self._systems, place, self._findings)
-            if incomplete:
-                what = "pairs with numbers in some of their blocks, not in all, do not count"
-                self.notices.append(f"{file}: {section}: {what} ({incomplete})")
+            self._tell_incomplete(section, file, "pairs", incomplete)
             self._tell(section, file, [len(pairs) > 0 for pairs, _ in found])
             return [FrameLabels(values, pairs=pairs) for pairs, values in found], ()
-        values = values_of(rows, info, self._systems, place, self._findings)
+        values, incomplete = values_of(rows, info, self._systems, place, self._findings)
+        self._tell_incomplete(section, file, "atoms", incomplete)
         self._tell(section, file, [bool(np.isfinite(one).any()) for one in values])
         slopes: dict[str, list[Float]] = {}
         for name in wanted:
@@ -80,6 +79,11 @@ class TensorFiles:
         parts = slopes.get(POSITIONS, none), slopes.get(STRAIN, none)
         labels = [FrameLabels(*each) for each in zip(values, *parts, strict=True)]
         return labels, tuple(name for name in (POSITIONS, STRAIN) if name in slopes)
+
+    def _tell_incomplete(self, section: str, file: str, what: str, n: int) -> None:
+        if n:
+            why = "with numbers in some of their blocks, not in all, do not count"
+            self.notices.append(f"{file}: {section}: {what} {why} ({n})")
 
     def _tell(self, section: str, file: str, labelled: Sequence[bool]) -> None:
         """A notice of structures without any label."""

@@ -24,8 +24,11 @@ def values_of(
     systems: Sequence[RawFrame],
     place: Mapping[int, int],
     findings: Findings,
-) -> list[Float]:
-    """[1 or n_atoms, *shape] of every structure; NaN where the file has none.
+) -> tuple[list[Float], int]:
+    """[1 or n_atoms, *shape] of every structure, NaN where the file has none.
+
+    An atom that lacks one number of its element has no label; the second result counts those that
+    have others.
 
     :param place: number of a structure in the file to its place in ``systems``; others are left
         out.
@@ -49,12 +52,20 @@ def values_of(
                 filled[where] = one.values[kept]
         parts.append(torch.from_numpy(filled))
     values = info.of_kind.joined(parts).numpy()
+    found = [values[i : i + n] for i, n in zip(first, n_atoms, strict=True)]
     if findings:
-        return [values[i : i + n] for i, n in zip(first, n_atoms, strict=True)]
-    return [
-        _checked(values[i : i + n], info, frame, findings)
-        for i, n, frame in zip(first, n_atoms, systems, strict=True)
-    ]
+        return found, 0
+    incomplete = 0
+    for i, (read, frame) in enumerate(zip(found, systems, strict=True)):
+        found[i] = _checked(read, info, frame, findings)
+        if info.of_kind.elements:
+            incomplete += _n_labelled(read) - _n_labelled(found[i])
+    return found, incomplete
+
+
+def _n_labelled(values: Float) -> int:
+    """Atoms with a number."""
+    return int(np.isfinite(values).any(axis=(1, 2)).sum())
 
 
 def placed(
