@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import torch
 
 from mtt.data.dataset import Dataset
 from mtt.data.files.inputs import described, expanded
-from mtt.data.info import POSITIONS, STRAIN, DatasetInfo, TargetInfo
+from mtt.data.info import DatasetInfo, TargetInfo
 from mtt.data.memory import Remedy, telling_lack
 from mtt.data.read import read_frames
 from mtt.data.storage.store import is_packed
 from mtt.data.tensor_files.declared import target_info
+from mtt.data.tensor_files.sections import asked_derivatives
 from mtt.errors import DataError, Problem, did_you_mean
-from mtt.options.values import DatasetOptions, GradientOptions, ReadFrom, TargetOptions
+from mtt.options.values import DatasetOptions, ReadFrom, TargetOptions
 
 _PACK = "pack it once where there is more of it: packed data stay on the disk"
 
@@ -104,7 +105,7 @@ def _target(
         if ours != theirs and (field not in ("unit", "quantity") or ours):
             problems.append(Problem(f"{field} is {theirs!r} there, and {ours!r} asked for", where))
     gradients = []
-    for gradient, section, asked in _derivatives(options):
+    for gradient, section, asked in asked_derivatives(options):
         if gradient in there.gradients:
             gradients.append(gradient)
         elif asked.explicit:
@@ -121,20 +122,6 @@ def _target(
         aggregation=wanted.aggregation,
         rank=wanted.rank,
     )
-
-
-def _derivatives(options: TargetOptions) -> Iterator[tuple[str, str, GradientOptions]]:
-    """Those that are asked for, with the names of their sections."""
-    sections = (
-        (POSITIONS, "forces", options.forces),
-        (POSITIONS, "gradients.positions", options.positions),
-        (STRAIN, "stress", options.stress),
-        (STRAIN, "virial", options.virial),
-        (STRAIN, "gradients.strain", options.strain),
-    )
-    for gradient, section, asked in sections:
-        if asked is not None:
-            yield gradient, section, asked
 
 
 def _chosen(

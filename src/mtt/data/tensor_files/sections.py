@@ -19,7 +19,7 @@ def tensor_target(
     notices: list[str],
 ) -> tuple[list[FrameLabels], TargetInfo]:
     """Labels of every structure; a gradient that is a default and that the file lacks is off."""
-    asked = _asked(options)
+    asked = asked_derivatives(options)
     names = list(dict.fromkeys(name for name, _, _ in asked))
     before = len(files.notices)
     labels, found = files.target(section, target_info(options), options.read_from, names)
@@ -32,8 +32,8 @@ def tensor_target(
     return labels, target_info(options, found)
 
 
-def _asked(options: TargetOptions) -> list[tuple[str, str, GradientOptions]]:
-    """Derivatives that are asked for, with the names of their sections."""
+def asked_derivatives(options: TargetOptions) -> list[tuple[str, str, GradientOptions]]:
+    """Derivatives that are asked for: ``positions`` or ``strain``, and the section that asks."""
     sections = (
         (POSITIONS, "forces", options.forces),
         (POSITIONS, "gradients.positions", options.positions),
