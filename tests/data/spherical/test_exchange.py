@@ -52,7 +52,7 @@ def test_the_block_of_the_other_pair_is_the_transpose() -> None:
 
 def test_irreps_of_each_element_need_a_product_to_be_of_pairs() -> None:
     kind = kinds.of('spherical {"irreps": {"1": [{"o3_lambda": 0}]}}')
-    with pytest.raises(ValueError, match="are of pairs where they have a product"):
+    with pytest.raises(ValueError, match="irreps of each element need a product"):
         kind.for_pairs()
     vector = kinds.of('cartesian {"rank": 2}')
     assert vector.for_pairs() is vector
