@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mtt.errors import CheckpointError, MttError, Problem
 from mtt.fetching import is_address, shown
 from mtt.mlip.support import restart_problems, symbols
 from mtt.options import Options, RawOptions
+from mtt.options.training.finetune import rate_factor
 from mtt.ranks import Ranks, SerialRanks
 from mtt.registry import Architecture
 from mtt.workflows.restart.differences import Difference, said
@@ -122,7 +124,8 @@ def with_its_options(
 ) -> Options:
     """``options`` with the seed of the run that is resumed, unless the file sets one.
 
-    The seed decides the split: another one would leak validation into training. What the options
+    The seed decides the split: another one would leak validation into training. A fine-tuning that
+    began before its method had a default learning rate keeps the rate. What the options
     name by a checkpoint is read from it and compared with the numbers that the run took.
 
     :raises CheckpointError: options differ from the run's that a running training cannot take;
@@ -131,12 +134,30 @@ def with_its_options(
     seed = restart.provenance.get("seed")
     if seed is not None and raw.base.get("seed") is None:
         options = replace(options, seed=seed)
+    options = _with_its_rate(options, raw, restart)
     if restart.architecture.name == options.architecture["name"] and restart.info is not None:
         with raw.locating(("architecture", "training")):
             options = with_numbers(options, restart.architecture, restart.info, folders)
     if problems := list(_refused(options, raw, restart)):
         raise CheckpointError.collect(problems)
     return options
+
+
+def _with_its_rate(options: Options, raw: RawOptions, restart: Restart) -> Options:
+    """Take back the factor of the method if the run has the default rate without it."""
+    training = options.architecture["training"]
+    known = restart.options["architecture"].get("training") or {}
+    architecture = raw.base.get("architecture")
+    written = architecture.get("training") if isinstance(architecture, Mapping) else None
+    if not isinstance(training.get("finetune"), Mapping):  # refused later
+        return options
+    factor = rate_factor(training, written or {})
+    before = known.get("learning_rate")
+    if factor == 1 or before is None or not isclose(before * factor, training["learning_rate"]):
+        return options
+    log.info("learning_rate stays %g, as in the run", before)
+    own = {**training, "learning_rate": before}
+    return replace(options, architecture={**options.architecture, "training": own})
 
 
 def _refused(options: Options, raw: RawOptions, restart: Restart) -> Iterator[Problem]:
