@@ -7,12 +7,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import pytest
 
-from mtt import train
+from mtt import Dataset, train
+from mtt.data import read_dataset
+from mtt.options import load_eval_options
 from mtt.report.kept import KEPT, Kept
 from mtt.workflows.reporting.refresh import Refresh
-from mtt.workflows.reporting.write import _allowed, write_kept, write_report
+from mtt.workflows.reporting.write import _allowed, _names, write_kept, write_report
 
 
 def test_report_false_writes_none(tiny_options: dict[str, Any], here: Path) -> None:
@@ -34,6 +37,24 @@ def test_a_report_takes_a_share_of_the_training_and_at_least_some_seconds(
         rows = [json.dumps({"epoch": i, "seconds": seconds / 2}) for i in (1, 2)]
         (tmp_path / "history.jsonl").write_text("\n".join(rows))
     assert _allowed(tmp_path) == pytest.approx(allowed)
+
+
+def test_data_sets_have_the_names_of_their_files_where_each_has_one(
+    ethanol: Path, here: Path
+) -> None:
+    frames = ase.io.read(ethanol, ":4")
+    for name in ("a.xyz", "b.xyz"):
+        ase.io.write(name, frames)
+
+    def read(*files: str) -> Dataset:
+        systems = {"read_from": list(files), "length_unit": "angstrom"}
+        return read_dataset(load_eval_options({"systems": systems})[0])
+
+    first, second, both = read("a.xyz"), read("b.xyz"), read("a.xyz", "b.xyz")
+    assert _names([first, second]) == ["a.xyz", "b.xyz"]
+    assert _names([first, first]) == ["data set 1", "data set 2"]
+    mixed = both.select([0, 5, 1])  # its first and its last structure are of one file
+    assert _names([mixed, second]) == ["data set 1", "b.xyz"]
 
 
 def test_the_data_of_a_short_training_are_scanned(trained: Path) -> None:

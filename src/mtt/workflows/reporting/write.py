@@ -169,8 +169,10 @@ def _names(sets: Sequence[Dataset]) -> list[str]:
 
 
 def _file(dataset: Dataset) -> str:
-    """The file of all structures; empty if there are several, or none."""
-    found = {dataset.source(i).rpartition(", frame ")[0] for i in (0, -1)} if len(dataset) else {""}
+    """The file of all structures; empty if there are several, none, or too many to look."""
+    if len(dataset) > MOST_COUNTED:
+        return ""
+    found = {dataset.source(i).rpartition(", frame ")[0] for i in range(len(dataset))}
     return found.pop() if len(found) == 1 else ""
 
 
