@@ -1,11 +1,12 @@
 """What do several ranks gain, and what does their exchange cost?
 
-    python benchmarks/ranks.py [--ranks 1 2 4] [--epochs 3] [--small] [--only scaling]
-                               [--batch-size 16] [--precision 32]
+    python benchmarks/ranks.py [--ranks 1 2 4] [--epochs 3] [--rounds 5] [--small]
+                               [--only scaling] [--batch-size 16] [--precision 32]
 
 Each rank is a process with one thread, forked from this one; gloo connects them.
 
-scaling     structures/s of the training part of the last epoch (density_messages, 500 frames)
+scaling     structures/s of the training part of the last epoch (density_messages, 400 frames), and
+            those of as many separate trainings at the same time: what the machine has to give
 overhead    milliseconds of the exchange in a step: counts, gradients of 1 000 to 10 000 000
             parameters, loss, stop
 
@@ -89,32 +90,53 @@ def options(
 
 
 def scaling(
-    sizes: Sequence[int], epochs: int, small: bool, batch_size: int, precision: int
+    sizes: Sequence[int], rounds: int, epochs: int, small: bool, batch_size: int, precision: int
 ) -> None:
+    """Speeds of one rank, of several, and of as many separate trainings, in turn."""
     data, name = structures()
-    print(f"\nstructures/s, {name}, batch_size {batch_size}, float{precision}, one thread each")
-    alone = 0.0
-    for n in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            found = Path(folder) / "speeds.json"
+    print(
+        f"\nstructures/s, {name}, batch_size {batch_size}, float{precision}, one thread each; "
+        f"median of {rounds} rounds"
+    )
+    training = {"batch_size": batch_size, "num_epochs": epochs}
+    given = options(data, 400, training, small, precision)
+    ways = [(n, together) for n in sizes for together in ((True, False) if n > 1 else (True,))]
+    speeds: dict[tuple[int, bool], list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for n, together in ways:
+            speeds[n, together].append(speed(given, n, together))
+    alone = median(speeds[ways[0]]) / ways[0][0]
+    for (n, together), found in speeds.items():
+        what = f"{n} ranks" if together else f"{n} separate trainings"
+        ratio, every = median(found) / alone, " ".join(f"{one:.0f}" for one in found)
+        print(f"{what:22s}  {median(found):8.1f}/s  {ratio:5.2f} times one rank  ({every})")
 
-            def work(rank: int, folder: str = folder, found: Path = found) -> None:
-                os.chdir(folder)
-                speeds: list[float] = []
 
-                def listener(category: str, values: Any, epoch: int) -> None:
-                    if category == "system":
-                        speeds.append(values["metrics"]["structures per second"])
+def speed(given: dict[str, Any], n: int, together: bool) -> float:
+    """Structures/s of ``n`` processes in the last epoch: ranks of one training, or a training each.
 
-                training = {"batch_size": batch_size, "num_epochs": epochs}
-                mtt.train(options(data, 400, training, small, precision), listeners=[listener])
-                if rank == 0:
-                    found.write_text(json.dumps(speeds))
+    The sum of separate trainings is what the machine itself has to give to ``n`` processes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
 
-            in_ranks(n, work)
-            speed = json.loads(found.read_text())[-1]
-        alone = alone or speed / n
-        print(f"{n:3d} ranks  {speed:8.1f}/s  {speed / alone:5.2f} times one rank")
+        def work(process: int) -> None:
+            place = Path(folder) / ("" if together else str(process))
+            place.mkdir(exist_ok=True)
+            os.chdir(place)
+            if not together:
+                os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+            found: list[float] = []
+
+            def listener(category: str, values: Any, epoch: int) -> None:
+                if category == "system":
+                    found.append(values["metrics"]["structures per second"])
+
+            mtt.train(given, listeners=[listener])
+            if process == 0 or not together:
+                Path("speeds.json").write_text(json.dumps(found))
+
+        in_ranks(n, work)
+        return sum(json.loads(one.read_text())[-1] for one in Path(folder).rglob("speeds.json"))
 
 
 def overhead(sizes: Sequence[int], repeats: int = 50) -> None:
@@ -153,6 +175,7 @@ def main() -> int:
     )
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5, help="of measurements of the scaling")
     parser.add_argument("--small", action="store_true", help="measure the speed of a small model")
     parser.add_argument("--batch-size", type=int, default=16, help="of a step, over all ranks")
     parser.add_argument("--precision", type=int, choices=[32, 64], default=32)
@@ -161,7 +184,8 @@ def main() -> int:
     torch.set_num_threads(1)
     print(machine())
     if given.only in (None, "scaling"):
-        scaling(given.ranks, given.epochs, given.small, given.batch_size, given.precision)
+        model = given.small, given.batch_size, given.precision
+        scaling(given.ranks, given.rounds, given.epochs, *model)
     if given.only in (None, "overhead"):
         overhead([n for n in given.ranks if n > 1])
     return 0

@@ -36,7 +36,7 @@ FORKING = plugin("forking")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for one in (FORKING, plugin("pace"), plugin("graphs")):
+    for one in (FORKING, plugin("pace"), plugin("graphs"), plugin("thread_ranks")):
         config.pluginmanager.register(one)
 
 

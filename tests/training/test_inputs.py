@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,8 @@ import torch
 from mtt import Dataset
 from mtt.interface import Run
 from mtt.mlip.networks import PlainNetwork
-from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
-from mtt.ranks import SerialRanks
 from mtt.registry import find
-from mtt.training.losses.from_options import make_loss
-from mtt.training.losses.gradients import SummedGradient
-from mtt.training.step import Step
 
 STATES = ["charge", "spin_multiplicity"]
 SMALL: dict[str, dict[str, Any]] = {
@@ -40,17 +34,6 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 EXTRA: dict[str, Any] = {name: {} for name in (*STATES, "temperature")}
-
-
-def ranks() -> Any:
-    """The threads of test_ranks.py."""
-    place = Path(__file__).with_name("test_ranks.py")
-    spec = importlib.util.spec_from_file_location("training_ranks", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -88,29 +71,8 @@ def make(name: str, data: Dataset) -> Any:
     return model
 
 
-def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, make_batch: Any) -> None:
-    def step() -> Step:
-        model = make(name, data)
-        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-        optimizer.param_groups[0] |= {"lr_factor": 1.0, "l2": 0.0}
-        gradient = SummedGradient(list(model.parameters()))
-        return Step(model, optimizer, gradient, 0.5, ranks=SerialRanks())
-
-    known, one, steps = ranks(), step(), [step(), step()]
-    loss = make_loss(parse({}), data.info, one.model.scales, data)
-    whole = one(loss, [make_batch(data, one.model)], 0.1)
-    shares = [data.select(np.arange(3)), data.select(np.arange(3, 8))]
-
-    def work(rank: Any) -> Any:
-        own = steps[rank.rank]
-        own.ranks = rank
-        return own(loss, [make_batch(shares[rank.rank], own.model)], 0.1)
-
-    for own, result in zip(steps, known.together(2, work), strict=True):
-        assert result.fault == ""
-        assert result.norm.item() == pytest.approx(whole.norm.item(), rel=1e-12)
-        weights = [each.model.parameters() for each in (own, one)]
-        torch.testing.assert_close(*map(known.flat, weights), **known.EXACT)
+def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, check_two_ranks: Any) -> None:
+    check_two_ranks(lambda: make(name, data), data)
 
 
 def test_sixteen_bits_agree_and_a_training_moves_the_weights_of_the_inputs(

@@ -1,8 +1,6 @@
 """Several ranks share an expensive step out: each weight is moved, and its state kept, by one."""
 
 import copy
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -34,16 +32,6 @@ class OneOfTwo(SerialRanks):
     """The first of two ranks, alone."""
 
     size = 2
-
-
-@pytest.fixture(scope="module")
-def together():
-    """Ranks that are threads, of test_ranks.py."""
-    place = Path(__file__).with_name("test_ranks.py")
-    spec = importlib.util.spec_from_file_location("training_ranks", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.together
 
 
 def made(name, ranks):

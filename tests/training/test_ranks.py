@@ -1,79 +1,16 @@
 """Several ranks train as one does: what follows from all parts of a step is asked of all."""
 
-import copy
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector
 
 from mtt.checkpoint import read
 from mtt.data import Dataset
-from mtt.ranks import Ranks, SerialRanks, states_of_ranks, stored_by_rank
+from mtt.ranks import SerialRanks, states_of_ranks, stored_by_rank
 from mtt.training.numerics.random_state import restore_rng, rng_state
-
-EXACT = {"rtol": 1e-12, "atol": 1e-13}
-
-
-class Meeting:
-    """Where threads exchange values; one that fails ends the others' waiting."""
-
-    def __init__(self, size):
-        self.values = [None] * size
-        self.barrier = threading.Barrier(size, timeout=20)
-
-    def exchange(self, rank, value):
-        self.values[rank] = value
-        self.barrier.wait()
-        found = list(self.values)
-        self.barrier.wait()
-        return found
-
-
-class ThreadRanks(Ranks):
-    """A rank that is a thread of this process."""
-
-    def __init__(self, rank, meeting):
-        self.rank, self.size, self._meeting = rank, len(meeting.values), meeting
-
-    def gather(self, value):
-        return self._meeting.exchange(self.rank, copy.deepcopy(value))
-
-    def sum(self, tensors):
-        return [sum(each[1:], each[0]) for each in zip(*self.gather(list(tensors)), strict=True)]
-
-    def sum_known(self, tensors, like):
-        each = zip(*self.gather([None if t is None else t.detach() for t in tensors]), strict=True)
-        known = [[tensor for tensor in some if tensor is not None] for some in each]
-        # a copy: threads would otherwise clip one and the same tensor
-        return [sum(some[1:], some[0].clone()) if some else None for some in known]
-
-    def largest(self, tensor):
-        return torch.stack(self.gather(tensor)).amax(0)
-
-
-def together(size, work):
-    """``work(ranks)`` in a thread for each rank; the results in the order of the ranks."""
-    meeting, results, errors = Meeting(size), [None] * size, []
-
-    def one(rank):
-        try:
-            results[rank] = work(ThreadRanks(rank, meeting))
-        except threading.BrokenBarrierError:
-            pass  # another thread has failed, and says why
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            errors.append(error)
-            meeting.barrier.abort()
-
-    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
 
 
 @pytest.fixture
@@ -88,15 +25,19 @@ def gappy(frames, make_model):
     return Dataset.from_frames(changed, make_model().dataset_info)
 
 
-def flat(tensors):
-    return torch.cat([tensor.detach().flatten() for tensor in tensors])
-
-
 @pytest.mark.parametrize("combination", ["sum", "config"])
 @pytest.mark.parametrize("complete", [False, True])
 @pytest.mark.parametrize("shares", [[[0, 8], [8, 16]], [[0, 5], [5, 6], [6, 16]], [[0, 16], []]])
 def test_ranks_with_a_part_of_the_batch_each_learn_what_one_learns_from_all(
-    make_step, make_batch, gappy, dataset, combination, complete, shares
+    make_step,
+    make_batch,
+    gappy,
+    dataset,
+    combination,
+    complete,
+    shares,
+    together,
+    assert_equal_weights,
 ):
     """Equal and unequal parts, labels missing in each, and a rank without any batch."""
     data = dataset if complete else gappy
@@ -118,16 +59,15 @@ def test_ranks_with_a_part_of_the_batch_each_learn_what_one_learns_from_all(
         assert result.fault == ""
         assert result.norm.item() == pytest.approx(whole.norm.item(), rel=1e-12)
         gradients = [[p.grad for p in each.model.parameters()] for each in (step, one)]
-        torch.testing.assert_close(*map(flat, gradients), **EXACT)
-        weights = [each.model.parameters() for each in (step, one)]
-        torch.testing.assert_close(*map(flat, weights), **EXACT)
+        assert_equal_weights(*gradients)
+        assert_equal_weights(step.model.parameters(), one.model.parameters())
 
 
 def test_a_loss_that_is_not_finite_on_one_rank_stops_the_step_of_all(
-    make_step, make_batch, dataset
+    make_step, make_batch, dataset, together
 ):
     steps = [make_step(complete=False) for _ in range(2)]
-    before = flat(steps[0][0].model.parameters()).clone()
+    before = parameters_to_vector(steps[0][0].model.parameters()).clone()
 
     def work(ranks):
         step, loss = steps[ranks.rank]
@@ -143,7 +83,7 @@ def test_a_loss_that_is_not_finite_on_one_rank_stops_the_step_of_all(
     assert found[0][0] == "not finite"
     assert found[0][1].startswith("the loss of energy")
     for step, _ in steps:
-        assert torch.equal(flat(step.model.parameters()), before)
+        assert torch.equal(parameters_to_vector(step.model.parameters()), before)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +192,7 @@ def test_a_stop_that_one_rank_is_asked_for_stops_all_and_they_resume_bit_for_bit
         assert whole["history"] == resumed["history"]
 
 
-def test_an_error_of_the_first_rank_is_raised_on_all():
+def test_an_error_of_the_first_rank_is_raised_on_all(together):
     def fail():
         raise OSError("the disk is full")
 

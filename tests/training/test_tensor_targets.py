@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import ase.build
@@ -15,13 +13,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mtt import Dataset
 from mtt.interface import Run
-from mtt.options.training import parse
 from mtt.options.yaml.overrides import deep_merge
-from mtt.ranks import SerialRanks
 from mtt.registry import find
-from mtt.training.losses.from_options import make_loss
-from mtt.training.losses.gradients import SummedGradient
-from mtt.training.step import Step
 
 ENERGY: dict[str, Any] = {"energy": {"unit": "eV", "forces": True, "stress": False}}
 IRREPS = {1: [{"o3_lambda": 0}], 6: [{"o3_lambda": 0, "num": 2}], 8: [{"o3_lambda": 1}]}
@@ -43,17 +36,6 @@ SMALL: dict[str, Any] = {
         "average_neighbors": 3.0,
     },
 }
-
-
-def ranks() -> Any:
-    """The threads of test_ranks.py."""
-    place = Path(__file__).with_name("test_ranks.py")
-    spec = importlib.util.spec_from_file_location("training_ranks", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def molecules() -> list[ase.Atoms]:
@@ -91,39 +73,12 @@ def make(name: str, data: Dataset, **options: Any) -> Any:
     return model
 
 
-def check_two_ranks(make_model: Any, data: Dataset, make_batch: Any) -> None:
-    """A step of two ranks, with three structures and with five, is that of one with all."""
-
-    def step() -> Step:
-        model = make_model()
-        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-        optimizer.param_groups[0] |= {"lr_factor": 1.0, "l2": 0.0}
-        gradient = SummedGradient(list(model.parameters()))
-        return Step(model, optimizer, gradient, 0.5, ranks=SerialRanks())
-
-    known, one, steps = ranks(), step(), [step(), step()]
-    loss = make_loss(parse({}), data.info, one.model.scales, data)
-    shares = [data.select(np.arange(3)), data.select(np.arange(3, 8))]
-    whole = one(loss, [make_batch(data, one.model)], 0.1)
-
-    def work(rank: Any) -> Any:
-        own = steps[rank.rank]
-        own.ranks = rank
-        return own(loss, [make_batch(shares[rank.rank], own.model)], 0.1)
-
-    for own, result in zip(steps, known.together(2, work), strict=True):
-        assert result.fault == ""
-        assert result.norm.item() == pytest.approx(whole.norm.item(), rel=1e-12)
-        weights = [each.model.parameters() for each in (own, one)]
-        torch.testing.assert_close(*map(known.flat, weights), **known.EXACT)
-
-
-def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, make_batch: Any) -> None:
-    check_two_ranks(lambda: make(name, data), data, make_batch)
+def test_two_ranks_learn_what_one_learns(name: str, data: Dataset, check_two_ranks: Any) -> None:
+    check_two_ranks(lambda: make(name, data), data)
 
 
 def test_two_ranks_learn_from_inputs_spectra_and_derivatives_what_one_learns(
-    make_batch: Any,
+    check_two_ranks: Any,
 ) -> None:
     frames, random = molecules(), np.random.default_rng(2)
     for i, atoms in enumerate(frames):
@@ -144,7 +99,7 @@ def test_two_ranks_learn_from_inputs_spectra_and_derivatives_what_one_learns(
     }
     data = Dataset.from_atoms(frames, targets, extra_data=extra)
     inputs = {"inputs": ["charge", "heat", "site"]}
-    check_two_ranks(lambda: make("density_messages", data, **inputs), data, make_batch)
+    check_two_ranks(lambda: make("density_messages", data, **inputs), data)
 
 
 def test_a_mixed_averaged_augmented_training_learns_them(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import ase.io
 import pytest
 import torch
-from torch import Tensor
 
 from mtt import Dataset, LeastSquaresTrainer, registry
 from mtt.interface import Run
@@ -26,30 +22,6 @@ from mtt.training.reporting.events import Events
 
 class Trainer(LeastSquaresTrainer):
     __checkpoint_version__ = 1
-
-
-class ThreadRanks(Ranks):
-    """A rank that is a thread; these exchange what they add up."""
-
-    def __init__(self, rank: int, values: list[Any], barrier: threading.Barrier) -> None:
-        self.rank, self.size = rank, len(values)
-        self._values, self._barrier = values, barrier
-
-    def gather(self, value: Any) -> list[Any]:
-        self._values[self.rank] = value
-        self._barrier.wait()
-        found = list(self._values)
-        self._barrier.wait()
-        return found
-
-    def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        return [sum(each[1:], each[0]) for each in zip(*self.gather(tensors), strict=True)]
-
-    def sum_known(self, *_: Any) -> list[Tensor | None]:
-        raise NotImplementedError
-
-    def largest(self, tensor: Tensor) -> Tensor:
-        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +49,12 @@ def equations(dataset: Dataset, ranks: Ranks) -> NormalEquations:
     return assemble(one.model, loader, setup.judged, [0, 2], lambda done, of: None, ranks)
 
 
-def test_ranks_that_share_structures_out_have_the_equations_of_one(dataset: Dataset) -> None:
+def test_ranks_that_share_structures_out_have_the_equations_of_one(
+    dataset: Dataset, together: Any
+) -> None:
     alone = equations(dataset, SerialRanks())
-    values, barrier = [None] * 2, threading.Barrier(2, timeout=60)
-    ranks = [ThreadRanks(rank, values, barrier) for rank in range(2)]
-    with ThreadPoolExecutor(2) as pool:  # seven structures: the last batch of one rank is empty
-        found = list(pool.map(lambda one: equations(dataset, one), ranks))
+    # seven structures: the last batch of one rank is empty
+    found = together(2, lambda ranks: equations(dataset, ranks))
     for one in found:
         assert one.n_rows == alone.n_rows == 7 * (1 + 9 * 3)
         torch.testing.assert_close(one.matrix, alone.matrix)

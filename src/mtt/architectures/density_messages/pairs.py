@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtt import TargetInfo
 from mtt.architectures.density_messages.layer import DegreeLinear, Pairs
+from mtt.architectures.density_messages.tensors import one_after_the_other
 from mtt.nn import Constant, generators, silu
 
 
@@ -149,11 +150,8 @@ class PairHead(torch.nn.Module):
         scalars = self.scalars(ends)
         found: List[Tensor] = []
         for i, part in enumerate(self.parts):
-            one: Tensor = part(scalars, ends)
-            if self.channels[i] > 1:  # several parts of one degree and parity, one after the other
-                one = one.reshape(one.shape[0], one.shape[1], self.channels[i], self.properties)
-                one = one.transpose(1, 2).flatten(1, 2)
-            found.append(one)
+            one = part(scalars, ends)
+            found.append(one_after_the_other(one, self.channels[i], self.properties))
         # the first harmonic is the cutoff function
         fade = ends.pairs.basis[:, :, 0].flatten().index_select(0, ends.slots)
         parts = torch.cat(found, dim=1) * fade[:, None, None]

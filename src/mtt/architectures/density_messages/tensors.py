@@ -134,13 +134,20 @@ class TensorHead(torch.nn.Module):
         """
         found: List[Tensor] = []
         for i, part in enumerate(self.parts):
-            one: Tensor = part(x, v)
-            if self.channels[i] > 1:  # several parts of one degree and parity, one after the other
-                one = one.view(one.shape[0], one.shape[1], self.channels[i], self.properties)
-                one = one.transpose(1, 2).flatten(1, 2)
-            found.append(one)
+            found.append(one_after_the_other(part(x, v), self.channels[i], self.properties))
         values: Tensor = self.to_components() @ torch.cat(found, dim=1)
         return values.reshape(self.shape)
+
+
+def one_after_the_other(parts: Tensor, number: int, properties: int) -> Tensor:
+    """[n, number · (2l + 1), properties] from [n, 2l + 1, number · properties].
+
+    Those are several parts of one degree and parity.
+    """
+    if number == 1:
+        return parts
+    parts = parts.reshape(parts.shape[0], parts.shape[1], number, properties)
+    return parts.transpose(1, 2).flatten(1, 2)
 
 
 def read_out(tensors: Tensor, gates: Tensor, weight: Tensor) -> Tensor:
