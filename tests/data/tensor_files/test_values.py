@@ -99,6 +99,15 @@ def test_what_is_not_the_target_is_refused(
         read(sample_kind="atom", **section)
 
 
+def test_a_tensor_without_its_type_is_refused_with_what_to_write(read: Read) -> None:
+    keys = Labels(KEYS, torch.tensor([(0, 1, 1), (1, 1, 1)]))
+    blocks = [block([[0, 1]], [[[1.0]]], 0) for _ in keys]
+    mts.save("x.mts", TensorMap(keys, blocks))
+    message = f"the keys {', '.join(KEYS)}, which a scalar does not have.* write the type of the"
+    with pytest.raises(DataError, match=message):
+        read(sample_kind="atom")
+
+
 def test_samples_of_another_kind_are_refused(save: Save, read: Read) -> None:
     save(["_"], {(0,): ([[0], [1]], [[1.0], [2.0]])}, "system")
     with pytest.raises(DataError, match="samples are system, where system, atom are expected"):

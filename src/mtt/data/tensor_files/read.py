@@ -91,7 +91,11 @@ def _keys(tensor: TensorMap, kind: TargetKind, where: str) -> dict[tuple[int, ..
         return {(0,): 0}
     if sorted(names) != sorted(kind.key_names):
         what = f"the keys are {', '.join(names)}, where {', '.join(kind.key_names)} are expected"
-        raise DataError(what, where=where, hint="the type of the target determines them")
+        hint = "the type of the target determines them"
+        if kind.key_names == ("_",):
+            what = f"its blocks have the keys {', '.join(names)}, which a scalar does not have"
+            hint = "write the type of the target, as in the options of the training"
+        raise DataError(what, where=where, hint=hint)
     order = [names.index(name) for name in kind.key_names]
     values = tensor.keys.values[:, order].tolist()
     return {tuple(key): i for i, key in enumerate(values)}
