@@ -59,7 +59,8 @@ def markdown(
             errors = [lines_of(one)[name] for one in same]
             cells = [cell([one.get(m.name) for one in errors], m.digits) for m in measures]
             model, minutes = kind[-1], kind[-2]
-            lines.append(f"| {data} | {name} | {model} | {minutes:g} | {' | '.join(cells)} |")
+            budget = "–" if minutes is None else f"{minutes:g}"
+            lines.append(f"| {data} | {name} | {model} | {budget} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

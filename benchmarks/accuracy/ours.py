@@ -29,8 +29,9 @@ class Ours(Program):
 
     def write(self, job: Job, python: Path) -> tuple[list[str], str]:
         options = deepcopy(self.options)
-        training = options["architecture"].setdefault("training", {})
-        training["num_epochs"] = job.n_epochs
+        if self.paced:
+            training = options["architecture"].setdefault("training", {})
+            training["num_epochs"] = job.n_epochs
         options |= {
             "seed": job.seed,
             "training_set": section(job.data, job.data.train),
@@ -56,6 +57,12 @@ class Ours(Program):
         return {"best epoch": rmses(best), "last epoch": rmses(epochs[-1])}
 
 
+class Solved(Ours):
+    """One that is solved by least squares: it has no epochs."""
+
+    paced = False
+
+
 def rmses(row: dict[str, Any]) -> dict[str, float]:
     """The errors and the number of a line of the history."""
     return {name: row[name] for name in row if name == "epoch" or name.endswith("RMSE")}
@@ -68,19 +75,24 @@ def _epochs(job: Job) -> list[dict[str, Any]]:
 
 def models() -> tuple[Ours, ...]:
     """One for each options file."""
-    return tuple(Ours(name, options) for name, options in _files())
+    return (*(Ours(name, options) for name, options in _files(FOLDER)), *solved())
+
+
+def solved() -> tuple[Ours, ...]:
+    """Those without epochs."""
+    return tuple(Solved(name, options) for name, options in _files(FOLDER / "solved"))
 
 
 def uncompiled() -> tuple[Ours, ...]:
     """The same, but trained uncompiled; those that then are alike, once."""
     found = {}
-    for name, options in _files():
+    for name, options in _files(FOLDER):
         options["architecture"].get("training", {}).pop("compile", None)
         found[name.removesuffix(COMPILED)] = options
-    return tuple(Ours(name, options) for name, options in found.items())
+    return (*(Ours(name, options) for name, options in found.items()), *solved())
 
 
-def _files() -> Iterator[tuple[str, dict[str, Any]]]:
+def _files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and content of the options files."""
-    for path in sorted(FOLDER.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml")):
         yield path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))

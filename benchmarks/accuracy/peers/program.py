@@ -35,6 +35,7 @@ class Program(ABC):
     epoch: str  # regular expression of the line that ends an epoch
     calculator: str  # in inside/calculators.py
     precise: str | None = None  # the one for errors, if another; energies in float64
+    paced: bool = True  # False: solved in one step, in the time that it takes
 
     def __init__(self, name: str) -> None:
         self.name = name
