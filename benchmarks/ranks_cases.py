@@ -93,6 +93,9 @@ TWO = {
 }
 TWO["targets"]["energy/second"]["stress"] = False
 GAPPY = {"training_set": {"systems": {"read_from": "gappy.xyz"}, **TWO}}
+LARGER = {"architecture": {"model": {"max_angular": 2}}}
+SOURCES = {"source.ckpt": Case(ADAM), "larger.ckpt": Case(ADAM, LARGER)}
+"""Trainings whose checkpoints are fine-tuned."""
 FINETUNE = {"read_from": "source.ckpt"}
 HEIR = {"energy/new": {"key": "energy", "quantity": "energy", "unit": "eV", "stress": False}}
 
@@ -151,10 +154,7 @@ CASES = {
     "`inputs` of `pet`": Case(ADAM, PET_INPUTS, "pet"),
     "vectors, tensors, coefficients of atoms": Case(
         ADAM,
-        {
-            **of_targets(mu=VECTOR, alpha=TENSOR, c=OF_ATOMS),
-            "architecture": {"model": {"max_angular": 2}},
-        },
+        {**of_targets(mu=VECTOR, alpha=TENSOR, c=OF_ATOMS), **LARGER},
     ),
     "derivatives of a vector by positions": Case(
         ADAM, of_targets(mu={**VECTOR, "gradients": {"positions": {"key": "born"}}})
@@ -264,4 +264,19 @@ def pair(one: Case, other: Case) -> Case | None:
     says_nothing = [not case.training and not case.rest for case in (one, other)]
     if clash or any(says_nothing):
         return None
-    return Case({**mine, **theirs}, one.rest or other.rest, one.architecture)
+    training, rest = {**mine, **theirs}, one.rest or other.rest
+    if "finetune" in training:
+        training["finetune"] = finetuning(training["finetune"], rest)
+    return Case(training, rest, one.architecture)
+
+
+def finetuning(given: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any]:
+    """With a source of the size of the model, and replayed structures that have its inputs."""
+    found = dict(given)
+    if "max_angular" in rest.get("architecture", {}).get("model", {}):
+        found["read_from"] = "larger.ckpt"
+    data = rest.get("training_set", {})
+    if "extra_data" in data and "replay" in found:
+        same = {key: data[key] for key in ("systems", "extra_data")}
+        found["replay"] = {**found["replay"], "data": same}
+    return found

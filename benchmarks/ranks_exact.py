@@ -26,7 +26,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from ranks import in_ranks
-from ranks_cases import ADAM, CASES, Case, options, pairs, write_data
+from ranks_cases import CASES, SOURCES, Case, options, pairs, write_data
 from setting import machine
 
 import mtt
@@ -162,8 +162,9 @@ def table(cases: Mapping[str, Case], sizes: Sequence[int]) -> float:
         folder = Path(name)
         write_data(folder)
         if any("finetune" in case.training for case in cases.values()):
-            train_all({"the source of fine-tunings": Case(ADAM)}, 1, folder)
-            (folder / "source.ckpt").write_bytes(checkpoint_in(folder / "1" / "0").read_bytes())
+            train_all(SOURCES, 1, folder)
+            for i, name in enumerate(SOURCES):
+                shutil.copy(checkpoint_in(folder / "1" / f"{i}"), folder / name)
             shutil.rmtree(folder / "1")
         for n in (1, *sizes):
             train_all(cases, n, folder)
