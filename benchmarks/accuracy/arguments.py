@@ -40,6 +40,45 @@ class Setting:
     trial: int = TRIAL_EPOCHS
 
 
+def basic(documentation: str) -> argparse.ArgumentParser:
+    """A parser with what every command has: results, seeds, environments."""
+    made = argparse.ArgumentParser(
+        description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = made.add_argument
+    add("--render", action="store_true", help="write the table of the results that exist, and stop")
+    add("--out", type=Path, default=Path("results"), help="folder of results and tables")
+    add("--seeds", type=int, nargs="+", default=[1], help="a run each")
+    add("--environments", type=Path, default=DEFAULT_FOLDER, help="where environments are made")
+    add(
+        "--environment", action="append", default=[], metavar="NAME=FOLDER",
+        help="an environment that exists, as metatrain=/path; what is in it is not checked",
+    )  # fmt: skip
+    return made
+
+
+def data(made: argparse.ArgumentParser) -> None:
+    """Add the option for data that the benchmarks make."""
+    made.add_argument(
+        "--data", type=Path, dest="made", default=DEFAULT_FOLDER / "data",
+        help="where data are made, and found again",
+    )  # fmt: skip
+
+
+def environments(given: argparse.Namespace) -> Environments:
+    """Those that exist, and where others are made.
+
+    :raises SystemExit: one has no interpreter.
+    """
+    existing = {}
+    for pair in given.environment:
+        name, equals, folder = pair.partition("=")
+        if not equals or not (Path(folder) / "bin" / "python").exists():
+            raise SystemExit(f"--environment {pair}: there is no {folder}/bin/python")
+        existing[name] = Path(folder).resolve()
+    return Environments(given.environments.resolve(), existing)
+
+
 def parser(
     documentation: str, minutes: Sequence[float], several: bool, makes: bool = False
 ) -> argparse.ArgumentParser:
@@ -49,9 +88,7 @@ def parser(
     :param several: whether there may be several budgets.
     :param makes: whether it uses data that the benchmarks make.
     """
-    made = argparse.ArgumentParser(
-        description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = basic(documentation)
     add = made.add_argument
     if several:
         add("--minutes", type=float, nargs="+", default=list(minutes), help="budgets, a run each")
@@ -59,20 +96,9 @@ def parser(
         add("--minutes", type=float, default=minutes[0], help="budget of a training")
     add("--only", nargs="+", metavar="MODEL", help="these models only; --list names them")
     add("--list", action="store_true", help="name the models and stop")
-    add("--render", action="store_true", help="write the table of the results that exist, and stop")
-    add("--out", type=Path, default=Path("results"), help="folder of results and tables")
     add("--threads", type=int, default=os.cpu_count(), help="of every program")
-    add("--seeds", type=int, nargs="+", default=[1], help="a run each")
-    add("--environments", type=Path, default=DEFAULT_FOLDER, help="where environments are made")
-    add(
-        "--environment", action="append", default=[], metavar="NAME=FOLDER",
-        help="an environment that exists, as metatrain=/path; what is in it is not checked",
-    )  # fmt: skip
     if makes:
-        add(
-            "--data", type=Path, dest="made", default=DEFAULT_FOLDER / "data",
-            help="where data are made, and found again",
-        )  # fmt: skip
+        data(made)
     add("--trial", type=int, default=TRIAL_EPOCHS, help="epochs of the trial before the first run")
     add("--scratch", type=Path, help="run there and keep everything, instead of a temporary folder")
     add("--limit", type=int, help="take so many frames of the data only, to try the machinery")
@@ -103,18 +129,13 @@ def run(given: argparse.Namespace, work: Callable[[Setting], None]) -> None:
         raise SystemExit(f"--limit {given.limit}: a batch needs {FEWEST}")
     if given.trial < SHORTEST_TRIAL:
         raise SystemExit(f"--trial {given.trial}: a pace needs {SHORTEST_TRIAL} epochs")
-    existing = {}
-    for pair in given.environment:
-        name, equals, folder = pair.partition("=")
-        if not equals or not (Path(folder) / "bin" / "python").exists():
-            raise SystemExit(f"--environment {pair}: there is no {folder}/bin/python")
-        existing[name] = Path(folder).resolve()
+    known = environments(given)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary) if given.scratch is None else given.scratch.resolve()
         setting = Setting(
             out=given.out.resolve(),
             scratch=scratch,
-            environments=Environments(given.environments.resolve(), existing),
+            environments=known,
             threads=given.threads,
             limit=given.limit,
             trial=given.trial,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import arguments
 import results
-from environments import DEFAULT_FOLDER, Environments
+from environments import Environments
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,19 @@ def parsed(
     :param frames: default sizes of the training set; none: the table has one.
     :param folds: how many there are; 0: the table has none.
     """
-    parser = argparse.ArgumentParser(
-        description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.basic(documentation)
+    arguments.data(parser)
     add = parser.add_argument
     add("--only", nargs="+", choices=list(names), default=list(names), help="default: all")
-    add("--seeds", nargs="+", type=int, default=[1], help="a run each")
     add("--epochs", type=int, help="of each training, instead of those of the table")
-    add("--out", type=Path, default=Path("results"), help="folder of results and tables")
-    add("--render", action="store_true", help="write the table of the results that exist, and stop")
-    add("--data", type=Path, default=DEFAULT_FOLDER / "data", help="where data are made")
-    add("--environments", type=Path, default=DEFAULT_FOLDER, help="where environments are made")
-    add(
-        "--environment", action="append", default=[], metavar="NAME=FOLDER",
-        help="an environment that exists, as tblite=/path; what is in it is not checked",
-    )  # fmt: skip
     if frames:
         add("--frames", nargs="+", type=int, default=list(frames), help="to train on, a run each")
     if folds:
         add("--folds", type=int, default=folds, help="test so many of the folds")
     asked = parser.parse_args()
-    pairs = (pair.partition("=") for pair in asked.environment)
-    existing = {name: Path(folder).resolve() for name, _, folder in pairs}
     return Given(
         asked.only, asked.seeds, asked.epochs, asked.out.resolve(), asked.render,
-        asked.data.resolve(), Environments(asked.environments.resolve(), existing),
+        asked.made.resolve(), arguments.environments(asked),
         getattr(asked, "frames", []), getattr(asked, "folds", 0),
     )  # fmt: skip
 
