@@ -7,7 +7,8 @@ trains all of them. Printed is a table in Markdown: the largest difference of a 
 a baseline of the final model from that of one rank, in parts of the largest number of its tensor.
 
 ``--pairs`` trains with all pairs of techniques whose options do not contradict each other, on the
-largest number of ranks alone, which takes hours; ``--only`` chooses some of them.
+largest number of ranks alone; ``--only`` chooses some of them. ``refused`` are those that any
+number of ranks refuses, with the same message.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ import mtt.training.batch_size.auto
 import mtt.workflows
 from mtt.checkpoint import read
 from mtt.data.memory import free_memory
-from mtt.errors import MttError
+from mtt.errors import ConfigError, MttError
 
+REFUSED = "refused.txt"
+"""Why a training does not begin."""
 SCRIPTED = "closures.pt"
 """What closures give, at weights that are the same on any number of ranks."""
 
@@ -118,6 +121,8 @@ def train_all(cases: Mapping[str, Case], n: int, folder: Path) -> None:
                     train_only(options(case))
             except (MttError, SystemExit) as error:
                 print(f"{n} ranks, rank {rank}, {title}: {error}", file=sys.stderr, flush=True)
+                if rank == 0 and isinstance(error, ConfigError):
+                    Path(REFUSED).write_text(str(error))
                 if dist.is_initialized():  # the next case makes another group
                     dist.destroy_process_group()
                 continue
@@ -138,8 +143,12 @@ def free_ports(n: int) -> list[int]:
 
 def compared(folder: Path, i: int, n: int) -> str:
     """How far the case i on ``n`` ranks is from that on one."""
+    one, several = (folder / str(size) / str(i) for size in (1, n))
+    why = [(place / REFUSED).read_text() for place in (one, several) if (place / REFUSED).exists()]
+    if len(why) == 2 and why[0] == why[1]:
+        return "refused"
     try:
-        return f"{difference(*(numbers(folder / str(size) / str(i)) for size in (1, n))):.0e}"
+        return f"{difference(numbers(one), numbers(several)):.0e}"
     except ValueError:
         return "failed"
 
@@ -173,8 +182,9 @@ def table(cases: Mapping[str, Case], sizes: Sequence[int]) -> float:
     print("|---|" + "---|" * len(sizes))
     for title, row in zip(cases, found, strict=True):
         print(f"| {title} | " + " | ".join(row) + " |")
-    every = [float("nan") if one == "failed" else float(one) for row in found for one in row]
-    return max(every, key=lambda part: (part != part, part))
+    shown = [one for row in found for one in row if one != "refused"]
+    every = [float("nan") if one == "failed" else float(one) for one in shown]
+    return max(every, default=0.0, key=lambda part: (part != part, part))
 
 
 def main() -> int:
