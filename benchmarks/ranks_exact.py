@@ -63,9 +63,13 @@ def scripted(place: Path, follow: bool, write: bool) -> Iterator[None]:
     What its closures give there is kept, and written into ``place`` at the end.
     """
     kept: dict[str, torch.Tensor] = {}
+    last: list[torch.optim.LBFGS] = []
     searching = torch.optim.LBFGS.step
 
     def look(self: torch.optim.LBFGS, closure: Callable[[], float]) -> None:
+        if self not in last:  # others were of trial steps, of which each rank takes its own number
+            kept.clear()
+            last[:] = [self]
         weights = [p for group in self.param_groups for p in group["params"]]
         for _ in range(3):
             dice = torch.Generator().manual_seed(len(kept))

@@ -1,6 +1,7 @@
 """One optimizer step: its order, its guard, its clipping."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -37,6 +38,17 @@ def test_clipping_limits_the_global_norm_and_reports_the_one_before(
     )
     expected = norm * min(1.0, factor)
     assert torch.linalg.vector_norm(moved).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_line_search_with_a_learning_rate_of_zero_moves_nothing(make_step, make_batch, dataset):
+    search = partial(torch.optim.LBFGS, line_search_fn="strong_wolfe")
+    step, loss = make_step(optimizer=search)
+    batch, before = make_batch(dataset, step.model), weights(step.model)
+    assert step(loss, [batch], 0.0).fault == ""
+    for name, value in step.model.named_parameters():
+        assert torch.equal(value, before[name])
+    assert step(loss, [batch], 1.0).fault == ""
+    assert any(not torch.equal(value, before[name]) for name, value in weights(step.model).items())
 
 
 @pytest.mark.parametrize("poison", ["label", "weight"])

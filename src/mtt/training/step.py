@@ -229,6 +229,8 @@ class Step:
         self, loss: Loss, batches: Sequence[Batch], counts: Sequence[Tensor | float]
     ) -> str:
         """An update that evaluates the loss at other weights on its way."""
+        if not any(group["lr"] for group in self.optimizer.param_groups):
+            return ""  # the line search divides by the learning rate
         kept = [p.detach().clone() for p in self._parameters]
 
         def closure() -> float:

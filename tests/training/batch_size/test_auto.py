@@ -175,6 +175,18 @@ def test_a_stage_that_needs_more_decides(parts, make_model, free):
     assert plan_batch_atoms(parts(model, batch_atoms="auto", stages=stages)) < small
 
 
+def test_the_memory_of_a_line_search_is_measured_while_it_searches(parts, make_model, free):
+    free(FREE)
+    model = make_model().double()
+    searching = {"optimizer": "lbfgs", "grad_clip_norm": None, "ema": False}
+    made = parts(model, batch_atoms="auto", **searching)
+    probe = batch_atoms._Probe(made, made.plans[0])
+    structures = probe._sizes.densest()[:3]
+    probe._take(structures)
+    assert probe._stage.step.optimizer.state_dict()["state"][0]["func_evals"] > 1
+    assert plan_batch_atoms(made) > 0
+
+
 def test_probing_leaves_no_trace(parts, make_model):
     """Weights, modes, gradients and all generators are what they were."""
     model = make_model(dropout=0.3).double().eval()

@@ -224,7 +224,8 @@ class _Probe:
             lambda: f"a trial step on {describe([batch], data.source)}",
             lambda: Remedy(f"{SECTION}.batch_atoms", _TOO_LARGE),
         ):
-            self._stage.step(self._stage.loss.at(0), [batch], 0.0)
+            # without a learning rate, L-BFGS would not search
+            self._stage.step(self._stage.loss.at(0), [batch], options.learning_rate)
             self._stage.step.optimizer.zero_grad(set_to_none=True)
 
 
