@@ -55,12 +55,11 @@ def markdown(
     names = {(one.data, name): None for one in worked for name in lines_of(one)}
     for data, name in sorted(names, key=lambda key: key[0]):  # stable: the names keep their order
         runs = [one for one in worked if one.data == data and name in lines_of(one)]
-        for kind, same in itertools.groupby(runs, key=results.kind):
+        for same in (list(group) for _, group in itertools.groupby(runs, key=results.kind)):
             errors = [lines_of(one)[name] for one in same]
             cells = [cell([one.get(m.name) for one in errors], m.digits) for m in measures]
-            model, minutes = kind[-1], kind[-2]
-            budget = "–" if minutes is None else f"{minutes:g}"
-            lines.append(f"| {data} | {name} | {model} | {budget} | {' | '.join(cells)} |")
+            shown = f"{same[0].model_name} | {same[0].budget}"
+            lines.append(f"| {data} | {name} | {shown} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -72,5 +72,4 @@ def row(name: str, same: Sequence[Result]) -> str:
     numbers = [quantities(one).get(name, (None, None, None)) for one in same]
     cells = [cell([one[i] for one in numbers], digits(name)) for i in range(3)]
     first = same[0]
-    minutes = "–" if first.minutes is None else f"{first.minutes:g}"
-    return f"| {first.data} | {name} | {first.model_name} | {minutes} | {' | '.join(cells)} |"
+    return f"| {first.data} | {name} | {first.model_name} | {first.budget} | {' | '.join(cells)} |"

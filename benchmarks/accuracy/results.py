@@ -60,6 +60,11 @@ class Result:
         parts = [self.table, self.data, self.model_name, *budget, f"seed{self.seed}", stamp]
         return "-".join(parts)
 
+    @property
+    def budget(self) -> str:
+        """The minutes of the training, as tables show them."""
+        return "–" if self.minutes is None else f"{self.minutes:g}"
+
 
 def save(result: Result, folder: Path) -> Path:
     """Write a result into ``folder``; a name that is taken gets a number."""

@@ -81,8 +81,7 @@ def cell(values: Sequence[float | None], digits: int) -> str:
 def rows(group: list[Result], columns: Sequence[Column]) -> list[str]:
     """The lines of one kind of run: one with its numbers, or one with the reason it failed."""
     first = group[0]
-    budget = "–" if first.minutes is None else f"{first.minutes:g}"
-    head = f"| {first.model_name} | {first.data} | {budget} |"
+    head = f"| {first.model_name} | {first.data} | {first.budget} |"
     worked = [result for result in group if result.failed is None]
     if not worked:
         return [f"{head} failed: {reason(first)} |" + " |" * len(columns)]
