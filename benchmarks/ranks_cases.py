@@ -15,7 +15,7 @@ from mtt.options.yaml.overrides import deep_merge
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "ethanol.xyz"
 FRAMES, MORE, ATOMS = 26, 120, 9
-SCARCE = 910_000
+SCARCE, HEAD = 910_000, 290_000  # bytes; a second head needs more of them
 ONLY_IN = (3, 4, 11)  # frames of gappy.xyz that have the second energy
 
 
@@ -262,8 +262,10 @@ def pair(one: Case, other: Case) -> Case | None:
     training, rest = {**ADAM, **mine, **theirs}, one.rest or other.rest
     if "finetune" in training:
         training["finetune"] = finetuning(training["finetune"], rest)
-    scripted = one.scripted or other.scripted
-    return Case(training, rest, one.architecture, one.memory or other.memory, scripted)
+    memory, scripted = one.memory or other.memory, one.scripted or other.scripted
+    if memory is not None and "finetune" in training:
+        memory += HEAD
+    return Case(training, rest, one.architecture, memory, scripted)
 
 
 def chosen_by(case: Case) -> dict[str, Any]:
