@@ -31,8 +31,8 @@ class ReplayOptions:
 
     data: str | list[str] | Mapping[str, Any] | None = option(
         None,
-        "A file of structures, a list of files, or a data set with systems and targets as in "
-        "training_set. Only structures whose elements are all in the training set are used.",
+        "A file of structures, a list of files, or a data set with systems, targets and extra_data "
+        "as in training_set. Only structures whose elements are all in the training set are used.",
         form=_DATA,
     )
     number: int | None = option(
