@@ -44,8 +44,6 @@ REFUSED = "refused.txt"
 """Why a training does not begin."""
 SCRIPTED = "closures.pt"
 """What closures give, at weights that are the same on any number of ranks."""
-
-
 NUDGED = "nudged"
 """One rank, whose first weights differ in their last bit."""
 
